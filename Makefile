@@ -1,0 +1,33 @@
+# Every target works on a fresh machine that has Python >= 3.11: the first run makes .venv and installs what
+# that target needs. The plain command is the last line of each recipe, without the `.venv/bin/`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: serve test check bench docs
+# Two targets at once would run two pips in one environment.
+.NOTPARALLEL:
+
+serve: .venv/example.stamp
+	$(BIN)/pserve development.ini
+
+test: .venv/test.stamp
+	$(BIN)/pytest
+
+check: .venv/check.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: .venv/test.stamp
+	$(BIN)/python -m benchmarks
+
+docs: .venv/docs.stamp
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+# One stamp for each extra of pyproject.toml.
+.venv/%.stamp: pyproject.toml
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	touch $@
