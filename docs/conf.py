@@ -1,0 +1,27 @@
+"""The documentation. `make docs` builds it; warnings are errors."""
+
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+sys.path.insert(0, str(_HERE / "_ext"))
+
+project = "pyramid_oauthguard"
+author = "The pyramid_oauthguard maintainers"
+copyright = f"2026, {author}"
+release = version_of(project)
+version = release
+
+extensions = ["myst_parser", "settings_tables"]
+exclude_patterns = ["_build"]
+nitpicky = True
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+# The root's pages are included as they stand; their links to files outside docs/ are for readers of the repository.
+suppress_warnings = ["myst.xref_missing"]
+
+html_theme = "furo"
+html_title = f"{project} {release}"
+html_show_sourcelink = False

@@ -1,0 +1,1 @@
+"""The suite. Each folder mirrors a room of the house."""
