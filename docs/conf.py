@@ -19,8 +19,6 @@ nitpicky = True
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-# The root's pages are included as they stand; their links to files outside docs/ are for readers of the repository.
-suppress_warnings = ["myst.xref_missing"]
 
 html_theme = "furo"
 html_title = f"{project} {release}"
