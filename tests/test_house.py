@@ -1,0 +1,65 @@
+"""The house rules: who may import whom, what is public, what is in the wheel."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_import_contracts() -> None:
+    status = lint_imports(config_filename=str(ROOT / "setup.cfg"), no_cache=True, no_logo=True)
+    assert status == EXIT_STATUS_SUCCESS, "see the broken contract above; `make check` prints it too"
+
+
+# ── What an import brings along: __init__ side effects, imports by string and lazy ones escape the linter ────────
+
+OURS = "pyramid_oauthguard."
+PYRAMID = {"pyramid", "webob", "venusian"}
+STORAGE = {"sqlalchemy", "alembic", "zope.sqlalchemy"}
+NOT_BARE = {"authlib", "requests", "click", "rich", "keyring", "jinja2", *STORAGE}
+GUARD, SERVER, CLIENT = (OURS + room for room in ("guard", "server", "client"))
+
+BANNED = {
+    "pyramid_oauthguard": {*PYRAMID, *NOT_BARE, "urllib3", "joserfc", "dogpile", GUARD, SERVER, CLIENT},
+    "pyramid_oauthguard.errors": {*PYRAMID, *NOT_BARE},
+    "pyramid_oauthguard.access_token": {*PYRAMID, *NOT_BARE},
+    "pyramid_oauthguard.settings": NOT_BARE,
+    "pyramid_oauthguard.caching": NOT_BARE,
+    "pyramid_oauthguard.interfaces": NOT_BARE,
+    "pyramid_oauthguard.fetch": {*PYRAMID, *NOT_BARE},
+    "pyramid_oauthguard.discovery": {*PYRAMID, *NOT_BARE},
+    "pyramid_oauthguard.guard": {*NOT_BARE, SERVER, CLIENT},
+    "pyramid_oauthguard.server": {"click", "rich", "keyring", GUARD, CLIENT},
+    "pyramid_oauthguard.client": {*PYRAMID, *STORAGE, GUARD, SERVER},
+    "pyramid_oauthguard.client.cli": {*PYRAMID, *STORAGE, GUARD, SERVER},
+}
+
+
+def list_imported(statement: str) -> set[str]:
+    """Return the names of all modules in a fresh interpreter after one statement."""
+    code = f"import json, sys\n{statement}\nprint(json.dumps(list(sys.modules)))"
+    # No site customisation of this environment (coverage, editable finders) may import things first.
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env.pop("COVERAGE_PROCESS_START", None)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("module", BANNED)
+def test_import_brings_nothing_of_other_rooms(module: str) -> None:
+    assert not list_imported(f"import {module}") & BANNED[module]
+
+
+def test_help_of_the_command_starts_light() -> None:
+    run = "from pyramid_oauthguard.client.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    assert not list_imported(run) & BANNED["pyramid_oauthguard.client.cli"]
