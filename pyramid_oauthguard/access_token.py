@@ -1,0 +1,54 @@
+"""The value a verified access token becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["AccessToken"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """A verified access token: who calls, through which client, with which scopes.
+
+    Immutable all the way down, because one value may serve many requests: lists in ``claims`` are tuples
+    and objects are read-only mappings.
+
+    :ivar subject: ``sub`` (RFC 7519 section 4.1.2), None when the token names no subject.
+    :ivar client_id: ``client_id`` (RFC 9068 section 2.2), or ``cid`` or ``azp`` where issuers use these.
+    :ivar scopes: the granted scopes (RFC 6749 section 3.3).
+    :ivar audience: ``aud``, always a tuple.
+    :ivar issuer: ``iss``, or the configured issuer for an introspection answer that names none.
+    :ivar expires_at: ``exp`` in seconds since the epoch.
+    :ivar issued_at: ``iat`` in seconds since the epoch, or None.
+    :ivar token_id: ``jti``, or None.
+    :ivar username: ``username`` of an introspection answer (RFC 7662 section 2.2), or None.
+    :ivar claims: every claim of the token, or every member of the introspection answer.
+    :ivar mode: how it was verified, ``"local"`` or ``"remote"``.
+    """
+
+    subject: str | None
+    client_id: str | None
+    scopes: frozenset[str]
+    audience: tuple[str, ...]
+    issuer: str
+    expires_at: float
+    issued_at: float | None
+    token_id: str | None
+    username: str | None
+    claims: Mapping[str, Any] = field(repr=False, hash=False)
+    mode: str
+
+    def can(self, scope: str) -> bool:
+        """Whether the token was granted ``scope``. Says nothing about what its user may do."""
+        return scope in self.scopes
+
+    def can_all(self, *scopes: str) -> bool:
+        """Whether the token was granted every one of ``scopes``."""
+        return self.scopes.issuperset(scopes)
+
+    def can_any(self, *scopes: str) -> bool:
+        """Whether the token was granted at least one of ``scopes``."""
+        return not self.scopes.isdisjoint(scopes)

@@ -1,0 +1,100 @@
+"""What an issuer says about itself: RFC 8414 and OpenID Connect Discovery 1.0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from .errors import UnavailableError
+from .fetch import Answer, Fetcher
+from .settings import check_url
+
+__all__ = ["IssuerMetadata", "build_metadata_urls", "fetch_metadata"]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerMetadata:
+    """An issuer's metadata (RFC 8414 section 2), its ``issuer`` compared and its endpoints' schemes checked.
+
+    :ivar document: the whole object.
+    :ivar url: where it was found.
+    :ivar date: the issuer's clock in seconds since the epoch as of its answer, or None.
+    """
+
+    issuer: str
+    document: Mapping[str, Any]
+    url: str
+    date: float | None = None
+
+    def find_endpoint(self, name: str) -> str | None:
+        """The URL under ``name`` (such as ``"jwks_uri"``), or None where the issuer names none.
+
+        :raises UnavailableError: when it is no https URL (http only for loopback hosts).
+        """
+        url = self.document.get(name)
+        if url is None:
+            return None
+        try:
+            if not isinstance(url, str):
+                raise ValueError("must be text")  # noqa: TRY301, TRY004  # one path for both refusals
+            check_url(url)
+        except ValueError as error:
+            raise UnavailableError("bad_metadata", f"{name} in {self.url} {error}") from None
+        return url
+
+
+def build_metadata_urls(issuer: str) -> tuple[str, ...]:
+    """The well-known URLs of ``issuer`` in the order they are tried.
+
+    RFC 8414 section 3.1 inserts the well-known part before the issuer's path, OpenID Connect Discovery 1.0
+    section 4 appends it; issuers do one, the other, or both for either document.
+    """
+    parts = urlsplit(issuer)
+    path = parts.path.rstrip("/")
+    paths = [
+        f"/.well-known/oauth-authorization-server{path}",
+        f"{path}/.well-known/openid-configuration",
+        f"/.well-known/openid-configuration{path}",
+        f"{path}/.well-known/oauth-authorization-server",
+    ]
+    return tuple(urlunsplit((parts.scheme, parts.netloc, each, "", "")) for each in dict.fromkeys(paths))
+
+
+def fetch_metadata(fetcher: Fetcher, issuer: str, url: str | None = None) -> IssuerMetadata:
+    """The metadata of ``issuer``, from ``url`` or from its well-known URLs.
+
+    A document that names another issuer is refused, byte for byte (RFC 8414 section 3.3).
+
+    :raises UnavailableError: nothing usable was found, or the issuer doesn't answer.
+    """
+    urls = (url,) if url else build_metadata_urls(issuer)
+    why = UnavailableError("no_metadata", f"no metadata at {', '.join(urls)}", retry_after=30)
+    for each in urls:
+        answer = _try(fetcher, each)
+        if isinstance(answer, UnavailableError):
+            why = answer
+        elif answer is not None:
+            found = answer.body.get("issuer")
+            if found == issuer:
+                return IssuerMetadata(issuer, answer.body, each, answer.date)
+            why = UnavailableError(
+                "other_issuer", f"{each} describes {found!r}, not {issuer!r}; the two must be equal byte for byte"
+            )
+    raise why
+
+
+def _try(fetcher: Fetcher, url: str) -> Answer | UnavailableError | None:
+    """The answer, what was wrong with it, or None where there is no document; raises when the issuer is down."""
+    try:
+        answer = fetcher.get(url)
+    except UnavailableError as error:
+        if error.reason == "unreachable":
+            raise  # the other URLs are on the same host: asking it again only makes the caller wait
+        return error
+    if answer.status == 200:
+        return answer
+    if answer.status >= 500 or answer.status == 429:
+        raise UnavailableError("unreachable", f"{url} answered {answer.status}")
+    return None

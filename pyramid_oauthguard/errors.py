@@ -1,0 +1,132 @@
+"""The errors of pyramid_oauthguard, sorted by whose fault they are.
+
+::
+
+    OAuthGuardError
+    ├── TokenError               the caller's fault; becomes a challenge (RFC 6750 section 3)
+    │   ├── MissingToken         401, no error code: nothing was presented
+    │   ├── InvalidRequest       400 invalid_request: presented in a way we can't read
+    │   ├── InvalidToken         401 invalid_token: bad, expired, foreign or revoked
+    │   └── InsufficientScope    403 insufficient_scope: good, but not enough
+    ├── UnavailableError         the issuer's fault or ours; becomes 503 and Retry-After
+    └── SettingError             the deployer's fault; stops start-up
+
+Every error carries a ``reason``: a short fixed word for logs, events and metrics. Neither the reason nor
+the text of an error ever holds a token, a code or a secret.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "InsufficientScope",
+    "InvalidRequest",
+    "InvalidToken",
+    "MissingToken",
+    "OAuthGuardError",
+    "SettingError",
+    "TokenError",
+    "UnavailableError",
+]
+
+
+class OAuthGuardError(Exception):
+    """Base of everything this distribution raises on purpose.
+
+    ``reason`` is a machine-readable word such as ``"expired"``; it is fixed by the code that raises, never
+    taken from a request.
+    """
+
+    status: ClassVar[int] = 500
+    reason: str
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class TokenError(OAuthGuardError):
+    """The caller's credentials are missing or not good enough.
+
+    ``status`` is the HTTP status, ``code`` the ``error`` of RFC 6750 section 3.1 (None where the RFC wants
+    none) and ``description`` a fixed sentence that reveals nothing about the token or the issuer.
+    """
+
+    status: ClassVar[int] = 401
+    code: ClassVar[str | None] = None
+    description: ClassVar[str] = "An access token is required."
+
+
+class MissingToken(TokenError):
+    """No bearer token was presented (401 with a bare challenge, RFC 6750 section 3)."""
+
+    def __init__(self, reason: str = "missing_token") -> None:
+        super().__init__(reason)
+
+
+class InvalidRequest(TokenError):
+    """The Authorization header can't be read as one bearer token (400, RFC 6750 section 3.1)."""
+
+    status = 400
+    code = "invalid_request"
+    description = "The Authorization header must carry exactly one well-formed bearer token."
+
+
+class InvalidToken(TokenError):
+    """The token is malformed, expired, foreign, revoked or not verifiable (401, RFC 6750 section 3.1)."""
+
+    code = "invalid_token"
+    description = "The access token is invalid, expired or revoked."
+
+
+class InsufficientScope(TokenError):
+    """The token is good and does not suffice (403, RFC 6750 section 3.1).
+
+    ``scopes`` are the scopes that would have been enough; empty when something other than scope is missing.
+    """
+
+    status = 403
+    code = "insufficient_scope"
+    description = "The access token does not permit this request."
+
+    def __init__(self, reason: str = "insufficient_scope", *, scopes: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.scopes = scopes
+
+
+class UnavailableError(OAuthGuardError):
+    """The issuer can't be reached or answers nonsense: nobody can say whether the token is good.
+
+    ``retry_after`` is in seconds. ``detail`` is for logs and for people at a terminal (it may name a URL of
+    the issuer); it never goes into an answer to a client.
+    """
+
+    status = 503
+
+    def __init__(self, reason: str, detail: str = "", *, retry_after: int = 5) -> None:
+        super().__init__(reason)
+        self.detail = detail
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
+
+class SettingError(OAuthGuardError):
+    """A setting or a directive is missing, unknown or wrong.
+
+    ``key`` is the full name of the setting (``oauthguard.issuer``), ``problem`` what is wrong with it and
+    ``hint`` what to do. A secret's value is never part of any of them. Raised inside a configuration action,
+    Pyramid wraps it in a ``ConfigurationExecutionError`` whose ``evalue`` it is.
+    """
+
+    def __init__(self, key: str, problem: str, hint: str = "") -> None:
+        super().__init__("setting")
+        self.key = key
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.key}: {self.problem}"
+        return f"{text} ({self.hint})" if self.hint else text

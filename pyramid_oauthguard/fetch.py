@@ -1,0 +1,197 @@
+"""The only way out: HTTP requests to an issuer, bounded in time and size, never redirected.
+
+Everything that comes back is a JSON object or an :class:`~pyramid_oauthguard.errors.UnavailableError`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from .errors import UnavailableError
+from .settings import check_url
+
+__all__ = ["Answer", "Fetcher"]
+
+_CHUNK: Final = 65536
+_clock = threading.local()  # .deadline: when the exchange running in this thread must be over
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: a status, lower-case headers, and a JSON object.
+
+    ``body`` is the parsed object; for a status other than 200 it is empty where the answer was no JSON object.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+
+    @property
+    def max_age(self) -> float | None:
+        """Seconds of ``Cache-Control: max-age`` (RFC 9111 section 5.2.2.1), 0 for no-store, None where absent."""
+        control = self.headers.get("cache-control", "").lower()
+        if "no-store" in control or "no-cache" in control:
+            return 0
+        match = re.search(r"(?:^|[\s,])max-age=\"?(\d{1,9})", control)
+        return float(match[1]) if match else None
+
+    @property
+    def date(self) -> float | None:
+        """The ``Date`` header in seconds since the epoch, or None."""
+        try:
+            return parsedate_to_datetime(self.headers.get("date", "")).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return None
+
+
+class _DeadlineSocket(socket.socket):
+    """Reads only while the deadline of the exchange lies ahead, however slowly the bytes drip."""
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        _arm(self)
+        return super().recv_into(*args, **kwargs)
+
+
+class _DeadlineTLSSocket(ssl.SSLSocket):
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        _arm(self)
+        return super().recv_into(*args, **kwargs)
+
+
+def _arm(sock: socket.socket) -> None:
+    remaining = _clock.deadline - time.monotonic()
+    if remaining <= 0:
+        raise TimeoutError("the answer took too long")
+    sock.settimeout(remaining)
+
+
+class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        plain = super()._new_conn()
+        timeout = plain.gettimeout()
+        timed = _DeadlineSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        timed.settimeout(timeout)
+        return timed
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = HTTPSConnection  # its socket class comes from the context, see Fetcher
+
+
+class Fetcher:
+    """Requests to issuers over pooled connections; safe to share between threads.
+
+    :param timeout: seconds for one exchange in all: connecting, TLS, and the last byte of the answer. Only
+        the resolving of the host name is outside of it.
+    :param max_bytes: a longer answer is refused.
+    :param ca_file: PEM file of accepted certificate authorities; None takes the system's.
+    """
+
+    def __init__(self, *, timeout: float = 5, max_bytes: int = 1_048_576, ca_file: str | None = None) -> None:
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        context = ssl.create_default_context(cafile=ca_file)
+        context.sslsocket_class = _DeadlineTLSSocket
+        self._pools = urllib3.PoolManager(num_pools=8, maxsize=32, block=False, ssl_context=context)
+        self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+    def get(self, url: str) -> Answer:
+        """GET ``url``. :raises UnavailableError: not reachable, too slow, too large, a redirect, not JSON."""
+        return self._exchange("GET", url, None, {})
+
+    def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
+        """POST ``form`` urlencoded. :raises UnavailableError: as :meth:`get`."""
+        extra = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        return self._exchange("POST", url, urlencode(form).encode(), extra)
+
+    def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        try:
+            check_url(url)
+        except ValueError as error:
+            raise UnavailableError("forbidden_url", str(error)) from None
+        _clock.deadline = time.monotonic() + self._timeout
+        try:
+            response = self._pools.request(
+                method,
+                url,
+                body=body,
+                headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(total=self._timeout),
+            )
+            return self._read(response, url)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            # The class alone: the text of some of these repeats what the other side sent.
+            raise UnavailableError("unreachable", f"{method} {url}: {type(error).__name__}") from error
+
+    def _read(self, response: urllib3.BaseHTTPResponse, url: str) -> Answer:
+        whole = False
+        try:
+            data = self._read_body(response, url)
+            whole = True
+        finally:
+            # A connection with an unread rest can't be used again.
+            response.release_conn() if whole else response.close()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        if 300 <= response.status < 400:
+            raise UnavailableError("redirected", f"{url} answered {response.status}; redirects are not followed")
+        try:
+            return Answer(response.status, headers, as_json_object(data))
+        except ValueError as error:
+            if response.status != 200:
+                return Answer(response.status, headers, {})
+            raise UnavailableError("not_json", f"{url} did not answer with a JSON object") from error
+
+    def _read_body(self, response: urllib3.BaseHTTPResponse, url: str) -> bytes:
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise UnavailableError("encoded", f"{url} answered with an encoding that was not asked for")
+        chunks, size = [], 0
+        while chunk := response.read1(_CHUNK):
+            size += len(chunk)
+            if size > self._max_bytes:
+                raise UnavailableError("too_large", f"{url} answered with more than {self._max_bytes} bytes")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+def as_json_object(data: bytes) -> Mapping[str, Any]:
+    """The JSON object in ``data`` (RFC 8259); ValueError for anything else, duplicate members and NaN included."""
+    try:
+        value = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_as_object)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a member occurs twice")
+    return value

@@ -1,0 +1,83 @@
+"""The pluggable seams: zope interfaces that are also the keys in Pyramid's registry.
+
+The guard, the authorization server and the applications meet here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zope.interface import Attribute, Interface
+
+__all__ = ["KeyDocument", "IIssuer", "IIssuerListener", "IOAuthStore", "ITokenRequirement", "ITokenVerifier"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDocument:
+    """A key set as an issuer publishes it (RFC 7517 section 5), unchecked.
+
+    :ivar keys: the members of ``keys``; each may be unusable.
+    :ivar max_age: for how many seconds the issuer lets it be kept, or None where it does not say.
+    """
+
+    keys: tuple[Mapping[str, Any], ...]
+    max_age: float | None = None
+
+
+class IIssuer(Interface):  # type: ignore[misc]  # zope.interface ships no types
+    """One token issuer, as the guard sees it.
+
+    Registered as a utility named by its issuer identifier. Where none is registered the guard talks to the
+    issuer over HTTP; an authorization server in the same process registers itself, so that a server never
+    waits for itself.
+    """
+
+    identifier = Attribute("The issuer identifier, compared byte for byte with ``iss``.")
+
+    def fetch_keys() -> object:  # type: ignore[misc]
+        """The key set now in force, as :class:`KeyDocument`.
+
+        Raises :class:`~pyramid_oauthguard.errors.UnavailableError`.
+        """
+
+    def introspect(raw: str) -> object:  # type: ignore[misc]
+        """The answer of RFC 7662 section 2.2 about the token ``raw``, as a mapping.
+
+        Raises :class:`~pyramid_oauthguard.errors.UnavailableError`.
+        """
+
+    def subscribe(listener: object) -> None:  # type: ignore[misc]
+        """Tell ``listener`` (:class:`IIssuerListener`) what changes; an issuer that can't know may ignore it."""
+
+
+class IIssuerListener(Interface):  # type: ignore[misc]
+    """What an issuer in the same process tells its guard."""
+
+    def tokens_revoked(token_ids: object) -> None:  # type: ignore[misc]
+        """The tokens with these ``jti`` (an iterable of str) were revoked, and this is committed."""
+
+    def keys_changed() -> None:  # type: ignore[misc]
+        """The signing keys changed: what is remembered of them is no longer true."""
+
+
+class ITokenVerifier(Interface):  # type: ignore[misc]
+    """Turns the characters of a token into an AccessToken; registered as a utility named by its mode."""
+
+    def verify(raw: str) -> object:  # type: ignore[misc]
+        """The :class:`~pyramid_oauthguard.access_token.AccessToken`, or one of the errors raised."""
+
+
+class ITokenRequirement(Interface):  # type: ignore[misc]
+    """A factory of requirements, registered as a utility named by the key used in ``token_require``."""
+
+    def __call__(value: object) -> object:  # type: ignore[misc]
+        """``callable(access_token)`` that returns None or raises InsufficientScope.
+
+        Called once a view at start-up; raises ValueError when ``value`` can't be a requirement.
+        """
+
+
+class IOAuthStore(Interface):  # type: ignore[misc]
+    """Where an authorization server keeps clients, grants and tokens; see ``server/store``."""

@@ -1,0 +1,235 @@
+"""Settings as tables: one row a key, parsed once at start-up into a frozen dataclass.
+
+A room declares a dataclass and a tuple of :class:`Setting` rows; ``cache.jwks.*`` collects all keys below it
+into a dict of strings. A key ``a.b`` fills the field ``a_b``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from .errors import SettingError
+
+__all__ = [
+    "REQUIRED",
+    "Setting",
+    "as_bool",
+    "as_choice",
+    "as_duration",
+    "as_int",
+    "as_list",
+    "as_str",
+    "as_url",
+    "check_url",
+    "is_loopback",
+    "parse",
+]
+
+T = TypeVar("T")
+REQUIRED: Final = object()
+_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of a table.
+
+    :ivar name: the key below the room's prefix; a trailing ``.*`` takes every key below it.
+    :ivar convert: from the ini's string (or an already typed value) to the value; ValueError says what is wrong.
+    :ivar default: the value when the key is absent or empty; ``REQUIRED`` when it must be there.
+    :ivar help: one sentence for the documentation.
+    :ivar secret: never echoed, and ``<name>_file`` reads it from a file.
+    """
+
+    name: str
+    convert: Callable[[Any], Any]
+    default: Any
+    help: str
+    secret: bool = False
+
+    @property
+    def field(self) -> str:
+        return self.name.removesuffix(".*").replace(".", "_")
+
+
+def parse(
+    table: Iterable[Setting],
+    settings: Mapping[str, Any],
+    prefix: str,
+    *,
+    into: type[T],
+    foreign: tuple[str, ...] = (),
+) -> T:
+    """Read the rows of ``table`` out of ``settings`` into the dataclass ``into``.
+
+    :param prefix: what all keys begin with, without the dot: ``"oauthguard"``.
+    :param foreign: beginnings (below the prefix) that belong to another table: ``("server.",)``.
+    :raises SettingError: naming the key that is missing, unknown, or wrong.
+    """
+    rows = tuple(table)
+    given = _find_given(settings, prefix, foreign)
+    _check_known(rows, given, prefix)
+    return into(**{row.field: _read(row, given, prefix) for row in rows})
+
+
+def _find_given(settings: Mapping[str, Any], prefix: str, foreign: tuple[str, ...]) -> dict[str, Any]:
+    start = prefix + "."
+    below = {
+        key.removeprefix(start): value
+        for key, value in settings.items()
+        if isinstance(key, str) and key.startswith(start)
+    }
+    return {key: value for key, value in below.items() if not key.startswith(foreign or ("\0",))}
+
+
+def _check_known(rows: tuple[Setting, ...], given: Mapping[str, Any], prefix: str) -> None:
+    known = {row.name for row in rows if not row.name.endswith(".*")}
+    known |= {row.name + "_file" for row in rows if row.secret}
+    trees = tuple(row.name.removesuffix("*") for row in rows if row.name.endswith(".*"))
+    for key in given:
+        if key not in known and not (trees and key.startswith(trees)):
+            near = difflib.get_close_matches(key, [*known, *trees], 1)
+            hint = f"did you mean {prefix}.{near[0].rstrip('.')}?" if near else "see the list of settings"
+            raise SettingError(f"{prefix}.{key}", "is not a setting", hint)
+
+
+def _read(row: Setting, given: Mapping[str, Any], prefix: str) -> Any:
+    if row.name.endswith(".*"):
+        start = row.name.removesuffix("*")
+        tree = {key.removeprefix(start): value for key, value in given.items() if key.startswith(start)}
+        return _convert(row, tree, f"{prefix}.{row.name}") if tree else row.default
+    key = f"{prefix}.{row.name}"
+    value = _read_secret(row, given, key) if row.secret else given.get(row.name)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        if row.default is REQUIRED:
+            raise SettingError(key, "is required", row.help)
+        return row.default
+    return _convert(row, value, key)
+
+
+def _read_secret(row: Setting, given: Mapping[str, Any], key: str) -> Any:
+    path = given.get(row.name + "_file")
+    if not path:
+        return given.get(row.name)
+    if given.get(row.name):
+        raise SettingError(key, f"is given twice: here and as {key}_file", "keep one of them")
+    try:
+        return Path(path).read_text("utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise SettingError(f"{key}_file", f"can't be read: {why}", f"the file is {path}") from None
+
+
+def _convert(row: Setting, value: Any, key: str) -> Any:
+    try:
+        return row.convert(value)
+    except (ValueError, TypeError) as error:
+        if row.secret:  # not even the exception's context may carry the value
+            raise SettingError(key, "is not usable as a secret") from None
+        raise SettingError(key, str(error)) from error
+
+
+def as_str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be text, not {type(value).__name__}")
+    return value.strip()
+
+
+def as_list(value: Any) -> tuple[str, ...]:
+    """Whitespace- or newline-separated words."""
+    if isinstance(value, str):
+        return tuple(value.split())
+    if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(word, str) for word in value):
+        return tuple(value)
+    raise ValueError("must be a whitespace-separated list of words")
+
+
+def as_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in {"true", "yes", "on", "1"}:
+        return True
+    if text in {"false", "no", "off", "0"}:
+        return False
+    raise ValueError(f"must be true or false, not {value!r}")
+
+
+def as_int(value: Any) -> int:
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number, not a truth value")
+    try:
+        number = int(value)
+    except (ValueError, TypeError):
+        raise ValueError(f"must be a whole number, not {value!r}") from None
+    if number < 0:
+        raise ValueError(f"must not be negative: {number}")
+    return number
+
+
+def as_duration(value: Any) -> float:
+    """Seconds as a number, or ``30s``, ``5m``, ``1h``, ``7d``."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(value).strip(), re.ASCII)
+        if match is None:
+            raise ValueError(f"must be a duration such as 30, 30s, 5m, 1h or 7d, not {value!r}")
+        seconds = float(match[1]) * _UNITS[match[2]]
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"must be a duration of zero or more seconds, not {value!r}")
+    return seconds
+
+
+def as_choice(*choices: str) -> Callable[[Any], str]:
+    """A converter that takes one of ``choices`` and suggests the nearest for anything else."""
+
+    def convert(value: Any) -> str:
+        text = str(value).strip()
+        if text in choices:
+            return text
+        near = difflib.get_close_matches(text.lower(), choices, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"must be one of {', '.join(choices)}, not {text!r}{hint}")
+
+    return convert
+
+
+def as_url(value: Any) -> str:
+    url = as_str(value)
+    check_url(url)
+    return url
+
+
+def check_url(url: str) -> None:
+    """ValueError unless ``url`` is absolute https, or http to a loopback host, without user, fragment or controls."""
+    if not url.isascii() or any(ord(char) <= 32 or char in '"<>\\^`{|}\x7f' for char in url):
+        raise ValueError("must be a URL of printable ASCII characters")
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"is not a URL: {url!r}") from None
+    if not host or parts.username is not None or parts.fragment:
+        raise ValueError(f"must be an absolute URL without user or fragment, not {url!r}")
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
+        return
+    raise ValueError(f"must begin with https:// (http:// only for loopback hosts), not {url!r}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine by its spelling alone; no name is resolved."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
