@@ -32,6 +32,7 @@ BANNED = {
     "pyramid_oauthguard": {*PYRAMID, *NOT_BARE, "urllib3", "joserfc", "dogpile", GUARD, SERVER, CLIENT},
     "pyramid_oauthguard.errors": {*PYRAMID, *NOT_BARE},
     "pyramid_oauthguard.access_token": {*PYRAMID, *NOT_BARE},
+    "pyramid_oauthguard.strict_json": {*PYRAMID, *NOT_BARE},
     "pyramid_oauthguard.settings": NOT_BARE,
     "pyramid_oauthguard.caching": NOT_BARE,
     "pyramid_oauthguard.interfaces": NOT_BARE,

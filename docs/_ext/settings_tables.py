@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
-from pyramid_oauthguard.settings import REQUIRED, Setting, as_duration
+from pyramid_oauthguard.settings import REQUIRED, Setting
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -52,7 +52,7 @@ def format_default(row: Setting) -> str:
         return "required"
     if value is None or value in ("", (), {}):
         return "none"
-    if row.convert is as_duration:
+    if isinstance(value, float):  # what every kind of duration converts to
         return f"`{_as_written(value)}`"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
