@@ -1,0 +1,67 @@
+"""Making a real application accept the tokens of an issuer in memory."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pyramid_oauthguard.errors import SettingError
+from pyramid_oauthguard.interfaces import IIssuer
+from pyramid_oauthguard.settings import as_list
+
+from .issuer import MemoryIssuer
+from .keys import KINDS
+
+__all__ = ["trust"]
+
+_WRAPPERS: Final = ("app", "application", "wsgi_app")  # WebTest and the usual spellings of middleware
+
+
+def trust(app: Any, issuer: MemoryIssuer | None = None) -> MemoryIssuer:
+    """Let ``app`` take keys and introspection from ``issuer`` instead of the network.
+
+    :param app: a Pyramid application, its registry or Configurator, or whatever wraps one (WebTest's TestApp,
+        middleware that keeps what it wraps as ``app`` or ``application``).
+    :param issuer: without one an issuer is made that fits the application's settings.
+    :returns: the issuer.
+    :raises SettingError: the application is not configured for this issuer.
+
+    Everything else of the guard is as in production: signatures, claims, scopes, caches. Call it before the
+    first request: the guard looks for its issuer once.
+    """
+    registry = _find_registry(app)
+    settings = registry.settings or {}
+    identifier = str(settings.get("oauthguard.issuer") or "").strip()
+    if not identifier:
+        raise SettingError("oauthguard.issuer", "is required", "an application without it has no guard to convince")
+    if issuer is None:
+        issuer = _build_issuer(identifier, settings)
+    elif issuer.identifier != identifier:
+        raise SettingError(
+            "oauthguard.issuer", f"is {identifier!r}, the issuer to trust is {issuer.identifier!r}", "make them equal"
+        )
+    registry.registerUtility(issuer, IIssuer, name=identifier)
+    return issuer
+
+
+def _find_registry(app: Any) -> Any:
+    layer = app
+    for _depth in range(20):
+        if hasattr(layer, "registerUtility"):
+            return layer
+        if hasattr(layer, "registry"):
+            return layer.registry
+        layer = next((getattr(layer, name) for name in _WRAPPERS if hasattr(layer, name)), None)
+    raise TypeError(f"no Pyramid application inside {type(app).__name__}: pass the application itself or its registry")
+
+
+def _build_issuer(identifier: str, settings: Any) -> MemoryIssuer:
+    audiences = as_list(settings.get("oauthguard.audience") or "https://api.test")
+    clients = as_list(settings.get("oauthguard.client_id") or "test-client")
+    algorithms = as_list(settings.get("oauthguard.algorithms") or "RS256")
+    usable = [name for name in algorithms if name in KINDS]
+    return MemoryIssuer(
+        identifier,
+        audience=audiences[0],
+        algorithm="RS256" if "RS256" in usable else (usable or ["RS256"])[0],
+        client_id=clients[0],
+    )

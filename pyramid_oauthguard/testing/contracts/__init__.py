@@ -1,0 +1,7 @@
+"""Suites that a verifier or a store of your own must pass. Subclass one, say how yours is made, run pytest."""
+
+from __future__ import annotations
+
+from .verifier import VerifierContract
+
+__all__ = ["VerifierContract"]

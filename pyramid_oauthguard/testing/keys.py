@@ -1,0 +1,90 @@
+"""Signing keys for tests, made once a process: an RSA key takes longer than most tests."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+__all__ = ["KINDS", "KeyPool", "SigningKey", "generate_key"]
+
+KINDS: Final[dict[str, tuple[str, int | str]]] = {
+    "RS256": ("RSA", 2048),
+    "RS384": ("RSA", 2048),
+    "RS512": ("RSA", 2048),
+    "PS256": ("RSA", 2048),
+    "PS384": ("RSA", 2048),
+    "PS512": ("RSA", 2048),
+    "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
+    "ES512": ("EC", "P-521"),
+    "EdDSA": ("OKP", "Ed25519"),
+    "Ed25519": ("OKP", "Ed25519"),
+}
+"""Algorithm (RFC 7518 section 3.1, RFC 8037, RFC 9864) -> key type, and size in bits or curve."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key and what it signs with.
+
+    :ivar kid: its id in key sets and token headers.
+    :ivar algorithm: the ``alg`` it signs with, one of :data:`KINDS`.
+    :ivar native: the key as joserfc holds it.
+    """
+
+    kid: str
+    algorithm: str
+    native: Any = field(repr=False, compare=False)
+
+    @property
+    def jwk(self) -> dict[str, Any]:
+        """The public half as an issuer publishes it (RFC 7517 section 4)."""
+        return {**self.native.as_dict(private=False), "kid": self.kid, "alg": self.algorithm, "use": "sig"}
+
+
+def generate_key(algorithm: str = "RS256", *, kid: str = "") -> SigningKey:
+    """A new key for ``algorithm``; without ``kid`` it is named by its thumbprint (RFC 7638).
+
+    :raises ValueError: when the algorithm isn't one of :data:`KINDS`.
+    """
+    native = _generate(*_find_kind(algorithm))
+    return SigningKey(kid or native.thumbprint(), algorithm, native)
+
+
+class KeyPool:
+    """Lends keys, each to one borrower at a time, so that no two issuers share one by accident."""
+
+    def __init__(self) -> None:
+        self._free: defaultdict[tuple[str, int | str], list[Any]] = defaultdict(list)
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def borrow(self, algorithm: str) -> SigningKey:
+        """A key that nobody else has, under an id that no key had before."""
+        kind = _find_kind(algorithm)
+        with self._lock:
+            kid = f"{algorithm.lower()}-{next(self._numbers)}"
+            native = self._free[kind].pop() if self._free[kind] else None
+        return SigningKey(kid, algorithm, native or _generate(*kind))
+
+    def give_back(self, keys: list[SigningKey]) -> None:
+        """What :meth:`borrow` gave; only once nobody signs with them any more."""
+        with self._lock:
+            for key in keys:
+                self._free[_find_kind(key.algorithm)].append(key.native)
+
+
+def _find_kind(algorithm: str) -> tuple[str, int | str]:
+    try:
+        return KINDS[algorithm]
+    except KeyError:
+        raise ValueError(f"no key signs with {algorithm!r}; choose one of {', '.join(KINDS)}") from None
+
+
+def _generate(kty: str, size: int | str) -> Any:
+    from joserfc import jwk  # 170 ms, which only those who sign should wait for
+
+    return jwk.generate_key(kty, size)  # type: ignore[call-overload]  # its overloads want literals
