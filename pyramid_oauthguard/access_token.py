@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,16 @@ class AccessToken:
     username: str | None
     claims: Mapping[str, Any] = field(repr=False, hash=False)
     mode: str
+    _derived: Any = field(default=None, init=False, repr=False, compare=False)  # see derive()
+
+    def derive(self, build: Callable[[AccessToken], Any]) -> Any:
+        """``build(self)``, remembered: what is always the same of a token is worked out once.
+
+        For one ``build`` a process; not part of the value.
+        """
+        if self._derived is None:
+            object.__setattr__(self, "_derived", build(self))
+        return self._derived
 
     def can(self, scope: str) -> bool:
         """Whether the token was granted ``scope``. Says nothing about what its user may do."""

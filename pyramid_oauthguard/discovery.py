@@ -38,7 +38,7 @@ class IssuerMetadata:
             return None
         try:
             if not isinstance(url, str):
-                raise ValueError("must be text")  # noqa: TRY301, TRY004  # one path for both refusals
+                raise ValueError("must be text")  # one path for both refusals
             check_url(url)
         except ValueError as error:
             raise UnavailableError("bad_metadata", f"{name} in {self.url} {error}") from None

@@ -5,7 +5,6 @@ Everything that comes back is a JSON object or an :class:`~pyramid_oauthguard.er
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import ssl
@@ -23,6 +22,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from .errors import UnavailableError
 from .settings import check_url
+from .strict_json import parse_object
 
 __all__ = ["Answer", "Fetcher"]
 
@@ -157,7 +157,7 @@ class Fetcher:
         if 300 <= response.status < 400:
             raise UnavailableError("redirected", f"{url} answered {response.status}; redirects are not followed")
         try:
-            return Answer(response.status, headers, as_json_object(data))
+            return Answer(response.status, headers, parse_object(data))
         except ValueError as error:
             if response.status != 200:
                 return Answer(response.status, headers, {})
@@ -173,25 +173,3 @@ class Fetcher:
                 raise UnavailableError("too_large", f"{url} answered with more than {self._max_bytes} bytes")
             chunks.append(chunk)
         return b"".join(chunks)
-
-
-def as_json_object(data: bytes) -> Mapping[str, Any]:
-    """The JSON object in ``data`` (RFC 8259); ValueError for anything else, duplicate members and NaN included."""
-    try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_as_object)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a member occurs twice")
-    return value

@@ -11,7 +11,7 @@ from typing import Any
 
 from zope.interface import Attribute, Interface
 
-__all__ = ["KeyDocument", "IIssuer", "IIssuerListener", "IOAuthStore", "ITokenRequirement", "ITokenVerifier"]
+__all__ = ["IIssuer", "IIssuerListener", "IOAuthStore", "ITokenRequirement", "ITokenVerifier", "KeyDocument"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,7 @@ def _convert(row: Setting, value: Any, key: str) -> Any:
 
 
 def as_str(value: Any) -> str:
+    """Text, without the white space around it."""
     if not isinstance(value, str):
         raise ValueError(f"must be text, not {type(value).__name__}")
     return value.strip()
@@ -153,6 +154,7 @@ def as_list(value: Any) -> tuple[str, ...]:
 
 
 def as_bool(value: Any) -> bool:
+    """``true``, ``yes``, ``on``, ``1`` or their opposites; anything else is an error, not false."""
     if isinstance(value, bool):
         return value
     text = str(value).strip().lower()
@@ -164,6 +166,7 @@ def as_bool(value: Any) -> bool:
 
 
 def as_int(value: Any) -> int:
+    """A whole number, zero or more."""
     if isinstance(value, bool):
         raise ValueError("must be a whole number, not a truth value")
     try:
@@ -204,6 +207,7 @@ def as_choice(*choices: str) -> Callable[[Any], str]:
 
 
 def as_url(value: Any) -> str:
+    """A URL that :func:`check_url` lets pass."""
     url = as_str(value)
     check_url(url)
     return url

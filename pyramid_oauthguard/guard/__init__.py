@@ -1,0 +1,51 @@
+"""The resource server (RFC 6749 section 1.1): ``config.include("pyramid_oauthguard")``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.viewderivers import INGRESS
+
+from ..interfaces import ITokenRequirement
+from .assembly import add_request_attribute, assemble, check_application, install_policy, is_on
+from .bearer import is_bearer
+from .directives import add_token_requirement, set_token_verifier
+from .metadata import ROUTE, WELL_KNOWN, render_metadata
+from .policy import OAuthSecurityPolicy
+from .requirements import BUILT_IN
+from .state import find_guard
+from .token_check import TokenCheckPredicate, bind_view, guard_view
+
+__all__ = ["OAuthSecurityPolicy", "csrf_callback", "forbidden_view", "includeme"]
+
+
+def includeme(config: Any) -> None:
+    """Guard an application: settings, policy, predicate, derivers, directives, forbidden view."""
+    assemble(config)
+    config.add_directive("add_token_requirement", add_token_requirement)
+    config.add_directive("set_token_verifier", set_token_verifier)
+    for name, factory in BUILT_IN.items():
+        config.registry.registerUtility(factory, ITokenRequirement, name=name)
+    config.add_view_predicate("token_check", TokenCheckPredicate)
+    config.add_view_deriver(bind_view, "oauthguard_bind", under=INGRESS, over="secured_view")
+    config.add_view_deriver(guard_view, "oauthguard_guard", under="secured_view", over="csrf_view")
+    config.add_forbidden_view(forbidden_view)
+    install_policy(config)
+    add_request_attribute(config)
+    if is_on(config, "resource_metadata", default=False):
+        config.add_route(ROUTE, WELL_KNOWN + "*path")
+        config.add_view(render_metadata, route_name=ROUTE, renderer="json", permission="__no_permission_required__")
+    check_application(config)
+
+
+def forbidden_view(context: Any, request: Any) -> Any:
+    """A refusal of the guard as the answer it should be; an application's own forbidden view may call it."""
+    return find_guard(request).challenger.handle_forbidden(context, request)
+
+
+def csrf_callback(request: Any) -> bool:
+    """For ``config.set_default_csrf_options(callback=csrf_callback)``: whether the request needs a CSRF token.
+
+    One that brings a bearer token does not: no browser adds that by itself (RFC 6750 section 5.2).
+    """
+    return not is_bearer(request)

@@ -1,0 +1,221 @@
+"""The parts put together at start-up, and the checks that only the finished application allows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from pyramid.interfaces import PHASE0_CONFIG, PHASE2_CONFIG, IRequestFactory, ISecurityPolicy
+from pyramid.registry import Registry
+from pyramid.request import Request
+from zope.interface import implementer
+
+from ..access_token import AccessToken
+from ..caching import build_key_mangler, build_region
+from ..errors import SettingError
+from ..fetch import Fetcher
+from ..interfaces import IIssuer, IIssuerListener, ITokenVerifier, KeyDocument
+from ..settings import as_bool
+from .introspection import Introspector
+from .issuer import HTTPIssuer
+from .keys import KeySource
+from .policy import OAuthSecurityPolicy
+from .settings import GuardSettings, parse_settings
+from .state import Guard, find_guard, get_guard
+from .verifiers.local import LocalVerifier
+from .verifiers.remote import RemoteVerifier
+
+__all__ = ["add_request_attribute", "assemble", "check_application", "install_policy", "is_on"]
+
+#: After every action of the application.
+_LAST: Final = 1_000
+_DAY: Final = 86_400.0
+
+
+def is_on(config: Any, name: str, default: bool) -> bool:
+    """A switch that decides what is included, and so is read before the other settings are parsed."""
+    value = config.registry.settings.get(f"oauthguard.{name}")
+    try:
+        return default if value in (None, "") else as_bool(value)
+    except ValueError as error:
+        raise SettingError(f"oauthguard.{name}", str(error)) from error
+
+
+def assemble(config: Any) -> None:
+    """Parse the settings once the application had its chance to change them, and build the guard from them."""
+    registry = config.registry
+
+    def build() -> None:
+        settings = parse_settings(registry.settings)
+        more = config.maybe_dotted(settings.principals) if settings.principals else None
+        registry.oauthguard = Guard(registry, settings, more)
+        for mode, verifier in _build_verifiers(registry, settings).items():
+            if registry.queryUtility(ITokenVerifier, name=mode) is None:
+                registry.registerUtility(verifier, ITokenVerifier, name=mode)
+
+    config.action(("oauthguard", "guard"), build, order=PHASE0_CONFIG)
+
+
+def install_policy(config: Any) -> None:
+    """Register the security policy; an application's own would win silently, so it must say that it means it."""
+    if not is_on(config, "policy", default=True):
+        return
+    registry = config.registry
+    policy = OAuthSecurityPolicy()
+
+    def register() -> None:
+        if registry.queryUtility(ISecurityPolicy) is not None:
+            raise _foreign_policy()
+        registry.registerUtility(policy, ISecurityPolicy)
+
+    what = config.introspectable("security policy", None, config.object_description(policy), "security policy")
+    what["policy"] = policy
+    config.action(ISecurityPolicy, register, order=PHASE2_CONFIG, introspectables=(what,))
+
+
+def add_request_attribute(config: Any) -> None:
+    """``request.access_token``, by one subclass of the application's request class.
+
+    ``config.add_request_method(property=True)`` would make a new class for every request, which costs as much
+    as half a request.
+    """
+    registry = config.registry
+
+    def register() -> None:
+        factory = registry.queryUtility(IRequestFactory) or Request
+        if not isinstance(factory, type):
+            config.add_request_method(find_access_token, "access_token", property=True)
+            return
+        body = {"access_token": property(find_access_token), "__module__": factory.__module__}
+        registry.registerUtility(type(factory.__name__, (factory,), body), IRequestFactory)
+
+    config.action(("oauthguard", "request"), register, order=_LAST)
+
+
+def find_access_token(request: Any) -> AccessToken | None:
+    """The verified access token of the request, as the strictest check so far sees it, or None."""
+    return find_guard(request).authenticator.find_token(request)
+
+
+def check_application(config: Any) -> None:
+    """Refuse to start where requests would be refused later, or let in."""
+    registry = config.registry
+
+    def check() -> None:
+        settings = get_guard(registry).settings
+        if settings.policy and not isinstance(registry.queryUtility(ISecurityPolicy), OAuthSecurityPolicy):
+            raise _foreign_policy()
+        if _is_remote(config, settings) and not _can_introspect(registry, settings):
+            raise SettingError(
+                "oauthguard.introspection.client_id",
+                "is required: a view is checked remotely",
+                "or set oauthguard.introspection.auth_method = none for an endpoint that asks nobody who they are",
+            )
+
+    config.action(("oauthguard", "check"), check, order=_LAST)
+
+
+def _is_remote(config: Any, settings: GuardSettings) -> bool:
+    views = config.introspector.get_category("views", [])
+    modes = {settings.token_check, *(each["introspectable"].get("token_check") for each in views)}
+    return "remote" in modes
+
+
+def _can_introspect(registry: Registry, settings: GuardSettings) -> bool:
+    if settings.introspection_client_id or settings.introspection_auth_method == "none":
+        return True
+    if isinstance(registry.queryUtility(ITokenVerifier, name="remote"), RemoteVerifier):
+        return registry.queryUtility(IIssuer, name=settings.issuer) is not None
+    return True
+
+
+def _foreign_policy() -> SettingError:
+    return SettingError(
+        "oauthguard.policy",
+        "the application has a security policy of its own, which leaves the guard's out",
+        "set oauthguard.policy = off and ask OAuthSecurityPolicy where its handles(request) says so, or drop the other",
+    )
+
+
+@implementer(IIssuerListener)
+class _Listener:
+    """What the issuer in this process tells the caches."""
+
+    def __init__(self, keys: KeySource, introspector: Introspector) -> None:
+        self._keys = keys
+        self._introspector = introspector
+
+    def tokens_revoked(self, token_ids: Iterable[str]) -> None:
+        self._introspector.evict(token_ids)
+
+    def keys_changed(self) -> None:
+        self._keys.forget()
+
+
+class _DeferredIssuer:
+    """The issuer in this process if there is one, else over HTTP: decided at first use, when all are registered."""
+
+    def __init__(self, registry: Registry, settings: GuardSettings) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._issuer: Any = None
+        self.listener: _Listener | None = None
+
+    def fetch_keys(self) -> KeyDocument:
+        return self._find().fetch_keys()  # type: ignore[no-any-return]
+
+    def introspect(self, raw: str) -> Mapping[str, Any]:
+        return self._find().introspect(raw)  # type: ignore[no-any-return]
+
+    def _find(self) -> Any:
+        if self._issuer is None:
+            with self._lock:
+                if self._issuer is None:
+                    issuer = self._registry.queryUtility(IIssuer, name=self._settings.issuer)
+                    issuer = issuer or build_http_issuer(self._settings)
+                    issuer.subscribe(self.listener)
+                    self._issuer = issuer
+        return self._issuer
+
+
+def build_http_issuer(settings: GuardSettings) -> HTTPIssuer:
+    """The issuer of the settings, over HTTP."""
+    fetcher = Fetcher(timeout=settings.http_timeout, max_bytes=settings.http_max_bytes, ca_file=settings.http_ca_file)
+    lifetime = settings.find_expiration("metadata", _DAY)
+    return HTTPIssuer(settings, fetcher, _build_region(settings, "metadata", lifetime), lifetime=lifetime)
+
+
+def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, Any]:
+    issuer = _DeferredIssuer(registry, settings)
+    lifetime = settings.find_expiration("jwks", 3_600)
+    keys = KeySource(
+        issuer.fetch_keys,
+        _build_region(settings, "jwks", lifetime),
+        algorithms=settings.algorithms,
+        lifetime=lifetime,
+        cooldown=settings.keys_cooldown,
+        max_stale=settings.keys_max_stale,
+    )
+    positive, inactive = settings.find_expiration("introspection", 0), settings.find_expiration("inactive", 10)
+    introspector = Introspector(
+        issuer.introspect,
+        positive=_build_region(settings, "introspection", positive),
+        inactive=_build_region(settings, "inactive", inactive),
+        lifetime=positive,
+        inactive_lifetime=inactive,
+        patience=settings.http_timeout,
+    )
+    issuer.listener = _Listener(keys, introspector)
+    local = LocalVerifier(settings, keys)
+    return {"local": local, "remote": RemoteVerifier(settings, local, introspector)}
+
+
+def _build_region(settings: GuardSettings, name: str, expiration_time: float) -> Any:
+    secret = settings.introspection_client_secret or ""
+    mangler = build_key_mangler(f"{secret}\0{settings.issuer}\0{' '.join(settings.audience)}\0{name}")
+    try:
+        return build_region(name, getattr(settings, f"cache_{name}"), expiration_time=expiration_time, mangler=mangler)
+    except Exception as error:  # dogpile and its backends raise what they like
+        raise SettingError(f"oauthguard.cache.{name}", f"can't be configured: {error}") from error

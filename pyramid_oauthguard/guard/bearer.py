@@ -1,0 +1,41 @@
+"""The token out of the Authorization header, the only place it is read from (RFC 6750 section 2.1)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from ..errors import InvalidRequest
+
+__all__ = ["extract", "is_bearer"]
+
+#: b64token of RFC 6750 section 2.1, which is token68 of RFC 9110 section 11.2.
+_TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*").fullmatch
+#: The scheme, at the start or in a second header that the WSGI server joined to the first with a comma.
+_BEARER: Final = re.compile(r"(?:^|,)\s*bearer(?=[\s,]|$)", re.IGNORECASE).search
+
+
+def is_bearer(request: Any) -> bool:
+    """Whether the request brings bearer credentials, well-formed or not."""
+    header: str | None = request.environ.get("HTTP_AUTHORIZATION")
+    return header is not None and _BEARER(header) is not None
+
+
+def extract(request: Any) -> str | None:
+    """The bearer token of the request, None without one.
+
+    Another scheme counts as no credentials. Says nothing about the token's validity.
+
+    :raises InvalidRequest: more than one credential, an empty one, or one outside the token68 grammar.
+    """
+    header: str | None = request.environ.get("HTTP_AUTHORIZATION")
+    if header is None:
+        return None
+    if header[:7].lower() == "bearer ":
+        token = header[7:].strip(" ")
+        if _TOKEN68(token):
+            return token
+        raise InvalidRequest("malformed_header")
+    if not header.strip() or is_bearer(request):
+        raise InvalidRequest("malformed_header")
+    return None

@@ -1,0 +1,86 @@
+"""A refusal as an answer: status, WWW-Authenticate (RFC 6750 section 3), problem document (RFC 9457)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from pyramid.httpexceptions import HTTPForbidden
+from pyramid.response import Response
+
+from ..errors import InsufficientScope, OAuthGuardError, TokenError, UnavailableError
+
+__all__ = ["Challenger", "mark_response"]
+
+_TITLES: Final = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
+_UNAVAILABLE: Final = "The access token can't be checked at the moment. Try again later."
+
+
+class Challenger:
+    """Renders refusals for one application.
+
+    :param realm: named in every challenge.
+    :param metadata_url: the address of the RFC 9728 document, or None.
+    """
+
+    def __init__(self, realm: str, metadata_url: str | None) -> None:
+        self._realm = realm
+        self._metadata_url = metadata_url
+
+    def render(self, error: OAuthGuardError) -> Response:
+        """The answer to a request that was refused with ``error``.
+
+        Holds fixed words only: nothing of the request, the token, the issuer or a library gets in, but for
+        the names of the scopes that the view wants.
+        """
+        detail = error.description if isinstance(error, TokenError) else _UNAVAILABLE
+        problem = {"type": "about:blank", "title": _TITLES[error.status], "status": error.status, "detail": detail}
+        response = Response(status=error.status, content_type="application/problem+json", charset="utf-8")
+        if isinstance(error, TokenError):
+            response.headers["WWW-Authenticate"] = self._render_challenge(error)
+            if error.code:
+                problem["error"] = error.code
+            if isinstance(error, InsufficientScope) and error.scopes:
+                problem["scope"] = " ".join(error.scopes)
+        elif isinstance(error, UnavailableError):
+            response.headers["Retry-After"] = str(error.retry_after)
+        response.json_body = problem
+        mark_response(None, response)
+        return response
+
+    def _render_challenge(self, error: TokenError) -> str:
+        parts = {"realm": self._realm}
+        if error.code:
+            parts["error"] = error.code
+            parts["error_description"] = error.description
+        if isinstance(error, InsufficientScope) and error.scopes:
+            parts["scope"] = " ".join(error.scopes)
+        if self._metadata_url:
+            parts["resource_metadata"] = self._metadata_url  # RFC 9728 section 5.1
+        return "Bearer " + ", ".join(f"{name}={_quote(value)}" for name, value in parts.items())
+
+    def handle_forbidden(self, context: Any, request: Any) -> Response:
+        """The forbidden view: a refusal of ours becomes its challenge, any other HTTPForbidden stays what it is."""
+        error = getattr(context.result, "error", None) if isinstance(context, HTTPForbidden) else None
+        return self.render(error) if isinstance(error, OAuthGuardError) else context
+
+
+def mark_response(_request: Any, response: Any) -> None:
+    """No cache may hand one caller's answer to another, unless the view says how (RFC 9111 sections 3.5 and 4.1)."""
+    headers = response.headerlist
+    vary = cached = False
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "vary":
+            vary = vary or "authorization" in value.lower() or value.strip() == "*"
+        elif lower == "cache-control":
+            cached = True
+    if not vary:
+        headers.append(("Vary", "Authorization"))
+    if not cached:
+        headers.append(("Cache-Control", "no-store"))
+
+
+def _quote(value: str) -> str:
+    """A quoted-string (RFC 9110 section 5.6.4); what can't stand in a header is left out."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", re.sub(r"[^\x20-\x7e]", "", value)) + '"'

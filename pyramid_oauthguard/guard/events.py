@@ -1,0 +1,31 @@
+"""Events for audit and metrics: subscribe with ``config.add_subscriber``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..access_token import AccessToken
+
+__all__ = ["AccessTokenAccepted", "AccessTokenRejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessTokenAccepted:
+    """A bearer token was verified, once per request and mode. It may still lack a scope or a permission."""
+
+    request: Any
+    access_token: AccessToken
+
+
+@dataclass(frozen=True, slots=True)
+class AccessTokenRejected:
+    """A bearer token was presented and not accepted.
+
+    :ivar reason: a fixed word such as ``"expired"``, ``"unknown_key"``, ``"inactive"``, ``"unreachable"``.
+    :ivar mode: the mode of the check, ``"local"`` or ``"remote"``.
+    """
+
+    request: Any
+    reason: str
+    mode: str

@@ -1,0 +1,148 @@
+"""One issuer over HTTP: its metadata, its keys, its introspection."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote_plus
+
+from dogpile.cache import CacheRegion
+from zope.interface import implementer
+
+from ..discovery import IssuerMetadata, fetch_metadata
+from ..errors import UnavailableError
+from ..fetch import Answer, Fetcher
+from ..interfaces import IIssuer, KeyDocument
+from .settings import GuardSettings
+
+__all__ = ["HTTPIssuer"]
+
+logger = logging.getLogger("pyramid_oauthguard")
+
+_ENTRY: Final = "metadata"
+
+
+@implementer(IIssuer)
+class HTTPIssuer:
+    """The issuer of the settings, asked over HTTP. Safe to share between threads."""
+
+    def __init__(self, settings: GuardSettings, fetcher: Fetcher, region: CacheRegion, *, lifetime: float) -> None:
+        self.identifier = settings.issuer
+        self._settings = settings
+        self._fetcher = fetcher
+        self._region = region
+        self._lifetime = lifetime
+        self._lock = threading.Lock()
+        self._metadata: IssuerMetadata | None = None
+        self._fresh_until = 0.0
+        self._failure: UnavailableError | None = None
+        self._failed_at = -float("inf")
+
+    def fetch_metadata(self) -> IssuerMetadata:
+        """The issuer's metadata, cached. :raises UnavailableError: it can't be had."""
+        found = self._metadata
+        if found is not None and time.time() < self._fresh_until:
+            return found
+        with self._lock:
+            now = time.time()
+            if self._metadata is None or now >= self._fresh_until:
+                self._refresh(now)
+            assert self._metadata is not None  # noqa: S101  # _refresh raises where it leaves none
+            return self._metadata
+
+    def fetch_keys(self) -> KeyDocument:
+        """The issuer's key set. :raises UnavailableError: it can't be had."""
+        url = self._settings.jwks_uri or self._require_endpoint("jwks_uri")
+        answer = self._fetcher.get(url)
+        keys = answer.body.get("keys")
+        if answer.status != 200 or not isinstance(keys, list):
+            self._forget_metadata()  # the keys may have moved
+            raise UnavailableError("bad_jwks", f"{url} answered {answer.status} without a key set", retry_after=30)
+        return KeyDocument(tuple(keys), answer.max_age)
+
+    def introspect(self, raw: str) -> Mapping[str, Any]:
+        """RFC 7662 section 2. :raises UnavailableError: the endpoint refuses us or does not answer as it should."""
+        url = self._settings.introspection_endpoint or self._require_endpoint("introspection_endpoint")
+        headers, form = self._authenticate()
+        answer = self._fetcher.post(url, {"token": raw, "token_type_hint": "access_token", **form}, headers)
+        if answer.status != 200 or not isinstance(answer.body.get("active"), bool):
+            self._report(url, answer)
+            raise UnavailableError("introspection_refused", f"{url} answered {answer.status}")
+        return answer.body
+
+    def subscribe(self, listener: object) -> None:
+        """An issuer elsewhere tells nobody anything."""
+
+    def _authenticate(self) -> tuple[dict[str, str], dict[str, str]]:
+        client_id = self._settings.introspection_client_id
+        secret = self._settings.introspection_client_secret or ""
+        method = self._settings.introspection_auth_method
+        if not client_id:
+            return {}, {}
+        if method == "none":
+            return {}, {"client_id": client_id}
+        if method == "client_secret_post":
+            return {}, {"client_id": client_id, "client_secret": secret}
+        # RFC 6749 section 2.3.1: both are form-encoded before they are joined.
+        pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()
+        return {"Authorization": "Basic " + base64.b64encode(pair).decode()}, {}
+
+    def _require_endpoint(self, name: str) -> str:
+        metadata = self.fetch_metadata()
+        url = metadata.find_endpoint(name)
+        if url is None:
+            raise UnavailableError("no_endpoint", f"{metadata.url} names no {name}", retry_after=30)
+        return url
+
+    def _refresh(self, now: float) -> None:
+        if self._failure is not None and now - self._failed_at < self._settings.keys_cooldown:
+            # A new one each time: raised again and again, one would grow by a traceback each time.
+            raise UnavailableError(self._failure.reason, self._failure.detail, retry_after=self._failure.retry_after)
+        kept = self._region.get(_ENTRY, ignore_expiration=True)
+        if self._adopt(kept, now):
+            return
+        try:
+            metadata = fetch_metadata(self._fetcher, self.identifier, self._settings.metadata_url)
+        except UnavailableError as error:
+            logger.warning("the issuer's metadata can't be fetched: %s", error)
+            self._failure, self._failed_at = error, now
+            if self._metadata is None:
+                raise
+            self._fresh_until = now + self._settings.keys_cooldown
+            return
+        entry = {"document": dict(metadata.document), "url": metadata.url, "fetched_at": now}
+        self._region.set(_ENTRY, entry)
+        self._take(metadata, now)
+
+    def _adopt(self, kept: Any, now: float) -> bool:
+        """Another process's copy from a shared cache, judged as if it came from the issuer."""
+        if not isinstance(kept, dict):
+            return False
+        document, url, fetched_at = kept.get("document"), kept.get("url"), kept.get("fetched_at")
+        if not isinstance(document, dict) or not isinstance(url, str) or not isinstance(fetched_at, (int, float)):
+            return False
+        if document.get("issuer") != self.identifier or not fetched_at <= now < fetched_at + self._lifetime:
+            return False
+        if fetched_at + self._lifetime <= self._fresh_until:
+            return False
+        self._take(IssuerMetadata(self.identifier, document, url), fetched_at)
+        return True
+
+    def _take(self, metadata: IssuerMetadata, fetched_at: float) -> None:
+        self._metadata = metadata
+        self._failure = None
+        self._fresh_until = fetched_at + self._lifetime
+
+    def _forget_metadata(self) -> None:
+        with self._lock:
+            self._region.delete(_ENTRY)
+            self._fresh_until = 0.0
+
+    @staticmethod
+    def _report(url: str, answer: Answer) -> None:
+        if answer.status in (400, 401, 403):
+            logger.error("%s refused our introspection with %s: check oauthguard.introspection.*", url, answer.status)

@@ -1,0 +1,224 @@
+"""KeySource: the issuer's signing keys, cached, prepared, and steady when the issuer is not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from dogpile.cache import CacheRegion
+from dogpile.cache.api import NO_VALUE
+
+from ..errors import InvalidToken, UnavailableError
+from ..interfaces import KeyDocument
+from .keyset import Candidates, KeySet, build_key_set
+
+__all__ = ["KeySource"]
+
+logger = logging.getLogger("pyramid_oauthguard")
+
+_ENTRY: Final = "jwks"
+#: Beyond this share of its life a set is renewed in the background while it goes on serving.
+_REFRESH_AT: Final = 0.8
+#: How long a token with an unknown key waits for somebody else's fetch, in seconds.
+_PATIENCE: Final = 1.0
+
+
+class KeySource:
+    """The keys in force.
+
+    One fetch at a time, never more than one attempt a cool-down for unknown kids or after a failure; a
+    failed or empty answer never replaces a good set. Tokens whose key is known never wait for any of that.
+
+    :param fetch: asks the issuer; raises UnavailableError.
+    :param lifetime: seconds a set is good for; the issuer's ``max-age`` can only shorten it.
+    :param cooldown: seconds between two attempts.
+    :param max_stale: seconds after its fetch that a set may serve while the issuer is down.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], KeyDocument],
+        region: CacheRegion,
+        *,
+        algorithms: tuple[str, ...],
+        lifetime: float,
+        cooldown: float,
+        max_stale: float,
+    ) -> None:
+        self._fetch = fetch
+        self._region = region
+        self._algorithms = algorithms
+        self._lifetime = lifetime
+        self._cooldown = cooldown
+        self._max_stale = max(max_stale, lifetime)
+        self._lock = threading.Lock()
+        self._keys: KeySet | None = None
+        self._fetched_at = 0.0
+        self._renew_at = 0.0  # from here on a thread of its own looks for a newer set
+        self._fresh_until = 0.0
+        self._tried_at = -float("inf")
+        self._failure: UnavailableError | None = None
+        self._renewing = False
+
+    def find_current(self) -> KeySet:
+        """The set in force now. The same object as long as the keys are the same.
+
+        :raises UnavailableError: there is none and the issuer can't be asked.
+        """
+        now = time.time()
+        keys = self._keys
+        if keys is not None and now < self._fresh_until:
+            if now >= self._renew_at:
+                self._renew_in_background(now)
+            return keys
+        return self._find_expired(now)
+
+    def find(self, algorithm: str, kid: str | None) -> tuple[KeySet, Candidates]:
+        """The set and its keys that may have signed a token with this header.
+
+        :raises InvalidToken: no key fits, and the issuer was asked recently enough.
+        :raises UnavailableError: no key fits and the issuer can't be asked.
+        """
+        keys = self.find_current()
+        found = keys.find(algorithm, kid)
+        if found:
+            return keys, found
+        if kid is not None and not keys.has(kid):
+            keys = self._look_again(keys)
+            found = keys.find(algorithm, kid)
+            if found:
+                return keys, found
+        raise InvalidToken("unknown_key")
+
+    def forget(self) -> None:
+        """The issuer said that its keys changed: ask before the next use, cool-down or not."""
+        with self._lock:
+            self._region.delete(_ENTRY)
+            self._fresh_until = 0.0
+            self._fetched_at = 0.0
+            self._tried_at = -float("inf")
+            self._keys = None
+
+    def _find_expired(self, now: float) -> KeySet:
+        """Nobody may use a set past its life without having asked, lest a withdrawn key lives on."""
+        with self._lock:
+            if self._keys is None or now >= self._fresh_until:
+                self._refresh(now, wanted_after=self._fetched_at)
+            return self._require(now)
+
+    def _look_again(self, seen: KeySet) -> KeySet:
+        """A newer set than ``seen``, if a fetch is due and gives one; what is known otherwise."""
+        if not self._lock.acquire(timeout=_PATIENCE):
+            raise UnavailableError("keys_being_fetched", retry_after=1)
+        try:
+            now = time.time()
+            if self._keys is seen and now - self._tried_at >= self._cooldown:
+                self._refresh(now, wanted_after=self._fetched_at)
+            if self._failure is not None:
+                raise self._repeat(self._failure)  # nobody can say whether the issuer has such a key
+            return self._require(now)
+        finally:
+            self._lock.release()
+
+    def _renew_in_background(self, now: float) -> None:
+        if now - self._tried_at < self._cooldown or not self._lock.acquire(blocking=False):
+            return
+        under_way, self._renewing = self._renewing, True
+        self._lock.release()
+        if not under_way:
+            threading.Thread(target=self._renew, name="oauthguard-keys", daemon=True).start()
+
+    def _renew(self) -> None:
+        try:
+            with self._lock:
+                now = time.time()
+                if now >= self._renew_at:
+                    self._refresh(now, wanted_after=self._fetched_at)
+        finally:
+            self._renewing = False
+
+    def _refresh(self, now: float, *, wanted_after: float) -> None:
+        """Adopt another process's newer set, or fetch one, unless an attempt is cooling down. Holds the lock."""
+        if self._adopt(self._region.get(_ENTRY, ignore_expiration=True), now, wanted_after):
+            return
+        if now - self._tried_at < self._cooldown:
+            return
+        mutex: Any = self._region._mutex(_ENTRY)  # type: ignore[no-untyped-call]  # dogpile's lock across processes
+        mutex.acquire()
+        try:
+            if self._adopt(self._region.get(_ENTRY, ignore_expiration=True), now, wanted_after):
+                return
+            self._attempt(now)
+        finally:
+            mutex.release()
+
+    def _attempt(self, now: float) -> None:
+        self._tried_at = now
+        try:
+            document = self._fetch()
+            keys = build_key_set(document.keys, self._algorithms)
+            if not keys:
+                raise UnavailableError("no_usable_keys", "the issuer's key set has no key usable here", retry_after=30)
+        except UnavailableError as error:
+            if self._failure is None:
+                logger.warning("the issuer's keys can't be fetched: %s", error)
+            self._failure = error
+            self._region.set(_ENTRY, {**self._entry_or_empty(), "tried_at": now})
+            self._stretch(now)
+            return
+        life = self._lifetime if document.max_age is None else min(document.max_age, self._lifetime)
+        entry = {"keys": list(document.keys), "fetched_at": now, "tried_at": now, "life": max(life, self._cooldown)}
+        self._region.set(_ENTRY, entry)
+        self._take(keys, fetched_at=now, life=max(life, self._cooldown))
+
+    def _stretch(self, now: float) -> None:
+        """The issuer is down: serve on, and let the next attempts be made in the background.
+
+        Not for longer than two cool-downs at a time, so that after a quiet night the first request asks again.
+        """
+        if self._keys is not None:
+            self._renew_at = now + self._cooldown
+            stretched = max(self._fresh_until, now + 2 * self._cooldown)
+            self._fresh_until = min(stretched, self._fetched_at + self._max_stale)
+
+    def _adopt(self, entry: Any, now: float, wanted_after: float) -> bool:
+        """Take what another process fetched, when it is newer and still fresh; learn when it last tried."""
+        if entry is NO_VALUE or not isinstance(entry, dict):
+            return False
+        tried_at, fetched_at, life = entry.get("tried_at"), entry.get("fetched_at"), entry.get("life")
+        if isinstance(tried_at, (int, float)) and tried_at <= now:
+            self._tried_at = max(self._tried_at, tried_at)
+        if not isinstance(fetched_at, (int, float)) or not isinstance(life, (int, float)):
+            return False
+        if not wanted_after < fetched_at <= now or now >= fetched_at + min(life, self._lifetime):
+            return False
+        keys = build_key_set(entry.get("keys"), self._algorithms)
+        if not keys:
+            return False
+        self._take(keys, fetched_at=fetched_at, life=min(life, self._lifetime))
+        return True
+
+    def _take(self, keys: KeySet, *, fetched_at: float, life: float) -> None:
+        if self._keys != keys:  # equal keys keep the object, and with it every token verified by it
+            self._keys = keys
+        self._failure = None
+        self._fetched_at = fetched_at
+        self._renew_at = fetched_at + life * _REFRESH_AT
+        self._fresh_until = fetched_at + life
+
+    def _require(self, now: float) -> KeySet:
+        if self._keys is not None and now < self._fetched_at + self._max_stale:
+            return self._keys
+        raise self._repeat(self._failure or UnavailableError("no_keys"))
+
+    @staticmethod
+    def _repeat(error: UnavailableError) -> UnavailableError:
+        """A new one each time: an exception that is raised again and again grows by a traceback each time."""
+        return UnavailableError(error.reason, error.detail, retry_after=error.retry_after)
+
+    def _entry_or_empty(self) -> dict[str, Any]:
+        entry = self._region.get(_ENTRY, ignore_expiration=True)
+        return entry if isinstance(entry, dict) else {}

@@ -1,0 +1,154 @@
+"""One key set, judged and prepared: which key may verify which algorithm (RFC 7517; RFC 8725 section 3)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
+
+__all__ = ["Candidates", "KeySet", "build_key_set"]
+
+#: Which key type and curve belong to which algorithm (RFC 7518 section 3.1, RFC 8037, RFC 9864).
+_FITS: Final[dict[str, tuple[str, frozenset[str | None]]]] = {
+    **{name: ("RSA", frozenset({None})) for name in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")},
+    "ES256": ("EC", frozenset({"P-256"})),
+    "ES384": ("EC", frozenset({"P-384"})),
+    "ES512": ("EC", frozenset({"P-521"})),
+    "EdDSA": ("OKP", frozenset({"Ed25519", "Ed448"})),
+    "Ed25519": ("OKP", frozenset({"Ed25519"})),
+}
+#: Two names of one algorithm (RFC 9864 section 2.2). A tuple, since a careless ``alg`` may not be hashable.
+_EDWARDS: Final = ("EdDSA", "Ed25519")
+_IMPORTERS: Final[dict[str, Any]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
+_MIN_RSA: Final = 2048
+_MAX_RSA: Final = 16_384
+#: Trying every key of a large set for a token that names none would let it cost what it likes.
+_MAX_TRIED: Final = 4
+
+Verify = Callable[[bytes, bytes], bool]
+Candidates = tuple[Verify, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    kid: str | None
+    verify: Mapping[str, Verify]  # by algorithm
+
+
+class KeySet:
+    """The usable keys of one document. Equal to another set made of the same usable keys."""
+
+    def __init__(self, keys: Iterable[_Key], fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+        self._named: dict[str | None, list[_Key]] = {}
+        for key in keys:
+            self._named.setdefault(key.kid, []).append(key)
+        self._nameless = self._named.keys() == {None}
+        self._all = [key for named in self._named.values() for key in named]
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KeySet) and other._fingerprint == self._fingerprint
+
+    __hash__ = None  # type: ignore[assignment]  # compared, never looked up
+
+    def has(self, kid: str) -> bool:
+        """Whether a usable key bears this name, for whatever algorithm."""
+        return kid in self._named
+
+    def find(self, algorithm: str, kid: str | None) -> Candidates:
+        """The verifiers that fit, at most four: those named ``kid``, or any when the token or no key has a name."""
+        keys = self._all if kid is None or self._nameless else self._named.get(kid, ())
+        return tuple(islice((key.verify[algorithm] for key in keys if algorithm in key.verify), _MAX_TRIED))
+
+    def describe(self) -> list[tuple[str | None, tuple[str, ...]]]:
+        """Each key's name and the algorithms it verifies, for people."""
+        return [(key.kid, tuple(key.verify)) for key in self._all]
+
+
+def build_key_set(documents: object, algorithms: Iterable[str]) -> KeySet:
+    """The keys that may verify signatures under ``algorithms``; whatever else is there is passed over.
+
+    One key that is malformed, private, symmetric, too small or of an unknown kind does not spoil the rest
+    (RFC 7517 section 5).
+    """
+    allowed = tuple(algorithms)
+    keys: dict[str, _Key] = {}
+    for document in documents if isinstance(documents, (list, tuple)) else ():
+        key = _prepare(document, allowed)
+        if key is not None:
+            keys[_fingerprint(document)] = key
+    return KeySet(keys.values(), hashlib.sha256("".join(sorted(keys)).encode()).hexdigest())
+
+
+def _fingerprint(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _prepare(document: object, allowed: tuple[str, ...]) -> _Key | None:
+    if not isinstance(document, Mapping):
+        return None
+    kid = document.get("kid")
+    if (kid is not None and not isinstance(kid, str)) or not _may_verify(document):
+        return None
+    names = [name for name in allowed if _fits(document, name)]
+    key = _import(document) if names else None
+    if key is None:
+        return None
+    return _Key(kid, {name: _bind(name, key) for name in names})
+
+
+def _may_verify(document: Mapping[str, Any]) -> bool:
+    """``use`` and ``key_ops`` allow it, and it is not private (RFC 7517 sections 4.2 and 4.3)."""
+    if document.get("use", "sig") != "sig" or "d" in document or "k" in document:
+        return False
+    operations = document.get("key_ops")
+    return operations is None or (isinstance(operations, list) and "verify" in operations)
+
+
+def _fits(document: Mapping[str, Any], algorithm: str) -> bool:
+    """A key that names its algorithm is for that one only (RFC 8725 section 3.1)."""
+    kty, curves = _FITS[algorithm]
+    named = document.get("alg") or algorithm
+    same = named == algorithm or (named in _EDWARDS and algorithm in _EDWARDS)
+    crv = document.get("crv") if kty != "RSA" else None
+    return document.get("kty") == kty and same and (crv is None or isinstance(crv, str)) and crv in curves
+
+
+def _import(document: Mapping[str, Any]) -> Any:
+    """The joserfc key, or None. Only what is needed is handed over: an odd extra member must not cost the key."""
+    wanted = {name: document[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in document}
+    try:
+        key = _IMPORTERS[wanted["kty"]].import_key(wanted)
+        raw = key.public_key
+    except Exception:  # noqa: BLE001  # whatever a library says of one bad key, the others must serve
+        return None
+    return key if not isinstance(raw, RSAPublicKey) or _is_sound(raw) else None
+
+
+def _is_sound(key: RSAPublicKey) -> bool:
+    """NIST SP 800-131A for the size; an exponent of 1 makes every message its own signature."""
+    exponent = key.public_numbers().e
+    return _MIN_RSA <= key.key_size <= _MAX_RSA and exponent >= 3 and exponent % 2 == 1
+
+
+def _bind(algorithm: str, key: Any) -> Verify:
+    verify = JWSRegistry.algorithms[algorithm].verify
+
+    def check(message: bytes, signature: bytes) -> bool:
+        try:
+            return verify(message, signature, key)
+        except (JoseError, ValueError):  # a signature of an impossible length or number
+            return False
+
+    return check

@@ -1,0 +1,91 @@
+"""The security policy: a token becomes principals, ACLs decide (Pyramid's ISecurityPolicy)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.authorization import ACLHelper, Deny, Everyone
+from pyramid.interfaces import ISecurityPolicy
+from pyramid.security import Denied
+from zope.interface import implementer
+
+from ..access_token import AccessToken
+from ..errors import InsufficientScope, OAuthGuardError
+from .bearer import is_bearer
+from .state import find_guard
+
+__all__ = ["OAuthSecurityPolicy", "TokenDenied"]
+
+
+class TokenDenied(Denied):
+    """A refusal that knows its reason.
+
+    :ivar error: the :class:`~pyramid_oauthguard.OAuthGuardError` that says what to answer.
+    :ivar reason: its machine-readable word.
+    """
+
+    error: OAuthGuardError
+    reason: str
+
+    def __new__(cls, error: OAuthGuardError, text: str = "") -> TokenDenied:
+        denied: TokenDenied = super().__new__(cls, "%s", text or f"access denied: {error.reason}")
+        denied.error = error
+        denied.reason = error.reason
+        return denied
+
+
+@implementer(ISecurityPolicy)
+class OAuthSecurityPolicy:
+    """Principals out of access tokens, permissions out of ACLs.
+
+    Installed by ``config.include("pyramid_oauthguard")``; with ``oauthguard.policy = off`` an application
+    makes one and asks it where :meth:`handles` says so.
+    """
+
+    def __init__(self) -> None:
+        self._acl = ACLHelper()
+
+    def identity(self, request: Any) -> AccessToken | None:
+        """The verified token of the request, or None. Never raises."""
+        return find_guard(request).authenticator.find_token(request)
+
+    def authenticated_userid(self, request: Any) -> str | None:
+        """The token's ``sub``."""
+        token = self.identity(request)
+        return None if token is None else token.subject
+
+    def permits(self, request: Any, context: Any, permission: str) -> Any:
+        """ACLAllowed, or a :class:`TokenDenied` that knows what is missing."""
+        guard = find_guard(request)
+        result = guard.authenticator.authenticate(request)
+        allowed = self._acl.permits(context, guard.find_principals(request, result), permission)
+        if allowed:
+            return allowed
+        error = result if isinstance(result, OAuthGuardError) else self._find_error(allowed)
+        return TokenDenied(error, str(allowed))
+
+    def effective_principals(self, request: Any) -> frozenset[str]:
+        """What the ACLs are asked with."""
+        guard = find_guard(request)
+        return guard.find_principals(request, guard.authenticator.authenticate(request))
+
+    def remember(self, request: Any, userid: str, **kw: Any) -> list[tuple[str, str]]:
+        """Nothing: a token is the client's to keep."""
+        return []
+
+    def forget(self, request: Any, **kw: Any) -> list[tuple[str, str]]:
+        """Nothing, as :meth:`remember`."""
+        return []
+
+    def handles(self, request: Any) -> bool:
+        """Whether the request brings a bearer token, well-formed or not."""
+        return is_bearer(request)
+
+    def _find_error(self, denied: Any) -> InsufficientScope:
+        """What a good token lacks: the scopes that the ACL would have let in, unless it shut this caller out."""
+        ace = denied.ace
+        if not isinstance(ace, str) and ace[0] == Deny and ace[1] != Everyone:
+            return InsufficientScope("denied")
+        allowed = self._acl.principals_allowed_by_permission(denied.context, denied.permission)
+        scopes = sorted(name.removeprefix("scope:") for name in allowed if name.startswith("scope:"))
+        return InsufficientScope("insufficient_scope" if scopes else "denied", scopes=tuple(scopes))

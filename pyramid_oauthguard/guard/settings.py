@@ -1,0 +1,183 @@
+"""The table of ``oauthguard.*`` keys."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..errors import SettingError
+from ..settings import (
+    REQUIRED,
+    Setting,
+    as_bool,
+    as_choice,
+    as_duration,
+    as_int,
+    as_list,
+    as_str,
+    as_url,
+    parse,
+)
+
+__all__ = ["ALGORITHMS", "PREFIX", "TABLE", "GuardSettings", "parse_settings"]
+
+PREFIX: Final = "oauthguard"
+
+#: Asymmetric signatures only: with a shared secret whoever verifies could also issue (RFC 8725 section 3.5).
+ALGORITHMS: Final = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSettings:
+    """What the guard was configured with; the fields are the keys with dots as underscores."""
+
+    issuer: str
+    audience: tuple[str, ...]
+    client_id: tuple[str, ...]
+    token_check: str
+    profile: str
+    algorithms: tuple[str, ...]
+    leeway: float
+    realm: str
+    scope_claim: tuple[str, ...]
+    role_claim: str | None
+    principals: Any
+    metadata_url: str | None
+    jwks_uri: str | None
+    introspection_endpoint: str | None
+    introspection_client_id: str | None
+    introspection_client_secret: str | None
+    introspection_auth_method: str
+    introspection_require_audience: bool
+    http_timeout: float
+    http_max_bytes: int
+    http_ca_file: str | None
+    cache_metadata: Mapping[str, Any]
+    cache_jwks: Mapping[str, Any]
+    cache_introspection: Mapping[str, Any]
+    cache_inactive: Mapping[str, Any]
+    cache_tokens_size: int
+    keys_cooldown: float
+    keys_max_stale: float
+    policy: bool
+    resource: str | None
+    resource_metadata: bool
+
+    def find_expiration(self, cache: str, default: float) -> float:
+        """Seconds after which entries of ``cache`` (``"jwks"``) expire."""
+        options: Mapping[str, Any] = getattr(self, f"cache_{cache}")
+        return float(options.get("expiration_time", default))
+
+
+def _as_algorithms(value: Any) -> tuple[str, ...]:
+    names = as_list(value)
+    for name in names:
+        if name not in ALGORITHMS:
+            raise ValueError(f"{name!r} is not one of {' '.join(ALGORITHMS)}; 'none' and HS* are never accepted")
+    if not names:
+        raise ValueError("must name at least one algorithm")
+    return names
+
+
+def _as_issuer(value: Any) -> str:
+    issuer = as_url(value)
+    if "?" in issuer:
+        raise ValueError(f"must have no query (RFC 8414 section 2), not {issuer!r}")
+    return issuer
+
+
+def _as_audience(value: Any) -> tuple[str, ...]:
+    names = as_list(value)
+    if not names:
+        raise ValueError("must name at least one audience")
+    return names
+
+
+def _as_realm(value: Any) -> str:
+    realm = as_str(value)
+    if not re.fullmatch(r"[\x20-\x7e]+", realm):
+        raise ValueError("must be printable ASCII: it goes into a header")
+    return realm
+
+
+def _as_ca_file(value: Any) -> str:
+    path = as_str(value)
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"is not a readable PEM file of certificates: {path}") from error
+    return path
+
+
+def _as_timeout(value: Any) -> float:
+    seconds = as_duration(value)
+    if not 0 < seconds <= 300:
+        raise ValueError(f"must be more than 0 and at most 300 seconds, not {value!r}")
+    return seconds
+
+
+def _as_cache(value: Any) -> dict[str, Any]:
+    options = {key: text.strip() if isinstance(text, str) else text for key, text in dict(value).items()}
+    for key in options:
+        if key not in {"backend", "expiration_time"} and not key.startswith("arguments."):
+            raise ValueError(f"{key!r} is not backend, expiration_time or arguments.*")
+    if "expiration_time" in options:
+        options["expiration_time"] = as_duration(options["expiration_time"])
+    return options
+
+
+_CACHE_HELP = "A dogpile.cache region: `backend`, `expiration_time`, `arguments.*`. "
+
+TABLE: Final = (
+    Setting("issuer", _as_issuer, REQUIRED, "Issuer identifier, compared byte for byte with `iss`; https, http only for loopback hosts."),
+    Setting("audience", _as_audience, REQUIRED, "Accepted audiences; the token's `aud` must name one of them."),
+    Setting("client_id", as_list, (), "If given, the token's `client_id` (or `cid`, or `azp`) must be one of these."),
+    Setting("token_check", as_choice("local", "remote"), "local", "The mode of views that name none."),
+    Setting("profile", as_choice("generic", "rfc9068"), "generic", "`generic` takes typ absent, `JWT` or `at+jwt`; `rfc9068` takes `at+jwt` only and wants every claim that RFC 9068 requires."),
+    Setting("algorithms", _as_algorithms, ALGORITHMS, "Signature algorithms that are accepted; `none` and HS* are refused."),
+    Setting("leeway", as_duration, 30.0, "Clock skew allowed for `exp`, `nbf` and `iat`."),
+    Setting("realm", _as_realm, "api", "The realm named in challenges."),
+    Setting("scope_claim", as_list, ("scope", "scp"), "Claims that hold the scopes, the first present is used; a space-separated string or a list."),
+    Setting("role_claim", as_str, None, "Dotted path of the claim that holds roles, such as `realm_access.roles`; gives `role:` principals."),
+    Setting("principals", lambda value: value, None, "Dotted name of `callable(access_token, request)` that returns more principals."),
+    Setting("metadata_url", as_url, None, "Where the issuer's metadata is, if not at its well-known URLs."),
+    Setting("jwks_uri", as_url, None, "Where the issuer's keys are, if not where its metadata says."),
+    Setting("introspection.endpoint", as_url, None, "Where tokens are introspected, if not where the metadata says."),
+    Setting("introspection.client_id", as_str, None, "Who this application is at the introspection endpoint."),
+    Setting("introspection.client_secret", as_str, None, "Its secret there.", secret=True),
+    Setting("introspection.auth_method", as_choice("client_secret_basic", "client_secret_post", "none"), "client_secret_basic", "How it authenticates there (RFC 7591 section 2)."),
+    Setting("introspection.require_audience", as_bool, True, "`false` accepts an opaque token whose introspection names no `aud`. It costs this: a token made for any other API of the same issuer is then good here."),
+    Setting("http.timeout", _as_timeout, 5.0, "Seconds for one call to the issuer in all, the last byte included."),
+    Setting("http.max_bytes", as_int, 1_048_576, "A longer answer of the issuer is refused."),
+    Setting("http.ca_file", _as_ca_file, None, "PEM file of the certificate authorities to trust instead of the system's."),
+    Setting("cache.metadata.*", _as_cache, {}, _CACHE_HELP + "Issuer metadata, one day."),
+    Setting("cache.jwks.*", _as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest a withdrawn key stays accepted while the issuer answers."),
+    Setting("cache.introspection.*", _as_cache, {}, _CACHE_HELP + "Positive answers; 0 (the default) is live, n trusts one for at most n seconds and never past `exp`."),
+    Setting("cache.inactive.*", _as_cache, {}, _CACHE_HELP + "Tokens the issuer called inactive, 10 seconds; 0 asks again each time."),
+    Setting("cache.tokens.size", as_int, 10_000, "Verified tokens remembered in the process for local checks; 0 is off."),
+    Setting("keys.cooldown", as_duration, 30.0, "Seconds between attempts to refetch keys for an unknown kid or after a failure."),
+    Setting("keys.max_stale", as_duration, 86_400.0, "How long the last good key set serves while the issuer is down."),
+    Setting("policy", as_bool, True, "`off` does not install the security policy: the application composes it. Read when the guard is included."),
+    Setting("resource", as_url, None, "This API's resource identifier (RFC 9728)."),
+    Setting("resource_metadata", as_bool, False, "`on` serves `/.well-known/oauth-protected-resource` and names it in challenges; wants `resource`."),
+)  # fmt: skip
+
+
+def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
+    """The guard's settings out of the application's. :raises SettingError: naming the key."""
+    parsed = parse(TABLE, settings, PREFIX, into=GuardSettings, foreign=("server.",))
+    if parsed.resource_metadata and not parsed.resource:
+        raise SettingError("oauthguard.resource", "is required when oauthguard.resource_metadata is on")
+    wants_secret = parsed.introspection_client_id and parsed.introspection_auth_method != "none"
+    if wants_secret and not parsed.introspection_client_secret:
+        raise SettingError(
+            "oauthguard.introspection.client_secret",
+            "is required with oauthguard.introspection.client_id",
+            "or set oauthguard.introspection.auth_method = none",
+        )
+    return parsed

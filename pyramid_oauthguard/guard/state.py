@@ -1,0 +1,82 @@
+"""What the guard knows of one application. It lives in that application's registry and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from pyramid.authorization import Authenticated, Everyone
+from pyramid.registry import Registry
+
+from ..access_token import AccessToken
+from ..errors import SettingError
+from .authentication import Authenticator, Result
+from .challenge import Challenger
+from .claims import find_roles
+from .metadata import build_metadata_url
+from .settings import GuardSettings
+
+__all__ = ["Guard", "find_guard", "get_guard"]
+
+_EVERYONE: Final = frozenset({Everyone})
+_PRINCIPALS: Final = "_oauthguard_principals"
+
+MorePrincipals = Callable[[AccessToken, Any], Iterable[str]]
+
+
+class Guard:
+    """One application's guard."""
+
+    def __init__(self, registry: Registry, settings: GuardSettings, more_principals: MorePrincipals | None) -> None:
+        self.settings = settings
+        self.authenticator = Authenticator(registry, settings.token_check)
+        self.challenger = Challenger(settings.realm, _find_metadata_url(settings))
+        self._more_principals = more_principals
+
+    def find_principals(self, request: Any, result: Result) -> frozenset[str]:
+        """Who the caller is to an ACL. Every principal out of the token bears a prefix, so none can be forged."""
+        if result.__class__ is not AccessToken:
+            return _EVERYONE
+        principals: frozenset[str] = result.derive(self._build_principals)
+        if self._more_principals is None:
+            return principals
+        kept = request.__dict__.get(_PRINCIPALS)
+        if kept is None or kept[0] is not result:
+            more = frozenset(self._more_principals(result, request))
+            kept = request.__dict__[_PRINCIPALS] = (result, principals | more)
+        return kept[1]  # type: ignore[no-any-return]
+
+    def _build_principals(self, token: AccessToken) -> frozenset[str]:
+        principals = {Everyone, Authenticated}
+        principals.update(f"scope:{scope}" for scope in token.scopes)
+        if token.client_id is not None:
+            principals.add(f"client:{token.client_id}")
+        if token.subject is not None and _acts_for_user(token):
+            principals.add(f"user:{token.subject}")
+        if self.settings.role_claim:
+            principals.update(f"role:{role}" for role in find_roles(token.claims, self.settings.role_claim))
+        return frozenset(principals)
+
+
+def get_guard(registry: Registry) -> Guard:
+    """The guard of an application. :raises SettingError: it has none."""
+    guard: Guard | None = registry.__dict__.get("oauthguard")
+    if guard is None:
+        raise SettingError("oauthguard", "is not configured", 'config.include("pyramid_oauthguard") comes first')
+    return guard
+
+
+def find_guard(request: Any) -> Guard:
+    """The guard of the request's application."""
+    return request.registry.__dict__.get("oauthguard") or get_guard(request.registry)
+
+
+def _acts_for_user(token: AccessToken) -> bool:
+    """Not where the client acts for itself, which issuers say in their own ways (RFC 9068 section 2.2; Auth0; Entra)."""
+    if token.subject in (token.client_id, f"{token.client_id}@clients"):
+        return False
+    return token.claims.get("gty") != "client-credentials" and token.claims.get("idtyp") != "app"
+
+
+def _find_metadata_url(settings: GuardSettings) -> str | None:
+    return build_metadata_url(settings.resource) if settings.resource and settings.resource_metadata else None

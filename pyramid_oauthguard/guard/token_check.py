@@ -1,0 +1,226 @@
+"""How a view's token is checked: a predicate that marks, two derivers that enforce.
+
+The predicate never refuses: one that did would let the next view answer, or give a 404. It never sets
+anything: another view of the same MultiView may run after all. ``bind_view`` wraps ``secured_view`` and
+raises the request's mode before any permission is asked; ``guard_view`` inside it enforces, also where
+``secured_view`` is skipped because the view has no permission or was called with ``secure=False``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyramid.config import not_
+from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
+from pyramid.interfaces import IDefaultPermission
+from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED, Allowed
+
+from ..access_token import AccessToken
+from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
+from ..interfaces import ITokenRequirement
+from .challenge import mark_response
+from .policy import TokenDenied
+from .requirements import Requirement
+from .state import Guard, get_guard
+from .verifiers import RANKS
+
+__all__ = ["TokenCheckPredicate", "bind_view", "guard_view"]
+
+View = Callable[[Any, Any], Any]
+
+
+class TokenCheckPredicate:
+    """A mark. Its hash is empty: two views that differ only in it are a conflict, and an override is one."""
+
+    def __init__(self, value: Any, _info: Any) -> None:
+        if not isinstance(value, str) or value not in RANKS:
+            raise SettingError("token_check", f"must be one of {', '.join(RANKS)}, not {value!r}")
+        self.value: str = value
+
+    def text(self) -> str:
+        return f"token_check = {self.value}"
+
+    def phash(self) -> str:
+        return ""
+
+    def __call__(self, context: Any, request: Any) -> bool:
+        return True
+
+
+class _ViewGuard:
+    """What one view wants of the token, worked out when the view is registered."""
+
+    def __init__(self, info: Any) -> None:
+        self._guard: Guard = get_guard(info.registry)
+        self.mode: str | None = _find_mode(info)
+        self.requirements = _build_requirements(info)
+        self.marked = self.mode is not None or bool(self.requirements)
+        self.exception_only: bool = info.exception_only
+
+    def strengthen(self, request: Any) -> str:
+        authenticator = self._guard.authenticator
+        return authenticator.strengthen(request, self.mode or authenticator.default_mode)
+
+    def find_error(self, request: Any) -> OAuthGuardError | None:
+        """Why the token is missing, bad, or not enough; None when it will do."""
+        result = self._guard.authenticator.authenticate(request)
+        if result.__class__ is not AccessToken:
+            return result
+        try:
+            for check in self.requirements:
+                check(result)  # type: ignore[arg-type]
+        except TokenError as error:
+            return error.with_traceback(None)
+        return None
+
+    def refuse(self, error: OAuthGuardError) -> Response:
+        """Raise the refusal. From an exception view nothing would catch it, so there it is the answer."""
+        if self.exception_only:
+            return self._guard.challenger.render(error)
+        if isinstance(error, UnavailableError):
+            raise self._build_unavailable(error)
+        raise HTTPForbidden(result=TokenDenied(error))
+
+    def translate(self, forbidden: HTTPForbidden) -> Response:
+        """What ``secured_view`` raised: an outage is not the caller's fault, whatever the forbidden view is."""
+        error = getattr(forbidden.result, "error", None)
+        if self.exception_only and isinstance(error, OAuthGuardError):
+            return self._guard.challenger.render(error)
+        if isinstance(error, UnavailableError):
+            raise self._build_unavailable(error) from forbidden
+        raise forbidden
+
+    def permitted(self, request: Any) -> Any:
+        error = self.find_error(request) if self.marked else None
+        return TokenDenied(error) if error else Allowed("the access token will do")
+
+    def restore(self, request: Any, mode: str) -> None:
+        self._guard.authenticator.restore(request, mode)
+
+    def _build_unavailable(self, error: UnavailableError) -> HTTPServiceUnavailable:
+        rendered = self._guard.challenger.render(error)
+        failure = HTTPServiceUnavailable(
+            headers=[(k, v) for k, v in rendered.headerlist if not k.startswith("Content")]
+        )
+        failure.content_type, failure.charset = rendered.content_type, "utf-8"
+        failure.body = rendered.body
+        return failure
+
+
+def bind_view(view: View, info: Any) -> View:
+    """Raise the request's mode to the view's before anything asks who the caller is."""
+    if not _is_guarded(info):
+        return view
+    guard = _ViewGuard(info)
+    strict = guard.mode is not None
+
+    def bound_view(context: Any, request: Any) -> Any:
+        if request.environ["REQUEST_METHOD"] == "OPTIONS" and _is_preflight(request):
+            # A browser sends no token here. Nor does the view run: the answer is empty, for a tween to complete.
+            return Response(status=204)
+        if strict:
+            guard.strengthen(request)
+        try:
+            return view(context, request)
+        except HTTPForbidden as error:
+            return guard.translate(error)
+
+    _bind_permitted(view, guard)
+    return bound_view
+
+
+def guard_view(view: View, info: Any) -> View:
+    """Enforce the mark and the requirements, and keep shared caches from serving one caller's answer to another."""
+    if not _is_guarded(info):
+        return view
+    guard = _ViewGuard(info)
+    marked = guard.marked
+    strict = guard.mode is not None
+
+    def guarded_view(context: Any, request: Any) -> Any:
+        if marked:
+            if strict:
+                guard.strengthen(request)  # secure=False comes here without bind_view
+            error = guard.find_error(request)
+            if error is not None:
+                return guard.refuse(error)
+        try:
+            response = view(context, request)
+        except Exception:
+            request.add_response_callback(mark_response)
+            raise
+        mark_response(request, response)
+        return response
+
+    return guarded_view
+
+
+guard_view.options = ("token_require",)  # type: ignore[attr-defined]
+
+
+def _bind_permitted(view: Any, guard: _ViewGuard) -> None:
+    """``view_execution_permitted`` asks in this view's mode and leaves the request's own as it was."""
+    inner = getattr(view, "__permitted__", None)
+    if inner is None and not guard.marked:
+        return
+
+    def permitted(context: Any, request: Any) -> Any:
+        before = guard.strengthen(request)
+        try:
+            result = guard.permitted(request)
+            return inner(context, request) if result and inner is not None else result
+        finally:
+            guard.restore(request, before)
+
+    view.__permitted__ = permitted
+    if not hasattr(view, "__call_permissive__"):
+        view.__call_permissive__ = view  # what makes Pyramid register it as a secured view
+
+
+def _is_guarded(info: Any) -> bool:
+    options = info.options
+    if options.get("token_check") is not None or options.get("token_require") is not None:
+        return True
+    return _has_permission(info) and get_guard(info.registry).settings.policy
+
+
+def _has_permission(info: Any) -> bool:
+    permission = info.options.get("permission")
+    if permission is None and not info.exception_only:
+        permission = info.registry.queryUtility(IDefaultPermission)
+    return permission is not None and permission != NO_PERMISSION_REQUIRED
+
+
+def _find_mode(info: Any) -> str | None:
+    mode: str | None = info.options.get("token_check")
+    if isinstance(mode, not_):
+        raise SettingError("token_check", "can't be negated", "name the mode that the view wants")
+    return mode
+
+
+def _build_requirements(info: Any) -> tuple[Requirement, ...]:
+    value = info.options.get("token_require")
+    if value is None:
+        return ()
+    wanted: dict[Any, Any] = value if isinstance(value, dict) else {"scope": value}
+    return tuple(_build_requirement(info.registry, name, each) for name, each in wanted.items())
+
+
+def _build_requirement(registry: Any, name: Any, value: Any) -> Requirement:
+    factory = registry.queryUtility(ITokenRequirement, name=name) if isinstance(name, str) else None
+    if factory is None:
+        known = ", ".join(sorted(each for each, _ in registry.getUtilitiesFor(ITokenRequirement)))
+        raise SettingError("token_require", f"{name!r} is not a requirement", f"known are {known}")
+    try:
+        requirement: Requirement = factory(value)
+    except (ValueError, TypeError) as error:
+        raise SettingError("token_require", f"{name}: {error}") from error
+    return requirement
+
+
+def _is_preflight(request: Any) -> bool:
+    """A CORS preflight as the Fetch standard defines it."""
+    environ = request.environ
+    return "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ

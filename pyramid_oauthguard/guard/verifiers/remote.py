@@ -1,0 +1,66 @@
+"""The remote check: the issuer says that the token is active now (RFC 7662), and everything the local check wants."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from zope.interface import implementer
+
+from ...access_token import AccessToken
+from ...interfaces import ITokenVerifier
+from ..claims import CLIENT_CLAIMS, build_access_token
+from ..introspection import Introspector
+from ..settings import GuardSettings
+
+__all__ = ["RemoteVerifier"]
+
+
+class _Verifier(Protocol):
+    def verify(self, raw: str) -> AccessToken: ...
+
+
+@implementer(ITokenVerifier)
+class RemoteVerifier:
+    """Asks the issuer. Never accepts what the local check would refuse.
+
+    A JWT passes the local check first: what is malformed, foreign or expired never reaches the issuer, and
+    an issuer that looks a token up by its ``jti`` alone can't be fooled into vouching for a forged one.
+    An opaque token is judged by the answer alone.
+    """
+
+    def __init__(self, settings: GuardSettings, local: _Verifier, introspector: Introspector) -> None:
+        self._settings = settings
+        self._local = local
+        self._introspector = introspector
+
+    def verify(self, raw: str) -> AccessToken:
+        """The token as the issuer describes it now.
+
+        :raises InvalidToken: inactive, or its description does not pass the checks.
+        :raises UnavailableError: the issuer can't be asked.
+        """
+        local = self._local.verify(raw) if raw.count(".") == 2 else None
+        return self._introspector.ask(raw, lambda answer: self._judge(answer, local))
+
+    def _judge(self, answer: Mapping[str, Any], local: AccessToken | None) -> AccessToken:
+        return build_access_token(
+            self._complete(answer, local),
+            self._settings,
+            mode="remote",
+            now=time.time(),
+            audience_required=self._settings.introspection_require_audience,
+        )
+
+    def _complete(self, answer: Mapping[str, Any], local: AccessToken | None) -> dict[str, Any]:
+        """The answer, and what a sparse one leaves out from the token that the issuer has just vouched for."""
+        # Asked at its own endpoint, the issuer need not say who it is; when it does it must be who we asked.
+        claims: dict[str, Any] = {"iss": self._settings.issuer}
+        if local is not None:
+            claims |= local.claims
+            for synonyms in (self._settings.scope_claim, CLIENT_CLAIMS):
+                if any(name in answer for name in synonyms):  # else the token's could win over the answer's
+                    for name in synonyms:
+                        claims.pop(name, None)
+        return claims | dict(answer)

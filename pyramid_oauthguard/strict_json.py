@@ -1,0 +1,40 @@
+"""JSON from outside, with nothing left to interpretation (RFC 8259; RFC 8725 section 2.4)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+__all__ = ["parse_object"]
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """The JSON object in ``data``.
+
+    :raises ValueError: not UTF-8, not an object, a member that occurs twice, NaN or Infinity, an unpaired
+        surrogate (it can't be written out again), or nesting deeper than the interpreter's stack.
+    """
+    try:
+        text = data.decode("utf-8")
+        value = _DECODER.decode(text)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if type(value) is not dict:
+        raise ValueError("not a JSON object")
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a member occurs twice")
+    return value
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_as_object, parse_constant=_refuse_constant)
