@@ -79,5 +79,24 @@ class ITokenRequirement(Interface):  # type: ignore[misc]
         """
 
 
-class IOAuthStore(Interface):  # type: ignore[misc]
-    """Where an authorization server keeps clients, grants and tokens; see ``server/store``."""
+class IOAuthStore(Interface):  # type: ignore[misc]  # zope.interface ships no types
+    """Where an authorization server keeps clients, grants, tokens and keys; ``config.set_oauth_store`` takes one.
+
+    A store opens units, and a unit is one transaction: what is done in one ``with`` holds together or not at all. What a
+    unit can be asked is typed and documented in :class:`pyramid_oauthguard.server.store.contract.Unit`. Every failure of
+    the storage is raised as :class:`~pyramid_oauthguard.errors.UnavailableError`; nothing else comes out of a store for
+    any text that a request may hold. Several threads and processes use a store at once, each unit is used by one.
+    """
+
+    def reading() -> object:  # type: ignore[misc]
+        """A context manager: a unit that only reads. It sees every commit that was answered before it was opened."""
+
+    def writing() -> object:  # type: ignore[misc]
+        """A context manager: a unit that commits at its end and rolls back on an exception.
+
+        A transaction of its own whatever the application's does, because a revocation must outlive the rollback that a
+        4xx answer causes under pyramid_tm. Callbacks given to ``unit.after_commit`` run once it is committed.
+        """
+
+    def join(manager: object) -> object:
+        """A context manager: a unit in the transaction of ``manager`` (``request.tm``), committed or not with it."""

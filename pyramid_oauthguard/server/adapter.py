@@ -1,0 +1,218 @@
+"""Where Authlib meets Pyramid: the only file that bends one to the other. What of Authlib is bent, and why:
+
+- Its request merges query and body, lets parameters be repeated, and insists on the transport that the WSGI server saw:
+  ours is made of :mod:`~pyramid_oauthguard.server.parameters` and of the issuer's URL, which start-up has checked.
+- Its client authentication takes two at a time, logs what it can't read, and raises on odd bytes: ours is in
+  :mod:`~pyramid_oauthguard.server.client_authentication`.
+- Its token generators live ten days, and its grants log tokens at DEBUG: ours is in
+  :mod:`~pyramid_oauthguard.server.tokens`, and the answer it makes has a repr without tokens.
+- It answers an unknown grant type with the client's own text, and 401 with a challenge that lacks a realm.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+from authlib.oauth2 import AuthorizationServer
+from authlib.oauth2.base import OAuth2Error
+from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantTypeError
+
+from ..errors import UnavailableError
+from .answers import build_answer, build_error
+from .client_authentication import authenticate, build_refusal, find_credentials
+from .entitlement import choose_audiences, choose_scopes
+from .events import TokenIssued
+from .parameters import Parameters, read_body
+from .service import Service
+from .store.contract import Unit
+from .store.records import Client, ClientSecret
+from .tokens import MadeToken
+
+__all__ = ["OAuthClient", "OAuthRequest", "OAuthServer", "TokenAnswer"]
+
+TOUCH_EVERY = 3600.0
+
+
+class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
+    """A client as Authlib asks it; ``record`` is ours."""
+
+    def __init__(self, record: Client, service: Service) -> None:
+        self.record = record
+        self._service = service
+
+    def get_client_id(self) -> str:
+        return self.record.client_id
+
+    def get_default_redirect_uri(self) -> str | None:
+        """The only one that is registered; with several the request must name one (RFC 6749 section 3.1.2.3)."""
+        uris = self.record.redirect_uris
+        return uris[0] if len(uris) == 1 else None
+
+    def get_allowed_scope(self, scope: str | None) -> str:
+        return " ".join(choose_scopes(self.record, self._service.settings, scope))
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type in self.record.grants
+
+    def check_response_type(self, response_type: str) -> bool:
+        return response_type == "code" and "authorization_code" in self.record.grants
+
+    def __repr__(self) -> str:
+        return f"<OAuthClient {self.record.client_id}>"
+
+
+class _Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib ships no types
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+
+    @property
+    def data(self) -> Any:
+        return self._parameters.values
+
+    @property
+    def datalist(self) -> Any:
+        return self._parameters.lists
+
+
+class OAuthRequest(OAuth2Request):  # type: ignore[misc]  # Authlib ships no types
+    """One request as Authlib sees it. ``pyramid`` is the request it came from."""
+
+    def __init__(self, request: Any, parameters: Parameters, service: Service) -> None:
+        super().__init__(request.method, service.settings.issuer, headers=request.headers)
+        self.pyramid = request
+        self.parameters = parameters
+        self.payload = _Payload(parameters)
+
+    @property
+    def form(self) -> Any:
+        return self.parameters.values
+
+    @property
+    def args(self) -> Any:
+        return self.parameters.values
+
+
+class TokenAnswer(dict[str, Any]):
+    """The body of a token response. Authlib logs it, so its repr names no token."""
+
+    made: MadeToken
+
+    def __repr__(self) -> str:
+        return f"<TokenAnswer {self.made.record.token_id}>"
+
+
+class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no types
+    """Authlib's server, one for each request; it holds nothing that outlives it."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__()
+        self.service = service
+        for grant in service.grants.values():
+            self.register_grant(grant.grant_class, list(grant.extensions))
+
+    # What Authlib calls.
+
+    def create_oauth2_request(self, request: Any) -> OAuthRequest:
+        if isinstance(request, OAuthRequest):
+            return request
+        return OAuthRequest(request, read_body(request), self.service)
+
+    def query_client(self, client_id: str) -> OAuthClient | None:
+        with self.service.store.reading() as unit:
+            record = unit.find_client(client_id)
+        return OAuthClient(record, self.service) if record and record.revoked_at is None else None
+
+    def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> OAuthClient:
+        credentials = find_credentials(request.headers.get("Authorization"), request.form)
+        now = time.time()
+        with self.service.store.reading() as unit:
+            record, secret = authenticate(credentials, unit.find_client, self.service.pepper, now=now)
+        if credentials.method not in methods:
+            raise build_refusal()
+        if secret is not None:
+            self._touch(secret, now)
+        request.auth_method = credentials.method
+        return OAuthClient(record, self.service)
+
+    def get_token_grant(self, request: OAuthRequest) -> Any:
+        if request.payload.grant_type is None:
+            raise InvalidRequestError("The parameter grant_type is missing.")
+        try:
+            return super().get_token_grant(request)
+        except UnsupportedGrantTypeError:
+            raise _UnsupportedGrantType from None
+
+    def validate_requested_scope(self, scope: str | None) -> None:
+        """Nothing yet: what is allowed depends on the client, see :func:`~.entitlement.choose_scopes`."""
+
+    def generate_token(
+        self,
+        grant_type: str,
+        client: OAuthClient,
+        user: Any = None,
+        scope: str | None = None,
+        expires_in: float | None = None,
+        include_refresh_token: bool = True,
+    ) -> TokenAnswer:
+        """An access token for the client itself. Grants that act for a user make theirs with :meth:`make_token`."""
+        return self.make_token(
+            client.record,
+            scopes=choose_scopes(client.record, self.service.settings, scope),
+            audiences=choose_audiences(client.record, self.service.settings, ()),
+        )
+
+    def save_token(self, token: TokenAnswer, request: OAuthRequest) -> None:
+        with self.service.store.writing() as unit:
+            self.add_token(unit, token, request.payload.grant_type)
+
+    def handle_response(self, status_code: int, payload: Any, headers: Any) -> Any:
+        return build_answer(status_code, payload)
+
+    def handle_error_response(self, request: Any, error: OAuth2Error) -> Any:
+        return build_error(error)
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Nothing: our events are sent after the commit."""
+
+    # What grants call.
+
+    def make_token(self, client: Client, **how: Any) -> TokenAnswer:
+        """An access token and the answer that carries it; see :meth:`.tokens.TokenMaker.make`. Not stored yet."""
+        made = self.service.tokens.make(client, **{"subject": None, **how})
+        answer = TokenAnswer(
+            access_token=made.text,
+            token_type="Bearer",  # noqa: S106  # RFC 6750's name
+            expires_in=int(made.record.expires_at - made.record.issued_at),
+        )
+        if made.record.scopes:
+            answer["scope"] = " ".join(made.record.scopes)
+        answer.made = made
+        return answer
+
+    def add_token(self, unit: Unit, token: TokenAnswer, grant_type: str) -> None:
+        """Store the token of an answer, and say so once that is committed."""
+        record = token.made.record
+        unit.add_access_token(record)
+        event = TokenIssued(
+            token_id=record.token_id,
+            client_id=record.client_id,
+            subject=record.subject,
+            scopes=record.scopes,
+            grant_type=grant_type,
+            grant_id=record.grant_id,
+        )
+        unit.after_commit(lambda: self.service.notify(event))
+
+    def _touch(self, secret: ClientSecret, now: float) -> None:
+        if secret.last_used_at is not None and 0 <= now - secret.last_used_at < TOUCH_EVERY:
+            return
+        with suppress(UnavailableError), self.service.store.writing() as unit:  # only a note for the operator
+            unit.touch_secret(secret.secret_id, now)
+
+
+class _UnsupportedGrantType(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
+    error = "unsupported_grant_type"
+    description = "The parameter grant_type names none that this server has."

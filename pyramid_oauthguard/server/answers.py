@@ -1,0 +1,61 @@
+"""Answers of the endpoints: JSON that no cache keeps (RFC 6749 section 5)."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from authlib.oauth2.base import OAuth2Error
+from pyramid.response import Response
+
+from ..errors import UnavailableError
+
+__all__ = ["answer_errors", "build_answer", "build_error"]
+
+log = logging.getLogger("pyramid_oauthguard.server")
+CHALLENGE = 'Basic realm="oauth", charset="UTF-8"'
+View = Callable[[Any], Any]
+
+
+def build_answer(status: int, body: Mapping[str, Any] | None, headers: Iterable[tuple[str, str]] = ()) -> Any:
+    """A JSON response, or an empty one for None; ``Cache-Control: no-store`` and ``Pragma: no-cache`` on each."""
+    response = Response(status=status)
+    if body is None:
+        del response.headers["Content-Type"]
+    else:
+        response.content_type = "application/json"
+        response.charset = None
+        response.json_body = dict(body)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Pragma"] = "no-cache"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.update(dict(headers))
+    return response
+
+
+def build_error(error: OAuth2Error) -> Any:
+    """RFC 6749 section 5.2; a 401 names the scheme that would have been right."""
+    body = {"error": error.error}
+    if description := error.get_error_description():
+        body["error_description"] = description
+    headers = [("WWW-Authenticate", CHALLENGE)] if error.status_code == 401 else []
+    return build_answer(error.status_code, body, headers)
+
+
+def answer_errors(view: View) -> View:
+    """Let a view raise: an OAuth error is answered as such, storage that is down as 503 (RFC 7009 section 2.2.1)."""
+
+    @functools.wraps(view)
+    def wrapped(request: Any) -> Any:
+        try:
+            return view(request)
+        except OAuth2Error as error:
+            return build_error(error)
+        except UnavailableError as error:
+            log.error("%s: unavailable: %s", request.path_info, error)
+            body = {"error": "temporarily_unavailable", "error_description": "Try again later."}
+            return build_answer(503, body, [("Retry-After", str(error.retry_after))])
+
+    return wrapped

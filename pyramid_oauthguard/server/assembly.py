@@ -1,0 +1,82 @@
+"""From settings to a running server: the endpoints first, and what touches the disk last."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import UnavailableError
+from ..interfaces import IIssuer, IOAuthStore
+from .clients import ClientRegistry, IClientRegistry
+from .directives import IAddedGrants, IResourceOwner
+from .embedded import EmbeddedIssuer
+from .endpoints import ENDPOINTS
+from .events import build_notifier
+from .grants import GRANTS
+from .registration import DEVICE_CODE
+from .service import GrantEntry, IService, Service, build_pepper, build_store
+from .settings import ServerSettings, parse_settings
+from .signing import KeyRing
+from .tokens import TokenMaker
+
+__all__ = ["add_endpoints", "build_service", "start"]
+
+log = logging.getLogger("pyramid_oauthguard.server")
+# What a client may be registered for, also while its grant is off.
+_REGISTRABLE = frozenset({"client_credentials", "authorization_code", "refresh_token", DEVICE_CODE})
+
+
+def add_endpoints(config: Any) -> None:
+    """Read the settings and add the routes and views."""
+    settings = _read_settings(config.registry)
+    for endpoint in ENDPOINTS:
+        endpoint.include(config, settings)
+
+
+def start(config: Any) -> None:
+    """Open the store, read or make the pepper and the first signing key, and register what others look up.
+
+    :raises SettingError: the pepper or the database can't be used.
+    """
+    registry = config.registry
+    service, issuer = build_service(registry, _read_settings(registry))
+    registry.registerUtility(service, IService)
+    registry.registerUtility(issuer, IIssuer, name=issuer.identifier)
+    grants = _REGISTRABLE | frozenset(_find_grants(registry))
+    clients = ClientRegistry(service.store, service.pepper, grants=grants, notify=service.notify)
+    registry.registerUtility(clients, IClientRegistry)
+    try:
+        service.keys.find_signer()
+    except UnavailableError as error:
+        log.warning("no signing key yet, will be asked for again at the first token: %s", error)
+
+
+def build_service(registry: Any, settings: ServerSettings) -> tuple[Service, EmbeddedIssuer]:
+    """Put the parts together, with the issuer that a guard in this process asks."""
+    issuer = EmbeddedIssuer(settings.issuer)
+    notify = build_notifier(registry, first=issuer.hear)
+    pepper = build_pepper(settings)
+    store = registry.queryUtility(IOAuthStore) or build_store(settings)
+    keys = KeyRing(store, pepper, algorithm=settings.signing_algorithm)
+    grants = _find_grants(registry)
+    service = Service(
+        settings=settings,
+        store=store,
+        pepper=pepper,
+        keys=keys,
+        tokens=TokenMaker(settings, keys, pepper),
+        grants={name: grants[name] for name in settings.grants},
+        owner=registry.queryUtility(IResourceOwner),
+        notify=notify,
+    )
+    issuer.service = service
+    return service, issuer
+
+
+def _find_grants(registry: Any) -> Mapping[str, GrantEntry]:
+    return {**GRANTS, **(registry.queryUtility(IAddedGrants) or {})}
+
+
+def _read_settings(registry: Any) -> ServerSettings:
+    return parse_settings(registry.settings, known_grants=frozenset(_find_grants(registry)))

@@ -1,0 +1,61 @@
+"""What an application may add to the authorization server, beside its settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.interfaces import PHASE0_CONFIG
+from zope.interface import Interface
+
+from ..errors import SettingError
+from ..interfaces import IOAuthStore
+from .service import GrantEntry
+
+__all__ = ["IAddedGrants", "IResourceOwner", "add_oauth_grant", "set_oauth_store", "set_resource_owner"]
+
+EARLY = PHASE0_CONFIG - 10  # the settings are read in PHASE0 and have to know of these
+
+
+class IAddedGrants(Interface):  # type: ignore[misc]  # zope.interface ships no types
+    """The registry key of the grants that the application added, by grant type."""
+
+
+class IResourceOwner(Interface):  # type: ignore[misc]  # zope.interface ships no types
+    """The registry key of the application's :class:`.service.ResourceOwner`."""
+
+
+def add_oauth_grant(config: Any, grant_class: Any, *extensions: Any) -> None:
+    """Add a grant: a subclass of Authlib's ``BaseGrant`` and ``TokenEndpointMixin`` with its ``GRANT_TYPE``.
+
+    It is on unless the setting ``oauthguard.server.grants`` leaves it out. ``self.server`` is an
+    :class:`.adapter.OAuthServer`, whose :meth:`~.adapter.OAuthServer.make_token` makes tokens.
+    """
+    grant_type = getattr(grant_class, "GRANT_TYPE", None)
+    if not isinstance(grant_type, str) or not grant_type or not hasattr(grant_class, "check_token_endpoint"):
+        raise SettingError("add_oauth_grant", f"{grant_class!r} is not a grant of the token endpoint with a GRANT_TYPE")
+
+    def register() -> None:
+        added = config.registry.queryUtility(IAddedGrants) or {}
+        added[grant_type] = GrantEntry(grant_class, extensions)
+        config.registry.registerUtility(added, IAddedGrants)
+
+    intro = config.introspectable("oauthguard grants", grant_type, grant_type, "OAuth grant")
+    intro["class"] = grant_class
+    config.action(("oauthguard grant", grant_type), register, introspectables=(intro,), order=EARLY)
+
+
+def set_oauth_store(config: Any, store: Any) -> None:
+    """Keep clients and tokens in ``store`` instead of in ``oauthguard.server.sqlalchemy.url``.
+
+    :param store: satisfies :class:`pyramid_oauthguard.server.store.contract.Store`.
+    """
+    config.action(IOAuthStore, lambda: config.registry.registerUtility(store, IOAuthStore), order=EARLY)
+
+
+def set_resource_owner(config: Any, hooks: Any) -> None:
+    """Say how the application knows its users.
+
+    :param hooks: satisfies :class:`.service.ResourceOwner`, or a dotted name of it.
+    """
+    found = config.maybe_dotted(hooks)
+    config.action(IResourceOwner, lambda: config.registry.registerUtility(found, IResourceOwner), order=EARLY)

@@ -1,0 +1,59 @@
+"""The issuer as a guard in the same process sees it: no HTTP, so that a server never waits for itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zope.interface import implementer
+
+from ..interfaces import IIssuer, KeyDocument
+from .events import ClientRevoked, TokenRevoked
+from .introspection import INACTIVE, describe_token, is_active
+from .service import Service
+from .signing import REMEMBER
+
+__all__ = ["EmbeddedIssuer"]
+
+
+@implementer(IIssuer)
+class EmbeddedIssuer:
+    """See :class:`~pyramid_oauthguard.interfaces.IIssuer`. Made before the service, which tells it what happens."""
+
+    def __init__(self, identifier: str) -> None:
+        self.identifier = identifier
+        self.service: Service | None = None
+        self._listeners: list[Any] = []
+
+    def fetch_keys(self) -> KeyDocument:
+        return KeyDocument(keys=self._find_service().keys.list_published(), max_age=REMEMBER)
+
+    def introspect(self, raw: str) -> dict[str, Any]:
+        """The answer about an access token; the guard that asks is this application, so it may know of any of them.
+
+        A refresh token is no access token, and inactive here.
+        """
+        service = self._find_service()
+        with service.store.reading() as unit:
+            token = unit.find_access_token(service.pepper.hash_token(raw))
+        if token is None or not is_active(token, service):
+            return dict(INACTIVE)
+        return describe_token(token, self.identifier)
+
+    def subscribe(self, listener: Any) -> None:
+        self._listeners.append(listener)
+
+    def hear(self, event: object) -> None:
+        """Pass on what listeners want to know; called after the commit, before anyone else hears of it."""
+        if isinstance(event, TokenRevoked | ClientRevoked) and event.token_ids:
+            for listener in tuple(self._listeners):
+                listener.tokens_revoked(event.token_ids)
+
+    def tell_keys_changed(self) -> None:
+        """Say that the signing keys changed."""
+        for listener in tuple(self._listeners):
+            listener.keys_changed()
+
+    def _find_service(self) -> Service:
+        if self.service is None:
+            raise RuntimeError("the authorization server is asked before its configuration is committed")
+        return self.service

@@ -1,0 +1,71 @@
+"""POST /introspect (RFC 7662): for resource servers, about tokens that are for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+
+from ..adapter import OAuthClient, OAuthRequest, OAuthServer
+from ..client_authentication import BASIC, POST, build_refusal
+from ..entitlement import find_audiences
+from ..introspection import INACTIVE, TokenRecord, describe_token, find_token, is_active
+from ..service import Service, find_service
+from ..settings import ServerSettings
+from ..store.records import RESOURCE_SERVER
+from .views import add_endpoint
+
+__all__ = ["Introspection", "describe", "include"]
+
+ROUTE = "oauthguard.introspect"
+
+
+class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib ships no types
+    """Authlib's endpoint; its own check of the hint answers 401 to an unknown one."""
+
+    CLIENT_AUTH_METHODS = (BASIC, POST)
+
+    def authenticate_endpoint_client(self, request: OAuthRequest) -> OAuthClient:
+        client: OAuthClient = super().authenticate_endpoint_client(request)
+        if client.record.role != RESOURCE_SERVER:
+            raise build_refusal()
+        return client
+
+    def authenticate_token(self, request: OAuthRequest, client: OAuthClient) -> TokenRecord | None:
+        text = request.form.get("token")
+        if text is None:
+            raise InvalidRequestError("The parameter token is missing.")
+        service = self.server.service
+        with service.store.reading() as unit:
+            token = find_token(unit, service.pepper.hash_token(text), request.form.get("token_type_hint"))
+        if token is None or not set(token.audiences).intersection(find_audiences(client.record, service.settings)):
+            return None  # a token for another API is none of this one's business
+        return token
+
+    def create_introspection_payload(self, token: TokenRecord | None) -> dict[str, Any]:
+        service = self.server.service
+        if token is None or not is_active(token, service):
+            return dict(INACTIVE)
+        return describe_token(token, service.settings.issuer)
+
+
+def include(config: Any, settings: ServerSettings) -> None:
+    """Add the route and its view."""
+    add_endpoint(config, ROUTE, f"{settings.path}/introspect", {"POST": answer_introspection})
+
+
+def answer_introspection(request: Any) -> Any:
+    """Whether a token is active, and what it is for."""
+    server = OAuthServer(find_service(request))
+    server.register_endpoint(Introspection)
+    return server.create_endpoint_response(Introspection.ENDPOINT_NAME, request)
+
+
+def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
+    """What the metadata says of it."""
+    return {
+        "introspection_endpoint": locate(ROUTE),
+        "introspection_endpoint_auth_methods_supported": list(Introspection.CLIENT_AUTH_METHODS),
+    }

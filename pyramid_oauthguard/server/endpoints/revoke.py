@@ -1,0 +1,67 @@
+"""POST /revoke (RFC 7009): 200 and an empty body for whatever is no token of anyone; hints hint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
+from authlib.oauth2.rfc7009 import RevocationEndpoint
+
+from ..adapter import OAuthClient, OAuthRequest, OAuthServer
+from ..client_authentication import BASIC, NONE, POST
+from ..introspection import TokenRecord, find_token
+from ..revocation import revoke_token
+from ..service import Service, find_service
+from ..settings import ServerSettings
+from .views import add_endpoint
+
+__all__ = ["Revocation", "describe", "include"]
+
+ROUTE = "oauthguard.revoke"
+
+
+class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib ships no types
+    """Authlib's endpoint; its own checks of the hint answer 401 to an unknown one, and don't look further for a wrong one."""
+
+    CLIENT_AUTH_METHODS = (BASIC, POST, NONE)
+
+    def authenticate_token(self, request: OAuthRequest, client: OAuthClient) -> TokenRecord | None:
+        text = request.form.get("token")
+        if text is None:
+            raise InvalidRequestError("The parameter token is missing.")
+        service = self.server.service
+        with service.store.reading() as unit:
+            token = find_token(unit, service.pepper.hash_token(text), request.form.get("token_type_hint"))
+        if token is not None and token.client_id != client.get_client_id():
+            raise InvalidGrantError(
+                "The token was issued to another client."
+            )  # RFC 7009 section 2.1: refused, and told
+        return token
+
+    def revoke_token(self, token: TokenRecord, request: OAuthRequest) -> None:
+        revoke_token(self.server.service, token)
+
+    def create_endpoint_response(self, request: OAuthRequest) -> tuple[int, None, list[tuple[str, str]]]:
+        super().create_endpoint_response(request)
+        return 200, None, []
+
+
+def include(config: Any, settings: ServerSettings) -> None:
+    """Add the route and its view."""
+    add_endpoint(config, ROUTE, f"{settings.path}/revoke", {"POST": answer_revocation})
+
+
+def answer_revocation(request: Any) -> Any:
+    """End a token of the client that asks, and what came of the same grant."""
+    server = OAuthServer(find_service(request))
+    server.register_endpoint(Revocation)
+    return server.create_endpoint_response(Revocation.ENDPOINT_NAME, request)
+
+
+def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
+    """What the metadata says of it."""
+    return {
+        "revocation_endpoint": locate(ROUTE),
+        "revocation_endpoint_auth_methods_supported": list(Revocation.CLIENT_AUTH_METHODS),
+    }

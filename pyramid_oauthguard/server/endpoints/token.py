@@ -1,0 +1,36 @@
+"""POST /token (RFC 6749 section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..adapter import OAuthServer
+from ..client_authentication import BASIC, NONE, POST
+from ..service import Service, find_service
+from ..settings import ServerSettings
+from .views import add_endpoint
+
+__all__ = ["describe", "include"]
+
+ROUTE = "oauthguard.token"
+
+
+def include(config: Any, settings: ServerSettings) -> None:
+    """Add the route and its view."""
+    add_endpoint(config, ROUTE, f"{settings.path}/token", {"POST": answer_token})
+
+
+def answer_token(request: Any) -> Any:
+    """One of the grants; see ``grants``."""
+    return OAuthServer(find_service(request)).create_token_response(request)
+
+
+def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
+    """What the metadata says of it."""
+    public = any(NONE in grant.grant_class.TOKEN_ENDPOINT_AUTH_METHODS for grant in service.grants.values())
+    return {
+        "token_endpoint": locate(ROUTE),
+        "token_endpoint_auth_methods_supported": [BASIC, POST, *([NONE] if public else [])],
+        "grant_types_supported": sorted(service.grants),
+    }

@@ -1,0 +1,42 @@
+"""How an endpoint is put into an application, whatever the application's own policy, defaults and factories are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+from ..answers import answer_errors, build_answer
+
+__all__ = ["Nothing", "add_endpoint"]
+
+
+class Nothing:
+    """The context of our routes: the application's root factory isn't asked."""
+
+    def __init__(self, request: Any) -> None:
+        self.__name__ = ""
+        self.__parent__ = None
+
+
+def add_endpoint(config: Any, name: str, pattern: str, views: dict[str, Callable[[Any], Any]]) -> None:
+    """Add a route with a view for each method; other methods are answered 405 with ``Allow``.
+
+    :param views: views by method; ``GET`` answers HEAD too.
+    """
+    config.add_route(name, pattern, factory=Nothing)
+    for method, view in views.items():
+        _add_view(config, name, answer_errors(view), request_method=method)
+    allow = ", ".join(sorted({*views, *({"HEAD"} if "GET" in views else ())}))
+
+    def refuse_method(request: Any) -> Any:
+        body = {"error": "invalid_request", "error_description": f"The method must be {allow}."}
+        return build_answer(405, body, [("Allow", allow)])
+
+    _add_view(config, name, refuse_method)
+
+
+def _add_view(config: Any, name: str, view: Callable[[Any], Any], **predicates: Any) -> None:
+    # Whoever comes here has no session and no token yet, so neither a default permission nor CSRF may stand before it.
+    config.add_view(view, route_name=name, permission=NO_PERMISSION_REQUIRED, require_csrf=False, **predicates)

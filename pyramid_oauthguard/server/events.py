@@ -1,0 +1,102 @@
+"""What happened, for audit and metrics: sent through Pyramid's registry after the commit, never for what was rolled back.
+
+Events carry ids, never a secret, code or token. A subscriber that raises is logged and changes no answer: what it hears
+of has already happened.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = [
+    "ClientCreated",
+    "ClientRevoked",
+    "ClientSecretRevoked",
+    "ClientSecretRotated",
+    "TokenIssued",
+    "TokenRevoked",
+    "build_notifier",
+]
+
+log = logging.getLogger("pyramid_oauthguard.server")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCreated:
+    """A client was registered."""
+
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecretRotated:
+    """A client got another secret; the older ones expire after the overlap."""
+
+    client_id: str
+    secret_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecretRevoked:
+    """A secret of a client was ended."""
+
+    client_id: str
+    secret_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRevoked:
+    """A client was ended, and with it the tokens that were still live (``token_ids``)."""
+
+    client_id: str
+    token_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIssued:
+    """An access token was issued.
+
+    :ivar subject: the user, or the client itself.
+    :ivar grant_type: RFC 6749's name.
+    :ivar grant_id: the family, None where no user is involved.
+    """
+
+    token_id: str
+    client_id: str
+    subject: str
+    scopes: tuple[str, ...]
+    grant_type: str
+    grant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRevoked:
+    """Tokens were revoked at the client's request or by reuse detection.
+
+    :ivar token_ids: the access tokens that were live until now.
+    :ivar reason: a fixed word: ``revocation_request`` or, later, what detected a theft.
+    """
+
+    token_ids: tuple[str, ...]
+    client_id: str
+    grant_id: str | None = None
+    reason: str = "revocation_request"
+
+
+def build_notifier(registry: Any, *, first: Callable[[object], None]) -> Callable[[object], None]:
+    """A function that sends an event to ``first`` and then to the subscribers in Pyramid's ``registry``.
+
+    It lets no error of theirs out: the change is committed, and a broken subscriber must not turn it into a 500.
+    """
+
+    def notify(event: object) -> None:
+        for receiver in (first, registry.notify):
+            try:
+                receiver(event)
+            except Exception:  # see above
+                log.exception("a subscriber of %s failed", type(event).__name__)
+
+    return notify

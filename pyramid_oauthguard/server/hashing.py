@@ -1,0 +1,94 @@
+"""Keyed hashes: what is at rest of secrets, codes and tokens.
+
+The key ("pepper") is a file beside the database, not in it: who reads the database alone can neither use nor guess
+what is there. Everything hashed with it is lost with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import os
+import secrets
+import stat
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ..errors import SettingError
+
+__all__ = ["Pepper", "load_pepper"]
+
+_KEY = "oauthguard.server.pepper_file"
+_LENGTH = 32
+
+
+class Pepper:
+    """The key of the hashes at rest; each purpose has a key of its own, so that no hash can pass for another's."""
+
+    __slots__ = ("_code", "_key", "_secret", "_token")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._secret = self.derive_key("client secret")
+        self._token = self.derive_key("token")
+        self._code = self.derive_key("code")
+
+    def derive_key(self, purpose: str) -> bytes:
+        """32 bytes for ``purpose`` alone (RFC 5869)."""
+        return HKDF(SHA256(), length=32, salt=None, info=f"pyramid_oauthguard {purpose}".encode()).derive(self._key)
+
+    def hash_secret(self, secret: str) -> bytes:
+        return hmac.digest(self._secret, secret.encode("utf-8", "surrogatepass"), sha256)
+
+    def hash_token(self, token: str) -> bytes:
+        """For access tokens and refresh tokens alike."""
+        return hmac.digest(self._token, token.encode("utf-8", "surrogatepass"), sha256)
+
+    def hash_code(self, code: str) -> bytes:
+        """For authorization codes, device codes and user codes."""
+        return hmac.digest(self._code, code.encode("utf-8", "surrogatepass"), sha256)
+
+    def __repr__(self) -> str:
+        return "<Pepper>"
+
+
+def load_pepper(path: Path) -> Pepper:
+    """Read the pepper file; where there is none, make one that only its owner can read.
+
+    :raises SettingError: unreadable, too short, or readable by others.
+    """
+    try:
+        if not path.exists():
+            _create(path)
+        return Pepper(_read(path))
+    except OSError as error:
+        raise SettingError(_KEY, f"can't be read or made: {error.strerror}", f"the file is {path}") from None
+
+
+def _create(path: Path) -> None:
+    """Make the file whole or not at all: of two processes that start at once, both end up with the same one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(base64.urlsafe_b64encode(secrets.token_bytes(_LENGTH)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+
+
+def _read(path: Path) -> bytes:
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise SettingError(_KEY, "may be read by others", f"chmod 600 {path}")
+    key = path.read_bytes().strip()
+    if len(key) < _LENGTH:
+        raise SettingError(_KEY, f"holds fewer than {_LENGTH} bytes", "remove it only if nothing is stored yet")
+    return key

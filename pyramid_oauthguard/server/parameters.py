@@ -1,0 +1,123 @@
+"""The parameters of a request as RFC 6749 wants them read: POST from the body alone, GET from the query alone, each once.
+
+Errors are Authlib's; their descriptions hold nothing of the request but the names of parameters that we know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+
+__all__ = ["Parameters", "read_body", "read_query"]
+
+MAX_BODY: Final = 64 * 1024
+MAX_FIELDS: Final = 100
+FORM: Final = "application/x-www-form-urlencoded"
+# RFC 6749 appendix A, 7636, 8628, 8707, 7523: printable ASCII all of them. `token` is left out: any text is looked up.
+_PRINTABLE: Final = frozenset(
+    {
+        "client_assertion",
+        "client_assertion_type",
+        "client_id",
+        "client_secret",
+        "code",
+        "code_challenge",
+        "code_challenge_method",
+        "code_verifier",
+        "device_code",
+        "grant_type",
+        "redirect_uri",
+        "refresh_token",
+        "resource",
+        "response_type",
+        "scope",
+        "state",
+        "token_type_hint",
+    }
+)
+# What a URI can't hold, and what Authlib can't put into an error description.
+_UNQUOTED: Final = frozenset({"redirect_uri", "response_type", "grant_type"})
+_IN_BODY_ONLY: Final = (_PRINTABLE | {"token", "password", "username"}) - {"state"}
+_REPEATABLE: Final = frozenset({"resource"})  # RFC 8707 section 2
+_VSCHARS: Final = re.compile(r"[\x20-\x7e]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Parameters by name; those sent without a value are left out, as RFC 6749 section 3.1 says."""
+
+    values: Mapping[str, str] = field(repr=False)
+    lists: Mapping[str, list[str]] = field(repr=False)
+
+    def get_all(self, name: str) -> tuple[str, ...]:
+        """All values of a parameter that may be repeated."""
+        return tuple(self.lists.get(name, ()))
+
+
+def read_body(request: Any) -> Parameters:
+    """The form in the body of a POST.
+
+    :raises InvalidRequestError: another content type, a parameter twice, credentials in the query, not UTF-8, too big.
+    """
+    in_query = {name for name, _value in _parse(request.query_string)}
+    if in_query & _IN_BODY_ONLY:
+        raise InvalidRequestError("Parameters must be in the body, not in the URL.")  # RFC 6749 section 2.3.1
+    body = _read(request)
+    if body and request.content_type != FORM:
+        raise InvalidRequestError(f"The content type must be {FORM}.")
+    return _build(_parse(body))
+
+
+def read_query(request: Any) -> Parameters:
+    """The query of a GET; see :func:`read_body`."""
+    return _build(_parse(request.query_string))
+
+
+def _read(request: Any) -> str:
+    length = request.content_length
+    if length is not None and length > MAX_BODY:
+        raise InvalidRequestError("The body is too big.", status_code=413)
+    try:
+        body: bytes = request.body_file.read(MAX_BODY + 1)
+    except OSError:  # the client went away in the middle
+        raise InvalidRequestError("The body is incomplete.") from None
+    if len(body) > MAX_BODY:
+        raise InvalidRequestError("The body is too big.", status_code=413)
+    try:
+        return body.decode("ascii")  # what is not ASCII is percent-encoded (RFC 6749 appendix B)
+    except UnicodeDecodeError:
+        raise InvalidRequestError("The body must be form-encoded.") from None
+
+
+def _parse(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise InvalidRequestError("The parameters must be form-encoded UTF-8.") from None
+
+
+def _build(pairs: list[tuple[str, str]]) -> Parameters:
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if name in lists and name not in _REPEATABLE:
+            which = f" {name}" if name in _IN_BODY_ONLY or name == "state" else ""
+            raise InvalidRequestError(f"The parameter{which} is repeated.")
+        _check_characters(name, value)
+        lists.setdefault(name, []).append(value)
+    sent = {name: [value for value in values if value] for name, values in lists.items()}
+    sent = {name: values for name, values in sent.items() if values}
+    return Parameters(MappingProxyType({name: values[0] for name, values in sent.items()}), MappingProxyType(sent))
+
+
+def _check_characters(name: str, value: str) -> None:
+    wrong = (name in _PRINTABLE and not _VSCHARS.fullmatch(value)) or (
+        name in _UNQUOTED and ('"' in value or "\\" in value)
+    )
+    if wrong:
+        raise InvalidRequestError(f"The parameter {name} has characters that it can't have.")

@@ -1,0 +1,149 @@
+"""What may be registered as a client: the checks, each naming the argument it refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from ..errors import OAuthGuardError
+from ..settings import is_loopback
+from .store.records import CLIENT, RESOURCE_SERVER, Client
+
+__all__ = [
+    "DEVICE_CODE",
+    "RegistrationError",
+    "as_grant",
+    "build_client",
+    "check_redirect_uri",
+    "check_scope",
+    "check_secret",
+]
+
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+_USER_GRANTS = frozenset({"authorization_code", DEVICE_CODE})
+_VSCHAR = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.1, A.2
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 appendix A.4
+_URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")  # RFC 3986 section 2
+_PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+\-]*(\.[a-z0-9+\-]+)+")  # RFC 8252 section 7.1: reverse domain name
+_MAX_ID = 255
+
+
+class RegistrationError(OAuthGuardError):
+    """A client can't be registered or changed like this; ``argument`` and ``problem`` say why."""
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__("registration")
+        self.argument = argument
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.argument}: {self.problem}"
+
+
+def build_client(
+    name: str,
+    *,
+    client_id: str,
+    public: bool,
+    redirect_uris: Iterable[str],
+    grants: Iterable[str],
+    scopes: Iterable[str],
+    audiences: Iterable[str],
+    role: str,
+    created_at: float,
+    known_grants: frozenset[str],
+) -> Client:
+    """A checked :class:`Client` without secrets.
+
+    :raises RegistrationError: naming the argument that is wrong.
+    """
+    client = Client(
+        client_id=client_id,
+        name=name.strip(),
+        role=role,
+        public=public,
+        redirect_uris=_as_words("redirect_uris", redirect_uris),
+        grants=tuple(dict.fromkeys(as_grant(grant) for grant in _as_words("grants", grants))),
+        scopes=_as_words("scopes", scopes),
+        audiences=_as_words("audiences", audiences),
+        created_at=created_at,
+    )
+    _check_names(client)
+    for uri in client.redirect_uris:
+        check_redirect_uri(uri)
+    for scope in client.scopes:
+        check_scope(scope)
+    for audience in client.audiences:
+        if not _URI.fullmatch(audience):
+            raise RegistrationError("audiences", f"{audience!r} is not a URI or a plain name")
+    _check_grants(client, known_grants)
+    return client
+
+
+def as_grant(name: str) -> str:
+    """RFC names as they are, ``device_code`` as RFC 8628's URN."""
+    return DEVICE_CODE if name == "device_code" else name
+
+
+def check_redirect_uri(uri: str) -> None:
+    """RegistrationError unless ``uri`` may be registered (RFC 9700 section 2.1, RFC 8252 sections 7 and 8.4)."""
+    if not _URI.fullmatch(uri) or "#" in uri or "*" in uri:
+        raise RegistrationError("redirect_uris", f"{uri!r} must be a URI without fragment or wildcard")
+    try:
+        parts = urlsplit(uri)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise RegistrationError("redirect_uris", f"{uri!r} is not a URI") from None
+    if parts.scheme in {"https", "http"}:
+        if not host or parts.username is not None:
+            raise RegistrationError("redirect_uris", f"{uri!r} needs a host and no user")
+        if parts.scheme == "http" and not is_loopback(host):
+            raise RegistrationError("redirect_uris", f"{uri!r}: http is for loopback hosts only")
+    elif not _PRIVATE_SCHEME.fullmatch(parts.scheme):
+        raise RegistrationError("redirect_uris", f"{uri!r}: a private-use scheme is a reversed domain name, with a dot")
+
+
+def check_scope(scope: str) -> None:
+    """RegistrationError unless ``scope`` is a scope-token (RFC 6749 section 3.3)."""
+    if not _SCOPE.fullmatch(scope):
+        raise RegistrationError("scopes", f"{scope!r} is not a scope")
+
+
+def check_secret(secret: str) -> None:
+    """RegistrationError unless ``secret`` can be sent (RFC 6749 appendix A.2); says nothing about its strength."""
+    if not _VSCHAR.fullmatch(secret) or len(secret) > _MAX_ID:
+        raise RegistrationError("secret", f"must be 1 to {_MAX_ID} printable ASCII characters")
+
+
+def _check_names(client: Client) -> None:
+    if not client.name or len(client.name) > _MAX_ID or not client.name.isprintable():
+        raise RegistrationError("name", f"must be 1 to {_MAX_ID} printable characters")
+    # Neither a quote nor a colon nor a space: ids go into logs, principals and HTTP Basic.
+    if not re.fullmatch(r"[A-Za-z0-9._~@+/-]+", client.client_id) or len(client.client_id) > _MAX_ID:
+        raise RegistrationError("client_id", f"must be 1 to {_MAX_ID} of letters, digits and . _ ~ @ + / -")
+    if client.role not in {CLIENT, RESOURCE_SERVER}:
+        raise RegistrationError("role", f"must be {CLIENT} or {RESOURCE_SERVER}, not {client.role!r}")
+
+
+def _check_grants(client: Client, known: frozenset[str]) -> None:
+    for grant in client.grants:
+        if grant not in known:
+            raise RegistrationError("grants", f"{grant!r} is none of {', '.join(sorted(known))}")
+    if client.role == RESOURCE_SERVER and (client.grants or client.public):
+        raise RegistrationError("role", "a resource server is confidential and obtains no tokens")
+    if client.public and "client_credentials" in client.grants:
+        raise RegistrationError("grants", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
+    if "authorization_code" in client.grants and not client.redirect_uris:
+        raise RegistrationError("redirect_uris", "authorization_code needs at least one")
+    if "refresh_token" in client.grants and not _USER_GRANTS.intersection(client.grants):
+        raise RegistrationError("grants", "refresh_token comes with authorization_code or device_code")
+
+
+def _as_words(argument: str, values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise RegistrationError(argument, "must be a list of strings, not one string")
+    words = tuple(dict.fromkeys(values))
+    if not all(word and not re.search(r"\s", word) for word in words):
+        raise RegistrationError(argument, "must be non-empty strings without white space")
+    return words

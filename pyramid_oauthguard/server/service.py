@@ -1,0 +1,118 @@
+"""The authorization server of one application, put together at start-up and kept in its registry."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from zope.interface import Interface
+
+from ..errors import SettingError
+from .hashing import Pepper, load_pepper
+from .settings import PREFIX, ServerSettings
+from .signing import KeyRing
+from .store.contract import Store
+from .tokens import TokenMaker
+
+__all__ = ["GrantEntry", "IService", "ResourceOwner", "Service", "build_pepper", "build_store", "find_service"]
+
+
+class ResourceOwner(Protocol):
+    """What an application answers about its users; given to ``config.set_resource_owner``.
+
+    A method that an object does not have is not asked: :meth:`is_active` is then True for everyone, and without the
+    others there is no authorization endpoint.
+    """
+
+    def user(self, request: Any) -> str | None:
+        """The identifier (``sub``) of the user signed in, or None."""
+
+    def sign_in(self, request: Any) -> Any:
+        """A response that has the user sign in and come back to ``request.url``."""
+
+    def approve(self, request: Any, authorization: Any) -> bool:
+        """Whether this user may approve this request at all."""
+
+    def is_active(self, subject: str) -> bool:
+        """Whether this user may still be acted for: the tokens of one who may not are inactive."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantEntry:
+    """A grant that is on: Authlib's class, and the extensions it is registered with."""
+
+    grant_class: Any
+    extensions: tuple[Any, ...] = ()
+
+
+class IService(Interface):  # type: ignore[misc]  # zope.interface ships no types
+    """The registry key of :class:`Service`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Everything an endpoint needs.
+
+    :ivar grants: the grants that are on, by grant type.
+    :ivar owner: the application's answers about its users (:class:`ResourceOwner`), or None.
+    :ivar notify: sends an event; raises nothing.
+    """
+
+    settings: ServerSettings
+    store: Store
+    pepper: Pepper
+    keys: KeyRing
+    tokens: TokenMaker
+    grants: Mapping[str, GrantEntry]
+    owner: Any
+    notify: Callable[[object], None]
+
+    def is_active_user(self, subject: str) -> bool:
+        """Whether the application still lets this user be acted for."""
+        is_active = getattr(self.owner, "is_active", None)
+        return is_active is None or bool(is_active(subject))
+
+
+def find_service(request: Any) -> Service:
+    """The service of the application that handles ``request``."""
+    service: Service = request.registry.getUtility(IService)
+    return service
+
+
+def build_store(settings: ServerSettings) -> Store:
+    """The store on SQLAlchemy; a SQLite database gets its tables now.
+
+    :raises SettingError: the URL is none, or its driver is missing.
+    :raises UnavailableError: the SQLite file can't be opened.
+    """
+    from .store.sqlalchemy import SQLAlchemyStore
+    from .store.sqlalchemy.engine import build_engine
+
+    try:
+        engine = build_engine(settings.sqlalchemy_url)
+    except (ValueError, OSError) as error:
+        raise SettingError(f"{PREFIX}.sqlalchemy.url", str(error)) from None
+    store = SQLAlchemyStore(engine)
+    if engine.dialect.name == "sqlite":
+        store.create_tables()
+        store.close()
+    return store
+
+
+def build_pepper(settings: ServerSettings) -> Pepper:
+    """The pepper of the settings; for a SQLite database in memory one that lives as long as it.
+
+    :raises SettingError: none is named and the database is not SQLite, or the file can't be used.
+    """
+    from .store.sqlalchemy.engine import find_sqlite_file
+
+    if settings.pepper_file is not None:
+        return load_pepper(settings.pepper_file)
+    file = find_sqlite_file(settings.sqlalchemy_url)
+    if file is not None:
+        return load_pepper(file.with_name(file.name + ".pepper"))
+    if settings.sqlalchemy_url.startswith("sqlite"):
+        return Pepper(secrets.token_bytes(32))
+    raise SettingError(f"{PREFIX}.pepper_file", "is required with this database", "name a file that only we can read")

@@ -1,0 +1,159 @@
+"""The settings of the authorization server: one table, the only place where a key is spelt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ..errors import SettingError
+from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_list, as_str, as_url, parse
+from .registration import RegistrationError, as_grant, check_scope
+
+__all__ = ["PREFIX", "TABLE", "ServerSettings", "as_issuer", "as_path", "as_scopes", "parse_settings"]
+
+PREFIX: Final = "oauthguard.server"
+_DAY: Final = 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """``oauthguard.server.*`` as values; durations are seconds. The table says what each means."""
+
+    issuer: str
+    path: str
+    audience: tuple[str, ...]
+    scopes: Mapping[str, str]
+    default_scopes: tuple[str, ...]
+    grants: tuple[str, ...]
+    access_token_format: str
+    access_token_ttl: float
+    refresh_token_ttl: float
+    refresh_token_max_age: float
+    refresh_reuse_grace: float
+    code_ttl: float
+    require_pkce: bool
+    revocation_cascade: bool
+    sqlalchemy_url: str = field(repr=False)
+    pepper_file: Path | None
+    signing_algorithm: str
+    signing_rotation: float
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of the issuer: what every endpoint's URL begins with, whatever a Host header says."""
+        parts = urlsplit(self.issuer)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+def as_issuer(value: Any) -> str:
+    """An issuer identifier (RFC 8414 section 2): https, http for loopback; neither query nor fragment."""
+    url = as_url(value)
+    if "?" in url:
+        raise ValueError("must not have a query (RFC 8414 section 2)")
+    return url
+
+
+def as_path(value: Any) -> str:
+    """The path that the endpoints are below, beginning with one slash and not ending in one."""
+    path = as_str(value).rstrip("/")
+    if not path.startswith("/") or any(char in path for char in "{}*?# ") or "//" in path:
+        raise ValueError(f"must be a path such as /oauth, not {value!r}")
+    return path
+
+
+def as_scopes(value: Any) -> Mapping[str, str]:
+    """``name = description`` lines; a line without a description is described by its name."""
+    if isinstance(value, Mapping):
+        lines = [(str(name), str(text)) for name, text in value.items()]
+    else:
+        parts = [line.partition("=") for line in as_str(value).splitlines() if line.strip()]
+        lines = [(name.strip(), text.strip()) for name, _equals, text in parts]
+    for name, _text in lines:
+        _check_scope(name)
+    if len({name for name, _text in lines}) != len(lines):
+        raise ValueError("names a scope twice")
+    return {name: text or name for name, text in lines}
+
+
+def _check_scope(name: str) -> None:
+    try:
+        check_scope(name)
+    except RegistrationError as error:
+        raise ValueError(f"{error.problem}; write one `name = description` a line") from None
+
+
+def _as_scope_names(value: Any) -> tuple[str, ...]:
+    names = as_list(value)
+    for name in names:
+        _check_scope(name)
+    return names
+
+
+def _as_grants(value: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(as_grant(name) for name in as_list(value)))
+
+
+def _as_ttl(value: Any) -> float:
+    seconds = as_duration(value)
+    if seconds < 1:
+        raise ValueError("must be at least a second")
+    return seconds
+
+
+def _as_file(value: Any) -> Path:
+    return Path(as_str(value)).absolute()
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting("issuer", as_issuer, REQUIRED, "Issuer identifier: https, or http for loopback hosts; in metadata and in every token, byte for byte as written here."),
+    Setting("path", as_path, "/oauth", "Where the endpoints are."),
+    Setting("audience", as_list, (), "Audience of tokens whose client names none; without it, the issuer itself (RFC 9068 section 3)."),
+    Setting("scopes", as_scopes, {}, "The scopes that exist, `name = description` a line; the description is what users read when they are asked."),
+    Setting("default_scopes", _as_scope_names, (), "What a request without `scope` gets, as far as its client may have it; without them such a request is refused (RFC 6749 section 3.3)."),
+    Setting("grants", _as_grants, None, "Grant types that are on: `client_credentials`, …; without it, all that there are."),
+    Setting("access_token_format", as_choice("jwt", "opaque"), "jwt", "`jwt` (RFC 9068) or `opaque`, which only introspection can read."),
+    Setting("access_token_ttl", _as_ttl, 600.0, "How long an access token lives."),
+    Setting("refresh_token_ttl", _as_ttl, 14 * _DAY, "How long a refresh token lives without being used."),
+    Setting("refresh_token_max_age", _as_ttl, 90 * _DAY, "How long a chain of refresh tokens lives at the most, however often it is used."),
+    Setting("refresh_reuse_grace", as_duration, 10.0, "For how long the refresh token just replaced may be sent again, for answers that got lost."),
+    Setting("code_ttl", _as_ttl, 60.0, "How long an authorization code lives."),
+    Setting("require_pkce", as_bool, True, "Every client must use PKCE with S256 (RFC 9700 section 2.1.1)."),
+    Setting("revocation.cascade", as_bool, True, "Revoking an access token ends its refresh token and all that came of the same grant (RFC 7009 section 2.1); revoking a refresh token always does."),
+    Setting("sqlalchemy.url", as_str, "sqlite:///oauthguard.sqlite", "The database, as SQLAlchemy writes it; the tables of a SQLite database are made at start-up.", secret=True),
+    Setting("pepper_file", _as_file, None, "Key of the hashes at rest. Made at the first start where it does not exist, readable by its owner only; without it, `<database>.pepper` beside a SQLite file; required with any other database. What is stored is lost without it: back it up, apart from the database."),
+    Setting("signing.algorithm", as_choice("RS256", "ES256", "EdDSA"), "RS256", "What access tokens are signed with; a change makes a new key."),
+    Setting("signing.rotation", as_duration, 90 * _DAY, "Age at which a signing key is replaced; 0 for never by itself."),
+)  # fmt: skip  # one row a line reads as the table it is
+
+
+def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str]) -> ServerSettings:
+    """Read ``oauthguard.server.*``.
+
+    :param known_grants: the grant types that are built in or were added by the application.
+    :raises SettingError: naming the key that is missing, unknown or wrong.
+    """
+    found = parse(TABLE, settings, PREFIX, into=_Draft)
+    for grant in found.values["grants"] or ():
+        if grant not in known_grants:
+            raise SettingError(f"{PREFIX}.grants", f"{grant!r} is none of {', '.join(sorted(known_grants))}")
+    for scope in found.values["default_scopes"]:
+        if scope not in found.values["scopes"]:
+            raise SettingError(f"{PREFIX}.default_scopes", f"{scope!r} is not in {PREFIX}.scopes")
+    grants = found.values["grants"]
+    return ServerSettings(
+        **{
+            **found.values,
+            "grants": tuple(sorted(known_grants)) if grants is None else grants,
+            "audience": found.values["audience"] or (found.values["issuer"],),
+        }
+    )
+
+
+class _Draft:
+    """What is written, before the values that depend on others are filled in."""
+
+    def __init__(self, **values: Any) -> None:
+        self.values = values

@@ -1,0 +1,1 @@
+"""What an authorization server keeps: its records, the contract of a store, and the store on SQLAlchemy."""

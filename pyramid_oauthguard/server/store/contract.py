@@ -1,0 +1,122 @@
+"""What a store must do, typed. A store is registered under :class:`~pyramid_oauthguard.interfaces.IOAuthStore`.
+
+A store opens units; what is done in one unit is one transaction. A unit is not shared between threads. Whatever goes
+wrong with the storage is raised as :class:`~pyramid_oauthguard.errors.UnavailableError`, from the unit's methods and
+from its end. Strings given to a unit may come from a request: look-ups must answer None for any text, never fail.
+Hashes are 32 bytes, unique by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from .records import (
+    AccessTokenRecord,
+    Client,
+    ClientSecret,
+    Grant,
+    RefreshTokenRecord,
+    SigningKeyRecord,
+)
+
+__all__ = ["ClientRows", "KeyRows", "Store", "TokenRows", "Unit"]
+
+
+class ClientRows(Protocol):
+    """Clients and their secrets."""
+
+    def find_client(self, client_id: str) -> Client | None:
+        """The client with all its secrets, revoked ones too."""
+
+    def list_clients(self) -> tuple[Client, ...]:
+        """All clients, the oldest first."""
+
+    def is_subject(self, subject: str) -> bool:
+        """Whether any grant names this user."""
+
+    def add_client(self, client: Client) -> bool:
+        """Store a client without its secrets; False, and nothing stored, when the id is taken, also by a revoked one."""
+
+    def add_secret(self, client_id: str, secret: ClientSecret) -> None:
+        """Add a secret to a client that exists."""
+
+    def limit_secrets(self, client_id: str, expires_at: float) -> None:
+        """Let no live secret of the client live past ``expires_at``; none lives longer than before."""
+
+    def revoke_secret(self, client_id: str, secret_id: str, now: float) -> bool:
+        """End a secret; False when the client has no such live one."""
+
+    def touch_secret(self, secret_id: str, now: float) -> None:
+        """Remember that the secret was used."""
+
+    def revoke_client(self, client_id: str, now: float) -> None:
+        """End a client; from then on look-ups report its tokens as revoked."""
+
+
+class TokenRows(Protocol):
+    """Grants and the tokens that came of them."""
+
+    def add_grant(self, grant: Grant) -> None:
+        """Store a grant."""
+
+    def find_grant(self, grant_id: str) -> Grant | None:
+        """The grant, revoked or not."""
+
+    def revoke_grant(self, grant_id: str, now: float) -> bool:
+        """End a grant and every token of it; False when it had ended before or doesn't exist."""
+
+    def add_access_token(self, token: AccessTokenRecord) -> None:
+        """Store an access token."""
+
+    def find_access_token(self, hashed: bytes) -> AccessTokenRecord | None:
+        """The token; ``revoked`` when it, its grant or its client is. Must stay one indexed query: it is asked often."""
+
+    def revoke_access_token(self, token_id: str, now: float) -> bool:
+        """End one access token; False when it had ended before or doesn't exist."""
+
+    def add_refresh_token(self, token: RefreshTokenRecord) -> None:
+        """Store a refresh token."""
+
+    def find_refresh_token(self, hashed: bytes) -> RefreshTokenRecord | None:
+        """The token, rotated ones too; ``revoked`` when it, its grant or its client is."""
+
+    def list_live_token_ids(
+        self, *, now: float, grant_id: str | None = None, client_id: str | None = None
+    ) -> tuple[str, ...]:
+        """The ``jti`` of the access tokens of a grant, or of a client, that are neither expired nor revoked."""
+
+
+class KeyRows(Protocol):
+    """Signing keys."""
+
+    def list_keys(self) -> tuple[SigningKeyRecord, ...]:
+        """All signing keys by number, revoked and expired ones too."""
+
+    def add_key(self, key: SigningKeyRecord) -> bool:
+        """Store a key; False, and nothing stored, when its number is taken."""
+
+
+class Unit(ClientRows, TokenRows, KeyRows, Protocol):
+    """One transaction on the store."""
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once this unit is committed; never when it is rolled back."""
+
+
+class Store(Protocol):
+    """Opens units."""
+
+    def reading(self) -> AbstractContextManager[Unit]:
+        """A unit that only reads: what it sees is committed, and it sees every commit that was answered before."""
+
+    def writing(self) -> AbstractContextManager[Unit]:
+        """A unit that commits at its end, before anything is answered, and rolls back on an exception.
+
+        It is a transaction of its own, whatever the application's does: a revocation must outlive the rollback that a
+        4xx answer causes under pyramid_tm.
+        """
+
+    def join(self, manager: Any) -> AbstractContextManager[Unit]:
+        """A unit in the application's transaction (``request.tm``): commits and rolls back with it."""

@@ -1,0 +1,159 @@
+"""The rows of a store as frozen values. Times are seconds since the epoch; hashes are keyed (see ``hashing``).
+
+No record holds a secret, a code or a token: only what the pepper makes of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = [
+    "CLIENT",
+    "RESOURCE_SERVER",
+    "AccessTokenRecord",
+    "Client",
+    "ClientSecret",
+    "Grant",
+    "RefreshTokenRecord",
+    "SigningKeyRecord",
+]
+
+CLIENT = "client"
+RESOURCE_SERVER = "resource_server"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSecret:
+    """One of a client's secrets, as its keyed hash.
+
+    :ivar secret_id: names it in lists and for revoking it.
+    :ivar expires_at: None where it lives until it is revoked.
+    :ivar last_used_at: to the hour, so that using a secret does not write every time.
+    """
+
+    secret_id: str
+    hash: bytes = field(repr=False)
+    label: str
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    last_used_at: float | None = None
+
+    def is_live(self, now: float) -> bool:
+        """Whether it still authenticates its client at ``now``."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A registered client (RFC 6749 section 2).
+
+    :ivar role: ``"client"``, or ``"resource_server"`` for one that may introspect (RFC 7662 section 4).
+    :ivar public: it keeps no secret (RFC 6749 section 2.1).
+    :ivar grants: grant types by their RFC names.
+    :ivar audiences: the APIs its tokens may be for, and for a resource server the APIs that it is; empty means the
+        server's default audience.
+    :ivar secrets: all of them, the revoked too; empty for a public client.
+    :ivar jwks: the public keys of ``private_key_jwt`` as JSON, or None.
+    """
+
+    client_id: str
+    name: str
+    role: str
+    public: bool
+    redirect_uris: tuple[str, ...]
+    grants: tuple[str, ...]
+    scopes: tuple[str, ...]
+    audiences: tuple[str, ...]
+    created_at: float
+    revoked_at: float | None = None
+    secrets: tuple[ClientSecret, ...] = ()
+    jwks: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What one user allowed one client in one go: the family of the code and of every token that came of it.
+
+    :ivar auth_time: when the user signed in, or None where the application doesn't say.
+    """
+
+    grant_id: str
+    client_id: str
+    subject: str
+    scopes: tuple[str, ...]
+    audiences: tuple[str, ...]
+    created_at: float
+    auth_time: float | None = None
+    revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessTokenRecord:
+    """An access token that was issued.
+
+    :ivar token_id: its ``jti``.
+    :ivar subject: ``sub``: the user, or the client itself where no user is involved (RFC 9068 section 5).
+    :ivar grant_id: the family, None where no user is involved.
+    :ivar key_id: the ``kid`` that signed it, None for an opaque one.
+    :ivar revoked: it, its grant or its client was revoked; only set by a look-up.
+    """
+
+    token_id: str
+    hash: bytes = field(repr=False)
+    client_id: str
+    subject: str
+    scopes: tuple[str, ...]
+    audiences: tuple[str, ...]
+    issued_at: float
+    expires_at: float
+    grant_id: str | None = None
+    key_id: str | None = None
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshTokenRecord:
+    """A refresh token that was issued; always of a grant.
+
+    :ivar expires_at: the idle limit or the family's absolute one, whichever comes first.
+    :ivar used_at: when it was rotated, None while it is the family's newest.
+    :ivar successor_id: the ``token_id`` that replaced it.
+    :ivar revoked: it, its grant or its client was revoked; only set by a look-up.
+    """
+
+    token_id: str
+    hash: bytes = field(repr=False)
+    grant_id: str
+    client_id: str
+    subject: str
+    scopes: tuple[str, ...]
+    audiences: tuple[str, ...]
+    issued_at: float
+    expires_at: float
+    used_at: float | None = None
+    successor_id: str | None = None
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKeyRecord:
+    """A signing key; the private half is encrypted (see ``signing``).
+
+    :ivar number: 1, 2, 3 …; unique, so that two processes can't both make the next one.
+    :ivar public_jwk: JSON of the public JWK.
+    :ivar active_from: it signs from then on.
+    :ivar retired_at: it no longer signs; it stays published until ``expires_at``.
+    :ivar revoked_at: it is neither used nor published.
+    """
+
+    kid: str
+    number: int
+    algorithm: str
+    public_jwk: str
+    private_box: bytes = field(repr=False)
+    created_at: float
+    active_from: float
+    retired_at: float | None = None
+    expires_at: float | None = None
+    revoked_at: float | None = None

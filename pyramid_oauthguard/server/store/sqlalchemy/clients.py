@@ -1,0 +1,126 @@
+"""Clients and their secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import IntegrityError
+
+from ..records import Client, ClientSecret
+from .models import client_secrets, clients, grants
+from .rows import Rows, as_text, as_words
+
+__all__ = ["ClientQueries"]
+
+
+class ClientQueries(Rows):
+    """See :class:`~pyramid_oauthguard.server.store.contract.ClientRows`."""
+
+    def find_client(self, client_id: str) -> Client | None:
+        if not client_id.isascii() or not client_id.isprintable():
+            return None  # no registered id looks so, and drivers raise on NUL and lone surrogates
+        secret = [column.label(f"secret_{column.name}") for column in client_secrets.c]
+        query = (
+            select(clients, *secret)
+            .select_from(clients.outerjoin(client_secrets))
+            .where(clients.c.client_id == client_id)
+            .order_by(client_secrets.c.created_at)
+        )
+        rows = self._connection.execute(query).mappings().all()
+        return _build_client(rows[0], (_build_secret(row) for row in rows if row["secret_secret_id"])) if rows else None
+
+    def list_clients(self) -> tuple[Client, ...]:
+        ids = self._connection.scalars(select(clients.c.client_id).order_by(clients.c.created_at, clients.c.client_id))
+        found = [self.find_client(client_id) for client_id in ids.all()]
+        return tuple(client for client in found if client)
+
+    def is_subject(self, subject: str) -> bool:
+        return (
+            self._connection.scalar(select(grants.c.grant_id).where(grants.c.subject == subject).limit(1)) is not None
+        )
+
+    def add_client(self, client: Client) -> bool:
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(insert(clients).values(_build_client_row(client)))
+        except IntegrityError:
+            return False
+        return True
+
+    def add_secret(self, client_id: str, secret: ClientSecret) -> None:
+        self._connection.execute(
+            insert(client_secrets).values(
+                secret_id=secret.secret_id,
+                client_id=client_id,
+                hash=secret.hash,
+                label=secret.label,
+                created_at=secret.created_at,
+                expires_at=secret.expires_at,
+            )
+        )
+
+    def limit_secrets(self, client_id: str, expires_at: float) -> None:
+        expiry = client_secrets.c.expires_at
+        mine = and_(client_secrets.c.client_id == client_id, or_(expiry.is_(None), expiry > expires_at))
+        self._connection.execute(update(client_secrets).where(mine).values(expires_at=expires_at))
+
+    def revoke_secret(self, client_id: str, secret_id: str, now: float) -> bool:
+        mine = and_(client_secrets.c.client_id == client_id, client_secrets.c.secret_id == secret_id)
+        live = client_secrets.c.revoked_at.is_(None)
+        done = self._connection.execute(update(client_secrets).where(mine, live).values(revoked_at=now))
+        return done.rowcount == 1
+
+    def touch_secret(self, secret_id: str, now: float) -> None:
+        mine = client_secrets.c.secret_id == secret_id
+        self._connection.execute(update(client_secrets).where(mine).values(last_used_at=now))
+
+    def revoke_client(self, client_id: str, now: float) -> None:
+        live = and_(clients.c.client_id == client_id, clients.c.revoked_at.is_(None))
+        self._connection.execute(update(clients).where(live).values(revoked_at=now))
+
+
+def _build_client(row: RowMapping, secrets: Iterable[ClientSecret]) -> Client:
+    return Client(
+        client_id=row["client_id"],
+        name=row["name"],
+        role=row["role"],
+        public=row["public"],
+        redirect_uris=as_words(row["redirect_uris"]),
+        grants=as_words(row["grants"]),
+        scopes=as_words(row["scopes"]),
+        audiences=as_words(row["audiences"]),
+        created_at=row["created_at"],
+        revoked_at=row["revoked_at"],
+        secrets=tuple(secrets),
+        jwks=row["jwks"],
+    )
+
+
+def _build_client_row(client: Client) -> dict[str, Any]:
+    return {
+        "client_id": client.client_id,
+        "name": client.name,
+        "role": client.role,
+        "public": client.public,
+        "redirect_uris": as_text(client.redirect_uris),
+        "grants": as_text(client.grants),
+        "scopes": as_text(client.scopes),
+        "audiences": as_text(client.audiences),
+        "jwks": client.jwks,
+        "created_at": client.created_at,
+    }
+
+
+def _build_secret(row: RowMapping) -> ClientSecret:
+    return ClientSecret(
+        secret_id=row["secret_secret_id"],
+        hash=row["secret_hash"],
+        label=row["secret_label"],
+        created_at=row["secret_created_at"],
+        expires_at=row["secret_expires_at"],
+        revoked_at=row["secret_revoked_at"],
+        last_used_at=row["secret_last_used_at"],
+    )

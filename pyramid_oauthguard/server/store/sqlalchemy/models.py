@@ -1,0 +1,211 @@
+"""The tables. Times are seconds since the epoch; lists are space-separated, as in RFC 6749; hashes are keyed.
+
+Tokens name their client and their grant, so that ending one of these ends every token at once: a look-up joins them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+__all__ = [
+    "access_tokens",
+    "audit",
+    "client_secrets",
+    "clients",
+    "codes",
+    "consents",
+    "device_codes",
+    "grants",
+    "metadata",
+    "refresh_tokens",
+    "signing_keys",
+]
+
+# Names for every constraint, so that migrations can speak of them on every database.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_ID = String(64)
+_CLIENT_ID = String(255)
+_SUBJECT = String(255)
+_HASH = LargeBinary(32)
+
+
+def _client() -> Column[str]:
+    return Column("client_id", _CLIENT_ID, ForeignKey("oauth_clients.client_id"), nullable=False)
+
+
+def _grant(*, nullable: bool = False) -> Column[str]:
+    return Column("grant_id", _ID, ForeignKey("oauth_grants.grant_id"), nullable=nullable, index=True)
+
+
+clients = Table(
+    "oauth_clients",
+    metadata,
+    Column("client_id", _CLIENT_ID, primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("public", Boolean, nullable=False),
+    Column("redirect_uris", Text, nullable=False),
+    Column("grants", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("audiences", Text, nullable=False),
+    Column("jwks", Text),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double),
+)
+
+client_secrets = Table(
+    "oauth_client_secrets",
+    metadata,
+    Column("secret_id", _ID, primary_key=True),
+    Column("client_id", _CLIENT_ID, ForeignKey("oauth_clients.client_id"), nullable=False, index=True),
+    Column("hash", _HASH, nullable=False),
+    Column("label", String(255), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    Column("last_used_at", Double),
+)
+
+# One row an approval, kept for ever; what is allowed now is the union of those not withdrawn.
+consents = Table(
+    "oauth_consents",
+    metadata,
+    Column("consent_id", _ID, primary_key=True),
+    _client(),
+    Column("subject", _SUBJECT, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("wording", Text, nullable=False),  # JSON: what the page said each scope means
+    Column("allowed_at", Double, nullable=False),
+    Column("withdrawn_at", Double),
+    Index("ix_oauth_consents_subject_client", "subject", "client_id"),
+)
+
+grants = Table(
+    "oauth_grants",
+    metadata,
+    Column("grant_id", _ID, primary_key=True),
+    _client(),
+    Column("subject", _SUBJECT, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("audiences", Text, nullable=False),
+    Column("auth_time", Double),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double),
+    Index("ix_oauth_grants_subject_client", "subject", "client_id"),
+)
+
+codes = Table(
+    "oauth_codes",
+    metadata,
+    Column("hash", _HASH, primary_key=True),
+    _grant(),
+    Column("redirect_uri", Text),  # None where the request named none (RFC 6749 section 4.1.3)
+    Column("code_challenge", String(128)),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("used_at", Double),
+)
+
+access_tokens = Table(
+    "oauth_access_tokens",
+    metadata,
+    Column("token_id", _ID, primary_key=True),
+    Column("hash", _HASH, nullable=False, unique=True),
+    _client(),
+    _grant(nullable=True),
+    Column("subject", _SUBJECT, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("audiences", Text, nullable=False),
+    Column("key_id", _ID),
+    Column("issued_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("revoked_at", Double),
+    sqlite_with_rowid=False,
+)
+
+refresh_tokens = Table(
+    "oauth_refresh_tokens",
+    metadata,
+    Column("token_id", _ID, primary_key=True),
+    Column("hash", _HASH, nullable=False, unique=True),
+    _grant(),
+    Column("scopes", Text, nullable=False),
+    Column("audiences", Text, nullable=False),
+    Column("issued_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("used_at", Double),
+    Column("successor_id", _ID),
+    Column("revoked_at", Double),
+)
+
+device_codes = Table(
+    "oauth_device_codes",
+    metadata,
+    Column("device_hash", _HASH, primary_key=True),
+    Column("user_hash", _HASH, nullable=False, unique=True),
+    _client(),
+    _grant(nullable=True),
+    Column("scopes", Text, nullable=False),
+    Column("audiences", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("interval", Double, nullable=False),
+    Column("polled_at", Double),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("used_at", Double),
+    CheckConstraint("status in ('pending', 'approved', 'denied')", name="status"),
+)
+
+signing_keys = Table(
+    "oauth_signing_keys",
+    metadata,
+    Column("kid", _ID, primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),
+    Column("algorithm", String(16), nullable=False),
+    Column("public_jwk", Text, nullable=False),
+    Column("private_box", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("active_from", Double, nullable=False),
+    Column("retired_at", Double),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+)
+
+# Rows are only ever added, and name no other table: they outlive what they speak of.
+audit = Table(
+    "oauth_audit",
+    metadata,
+    Column("audit_id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False, index=True),
+    Column("event", String(64), nullable=False),
+    Column("subject", _SUBJECT),
+    Column("client_id", _CLIENT_ID),
+    Column("grant_id", _ID),
+    Column("token_id", _ID),
+    Column("address", String(64)),
+    Column("request_id", String(255)),
+    Column("detail", Text),
+)

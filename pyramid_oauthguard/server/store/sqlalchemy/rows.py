@@ -1,0 +1,39 @@
+"""Between rows and records: lists as words, and the errors of the storage as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from ....errors import UnavailableError
+
+__all__ = ["Rows", "as_text", "as_words", "storage_errors"]
+
+
+class Rows:
+    """Base of the parts of a unit: they all speak through one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+
+def as_words(text: str) -> tuple[str, ...]:
+    """The list in a column."""
+    return tuple(text.split())
+
+
+def as_text(words: Iterable[str]) -> str:
+    """A list as a column keeps it."""
+    return " ".join(words)
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn what SQLAlchemy raises into an UnavailableError; its text may hold parameters, so it is not repeated."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise UnavailableError("storage", type(error).__name__, retry_after=5) from error

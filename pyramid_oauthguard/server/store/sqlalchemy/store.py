@@ -1,0 +1,88 @@
+"""Units of work: one connection, one transaction, and what is told once it is committed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
+from zope.interface import implementer
+
+from ....interfaces import IOAuthStore
+from ..contract import Unit
+from .clients import ClientQueries
+from .engine import WRITING
+from .keys import KeyQueries
+from .models import metadata
+from .rows import storage_errors
+from .tokens import TokenQueries
+
+__all__ = ["SQLAlchemyStore", "SQLAlchemyUnit"]
+
+
+class SQLAlchemyUnit(ClientQueries, TokenQueries, KeyQueries):
+    """See :class:`~pyramid_oauthguard.server.store.contract.Unit`."""
+
+    def __init__(self, connection: Connection, callbacks: list[Callable[[], None]]) -> None:
+        super().__init__(connection)
+        self._callbacks = callbacks
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+
+@implementer(IOAuthStore)
+class SQLAlchemyStore:
+    """See :class:`~pyramid_oauthguard.server.store.contract.Store`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(**{WRITING: True})
+        # A database in memory is one connection, which one unit may use at a time.
+        shared = isinstance(engine.pool, StaticPool)
+        self._turn: AbstractContextManager[Any] = threading.RLock() if shared else nullcontext()
+
+    def create_tables(self) -> None:
+        """Make the tables that are missing; for SQLite, and for tests. Elsewhere migrations do it."""
+        with storage_errors(), self._turn, self._writer.begin() as connection:
+            metadata.create_all(connection)
+
+    def close(self) -> None:
+        """Give up the pooled connections, so that a fork doesn't share them; new ones are made as needed."""
+        if not isinstance(self._engine.pool, StaticPool):
+            self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Unit]:
+        with storage_errors(), self._turn, self._engine.connect() as connection:
+            yield SQLAlchemyUnit(connection, [])
+
+    @contextmanager
+    def writing(self) -> Iterator[Unit]:
+        callbacks: list[Callable[[], None]] = []
+        with storage_errors(), self._turn, self._writer.begin() as connection:
+            yield SQLAlchemyUnit(connection, callbacks)
+        for callback in callbacks:
+            callback()
+
+    @contextmanager
+    def join(self, manager: Any) -> Iterator[Unit]:
+        import zope.sqlalchemy
+
+        callbacks: list[Callable[[], None]] = []
+        session = Session(self._writer)
+        zope.sqlalchemy.register(session, transaction_manager=manager)
+        with storage_errors():
+            unit = SQLAlchemyUnit(session.connection(), callbacks)
+            yield unit
+            zope.sqlalchemy.mark_changed(session, transaction_manager=manager)
+        manager.get().addAfterCommitHook(_call_all, args=(callbacks,))
+
+
+def _call_all(committed: bool, callbacks: list[Callable[[], None]]) -> None:
+    for callback in callbacks if committed else ():
+        callback()

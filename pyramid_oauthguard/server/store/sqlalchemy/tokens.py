@@ -1,0 +1,158 @@
+"""Grants, access tokens and refresh tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, insert, literal, or_, select, update
+
+from ..records import AccessTokenRecord, Grant, RefreshTokenRecord
+from .models import access_tokens, clients, grants, refresh_tokens
+from .rows import Rows, as_text, as_words
+
+__all__ = ["TokenQueries"]
+
+
+def _is_revoked(*ends: ColumnElement[Any]) -> ColumnElement[int]:
+    return case((or_(*(end.is_not(None) for end in ends)), literal(1)), else_=literal(0)).label("revoked")
+
+
+# Built once: building a query costs more than running it.
+_ACCESS_TOKEN = select(
+    access_tokens.c.token_id,
+    access_tokens.c.hash,
+    access_tokens.c.client_id,
+    access_tokens.c.subject,
+    access_tokens.c.scopes,
+    access_tokens.c.audiences,
+    access_tokens.c.issued_at,
+    access_tokens.c.expires_at,
+    access_tokens.c.grant_id,
+    access_tokens.c.key_id,
+    _is_revoked(access_tokens.c.revoked_at, clients.c.revoked_at, grants.c.revoked_at),
+).select_from(
+    access_tokens.join(clients, access_tokens.c.client_id == clients.c.client_id).outerjoin(
+        grants, access_tokens.c.grant_id == grants.c.grant_id
+    )
+)
+_REFRESH_TOKEN = select(
+    refresh_tokens.c.token_id,
+    refresh_tokens.c.hash,
+    refresh_tokens.c.grant_id,
+    grants.c.client_id,
+    grants.c.subject,
+    refresh_tokens.c.scopes,
+    refresh_tokens.c.audiences,
+    refresh_tokens.c.issued_at,
+    refresh_tokens.c.expires_at,
+    refresh_tokens.c.used_at,
+    refresh_tokens.c.successor_id,
+    _is_revoked(refresh_tokens.c.revoked_at, clients.c.revoked_at, grants.c.revoked_at),
+).select_from(
+    refresh_tokens.join(grants, refresh_tokens.c.grant_id == grants.c.grant_id).join(
+        clients, grants.c.client_id == clients.c.client_id
+    )
+)
+
+
+class TokenQueries(Rows):
+    """See :class:`~pyramid_oauthguard.server.store.contract.TokenRows`."""
+
+    def add_grant(self, grant: Grant) -> None:
+        self._connection.execute(
+            insert(grants).values(
+                grant_id=grant.grant_id,
+                client_id=grant.client_id,
+                subject=grant.subject,
+                scopes=as_text(grant.scopes),
+                audiences=as_text(grant.audiences),
+                auth_time=grant.auth_time,
+                created_at=grant.created_at,
+            )
+        )
+
+    def find_grant(self, grant_id: str) -> Grant | None:
+        row = self._connection.execute(select(grants).where(grants.c.grant_id == grant_id)).mappings().first()
+        if row is None:
+            return None
+        return Grant(**{**row, "scopes": as_words(row["scopes"]), "audiences": as_words(row["audiences"])})
+
+    def revoke_grant(self, grant_id: str, now: float) -> bool:
+        live = and_(grants.c.grant_id == grant_id, grants.c.revoked_at.is_(None))
+        return self._connection.execute(update(grants).where(live).values(revoked_at=now)).rowcount == 1
+
+    def add_access_token(self, token: AccessTokenRecord) -> None:
+        self._connection.execute(
+            insert(access_tokens).values(
+                token_id=token.token_id,
+                hash=token.hash,
+                client_id=token.client_id,
+                grant_id=token.grant_id,
+                subject=token.subject,
+                scopes=as_text(token.scopes),
+                audiences=as_text(token.audiences),
+                key_id=token.key_id,
+                issued_at=token.issued_at,
+                expires_at=token.expires_at,
+            )
+        )
+
+    def find_access_token(self, hashed: bytes) -> AccessTokenRecord | None:
+        row = self._connection.execute(_ACCESS_TOKEN.where(access_tokens.c.hash == hashed)).first()
+        if row is None:
+            return None
+        return AccessTokenRecord(
+            token_id=row.token_id,
+            hash=row.hash,
+            client_id=row.client_id,
+            subject=row.subject,
+            scopes=as_words(row.scopes),
+            audiences=as_words(row.audiences),
+            issued_at=row.issued_at,
+            expires_at=row.expires_at,
+            grant_id=row.grant_id,
+            key_id=row.key_id,
+            revoked=bool(row.revoked),
+        )
+
+    def revoke_access_token(self, token_id: str, now: float) -> bool:
+        live = and_(access_tokens.c.token_id == token_id, access_tokens.c.revoked_at.is_(None))
+        return self._connection.execute(update(access_tokens).where(live).values(revoked_at=now)).rowcount == 1
+
+    def add_refresh_token(self, token: RefreshTokenRecord) -> None:
+        self._connection.execute(
+            insert(refresh_tokens).values(
+                token_id=token.token_id,
+                hash=token.hash,
+                grant_id=token.grant_id,
+                scopes=as_text(token.scopes),
+                audiences=as_text(token.audiences),
+                issued_at=token.issued_at,
+                expires_at=token.expires_at,
+            )
+        )
+
+    def find_refresh_token(self, hashed: bytes) -> RefreshTokenRecord | None:
+        row = self._connection.execute(_REFRESH_TOKEN.where(refresh_tokens.c.hash == hashed)).mappings().first()
+        if row is None:
+            return None
+        return RefreshTokenRecord(
+            **{
+                **row,
+                "scopes": as_words(row["scopes"]),
+                "audiences": as_words(row["audiences"]),
+                "revoked": bool(row["revoked"]),
+            }
+        )
+
+    def list_live_token_ids(
+        self, *, now: float, grant_id: str | None = None, client_id: str | None = None
+    ) -> tuple[str, ...]:
+        query = select(access_tokens.c.token_id).where(
+            access_tokens.c.expires_at > now, access_tokens.c.revoked_at.is_(None)
+        )
+        if grant_id is not None:
+            query = query.where(access_tokens.c.grant_id == grant_id)
+        if client_id is not None:
+            query = query.where(access_tokens.c.client_id == client_id)
+        return tuple(self._connection.scalars(query))
