@@ -1,0 +1,47 @@
+"""``oauthguard revoke``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from pyramid_oauthguard.client.errors import USAGE, CommandError
+from pyramid_oauthguard.client.parameters import client_options, pass_run, token_input
+from pyramid_oauthguard.client.run import Run
+
+
+@click.command(short_help="Withdraw a token (RFC 7009).")
+@token_input
+@click.option("--hint", type=click.Choice(["access_token", "refresh_token"]), help="What kind of token it is.")
+@client_options
+@pass_run
+def revoke(run: Run, source: str | None, path: str | None, hint: str | None) -> None:
+    """Withdraw a token (RFC 7009): the given one, or else the login's.
+
+    A server answers the same for a token it does not know, so success says that the token is of no use now, not that it was
+    before.
+
+    \b
+      oauthguard token | oauthguard revoke -
+      oauthguard revoke --hint refresh_token
+    """
+    raw = run.find_token(source or path)
+    if raw is None:
+        _revoke_login(run, hint or "access_token")
+    else:
+        run.session.revoke(raw, hint=hint)
+    run.console.say("Revoked.")
+
+
+def _revoke_login(run: Run, hint: str) -> None:
+    profile = run.need_login()
+    with run.store.lock(profile.name):
+        tokens = run.store.load(profile)
+        raw = getattr(tokens, hint, None)
+        if tokens is None or raw is None:
+            raise CommandError(USAGE, f"profile {profile.name} has no {hint.replace('_', ' ')}", "nothing was revoked")
+        run.session.revoke(raw, hint=hint)
+        # A revoked access token counts as expired from here on: the next verb refreshes.
+        kept = replace(tokens, expires_at=0.0) if hint == "access_token" else replace(tokens, refresh_token=None)
+        run.store.save(profile, kept, prefer=profile.store)

@@ -1,0 +1,119 @@
+"""Data to standard output, words for people to standard error, and no secret in either by accident."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+__all__ = ["Console", "clean"]
+
+_MASK: Final = "***"
+_LONGEST: Final = 500
+# Requests and answers show the values of these and nobody else's.
+_SHOWN: Final = frozenset(
+    """
+    active aud audience auth_time azp client_id code_challenge_method device_authorization_endpoint
+    error error_description exp expires_in expires_at grant_type iat interval introspection_endpoint iss
+    issuer jti jwks_uri nbf preferred_username prompt redirect_uri resource response_type
+    revocation_endpoint scope sub token_endpoint token_type token_type_hint username userinfo_endpoint
+    verification_uri
+    """.split()  # noqa: SIM905  # a list of forty words reads worse
+)
+
+
+class Console:
+    """Where one run of the command speaks.
+
+    :ivar quiet: no words but those of a failure.
+    :ivar verbose: requests and answers too, masked.
+    :ivar debug: a traceback with a failure.
+    :ivar color: False switches colours off; otherwise a terminal without ``NO_COLOR`` has them.
+    """
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self.verbose = False
+        self.debug = False
+        self.color = True
+        self._secrets: set[str] = set()
+
+    def protect(self, *secrets: str | None) -> None:
+        """Replace each of ``secrets`` by a mask in everything that is said from now on."""
+        self._secrets.update(secret for secret in secrets if secret and len(secret) > 3)
+
+    def redact(self, text: str) -> str:
+        # Longer ones first: a secret may contain another.
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, _MASK)
+        return text
+
+    def write(self, text: str) -> None:
+        """Data: one line to standard output, made safe for a terminal where it is one."""
+        click.echo(clean(text, keep="\n\t") if sys.stdout.isatty() else _encodable(text))
+
+    def write_json(self, value: Any) -> None:
+        """Data as JSON: coloured and indented for people, plain for programs."""
+        if not sys.stdout.isatty():
+            click.echo(json.dumps(value, indent=2))
+            return
+        text = clean(json.dumps(value, indent=2, ensure_ascii=False), keep="\n")
+        if not self.color:
+            click.echo(text)
+            return
+        from rich.console import Console as Rich
+        from rich.syntax import Syntax
+
+        Rich().print(Syntax(text, "json", background_color="default", word_wrap=True))
+
+    def say(self, text: str) -> None:
+        """Words: one line to standard error, unless quiet."""
+        if not self.quiet:
+            self._echo(text)
+
+    def show(self, text: str) -> None:
+        """Words that the user needs to go on: to standard error, quiet or not."""
+        self._echo(text)
+
+    def fail(self, text: str) -> None:
+        self._echo(f"oauthguard: {text}")
+
+    def trace_request(self, method: str, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        if not self.verbose:
+            return
+        self._echo(f"> {method} {url}")
+        for name, value in headers.items():
+            scheme = value.split(" ", 1)[0] if name.lower() == "authorization" and " " in value else ""
+            self._echo(f">   {name}: {scheme} {_MASK}" if scheme else f">   {name}: {value}")
+        for name, value in form.items():
+            self._echo(f">   {name}={value if name in _SHOWN else _MASK}")
+
+    def trace_answer(self, status: int, body: Mapping[str, Any]) -> None:
+        if self.verbose:
+            shown = {name: value for name, value in body.items() if name in _SHOWN}
+            hidden = [clean(name) for name in body if name not in _SHOWN]
+            rest = f"; {_MASK} for {', '.join(hidden)}" if hidden else ""
+            self._echo(f"< {status} {json.dumps(shown)}{rest}"[:4000])
+
+    def _echo(self, text: str) -> None:
+        click.echo(clean(self.redact(text)), err=True)
+
+
+def clean(text: str, *, keep: str = "") -> str:
+    """``text`` without what could steer a terminal: control, format and surrogate characters become escapes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text)
+
+
+def shorten(text: object) -> str:
+    """Words of the other side, cut to a length that fits a line of ours."""
+    whole = " ".join(str(text).split())
+    return whole if len(whole) <= _LONGEST else whole[:_LONGEST] + "…"
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

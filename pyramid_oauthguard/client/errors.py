@@ -1,0 +1,103 @@
+"""What ends a run of the command early, with the exit status that tells a script why."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+from pyramid_oauthguard.errors import OAuthGuardError, UnavailableError
+
+__all__ = [
+    "DENIED",
+    "INACTIVE",
+    "NETWORK",
+    "OK",
+    "REFUSED",
+    "TIMEOUT",
+    "USAGE",
+    "CommandError",
+    "RefusedError",
+    "as_command_error",
+]
+
+OK: Final = 0
+USAGE: Final = 1  # usage or configuration
+REFUSED: Final = 2  # the server said no
+DENIED: Final = 3  # the user said no
+TIMEOUT: Final = 4
+INACTIVE: Final = 5  # the token is inactive, or a check of it failed
+NETWORK: Final = 6  # nobody answered, or not in a way that means anything
+
+# The issuer answered and is not the one that was named: trying again later won't help.
+_MISCONFIGURED: Final = frozenset({"other_issuer", "no_metadata", "bad_metadata", "forbidden_url"})
+
+
+class CommandError(OAuthGuardError):
+    """One line for a person: what was tried, what came back, what to do; and an exit status for a script.
+
+    :ivar exit_status: one of the constants of this module.
+    :ivar text: what was tried and what came back. May hold words of the other side: the console cleans it.
+    :ivar advice: what to do about it, or empty.
+    """
+
+    def __init__(self, exit_status: int, text: str, advice: str = "") -> None:
+        super().__init__("command")
+        self.exit_status = exit_status
+        self.text = text
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.advice}" if self.advice else self.text
+
+
+class RefusedError(CommandError):
+    """The server answered with an error response (RFC 6749 section 5.2).
+
+    :ivar code: its ``error``.
+    """
+
+    def __init__(self, code: str, text: str, advice: str = "") -> None:
+        super().__init__(REFUSED, text, advice)
+        self.code = code
+
+
+def as_command_error(error: UnavailableError) -> CommandError:
+    """``error`` of the ground floor as a line with advice, read from the exception underneath where there is one."""
+    if error.reason in _MISCONFIGURED:
+        return CommandError(USAGE, error.detail, _ADVICE.get(error.reason, ""))
+    cause = _find_cause(error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        text = f"{error.detail}: the certificate is not accepted ({cause.verify_message})"
+        return CommandError(NETWORK, text, "if it is your own authority's, name it with --ca-file or SSL_CERT_FILE")
+    if isinstance(cause, ssl.SSLError):
+        return CommandError(NETWORK, f"{error.detail}: no TLS connection", "is this an https port?")
+    if isinstance(cause, ConnectionRefusedError):
+        return CommandError(NETWORK, f"{error.detail}: nothing listens there", "is the server running?")
+    return CommandError(NETWORK, error.detail, _ADVICE.get(error.reason, ""))
+
+
+_ADVICE: Final = {
+    "other_issuer": "use the issuer exactly as the server spells it, trailing slash included",
+    "no_metadata": "check the issuer; it must publish RFC 8414 or OpenID discovery metadata",
+    "unreachable": "check the address and the network",
+    "not_json": "is this the address of an OAuth server?",
+    "redirected": "use the address it redirects to, if you trust it",
+}
+
+
+def _find_cause(error: BaseException) -> BaseException | None:
+    """The innermost exception: the libraries wrap the operating system's several times."""
+    seen: BaseException | None = error
+    for _ in range(12):
+        inner = getattr(seen, "reason", None)
+        under = inner if isinstance(inner, BaseException) else getattr(seen, "__cause__", None)
+        under = under or getattr(seen, "__context__", None) or _first_argument(seen)
+        if under is None:
+            return seen
+        seen = under
+    return seen
+
+
+def _first_argument(error: BaseException | None) -> BaseException | None:
+    # urllib3 carries the operating system's exception as an argument in places.
+    return next((arg for arg in getattr(error, "args", ()) if isinstance(arg, BaseException)), None)

@@ -1,0 +1,91 @@
+"""Who the client is and which issuer it talks to: flags, then the environment, then ``.env``, then the profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from .errors import USAGE, CommandError
+
+__all__ = ["NAMES", "ClientOptions", "Source", "find_options"]
+
+NAMES: Final = ("issuer", "client_id", "scope", "audience", "resource", "auth_method")
+FLAG: Final = "a flag"
+ENVIRONMENT: Final = "the environment"
+DOTENV: Final = ".env"
+PROFILE: Final = "the profile"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place that options come from, with the word for it.
+
+    :ivar values: by the names of NAMES, and ``client_secret``, ``client_secret_file``.
+    """
+
+    origin: str
+    values: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOptions:
+    """The options of one run; each may be missing until somebody needs it.
+
+    :ivar issuer_origin: where ``issuer`` was found, in words.
+    """
+
+    issuer: str | None = None
+    client_id: str | None = None
+    scope: str | None = None
+    audience: str | None = None
+    resource: str | None = None
+    auth_method: str | None = None
+    issuer_origin: str = ""
+    client_id_origin: str = ""
+
+    def need_issuer(self) -> str:
+        """The issuer. :raises CommandError: nobody named one."""
+        if self.issuer is None:
+            raise CommandError(USAGE, "no issuer is known", "name it with --issuer or OAUTHGUARD_ISSUER")
+        return self.issuer
+
+    def need_client_id(self) -> str:
+        """The client's id. :raises CommandError: nobody named one."""
+        if self.client_id is None:
+            raise CommandError(USAGE, "no client is known", "name it with --client-id or OAUTHGUARD_CLIENT_ID")
+        return self.client_id
+
+
+def find_options(sources: tuple[Source, ...]) -> ClientOptions:
+    """The options out of ``sources``, the first that names one wins.
+
+    A profile's words about its client count only for the issuer it belongs to, and its words about scopes
+    only for that client: mixing accounts would send one issuer what is meant for another.
+    """
+    issuer, issuer_origin = _find("issuer", sources)
+    sources = tuple(source for source in sources if _agrees(source, "issuer", issuer))
+    client_id, client_id_origin = _find("client_id", sources)
+    sources = tuple(source for source in sources if _agrees(source, "client_id", client_id))
+    rest = {name: _find(name, sources)[0] for name in NAMES[2:]}
+    return ClientOptions(
+        issuer=issuer, issuer_origin=issuer_origin, client_id=client_id, client_id_origin=client_id_origin, **rest
+    )
+
+
+def as_names(environ: Mapping[str, str]) -> dict[str, str]:
+    """The options in a mapping of environment variables; empty ones count as absent."""
+    names = (*NAMES, "client_secret", "client_secret_file")
+    found = {name: environ.get(f"OAUTHGUARD_{name.upper()}", "").strip() for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+def _find(name: str, sources: tuple[Source, ...]) -> tuple[str | None, str]:
+    for source in sources:
+        if name in source.values:
+            return source.values[name], source.origin
+    return None, ""
+
+
+def _agrees(source: Source, name: str, value: str | None) -> bool:
+    return source.origin != PROFILE or source.values.get(name) == value

@@ -1,0 +1,166 @@
+"""One run of the command: its options, its console, its stores, made when a verb asks for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from .console import Console
+from .dotenv import read_dotenv
+from .errors import USAGE, CommandError
+from .options import DOTENV, ENVIRONMENT, FLAG, NAMES, PROFILE, ClientOptions, Source, as_names, find_options
+
+if TYPE_CHECKING:
+    from pyramid_oauthguard.discovery import IssuerMetadata
+    from pyramid_oauthguard.fetch import Fetcher
+
+    from .folder import Folder
+    from .profiles import Profile, Profiles
+    from .session import OAuthSession
+    from .token_store import TokenStore
+
+__all__ = ["Run"]
+
+_TIMEOUT: Final = 10.0
+
+
+class Run:
+    """What every verb is handed.
+
+    :ivar flags: what was given on the command line, by option name.
+    """
+
+    def __init__(self, console: Console, environ: Mapping[str, str]) -> None:
+        self.console = console
+        self.environ = environ
+        self.flags: dict[str, str] = {}
+
+    # ── options ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """Where options come from, the strongest first. A profile named by a flag is as strong as a flag."""
+        chosen = {name: value for name, value in self.flags.items() if name in {*NAMES, "client_secret_file"}}
+        flags = Source(FLAG, chosen)
+        environment = Source(ENVIRONMENT, as_names(self.environ))
+        dotenv = Source(DOTENV, as_names(read_dotenv(Path.cwd() / ".env")))
+        profile = Source(PROFILE, self._read_profile())
+        if "profile" in self.flags:
+            return flags, profile, environment, dotenv
+        return flags, environment, dotenv, profile
+
+    @cached_property
+    def options(self) -> ClientOptions:
+        options = find_options(self.sources)
+        if options.issuer_origin == DOTENV:
+            self.console.say(f"The issuer is {options.issuer}, from .env.")
+        return options
+
+    @cached_property
+    def client_secret(self) -> str | None:
+        from .secrets import find_client_secret
+
+        secret = find_client_secret(self.options, self.sources)
+        self.console.protect(secret)
+        return secret
+
+    def find_token(self, path: str | None) -> str | None:
+        """The token out of ``path`` ("-" is standard input) or the environment, or None."""
+        from .secrets import find_token
+
+        token = find_token(self.environ, self.options, path)
+        self.console.protect(token)
+        return token
+
+    # ── the issuer ───────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        from .transport import TracingFetcher
+
+        ca_file = self.flags.get("ca_file") or self.environ.get("OAUTHGUARD_CA_FILE") or None
+        try:
+            return TracingFetcher(self.console, timeout=_TIMEOUT, ca_file=ca_file)
+        except OSError as error:  # ssl's errors are among them
+            raise CommandError(USAGE, f"{ca_file} can't be used as --ca-file: {error.strerror}") from error
+
+    @cached_property
+    def metadata(self) -> IssuerMetadata:
+        from .session import discover
+
+        return discover(self.fetcher, self.options.need_issuer())
+
+    @cached_property
+    def session(self) -> OAuthSession:
+        from .session import OAuthSession
+
+        self.options.need_issuer()
+        self.options.need_client_id()
+        secret = self.client_secret  # before the network: what is missing here is said first
+        return OAuthSession(self.fetcher, self.metadata, options=self.options, client_secret=secret)
+
+    # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def folder(self) -> Folder:
+        from .folder import Folder
+
+        home = self.environ.get("OAUTHGUARD_HOME")
+        if home:
+            return Folder(Path(home).absolute())
+        import platformdirs
+
+        return Folder(platformdirs.user_state_path("oauthguard", appauthor=False))
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        from .profiles import Profiles
+
+        return Profiles(self.folder)
+
+    @cached_property
+    def store(self) -> TokenStore:
+        from .token_store import TokenStore
+
+        return TokenStore(self.folder, self.console)
+
+    @cached_property
+    def profile_name(self) -> str:
+        named = self.flags.get("profile") or self.environ.get("OAUTHGUARD_PROFILE")
+        return named or self.profiles.current
+
+    @cached_property
+    def profile(self) -> Profile | None:
+        """The profile that is meant, or None where nobody signed in under its name."""
+        return self.profiles.find(self.profile_name)
+
+    @property
+    def login(self) -> Profile | None:
+        """The profile, if it belongs to the client and issuer that the options name."""
+        profile = self.profile
+        if profile is None or self.options.issuer != profile.issuer or self.options.client_id != profile.client_id:
+            return None
+        return profile
+
+    def need_login(self) -> Profile:
+        """:raises CommandError: nobody signed in."""
+        profile = self.login
+        if profile is None:
+            whom = f" as {self.options.client_id} at {self.options.issuer}" if self.options.issuer else ""
+            raise CommandError(USAGE, f"profile {self.profile_name} is not signed in{whom}", "oauthguard login")
+        return profile
+
+    def _read_profile(self) -> dict[str, str]:
+        if self.profile is None:
+            return {}
+        names = (*NAMES, "client_secret_file")
+        found = {name: getattr(self.profile, name) for name in names}
+        return {name: value for name, value in found.items() if value}
+
+
+def build_run() -> Run:
+    """A run with this process's environment."""
+    return Run(Console(), os.environ)

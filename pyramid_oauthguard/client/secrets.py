@@ -1,0 +1,104 @@
+"""Where secrets and tokens come from: the environment, a file, standard input, the keyring. Never a flag."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from .errors import USAGE, CommandError
+from .options import DOTENV, ENVIRONMENT, ClientOptions, Source
+from .tokens import is_token
+from .vaults import KeyringVault, VaultError
+
+__all__ = ["find_client_secret", "find_token", "read_token"]
+
+_LARGEST: Final = 1_048_576
+
+
+def find_client_secret(options: ClientOptions, sources: tuple[Source, ...]) -> str | None:
+    """The client's secret, or None for a public client.
+
+    :raises CommandError: it can't be read, or a ``.env`` would have it sent to an issuer of its own choice.
+    """
+    for source in sources:
+        if "client_secret_file" in source.values:
+            return _read_file(source.values["client_secret_file"], "the client secret")
+        if "client_secret" in source.values:
+            _check_destination(options, source.origin, "the client secret")
+            return source.values["client_secret"]
+    if options.auth_method == "none" or not (options.issuer and options.client_id):
+        return None
+    try:
+        return KeyringVault().find(f"{options.client_id}@{options.issuer}")
+    except VaultError:
+        return None  # most clients without a secret anywhere else are public, and need no keyring
+
+
+def find_token(environ: Mapping[str, str], options: ClientOptions, path: str | None) -> str | None:
+    """The token out of ``path`` ("-" is standard input) or ``OAUTHGUARD_TOKEN``; None where neither names one."""
+    if path is not None:
+        return read_token(_read_file(path, "the token"), path)
+    raw = environ.get("OAUTHGUARD_TOKEN", "").strip()
+    if not raw:
+        return None
+    _check_destination(options, ENVIRONMENT, "the token")
+    return read_token(raw, "OAUTHGUARD_TOKEN")
+
+
+def read_token(text: str, origin: str) -> str:
+    """The token in ``text``: alone, after ``Bearer``, or in the JSON a token endpoint answers.
+
+    :raises CommandError: it holds none. ``text`` is never repeated.
+    """
+    words = text.split()
+    if [word.lower() for word in words[:-1]] in (["bearer"], ["authorization:", "bearer"]):
+        words = words[-1:]
+    if text.lstrip().startswith("{"):
+        words = [_find_in_json(text)]
+    if len(words) != 1 or not is_token(words[0]):
+        where = "standard input" if origin == "-" else origin
+        found = "nothing" if not words else "something else"
+        raise CommandError(USAGE, f"expected one token from {where} and found {found}")
+    return words[0]
+
+
+def _find_in_json(text: str) -> str:
+    try:
+        found = json.loads(text)["access_token"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def _read_file(path: str, what: str) -> str:
+    try:
+        data = _read_stdin(what) if path == "-" else Path(path).expanduser().read_bytes()[:_LARGEST]
+        text = data.decode("utf-8").strip("\r\n")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise CommandError(USAGE, f"{what} can't be read from {path}: {why}") from error
+    if not text:
+        where = "standard input" if path == "-" else path
+        raise CommandError(USAGE, f"{what} was expected from {where}, which is empty")
+    return text
+
+
+def _read_stdin(what: str) -> bytes:
+    if sys.stdin.isatty():
+        from getpass import getpass
+
+        return getpass(f"{what.removeprefix('the ').capitalize()}: ").encode()
+    return sys.stdin.buffer.read(_LARGEST)
+
+
+def _check_destination(options: ClientOptions, origin: str, what: str) -> None:
+    """The .env of a folder may not choose who gets the secrets of the user's own environment."""
+    if origin == ENVIRONMENT and options.issuer_origin == DOTENV:
+        raise CommandError(
+            USAGE,
+            f"{what} is in the environment but the issuer is only in .env, so it was not sent there",
+            "put both in one place",
+        )

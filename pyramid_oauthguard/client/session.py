@@ -1,0 +1,183 @@
+"""One client at one issuer: every request the command makes to an authorization server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from authlib.oauth2.client import OAuth2Client
+
+from pyramid_oauthguard.discovery import IssuerMetadata, fetch_metadata
+from pyramid_oauthguard.errors import UnavailableError
+from pyramid_oauthguard.fetch import Fetcher
+from pyramid_oauthguard.settings import check_url
+
+from .errors import NETWORK, USAGE, CommandError, as_command_error
+from .options import ClientOptions
+from .tokens import Tokens, as_tokens
+from .transport import OAuthTransport, check_answer, encode_basic
+
+__all__ = ["OAuthSession", "discover"]
+
+_AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
+
+
+def discover(fetcher: Fetcher, issuer: str) -> IssuerMetadata:
+    """The metadata of ``issuer`` (RFC 8414). :raises CommandError: there is none, or not this issuer's."""
+    try:
+        check_url(issuer)
+    except ValueError as error:
+        raise CommandError(USAGE, f"the issuer {error}", "name it with --issuer or OAUTHGUARD_ISSUER") from error
+    try:
+        return fetch_metadata(fetcher, issuer)
+    except UnavailableError as error:
+        raise as_command_error(error) from error
+
+
+class OAuthSession:
+    """A client with its credentials at an issuer whose metadata is known.
+
+    :ivar metadata: what the issuer says about itself.
+    """
+
+    def __init__(
+        self, fetcher: Fetcher, metadata: IssuerMetadata, *, options: ClientOptions, client_secret: str | None
+    ) -> None:
+        self.metadata = metadata
+        self.options = options
+        self._fetcher = fetcher
+        self._secret = client_secret
+        self._transport = OAuthTransport(fetcher)
+
+    def build_authorization_url(self, *, redirect_uri: str, state: str, verifier: str, extra: Mapping[str, str]) -> str:
+        """The URL that starts a code grant with PKCE S256 (RFC 6749 section 4.1.1, RFC 7636 section 4.3)."""
+        client = self._build_client("token_endpoint", code_challenge_method="S256")
+        endpoint = self.need_endpoint("authorization_endpoint")
+        wanted = {"scope": self.options.scope, **self._target(), **extra}
+        try:
+            url, _ = client.create_authorization_url(
+                endpoint, state=state, code_verifier=verifier, redirect_uri=redirect_uri, **wanted
+            )
+        except ValueError:  # Authlib, about a query of the endpoint itself
+            raise CommandError(NETWORK, "the issuer's authorization_endpoint is no usable URL") from None
+        return str(url)
+
+    def redeem_code(self, code: str, *, redirect_uri: str, verifier: str) -> Tokens:
+        """The tokens for an authorization code (RFC 6749 section 4.1.3)."""
+        return self._fetch_tokens(
+            "authorization_code", code=code, redirect_uri=redirect_uri, code_verifier=verifier, **self._resource()
+        )
+
+    def fetch_client_tokens(self) -> Tokens:
+        """The client's own access token (RFC 6749 section 4.4)."""
+        return self._fetch_tokens("client_credentials", scope=self.options.scope, **self._target())
+
+    def refresh(self, tokens: Tokens) -> Tokens:
+        """New tokens for the refresh token (RFC 6749 section 6); the old one may be worthless afterwards."""
+        fresh = self._fetch_tokens("refresh_token", refresh_token=tokens.refresh_token, **self._resource())
+        return fresh.keep_refresh_token(tokens)
+
+    def fetch_device_authorization(self) -> Mapping[str, Any]:
+        """What RFC 8628 section 3.2 answers, unchecked."""
+        client = self._build_client("token_endpoint")
+        endpoint = self.need_endpoint("device_authorization_endpoint")
+        form = {"scope": self.options.scope, **self._target()}
+        data = {name: value for name, value in form.items() if value}
+        answer = self._transport.post(endpoint, data, {}, client.client_auth(client.token_endpoint_auth_method))
+        return _need_object(answer.body, endpoint)
+
+    def redeem_device_code(self, device_code: str) -> Tokens:
+        """One poll of RFC 8628 section 3.4. :raises RefusedError: ``authorization_pending`` too."""
+        return self._fetch_tokens("urn:ietf:params:oauth:grant-type:device_code", device_code=device_code)
+
+    def introspect(self, token: str, *, hint: str | None = None) -> Mapping[str, Any]:
+        """The answer of RFC 7662 section 2.2 about ``token``."""
+        endpoint = self.need_endpoint("introspection_endpoint")
+        client = self._build_client("introspection_endpoint")
+        auth = client.client_auth(client.token_endpoint_auth_method)
+        answer = client.introspect_token(endpoint, token=token, token_type_hint=hint, auth=auth)
+        body = _need_object(answer.body, endpoint)
+        if not isinstance(body.get("active"), bool):
+            raise CommandError(NETWORK, f"{endpoint} answered without saying whether the token is active")
+        return body
+
+    def revoke(self, token: str, *, hint: str | None = None) -> None:
+        """Withdraw ``token`` (RFC 7009 section 2.1). A status of 200 is success, whatever the body is (2.2)."""
+        endpoint = self.need_endpoint("revocation_endpoint")
+        client = self._build_client("revocation_endpoint")
+        auth = client.client_auth(client.token_endpoint_auth_method)
+        client.revoke_token(endpoint, token=token, token_type_hint=hint, auth=auth)
+
+    def fetch_userinfo(self, access_token: str) -> Mapping[str, Any]:
+        """The answer of OpenID Connect Core 1.0 section 5.3; by POST, which the section allows as well."""
+        endpoint = self.need_endpoint("userinfo_endpoint")
+        try:
+            answer = self._fetcher.post(endpoint, {}, {"Authorization": f"Bearer {access_token}"})
+        except UnavailableError as error:
+            raise as_command_error(error) from error
+        check_answer(answer, endpoint)
+        return answer.body
+
+    def offers(self, endpoint: str) -> bool:
+        """Whether the metadata names ``endpoint`` in a way we would use."""
+        try:
+            return self.metadata.find_endpoint(endpoint) is not None
+        except UnavailableError:
+            return False
+
+    def need_endpoint(self, name: str) -> str:
+        """:raises CommandError: the issuer names none, or one without TLS."""
+        try:
+            url = self.metadata.find_endpoint(name)
+        except UnavailableError as error:
+            raise as_command_error(error) from error
+        if url is None:
+            text = f"{self.metadata.issuer} names no {name} in its metadata"
+            raise CommandError(USAGE, text, "it does not offer this")
+        return url
+
+    def _fetch_tokens(self, grant_type: str, **params: str | None) -> Tokens:
+        client = self._build_client("token_endpoint")
+        # Authlib adds a scope of its own accord where the client has one; a code or a refresh token has its own already.
+        body = client.fetch_token(self.need_endpoint("token_endpoint"), grant_type=grant_type, **params)
+        return as_tokens(body, asked_scope=params.get("scope"))
+
+    def _build_client(self, endpoint: str, **more: Any) -> OAuth2Client:
+        client = OAuth2Client(
+            self._transport,
+            client_id=self.options.need_client_id(),
+            client_secret=self._secret,
+            token_endpoint_auth_method=self._find_auth_method(endpoint),
+            **more,
+        )
+        client.register_client_auth_method(("client_secret_basic", encode_basic))
+        return client
+
+    def _find_auth_method(self, endpoint: str) -> str:
+        """What was asked for, else Basic, which every server must take (RFC 6749 section 2.3.1), unless it says no."""
+        if self.options.auth_method:
+            if self.options.auth_method not in _AUTH_METHODS:
+                raise CommandError(USAGE, f"--auth-method must be one of {', '.join(_AUTH_METHODS)}")
+            return self.options.auth_method
+        if self._secret is None:
+            return "none"
+        document = self.metadata.document
+        offered = document.get(f"{endpoint}_auth_methods_supported") or document.get(
+            "token_endpoint_auth_methods_supported"
+        )
+        only_post = (
+            isinstance(offered, list) and "client_secret_basic" not in offered and "client_secret_post" in offered
+        )
+        return "client_secret_post" if only_post else "client_secret_basic"
+
+    def _target(self) -> dict[str, str | None]:
+        return {"audience": self.options.audience, **self._resource()}
+
+    def _resource(self) -> dict[str, str | None]:
+        return {"resource": self.options.resource}  # RFC 8707 section 2
+
+
+def _need_object(body: Mapping[str, Any] | None, url: str) -> Mapping[str, Any]:
+    if body is None:
+        raise CommandError(NETWORK, f"{url} answered 200 without a JSON object", "is this an OAuth server?")
+    return body

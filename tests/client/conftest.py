@@ -1,0 +1,33 @@
+"""Fixtures of the command's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.client.issuers import ScriptedIssuer, run_foreign, run_scripted
+from tests.client.terminal import Terminal
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """The command, with nothing stored and an empty working directory."""
+    cwd = tmp_path / "work"
+    cwd.mkdir()
+    return Terminal(home=tmp_path / "oauthguard", cwd=cwd)
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedIssuer]:
+    """An issuer whose answers the test writes."""
+    with run_scripted() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def foreign() -> Iterator[str]:
+    """The issuer identifier of npm's oidc-provider; the test says ``needs("node", "npm")``."""
+    with run_foreign() as issuer:
+        yield issuer
