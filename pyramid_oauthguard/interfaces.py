@@ -11,7 +11,15 @@ from typing import Any
 
 from zope.interface import Attribute, Interface
 
-__all__ = ["IIssuer", "IIssuerListener", "IOAuthStore", "ITokenRequirement", "ITokenVerifier", "KeyDocument"]
+__all__ = [
+    "IIssuer",
+    "IIssuerListener",
+    "IOAuthStore",
+    "ISelfCheck",
+    "ITokenRequirement",
+    "ITokenVerifier",
+    "KeyDocument",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,30 @@ class KeyDocument:
 
     keys: tuple[Mapping[str, Any], ...]
     max_age: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a self-check has to say.
+
+    :ivar level: ``"ok"``, ``"warning"`` (works, but should not stay so) or ``"error"`` (requests will be refused).
+    :ivar subject: what it is about: a setting, a view, an endpoint.
+    :ivar hint: what to do, empty where nothing needs doing.
+    :ivar status: the exit status of a command that ends because of it.
+    """
+
+    level: str
+    subject: str
+    text: str
+    hint: str = ""
+    status: int = 1
+
+
+class ISelfCheck(Interface):  # type: ignore[misc]
+    """Something that can judge a configured application; a named utility, asked by ``oauthguard check``."""
+
+    def __call__(registry: object) -> object:  # type: ignore[misc]
+        """An iterable of :class:`Finding` about the application of ``registry``. Raises nothing."""
 
 
 class IIssuer(Interface):  # type: ignore[misc]  # zope.interface ships no types

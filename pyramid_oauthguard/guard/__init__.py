@@ -6,13 +6,14 @@ from typing import Any
 
 from pyramid.viewderivers import INGRESS
 
-from ..interfaces import ITokenRequirement
+from ..interfaces import ISelfCheck, ITokenRequirement
 from .assembly import add_request_attribute, assemble, check_application, install_policy, is_on
 from .bearer import is_bearer
 from .directives import add_token_requirement, set_token_verifier
 from .metadata import ROUTE, WELL_KNOWN, render_metadata
 from .policy import OAuthSecurityPolicy
 from .requirements import BUILT_IN
+from .self_check import check_guard
 from .state import find_guard
 from .token_check import TokenCheckPredicate, bind_view, guard_view
 
@@ -26,6 +27,7 @@ def includeme(config: Any) -> None:
     config.add_directive("set_token_verifier", set_token_verifier)
     for name, factory in BUILT_IN.items():
         config.registry.registerUtility(factory, ITokenRequirement, name=name)
+    config.registry.registerUtility(check_guard, ISelfCheck, name="guard")
     config.add_view_predicate("token_check", TokenCheckPredicate)
     config.add_view_deriver(bind_view, "oauthguard_bind", under=INGRESS, over="secured_view")
     config.add_view_deriver(guard_view, "oauthguard_guard", under="secured_view", over="csrf_view")

@@ -67,10 +67,10 @@ class _ViewGuard:
         """Why the token is missing, bad, or not enough; None when it will do."""
         result = self._guard.authenticator.authenticate(request)
         if result.__class__ is not AccessToken:
-            return result
+            return result  # type: ignore[return-value]
         try:
             for check in self.requirements:
-                check(result)  # type: ignore[arg-type]
+                check(result)
         except TokenError as error:
             return error.with_traceback(None)
         return None

@@ -1,0 +1,125 @@
+"""Why a token is refused, in words: which check, which setting, what would have to change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..errors import InvalidToken, OAuthGuardError
+from ..interfaces import ITokenVerifier
+from .jws import parse_segment_object
+from .settings import GuardSettings
+from .state import get_guard
+
+__all__ = ["Explanation", "explain_token"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The outcome of one verifier.
+
+    :ivar mode: ``"local"`` or ``"remote"``.
+    :ivar reason: None when the token was accepted, else the word of the first check that failed.
+    :ivar text: what was found and what was expected; may show claims, never the token.
+    :ivar setting: the key that the expectation comes from, or None.
+    :ivar advice: what would have to change.
+    """
+
+    mode: str
+    reason: str | None
+    text: str
+    setting: str | None = None
+    advice: str = ""
+
+
+#: reason -> (setting, what was found, what to do). Braces are filled with what the token says and the settings want.
+_REASONS: Final[Mapping[str, tuple[str | None, str, str]]] = {
+    "not_a_jwt": (None, "it is no JWT: three base64url parts with two dots between", "check opaque tokens remotely: token_check=\"remote\""),
+    "bad_encoding": (None, "a part of it is not base64url in its one canonical spelling", "copy the token again, whole and without padding"),
+    "bad_json": (None, "its header or claims are not one clean JSON object", "ask the issuer"),
+    "too_long": (None, "it is longer than any token", "ask the issuer"),
+    "header_too_long": (None, "its header is longer than 16 KiB", "ask the issuer"),
+    "bad_algorithm": ("algorithms", "it is signed with {alg!r}; accepted are {algorithms}", "have the issuer sign with one of them"),
+    "unknown_critical": (None, "its header marks an extension as critical that nobody here knows", "have the issuer leave it out"),
+    "encrypted": (None, "it is encrypted", "have the issuer sign without encrypting"),
+    "wrong_type": ("profile", "its typ is {typ!r}, which is no access token under the profile {profile!r}", "send the access token, not the ID token; or set the profile to generic"),
+    "bad_kid": (None, "its kid is not text", "ask the issuer"),
+    "unknown_key": ("issuer", "the issuer {issuer!r} publishes no key {kid!r} that may verify {alg!r}", "the token's iss is {iss!r}: is this the right issuer?"),
+    "bad_signature": ("issuer", "its signature is not that of the issuer's key {kid!r}", "the token was changed on the way or made elsewhere"),
+    "wrong_issuer": ("issuer", "its iss is {iss!r}, wanted is {issuer!r}, equal byte for byte", "set the issuer to what the token says, trailing slash included, if you trust it"),
+    "missing_exp": (None, "it has no exp", "have the issuer set one"),
+    "bad_time": (None, "exp, nbf or iat is no finite JSON number", "ask the issuer"),
+    "expired": ("leeway", "it expired {ago:.0f} s ago; the leeway is {leeway:g} s", "get a new one; or set this machine's clock"),
+    "not_yet_valid": ("leeway", "its nbf lies more than {leeway:g} s ahead", "compare the clocks: oauthguard check"),
+    "issued_in_future": ("leeway", "its iat lies more than {leeway:g} s ahead", "compare the clocks: oauthguard check"),
+    "wrong_audience": ("audience", "its aud is {aud!r}, accepted are {audience}", "request the token for this API, or add the audience"),
+    "bad_audience": (None, "its aud is neither text nor a list of texts", "ask the issuer"),
+    "wrong_client": ("client_id", "it was issued to {client!r}, accepted are {client_id}", "add the client, or use one of these"),
+    "bad_client": (None, "its client_id is no text", "ask the issuer"),
+    "bad_scope": ("scope_claim", "its scopes are neither text nor a list of texts", "ask the issuer"),
+    "bad_claim": (None, "sub, jti or username is no text", "ask the issuer"),
+    "missing_claim": ("profile", "a claim is missing that RFC 9068 requires", "set the profile to generic"),
+    "inactive": ("introspection.client_id", "the issuer calls it inactive: revoked, expired, or not for this API to see", "get a new one"),
+}  # fmt: skip
+
+
+def explain_token(registry: Any, raw: str) -> list[Explanation]:
+    """What the application's own verifiers say of ``raw``: local, then remote."""
+    settings = get_guard(registry).settings
+    return [_explain(registry, settings, raw, mode) for mode in ("local", "remote")]
+
+
+def _explain(registry: Any, settings: GuardSettings, raw: str, mode: str) -> Explanation:
+    try:
+        token = registry.getUtility(ITokenVerifier, name=mode).verify(raw)
+    except OAuthGuardError as error:
+        return _put_in_words(error, settings, raw, mode)
+    scopes = " ".join(sorted(token.scopes)) or "no scopes"
+    text = f"accepted: sub {token.subject!r}, client {token.client_id!r}, {scopes}"
+    return Explanation(mode, None, f"{text}, for another {token.expires_at - time.time():.0f} s")
+
+
+def _put_in_words(error: OAuthGuardError, settings: GuardSettings, raw: str, mode: str) -> Explanation:
+    if error.reason not in _REASONS:
+        return Explanation(mode, error.reason, str(error), None, "oauthguard check looks at the issuer")
+    setting, text, advice = _REASONS[error.reason]
+    facts = _find_facts(settings, raw)
+    return Explanation(
+        mode,
+        error.reason,
+        text.format_map(facts),
+        f"oauthguard.{setting}" if setting else None,
+        advice.format_map(facts),
+    )
+
+
+def _find_facts(settings: GuardSettings, raw: str) -> dict[str, Any]:
+    """What the token says, unverified, beside what the settings want."""
+    parts = raw.split(".")
+    header = _decode(parts[0])
+    claims = _decode(parts[1]) if len(parts) > 1 else {}
+    exp = claims.get("exp")
+    return {
+        "alg": header.get("alg"),
+        "typ": header.get("typ"),
+        "kid": header.get("kid"),
+        "iss": claims.get("iss"),
+        "aud": claims.get("aud"),
+        "client": claims.get("client_id", claims.get("cid", claims.get("azp"))),
+        "ago": time.time() - exp if isinstance(exp, (int, float)) else 0,
+        "algorithms": " ".join(settings.algorithms),
+        "profile": settings.profile,
+        "issuer": settings.issuer,
+        "audience": " ".join(settings.audience),
+        "client_id": " ".join(settings.client_id),
+        "leeway": settings.leeway,
+    }
+
+
+def _decode(segment: str) -> dict[str, Any]:
+    try:
+        return parse_segment_object(segment)
+    except InvalidToken:
+        return {}
