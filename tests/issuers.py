@@ -61,6 +61,7 @@ class HTTPIssuer:
         """What a guard needs to use this issuer, introspection included."""
         return {
             **self.issuer.settings,
+            "oauthguard.introspection.auth_method": "client_secret_basic",
             "oauthguard.introspection.client_id": CLIENT[0],
             "oauthguard.introspection.client_secret": CLIENT[1],
         }

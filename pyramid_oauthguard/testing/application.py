@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pyramid_oauthguard.errors import SettingError
-from pyramid_oauthguard.interfaces import IIssuer
-from pyramid_oauthguard.settings import as_list
-
+from ..errors import SettingError
+from ..interfaces import IIssuer
+from ..settings import as_list
 from .issuer import MemoryIssuer
 from .keys import KINDS
 

@@ -13,9 +13,8 @@ from typing import Any, Final
 
 from zope.interface import implementer
 
-from pyramid_oauthguard.errors import UnavailableError
-from pyramid_oauthguard.interfaces import IIssuer, KeyDocument
-
+from ..errors import UnavailableError
+from ..interfaces import IIssuer, KeyDocument
 from .keys import KeyPool, SigningKey
 from .tokens import ABSENT, bearer, is_signed_by, mint, read_claims, tamper
 
@@ -68,7 +67,11 @@ class MemoryIssuer:
     @property
     def settings(self) -> dict[str, str]:
         """What an application under test needs in its settings to guard itself with this issuer's tokens."""
-        return {"oauthguard.issuer": self.identifier, "oauthguard.audience": self.audience}
+        return {
+            "oauthguard.issuer": self.identifier,
+            "oauthguard.audience": self.audience,
+            "oauthguard.introspection.auth_method": "none",  # this issuer does not ask who asks
+        }
 
     # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────
 

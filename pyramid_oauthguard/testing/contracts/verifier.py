@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Final
 
 import pytest
 
-from pyramid_oauthguard.access_token import AccessToken
-from pyramid_oauthguard.errors import InvalidToken, TokenError, UnavailableError
-from pyramid_oauthguard.testing.issuer import MemoryIssuer
+from ...access_token import AccessToken
+from ...errors import InvalidToken, TokenError, UnavailableError
+from ..issuer import MemoryIssuer
 
 __all__ = ["VerifierContract"]
 
