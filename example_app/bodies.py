@@ -1,0 +1,86 @@
+"""Bodies of requests: read within a limit, as JSON or as a form, and refused with the reason."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
+from pyramid.request import Request
+
+from .money import NumberLiteral
+
+__all__ = ["MAX_BYTES", "read_form", "read_json"]
+
+MAX_BYTES: Final = 65_536
+_MAX_FIELDS: Final = 20
+_JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+def read_json(request: Request) -> dict[str, Any]:
+    """The JSON object in the body (RFC 8259); its numbers are :class:`NumberLiteral`, never floats.
+
+    :raises HTTPUnsupportedMediaType: 415, the body does not say that it is JSON.
+    :raises HTTPRequestEntityTooLarge: 413, over 64 KiB.
+    :raises HTTPBadRequest: 400, not UTF-8, not JSON, a member twice, or not an object.
+    """
+    body = _read(request, _JSON)
+    try:
+        # Numbers stay text: "1e999999999" must not be computed, and 4,301 digits can't become an int.
+        value = json.loads(
+            body.decode("utf-8"),
+            parse_int=NumberLiteral,
+            parse_float=NumberLiteral,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_as_object,
+        )
+    except UnicodeDecodeError:
+        raise HTTPBadRequest("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise HTTPBadRequest(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
+    except ValueError as error:
+        raise HTTPBadRequest(f"The body can't be used: {error}.") from None
+    except RecursionError:
+        raise HTTPBadRequest("The body can't be used: it is nested too deeply.") from None
+    if not isinstance(value, dict):
+        raise HTTPBadRequest("The body must be a JSON object.")
+    return value
+
+
+def read_form(request: Request) -> dict[str, str]:
+    """The fields of an HTML form; of one that occurs twice, the last.
+
+    :raises pyramid.httpexceptions.HTTPClientError: 413, 415 or 400, as for :func:`read_json`.
+    """
+    body = _read(request, _FORM)
+    try:
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        raise HTTPBadRequest("The form can't be read.") from None
+    return dict(pairs)
+
+
+def _read(request: Request, media_type: str) -> bytes:
+    if request.content_type.lower() != media_type:
+        raise HTTPUnsupportedMediaType(f"The body must be {media_type}.")
+    try:
+        # Not request.body, which reads it all (into a temporary file) before anybody can say that it is too much.
+        body: bytes = request.body_file.read(MAX_BYTES + 1)
+    except OSError:
+        raise HTTPBadRequest("The body ended early.") from None
+    if len(body) > MAX_BYTES:
+        raise HTTPRequestEntityTooLarge(f"The body must be at most {MAX_BYTES} bytes.")
+    return body
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a member occurs twice")
+    return value

@@ -1,0 +1,85 @@
+"""The database of the example: one engine an application, one session a request, joined to pyramid_tm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import zope.sqlalchemy
+from pyramid.config import Configurator
+from pyramid.request import Request
+from sqlalchemy import Engine, create_engine, event, exc
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.orm import Session
+
+from pyramid_oauthguard.errors import SettingError
+
+from .files import make_folder
+from .models import Base
+
+__all__ = ["open_session"]
+
+_ENGINE = "example_app.engine"
+_BUSY_SECONDS = 30
+
+
+def includeme(config: Configurator) -> None:
+    """``request.db``: a session whose work is committed when the request succeeds and undone when it doesn't."""
+    settings = config.get_settings()
+    settings.setdefault("tm.manager_hook", "pyramid_tm.explicit_manager")
+    settings.setdefault("tm.commit_veto", "pyramid_tm.default_commit_veto")
+    config.include("pyramid_tm")
+    engine = _build_engine(settings)
+    _create_tables(engine)
+    config.registry[_ENGINE] = engine
+    config.add_request_method(_open_request_session, "db", reify=True)
+
+
+def open_session(registry: Any) -> Session:
+    """A session outside of any request; its caller commits and closes it."""
+    return Session(registry[_ENGINE])
+
+
+def _open_request_session(request: Request) -> Session:
+    session = open_session(request.registry)
+    zope.sqlalchemy.register(session, transaction_manager=request.tm)
+    request.add_finished_callback(lambda _request: session.close())
+    return session
+
+
+def _build_engine(settings: Any) -> Engine:
+    url = _read_url(settings)
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if url.database:
+        make_folder(Path(url.database).parent)
+    # A writing transaction takes the lock when it begins and waits for it: taken later, SQLite would refuse at once.
+    engine = create_engine(url, connect_args={"isolation_level": "IMMEDIATE", "timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _read_url(settings: Any) -> URL:
+    text = settings.get("sqlalchemy.url")
+    if not text:
+        raise SettingError("sqlalchemy.url", "is required", "such as sqlite:///%(here)s/var/customers.sqlite")
+    try:
+        return make_url(text)
+    except exc.ArgumentError:
+        # Not the value: it may hold a password.
+        raise SettingError("sqlalchemy.url", "is not an SQLAlchemy URL") from None
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _create_tables(engine: Engine) -> None:
+    try:
+        Base.metadata.create_all(engine)
+    except exc.DBAPIError:
+        # Processes that start together: another one made the tables between our look and our try.
+        Base.metadata.create_all(engine)

@@ -1,0 +1,92 @@
+"""The demo data: clients, a user and customers with secrets that everybody knows. Made by ``example.demo = true`` alone."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from pyramid.config import Configurator
+from pyramid.events import ApplicationCreated
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from .database import open_session
+from .models import Customer, User
+from .settings import read_example
+from .users import hash_password
+
+__all__: list[str] = []
+
+_log = logging.getLogger(__name__)
+_LOOPBACK: Final = ("http://127.0.0.1/callback", "http://[::1]/callback")
+_SCOPES: Final = ("customer_api", "read:messages")
+
+
+def includeme(config: Configurator) -> None:
+    """Make what is missing once the application stands, on every start."""
+    if read_example(config.get_settings()).demo:
+        config.add_subscriber(_make_demo_data, ApplicationCreated)
+
+
+def _make_demo_data(event: ApplicationCreated) -> None:
+    registry = event.app.registry
+    _log.warning("example.demo is on: there are clients and a user whose secrets everybody knows.")
+    _make_rows(registry)
+    if any(key.startswith("oauthguard.server.") for key in registry.settings):
+        _make_clients(registry)
+
+
+def _make_rows(registry: Any) -> None:
+    """User and customers in one transaction, so that of two processes that start together one makes them."""
+    with open_session(registry) as db:
+        if db.scalar(select(User.id).where(User.name == "demo")):
+            return
+        db.add(User(name="demo", password_hash=hash_password("demo")))
+        db.add_all([Customer(name="Ada Lovelace", balance=0), Customer(name="Grace Hopper", balance=12_50)])
+        try:
+            db.commit()
+        except IntegrityError:
+            db.rollback()  # the other process was first
+
+
+def _make_clients(registry: Any) -> None:
+    # Not at the top: an API on its own runs without the server's libraries.
+    from pyramid_oauthguard.server.clients import get_clients
+
+    _make_client(
+        get_clients(registry),
+        "Customer manager",
+        client_id="customer-manager",
+        secret="customer-manager-secret",  # noqa: S106  # known to everybody, as the README prints it
+        redirect_uris=_LOOPBACK,
+        grants=("client_credentials", "authorization_code", "refresh_token"),
+        scopes=_SCOPES,
+    )
+    _make_client(
+        get_clients(registry),
+        "Customer manager API",
+        client_id="customer-manager-api",
+        secret="customer-manager-api-secret",  # noqa: S106  # known to everybody, as the README prints it
+        role="resource_server",
+    )
+    _make_client(
+        get_clients(registry),
+        "Customers on the command line",
+        client_id="customer-cli",
+        public=True,
+        redirect_uris=_LOOPBACK,
+        grants=("authorization_code", "refresh_token", "device_code"),
+        scopes=_SCOPES,
+    )
+
+
+def _make_client(clients: Any, name: str, *, client_id: str, **registration: Any) -> None:
+    from pyramid_oauthguard.server.clients import RegistrationError
+
+    if clients.find(client_id) is not None:
+        return
+    try:
+        clients.create(name, client_id=client_id, **registration)
+    except RegistrationError:
+        if clients.find(client_id) is None:  # else another process was first
+            raise

@@ -1,0 +1,41 @@
+"""Files that are made on first start: the folder of the databases, and keys that never leave the machine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+__all__ = ["make_folder", "read_or_make_key"]
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` for the owner alone, out of git's sight; leave one that is there as it is."""
+    if folder.is_dir():
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n", "utf-8")
+
+
+def read_or_make_key(path: Path) -> str:
+    """The key in ``path``, made of 32 random bytes with mode 0600 if the file isn't there.
+
+    Processes that start together agree on one key: the file appears whole, under its name, once.
+    """
+    make_folder(path.parent)
+    if not path.exists():
+        _make_key(path)
+    return path.read_text("utf-8").strip()
+
+
+def _make_key(path: Path) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent)  # 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+        os.link(name, path)
+    except FileExistsError:
+        pass  # another process was first: its key counts
+    finally:
+        Path(name).unlink()

@@ -1,0 +1,21 @@
+"""The authorization server half: people sign in here, programs get their tokens here."""
+
+from __future__ import annotations
+
+from pyramid.config import Configurator
+
+from .problems import add_resource
+
+__all__: list[str] = []
+
+
+def includeme(config: Configurator) -> None:
+    """Embed the authorization server and serve the pages it needs."""
+    config.include("pyramid_oauthguard.server")
+    config.include("pyramid_jinja2")
+    config.include(".sessions")
+    add_resource(config, "home", "/", "GET", "HEAD")
+    add_resource(config, "sign_in", "/sign-in", "GET", "HEAD", "POST")
+    add_resource(config, "sign_out", "/sign-out", "POST")
+    config.add_static_view("static", "example_app:static")
+    config.scan(".views.pages")

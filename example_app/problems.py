@@ -1,0 +1,129 @@
+"""Every refusal as a problem document (RFC 9457). The guard writes its own for 401 and 403."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.exceptions import URLDecodeError
+from pyramid.httpexceptions import (
+    HTTPBadRequest,
+    HTTPClientError,
+    HTTPException,
+    HTTPMethodNotAllowed,
+    HTTPNotFound,
+    HTTPServiceUnavailable,
+    HTTPUnprocessableEntity,
+)
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.tweens import EXCVIEW
+from sqlalchemy.exc import DBAPIError
+
+__all__ = ["InvalidFields", "InvalidParameters", "Missing", "WrongField", "add_resource"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WrongField:
+    """What is wrong with one field of a body, or one parameter of a query."""
+
+    field: str
+    detail: str
+
+
+class InvalidFields(HTTPUnprocessableEntity):
+    """422: the body can be read, but its fields can't be used."""
+
+    def __init__(self, errors: tuple[WrongField, ...]) -> None:
+        super().__init__("Some fields can't be used.")
+        self.errors = errors
+
+
+class InvalidParameters(HTTPBadRequest):
+    """400: the query's parameters can't be used."""
+
+    def __init__(self, errors: tuple[WrongField, ...]) -> None:
+        super().__init__("Some parameters of the query can't be used.")
+        self.errors = errors
+
+
+class Missing(HTTPNotFound):
+    """404 for a thing that could be there; its detail is shown, unlike that of an address nobody serves."""
+
+
+def includeme(config: Configurator) -> None:
+    """Answer 4xx with problem documents, and a database that can't be used with 503."""
+    config.add_notfound_view(_render_not_found)
+    config.add_exception_view(_render, context=Missing)
+    config.add_exception_view(_render, context=HTTPClientError)
+    config.add_exception_view(_render_undecodable, context=URLDecodeError)
+    # Outside of the transaction: a commit can fail too, after every view is done.
+    config.add_tween(f"{__name__}.storage_tween_factory", over=["pyramid_tm.tm_tween_factory", EXCVIEW])
+
+
+def add_resource(config: Configurator, name: str, pattern: str, *methods: str, factory: Any = None) -> None:
+    """Add a route that has these methods, and answers any other with 405 where Pyramid would say 404."""
+    config.add_route(name, pattern, factory=factory)
+    # No predicate: it is found only when no other view of the route fits.
+    config.add_view(_build_fallback(*methods), route_name=name)
+
+
+def _build_fallback(*methods: str) -> Callable[[Any, Request], Response]:
+    """A view for the methods that a resource does not have: 405, or for OPTIONS 204, with ``Allow``."""
+    allow = ", ".join([*methods, "OPTIONS"])
+
+    def answer_other_method(context: Any, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status=204, headerlist=[("Allow", allow)])
+        error = HTTPMethodNotAllowed(f"This resource has {allow}.")
+        error.headers["Allow"] = allow
+        raise error
+
+    return answer_other_method
+
+
+def _render_not_found(error: HTTPException, request: Request) -> Response:
+    return _write(HTTPNotFound(), "Nothing is here.")
+
+
+def _render_undecodable(error: UnicodeDecodeError, request: Request) -> Response:
+    return _write(HTTPBadRequest(), "The address is not UTF-8.")
+
+
+def _render(error: HTTPException, request: Request) -> Response:
+    if error.has_body:  # written on purpose by whoever raised it
+        return error
+    return _write(error, error.detail or error.explanation)
+
+
+def _write(error: HTTPException, detail: str) -> Response:
+    """``error`` with its status and headers, its body a problem document."""
+    problem: dict[str, Any] = {"type": "about:blank", "title": error.title, "status": error.code, "detail": detail}
+    errors = getattr(error, "errors", ())
+    if errors:
+        problem["errors"] = [asdict(each) for each in errors]
+    error.content_type = "application/problem+json"
+    error.charset = None
+    error.body = json.dumps(problem).encode("ascii")
+    error.headers["X-Content-Type-Options"] = "nosniff"
+    return error
+
+
+def storage_tween_factory(handler: Any, registry: Any) -> Callable[[Request], Response]:
+    """503 when the database is down or locked: not the caller's fault, and worth another try."""
+
+    def storage_tween(request: Request) -> Response:
+        try:
+            return handler(request)
+        except DBAPIError as error:
+            _log.exception("The database failed: %s", type(error).__name__)
+            answer = HTTPServiceUnavailable(headers={"Retry-After": "5"})
+            return _write(answer, "The database can't be used at the moment.")
+
+    return storage_tween

@@ -1,0 +1,48 @@
+"""The session of people who sign in: a signed cookie. The API never looks at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.session import SignedCookieSessionFactory
+
+from pyramid_oauthguard.errors import SettingError
+
+from .files import read_or_make_key
+from .settings import read_example
+
+__all__: list[str] = []
+
+_IDLE: Final = 8 * 3600
+
+
+def includeme(config: Configurator) -> None:
+    """``request.session``, signed with the key of ``example.session_secret_file``."""
+    path = read_example(config.get_settings()).session_secret_file
+    if path is None:
+        raise SettingError("example.session_secret_file", "is required", "such as %(here)s/var/session.key")
+    key = read_or_make_key(Path(path))
+    plain, secure = _build_factory(key, secure=False), _build_factory(key, secure=True)
+
+    def open_session(request: Request) -> Any:
+        return (secure if request.scheme == "https" else plain)(request)
+
+    config.set_session_factory(open_session)
+
+
+def _build_factory(key: str, *, secure: bool) -> Any:
+    """Over https the cookie can't be read in the clear, nor set by another host of the same domain (``__Host-``)."""
+    return SignedCookieSessionFactory(
+        key,
+        cookie_name="__Host-session" if secure else "session",
+        secure=secure,
+        httponly=True,
+        samesite="Lax",  # it must come along when a client sends the browser to /oauth/authorize
+        timeout=_IDLE,
+        reissue_time=300,
+        salt="example_app.session.",
+        hashalg="sha256",
+    )

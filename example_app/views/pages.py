@@ -1,0 +1,93 @@
+"""The pages of people: home, sign in, sign out. No script, nothing from elsewhere, nothing kept in a cache."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import Any, Final
+
+from pyramid.csrf import get_csrf_token
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from ..bodies import read_form
+from ..users import check_password, find_signed_in, sign_in, sign_out
+
+__all__ = ["check_next"]
+
+# No form-action: browsers hold redirects after a form to it as well, and signing in may end at a client's address.
+_POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+# A path on this host, of printable ASCII: browsers read "//host" and "/\host" as another host, and drop tabs and newlines.
+_NEXT: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*", re.ASCII)
+
+
+@view_config(route_name="home", request_method="GET", renderer="example_app:templates/home.jinja2")
+def show_home(request: Request) -> dict[str, Any]:
+    """Who is signed in, and the way in or out."""
+    _set_headers(request.response)
+    return {"user": find_signed_in(request)}
+
+
+@view_config(route_name="sign_in", request_method="GET", renderer="example_app:templates/sign_in.jinja2")
+def show_sign_in(request: Request) -> dict[str, Any]:
+    """The form."""
+    _set_headers(request.response)
+    return {"next": _find_next(request), "name": "", "error": None}
+
+
+@view_config(route_name="sign_in", request_method="POST", renderer="example_app:templates/sign_in.jinja2")
+def answer_sign_in(request: Request) -> dict[str, Any] | Response:
+    """303 to where the user was going, or the form again with what was wrong."""
+    form = read_form(request)
+    if not _check_csrf(request, form):
+        return _show_again(request, form, 400, "This page was open for too long. Please try again.")
+    user = check_password(request.db, form.get("name", ""), form.get("password", ""))
+    if user is None:
+        return _show_again(request, form, 422, "This name and password do not belong together.")
+    sign_in(request, user)
+    return HTTPSeeOther(check_next(form.get("next")), headers=_HEADERS)
+
+
+@view_config(route_name="sign_out", request_method="POST")
+def answer_sign_out(request: Request) -> Response:
+    """303 home, signed out; a request that another site made the browser send changes nothing."""
+    form = read_form(request)
+    if _check_csrf(request, form):
+        sign_out(request)
+    return HTTPSeeOther(request.route_path("home"), headers=_HEADERS)
+
+
+def check_next(target: str | None) -> str:
+    """``target`` if it is a path on this host (with its query), else the home page."""
+    return target if target and _NEXT.fullmatch(target) else "/"
+
+
+def _find_next(request: Request) -> str:
+    try:
+        return check_next(request.GET.get("next"))
+    except UnicodeDecodeError:
+        return "/"
+
+
+def _check_csrf(request: Request, form: dict[str, str]) -> bool:
+    # The token alone: pages without a referrer send "Origin: null", which Pyramid's own check refuses under https.
+    return hmac.compare_digest(get_csrf_token(request).encode(), form.get("csrf_token", "").encode())
+
+
+def _show_again(request: Request, form: dict[str, str], status: int, error: str) -> dict[str, Any]:
+    request.response.status = status
+    _set_headers(request.response)
+    return {"next": check_next(form.get("next")), "name": form.get("name", ""), "error": error}
+
+
+def _set_headers(response: Response) -> None:
+    response.headers.update(_HEADERS)

@@ -1,0 +1,58 @@
+"""The demo data: made once, only when asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from webtest import TestApp as App
+
+from example_app import main
+from pyramid_oauthguard.server.clients import get_clients
+from tests.example.conftest import build_settings, dispose
+
+IDS = ["customer-cli", "customer-manager", "customer-manager-api"]
+
+
+def read_clients(app: Any) -> list[str]:
+    return sorted(client.client_id for client in get_clients(app.registry).list_all())
+
+
+def count(folder: Path, table: str) -> int:
+    import sqlite3
+
+    db = sqlite3.connect(folder / "customers.sqlite")
+    (number,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608  # a literal of this file
+    db.close()
+    return int(number)
+
+
+def test_it_is_made_on_the_first_start_and_left_alone_on_the_next(tmp_path: Path) -> None:
+    for _ in range(2):
+        app = main({}, **build_settings(tmp_path))
+        assert read_clients(app) == IDS
+        assert (count(tmp_path, "users"), count(tmp_path, "customers")) == (1, 2)
+        dispose(app)
+
+
+def test_without_the_setting_none_of_it_exists(tmp_path: Path) -> None:
+    app = main({}, **build_settings(tmp_path, **{"example.demo": "false"}))
+    assert read_clients(app) == []
+    assert (count(tmp_path, "users"), count(tmp_path, "customers")) == (0, 0)
+    browser = App(app)
+    browser.authorization = ("Basic", ("customer-manager", "customer-manager-secret"))
+    browser.post("/oauth/token", {"grant_type": "client_credentials"}, status=401)
+    dispose(app)
+
+
+def test_the_demo_clients_are_what_the_docs_say(tmp_path: Path) -> None:
+    app = main({}, **build_settings(tmp_path))
+    manager, api, cli = (
+        get_clients(app.registry).find(name) for name in ("customer-manager", "customer-manager-api", "customer-cli")
+    )
+    assert (manager.public, set(manager.scopes)) == (False, {"customer_api", "read:messages"})
+    assert {"client_credentials", "authorization_code", "refresh_token"} == set(manager.grants)
+    assert (api.role, api.public, api.grants) == ("resource_server", False, ())
+    assert cli.public
+    assert "client_credentials" not in cli.grants
+    dispose(app)

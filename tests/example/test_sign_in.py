@@ -1,0 +1,162 @@
+"""Signing in: a form without script, a signed cookie, and nothing another site can make of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from webtest import TestApp as App
+from webtest import TestResponse
+
+from example_app import main
+from example_app.views.pages import check_next
+from tests.example.conftest import build_settings, dispose
+
+
+@pytest.fixture
+def browser(app: App) -> Iterator[App]:
+    """The application with a cookie jar of its own."""
+    return App(app.app)
+
+
+def submit(browser: App, name: str = "demo", password: str = "demo", next: str = "", **extra: str) -> TestResponse:  # noqa: A002  # the field's name
+    form = browser.get("/sign-in", {"next": next} if next else None, extra_environ=extra).form
+    form["name"] = name
+    form["password"] = password
+    return form.submit(status="*", extra_environ=extra)
+
+
+def read_cookie(answer: TestResponse) -> str:
+    return str(answer.headers["Set-Cookie"])
+
+
+@pytest.mark.promise("AS-06")
+def test_signing_in_answers_303_and_remembers_who(browser: App) -> None:
+    answer = submit(browser, next="/oauth/authorize?client_id=a&state=%C3%A9")
+    assert answer.status_int == 303
+    assert answer.headers["Location"] == "http://localhost/oauth/authorize?client_id=a&state=%C3%A9"
+    assert "HttpOnly" in read_cookie(answer)
+    assert "SameSite=Lax" in read_cookie(answer)
+    assert "signed in as <strong>demo</strong>" in browser.get("/").text
+
+
+def test_over_https_the_cookie_is_secure_and_of_this_host_alone(browser: App) -> None:
+    answer = submit(browser, **{"wsgi.url_scheme": "https", "HTTP_HOST": "localhost:443"})
+    assert answer.status_int == 303
+    cookie = read_cookie(answer)
+    assert cookie.startswith("__Host-session=")
+    assert "; secure" in cookie.lower()
+    assert "; path=/" in cookie.lower()
+    assert "domain" not in cookie.lower()
+
+
+def test_signing_out_forgets(browser: App) -> None:
+    submit(browser)
+    assert browser.get("/").form.submit().status_int == 303
+    assert "not signed in" in browser.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("demo", "wrong"),
+        ("demo", ""),
+        ("Demo", "demo"),
+        ("nobody", "demo"),
+        ("", ""),
+        ("demo\0", "demo"),
+        ("demo' --", "demo"),
+        ("demo", "demo\0"),
+        ("demo", "d" * 60_000),
+    ],
+)
+def test_a_wrong_name_or_password_is_told_the_same(browser: App, name: str, password: str) -> None:
+    answer = submit(browser, name, password)
+    assert answer.status_int == 422
+    assert "This name and password do not belong together." in answer.text
+    assert password == "" or f'value="{password}"' not in answer.text
+    assert "not signed in" in browser.get("/").text
+
+
+def test_what_was_typed_is_escaped(browser: App) -> None:
+    answer = submit(browser, '"><script>alert(1)</script>', "x", next='/x?"><script>')
+    assert "<script" not in answer.text
+
+
+def test_a_form_without_our_token_changes_nothing(browser: App, app: App) -> None:
+    fields = {"name": "demo", "password": "demo"}
+    assert browser.post("/sign-in", fields, status=400).form["name"].value == "demo"
+    other = App(app.app).get("/sign-in").form["csrf_token"].value
+    assert browser.post("/sign-in", {**fields, "csrf_token": other}, status=400)
+    assert "not signed in" in browser.get("/").text
+    submit(browser)
+    browser.post("/sign-out", {"csrf_token": ""}, status=303)
+    assert "signed in as <strong>demo" in browser.get("/").text
+
+
+def test_a_session_prepared_by_somebody_else_is_not_kept(browser: App) -> None:
+    browser.get("/sign-in")
+    before = browser.cookies["session"]
+    token = browser.get("/sign-in").form["csrf_token"].value
+    submit(browser)
+    assert browser.cookies["session"] != before
+    assert browser.get("/").form["csrf_token"].value != token
+
+
+def test_a_changed_cookie_is_nobody(browser: App) -> None:
+    submit(browser)
+    good = browser.cookies["session"]
+    for bad in (good[:-1], "A" + good[1:], good[::-1], "", "x" * 3000):
+        stranger = App(browser.app)
+        answer = stranger.get("/", headers={"Cookie": f"session={bad}"})
+        assert "not signed in" in answer.text
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "javascript:alert(1)", "/\t/evil.example", "/\n/evil.example", "/ok\r\nX: y", "evil", " /", "/é", "", None],
+)  # fmt: skip
+def test_after_signing_in_nobody_is_sent_elsewhere(target: str | None) -> None:
+    assert check_next(target) == "/"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/", "/oauth/authorize?a=b&redirect_uri=https%3A%2F%2Fclient.example%2Fcb", "/oauth/device?user_code=AB-CD"],
+)
+def test_after_signing_in_the_way_goes_on(target: str) -> None:
+    assert check_next(target) == target
+
+
+@pytest.mark.promise("AS-06")
+@pytest.mark.parametrize("path", ["/", "/sign-in"])
+def test_the_pages_are_framed_cached_and_followed_by_nobody(browser: App, path: str) -> None:
+    answer = browser.get(path)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "<script" not in answer.text
+    assert "//" not in answer.text.replace("<!doctype html>", "")  # nothing from another host
+
+
+def test_passwords_are_kept_as_argon2id(tmp_path: Path) -> None:
+    dispose(main({}, **build_settings(tmp_path)))
+    with sqlite3.connect(tmp_path / "customers.sqlite") as db:
+        rows = db.execute("SELECT name, password_hash, id FROM users").fetchall()
+    db.close()
+    assert [(name, stored.split("$")[1]) for name, stored, _ in rows] == [("demo", "argon2id")]
+    assert rows[0][2] not in {"demo", "customer-manager", "customer-cli"}
+
+
+def test_the_session_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    dispose(main({}, **build_settings(tmp_path)))
+    key = tmp_path / "session.key"
+    first = key.read_text()
+    assert len(first) > 40
+    assert key.stat().st_mode & 0o777 == 0o600
+    dispose(main({}, **build_settings(tmp_path)))
+    assert key.read_text() == first
