@@ -28,6 +28,8 @@ _FITS: Final[dict[str, tuple[str, frozenset[str | None]]]] = {
 #: Two names of one algorithm (RFC 9864 section 2.2). A tuple, since a careless ``alg`` may not be hashable.
 _EDWARDS: Final = ("EdDSA", "Ed25519")
 _IMPORTERS: Final[dict[str, Any]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
+#: A prime alone gives the whole private key away (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
+_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _MIN_RSA: Final = 2048
 _MAX_RSA: Final = 16_384
 #: Trying every key of a large set for a token that names none would let it cost what it likes.
@@ -110,7 +112,7 @@ def _prepare(document: object, allowed: tuple[str, ...]) -> _Key | None:
 
 def _may_verify(document: Mapping[str, Any]) -> bool:
     """``use`` and ``key_ops`` allow it, and it is not private (RFC 7517 sections 4.2 and 4.3)."""
-    if document.get("use", "sig") != "sig" or "d" in document or "k" in document:
+    if document.get("use", "sig") != "sig" or not _PRIVATE.isdisjoint(document):
         return False
     operations = document.get("key_ops")
     return operations is None or (isinstance(operations, list) and "verify" in operations)
