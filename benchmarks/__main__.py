@@ -1,0 +1,47 @@
+"""``python -m benchmarks``: every question, its table, results/*.json and the plots of the documentation."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import time
+from typing import Final
+
+from .harness.measure import Options
+from .harness.report import describe_machine, render, write
+
+#: In the order of their answers in docs/benchmarks.md; with what they answer in a quick run.
+QUESTIONS: Final = ("warm", "cold")
+QUICK: Final = ("warm", "cold")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("questions", nargs="*", metavar="question", help=f"of {', '.join(QUESTIONS)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="under a minute, without the peers; writes nothing")
+    parser.add_argument(
+        "--no-peers", dest="peers", action="store_false", help="without the other libraries; writes nothing"
+    )
+    parser.add_argument("--pairs", type=int, help="interleaved pairs behind each median (15; quick: 9)")
+    given = parser.parse_args()
+    unknown = set(given.questions) - set(QUESTIONS)
+    if unknown:
+        parser.error(f"no such question: {', '.join(sorted(unknown))}")
+    options = Options(
+        pairs=given.pairs or (9 if given.quick else 15),
+        seconds=0.1 if given.quick else 0.15,
+        quick=given.quick,
+        peers=given.peers and not given.quick,
+    )
+    machine = describe_machine()
+    print(machine)
+    for name in given.questions or (QUICK if given.quick else QUESTIONS):
+        begun = time.monotonic()
+        table = importlib.import_module(f".questions.{name}", __package__).answer(options)
+        print(render(table), f"\n({time.monotonic() - begun:.0f} s)", flush=True)
+        if options.peers:
+            write(name, table, machine)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One question a file: ``answer(options)`` returns a Table."""
