@@ -52,6 +52,10 @@ class _Book:
     def pytest_deselected(self) -> None:
         self.whole = False
 
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if session.shouldfail or session.shouldstop:
+            self.whole = False
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:
             self.shown.update(getattr(report, "promises", ()))
