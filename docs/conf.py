@@ -18,7 +18,6 @@ exclude_patterns = ["_build"]
 nitpicky = True
 
 myst_enable_extensions = ["colon_fence", "deflist"]
-suppress_warnings = ["toc.empty_glob"]  # the index ends with every page that has no place in it yet, often none
 myst_heading_anchors = 3
 
 html_theme = "furo"
