@@ -40,16 +40,13 @@ class AccessToken:
     username: str | None
     claims: Mapping[str, Any] = field(repr=False, hash=False)
     mode: str
-    _derived: Any = field(default=None, init=False, repr=False, compare=False)  # see derive()
+    #: What :meth:`derive` worked out; not part of the value.
+    derived: Any = field(default=None, init=False, repr=False, compare=False)
 
     def derive(self, build: Callable[[AccessToken], Any]) -> Any:
-        """``build(self)``, remembered: what is always the same of a token is worked out once.
-
-        For one ``build`` a process; not part of the value.
-        """
-        if self._derived is None:
-            object.__setattr__(self, "_derived", build(self))
-        return self._derived
+        """``build(self)``, kept in ``derived``: what is always the same of a token is worked out once."""
+        object.__setattr__(self, "derived", build(self))
+        return self.derived
 
     def can(self, scope: str) -> bool:
         """Whether the token was granted ``scope``. Says nothing about what its user may do."""

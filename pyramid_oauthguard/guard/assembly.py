@@ -62,15 +62,14 @@ def install_policy(config: Any) -> None:
     if not is_on(config, "policy", default=True):
         return
     registry = config.registry
-    policy = OAuthSecurityPolicy()
+    what = config.introspectable("security policy", None, "pyramid_oauthguard's security policy", "security policy")
 
     def register() -> None:
         if registry.queryUtility(ISecurityPolicy) is not None:
             raise _foreign_policy()
-        registry.registerUtility(policy, ISecurityPolicy)
+        what["policy"] = OAuthSecurityPolicy(get_guard(registry))
+        registry.registerUtility(what["policy"], ISecurityPolicy)
 
-    what = config.introspectable("security policy", None, config.object_description(policy), "security policy")
-    what["policy"] = policy
     config.action(ISecurityPolicy, register, order=PHASE2_CONFIG, introspectables=(what,))
 
 

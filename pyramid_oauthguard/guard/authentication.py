@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Final
 
 from pyramid.registry import Registry
@@ -21,22 +22,17 @@ logger = logging.getLogger("pyramid_oauthguard")
 #: A verified token, or why there is none.
 Result = AccessToken | OAuthGuardError
 
-_STATE: Final = "_oauthguard"
+_MODE: Final = "_oauthguard_mode"
+_RESULT: Final = "_oauthguard_result"
+_RESULT_IN: Final = {mode: f"_oauthguard_result_{mode}" for mode in RANKS}
 _MISSING: Final = MissingToken()
-
-
-class _State:
-    """What one request has been found out to be. Never shared between requests."""
-
-    __slots__ = ("mode", "results")
-
-    def __init__(self, mode: str) -> None:
-        self.mode = mode
-        self.results: dict[str, Result] = {}
 
 
 class Authenticator:
     """Verifies the tokens of one application's requests.
+
+    What it finds stays in the request's ``__dict__``: the result in the present mode under one key, and one more
+    for each mode asked.
 
     :param default_mode: the mode of a request before a view that names a stricter one is bound.
     """
@@ -44,43 +40,50 @@ class Authenticator:
     def __init__(self, registry: Registry, default_mode: str) -> None:
         self._registry = registry
         self._verifiers: dict[str, Any] = {}
+        self._recall: Callable[[str], AccessToken | None] | None = None
         self.default_mode = default_mode
 
     def authenticate(self, request: Any) -> Result:
         """The request's token as its present mode sees it, or the error. Never raises."""
-        state = request.__dict__.get(_STATE) or self._begin(request)
-        mode = state.mode
-        result = state.results.get(mode)
-        if result is None:
-            result = state.results[mode] = self._verify(request, mode)
-        return result
+        kept = request.__dict__
+        result: Result | None = kept.get(_RESULT)
+        if result is not None:
+            return result
+        mode = kept.get(_MODE) or self.default_mode
+        found: Result | None = kept.get(_RESULT_IN[mode])
+        if found is None:
+            found = kept[_RESULT_IN[mode]] = self._verify(request, mode)
+        kept[_RESULT] = found
+        return found
 
     def find_token(self, request: Any) -> AccessToken | None:
+        """The request's token, or None."""
         result = self.authenticate(request)
         return result if isinstance(result, AccessToken) else None
 
     def strengthen(self, request: Any, mode: str) -> str:
         """Raise the request's mode to ``mode`` if that is stricter. Returns the mode it had."""
-        state = request.__dict__.get(_STATE) or self._begin(request)
-        before: str = state.mode
+        before: str = request.__dict__.get(_MODE) or self.default_mode
         if RANKS[mode] > RANKS[before]:
-            state.mode = mode
+            self.restore(request, mode)
         return before
 
     def restore(self, request: Any, mode: str) -> None:
         """Undo :meth:`strengthen` after a mere question about another view."""
-        request.__dict__[_STATE].mode = mode
-
-    def _begin(self, request: Any) -> _State:
-        state = request.__dict__[_STATE] = _State(self.default_mode)
-        return state
+        request.__dict__[_MODE] = mode
+        request.__dict__.pop(_RESULT, None)
 
     def _verify(self, request: Any, mode: str) -> Result:
         try:
-            raw = extract(request)
-            if raw is None:
-                return _MISSING
-            token: AccessToken = self._find_verifier(mode).verify(raw)
+            token = None
+            header: str = request.environ.get("HTTP_AUTHORIZATION", "")
+            if mode == "local" and self._recall is not None and header[:7] == "Bearer ":
+                token = self._recall(header[7:])  # verified before, so its grammar was checked as well
+            if token is None:
+                raw = extract(request)
+                if raw is None:
+                    return _MISSING
+                token = self._find_verifier(mode).verify(raw)
         except (TokenError, UnavailableError) as error:
             self._report(request, error, mode)
             return error.with_traceback(None)
@@ -103,4 +106,6 @@ class Authenticator:
         found = self._verifiers.get(mode)
         if found is None:
             found = self._verifiers[mode] = self._registry.getUtility(ITokenVerifier, name=mode)
+            if mode == "local":
+                self._recall = getattr(found, "recall", None)
         return found

@@ -55,23 +55,23 @@ class KeySource:
         self._cooldown = cooldown
         self._max_stale = max(max_stale, lifetime)
         self._lock = threading.Lock()
-        self._keys: KeySet | None = None
+        #: The set last fetched, and until when it may be used without a thought.
+        self.keys: KeySet | None = None
+        self.calm_until = 0.0
         self._fetched_at = 0.0
-        self._renew_at = 0.0  # from here on a thread of its own looks for a newer set
         self._fresh_until = 0.0
         self._tried_at = -float("inf")
         self._failure: UnavailableError | None = None
         self._renewing = False
 
-    def find_current(self) -> KeySet:
-        """The set in force now. The same object as long as the keys are the same.
+    def find_current(self, now: float) -> KeySet:
+        """The set in force at ``now``. The same object as long as the keys are the same.
 
         :raises UnavailableError: there is none and the issuer can't be asked.
         """
-        now = time.time()
-        keys = self._keys
+        keys = self.keys
         if keys is not None and now < self._fresh_until:
-            if now >= self._renew_at:
+            if now >= self.calm_until:
                 self._renew_in_background(now)
             return keys
         return self._find_expired(now)
@@ -82,7 +82,7 @@ class KeySource:
         :raises InvalidToken: no key fits, and the issuer was asked recently enough.
         :raises UnavailableError: no key fits and the issuer can't be asked.
         """
-        keys = self.find_current()
+        keys = self.find_current(time.time())
         found = keys.find(algorithm, kid)
         if found:
             return keys, found
@@ -97,15 +97,15 @@ class KeySource:
         """The issuer said that its keys changed: ask before the next use, cool-down or not."""
         with self._lock:
             self._region.delete(_ENTRY)
-            self._fresh_until = 0.0
+            self.calm_until = self._fresh_until = 0.0
             self._fetched_at = 0.0
             self._tried_at = -float("inf")
-            self._keys = None
+            self.keys = None
 
     def _find_expired(self, now: float) -> KeySet:
         """Nobody may use a set past its life without having asked, lest a withdrawn key lives on."""
         with self._lock:
-            if self._keys is None or now >= self._fresh_until:
+            if self.keys is None or now >= self._fresh_until:
                 self._refresh(now, wanted_after=self._fetched_at)
             return self._require(now)
 
@@ -115,7 +115,7 @@ class KeySource:
             raise UnavailableError("keys_being_fetched", retry_after=1)
         try:
             now = time.time()
-            if self._keys is seen and now - self._tried_at >= self._cooldown:
+            if self.keys is seen and now - self._tried_at >= self._cooldown:
                 self._refresh(now, wanted_after=self._fetched_at)
             if self._failure is not None:
                 raise self._repeat(self._failure)  # nobody can say whether the issuer has such a key
@@ -135,7 +135,7 @@ class KeySource:
         try:
             with self._lock:
                 now = time.time()
-                if now >= self._renew_at:
+                if now >= self.calm_until:
                     self._refresh(now, wanted_after=self._fetched_at)
         finally:
             self._renewing = False
@@ -179,10 +179,10 @@ class KeySource:
 
         Not for longer than two cool-downs at a time, so that after a quiet night the first request asks again.
         """
-        if self._keys is not None:
-            self._renew_at = now + self._cooldown
+        if self.keys is not None:
             stretched = max(self._fresh_until, now + 2 * self._cooldown)
             self._fresh_until = min(stretched, self._fetched_at + self._max_stale)
+            self.calm_until = min(now + self._cooldown, self._fresh_until)
 
     def _adopt(self, entry: Any, now: float, wanted_after: float) -> bool:
         """Take what another process fetched, when it is newer and still fresh; learn when it last tried."""
@@ -202,16 +202,16 @@ class KeySource:
         return True
 
     def _take(self, keys: KeySet, *, fetched_at: float, life: float) -> None:
-        if self._keys != keys:  # equal keys keep the object, and with it every token verified by it
-            self._keys = keys
+        if self.keys != keys:  # equal keys keep the object, and with it every token verified by it
+            self.keys = keys
         self._failure = None
         self._fetched_at = fetched_at
-        self._renew_at = fetched_at + life * _REFRESH_AT
+        self.calm_until = fetched_at + life * _REFRESH_AT
         self._fresh_until = fetched_at + life
 
     def _require(self, now: float) -> KeySet:
-        if self._keys is not None and now < self._fetched_at + self._max_stale:
-            return self._keys
+        if self.keys is not None and now < self._fetched_at + self._max_stale:
+            return self.keys
         raise self._repeat(self._failure or UnavailableError("no_keys"))
 
     @staticmethod

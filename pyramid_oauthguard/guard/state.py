@@ -37,7 +37,7 @@ class Guard:
         """Who the caller is to an ACL. Every principal out of the token bears a prefix, so none can be forged."""
         if result.__class__ is not AccessToken:
             return _EVERYONE
-        principals: frozenset[str] = result.derive(self._build_principals)
+        principals: frozenset[str] = result.derived or result.derive(self._build_principals)
         if self._more_principals is None:
             return principals
         kept = request.__dict__.get(_PRINCIPALS)

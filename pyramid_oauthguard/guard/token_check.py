@@ -55,6 +55,7 @@ class _ViewGuard:
     def __init__(self, info: Any) -> None:
         self._guard: Guard = get_guard(info.registry)
         self.mode: str | None = _find_mode(info)
+        self.stricter = self.mode is not None and RANKS[self.mode] > RANKS[self._guard.settings.token_check]
         self.requirements = _build_requirements(info)
         self.marked = self.mode is not None or bool(self.requirements)
         self.exception_only: bool = info.exception_only
@@ -114,13 +115,13 @@ def bind_view(view: View, info: Any) -> View:
     if not _is_guarded(info):
         return view
     guard = _ViewGuard(info)
-    strict = guard.mode is not None
+    stricter = guard.stricter
 
     def bound_view(context: Any, request: Any) -> Any:
         if request.environ["REQUEST_METHOD"] == "OPTIONS" and _is_preflight(request):
             # A browser sends no token here. Nor does the view run: the answer is empty, for a tween to complete.
             return Response(status=204)
-        if strict:
+        if stricter:
             guard.strengthen(request)
         try:
             return view(context, request)
@@ -128,6 +129,10 @@ def bind_view(view: View, info: Any) -> View:
             return guard.translate(error)
 
     _bind_permitted(view, guard)
+    if info.predicates and all(isinstance(each, TokenCheckPredicate) for each in info.predicates):
+        # Always true: shown to those who list views, but not asked at each request.
+        bound_view.__predicates__ = info.predicates  # type: ignore[attr-defined]
+        info.predicates = []
     return bound_view
 
 
@@ -137,15 +142,18 @@ def guard_view(view: View, info: Any) -> View:
         return view
     guard = _ViewGuard(info)
     marked = guard.marked
-    strict = guard.mode is not None
+    stricter = guard.stricter
+    plain = not guard.requirements
+    authenticate = get_guard(info.registry).authenticator.authenticate
 
     def guarded_view(context: Any, request: Any) -> Any:
         if marked:
-            if strict:
+            if stricter:
                 guard.strengthen(request)  # secure=False comes here without bind_view
-            error = guard.find_error(request)
-            if error is not None:
-                return guard.refuse(error)
+            if not plain or authenticate(request).__class__ is not AccessToken:
+                error = guard.find_error(request)
+                if error is not None:
+                    return guard.refuse(error)
         try:
             response = view(context, request)
         except Exception:

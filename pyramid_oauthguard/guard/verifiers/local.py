@@ -43,13 +43,22 @@ class LocalVerifier:
         :raises InvalidToken: it is malformed, not signed by the issuer, not for us, or not valid now.
         :raises UnavailableError: the issuer's keys are not known and can't be fetched.
         """
-        verified = self._verified
-        if verified is None:
-            return self._verify(raw)
-        remembered = verified.get(raw)
-        if remembered is not None and time.time() < remembered[2] and remembered[0] is self._keys.find_current():
-            return remembered[1]  # type: ignore[no-any-return]
-        return self._verify(raw)
+        return self.recall(raw) or self._verify(raw)
+
+    def recall(self, raw: str) -> AccessToken | None:
+        """The token if it was verified before and is as good as then: neither expired nor its key set replaced.
+
+        :raises UnavailableError: the key set lapsed and the issuer's keys can't be fetched.
+        """
+        remembered = self._verified.get(raw) if self._verified is not None else None
+        if remembered is None:
+            return None
+        keys, token, until = remembered
+        now = time.time()
+        source = self._keys
+        if now < until and (keys is source.keys if now < source.calm_until else keys is source.find_current(now)):
+            return token  # type: ignore[no-any-return]
+        return None
 
     def _verify(self, raw: str) -> AccessToken:
         if len(raw) > MAX_TOKEN:
