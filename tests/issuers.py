@@ -34,12 +34,15 @@ class HTTPIssuer:
     """Serves `issuer` on 127.0.0.1 from a free port until closed.
 
     `calls` counts the requests by endpoint, failed ones too; what a redirect leads to is counted as "elsewhere".
-    `delay` is what the fault "slow" adds to an answer, in seconds.
+    `delay` is what the fault "slow" adds to an answer, in seconds. The metadata are at `well_known` (where RFC 8414
+    puts them, unless another path is given) and have the members of `extra`, too.
     """
 
-    def __init__(self, path: str = "", **options: Any) -> None:
+    def __init__(self, path: str = "", *, well_known: str = "", extra: Mapping[str, Any] | None = None, **options: Any):
         self.calls: Counter[str] = Counter()
         self.delay = 0.5
+        self.well_known = well_known or f"/.well-known/oauth-authorization-server{path.rstrip('/')}"
+        self.extra = extra or {}
         self.busy = self.busiest = 0
         self.closed = threading.Event()
         self.lock = threading.Lock()
@@ -183,11 +186,9 @@ def _find_endpoint(path: str) -> str:
 
 
 def _answer_metadata(handler: _Handler, _body: bytes) -> _Answer:
-    issuer = handler.server.owner.issuer
-    path = urlsplit(issuer.identifier).path.rstrip("/")
-    # Only where RFC 8414 puts it: finding the other places is tests/ground's matter.
-    if handler.path == f"/.well-known/oauth-authorization-server{path}":
-        return 200, issuer.metadata
+    owner = handler.server.owner
+    if handler.path == owner.well_known:
+        return 200, {**owner.issuer.metadata, **owner.extra}
     return 404, {"error": "not here"}
 
 

@@ -248,13 +248,13 @@ def test_ten_thousand_keys_are_a_key_set():
     issuer.publish(*keys, RSA.jwk)
     verifier = build_verifier(issuer)
     raw = issuer.mint(sub="ada", key=RSA)
-    began = time.perf_counter()
+    began = time.thread_time()
     assert verifier.verify(raw).subject == "ada"
-    assert time.perf_counter() - began < 20  # importing them, once
-    began = time.perf_counter()
+    assert time.thread_time() - began < 20  # importing them, once
+    began = time.thread_time()
     for _again in range(100):
         assert verifier.verify(issuer.mint(sub="ada", key=RSA)).subject == "ada"
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
 
 
 # ── weak keys ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -280,9 +280,9 @@ def test_a_short_rsa_key_is_refused(bits):
 @pytest.mark.parametrize("bits", [16_385, 16_640, 65_536, 200_000])
 def test_a_huge_rsa_key_is_refused_before_it_costs_anything(bits):
     huge = as_rsa_jwk((1 << (bits - 1)) | 1, 65537)
-    began = time.perf_counter()
+    began = time.thread_time()
     assert not build_key_set([huge], ["RS256"])
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 @pytest.mark.promise("GD-06")
