@@ -56,8 +56,9 @@ def build_service(registry: Any, settings: ServerSettings) -> tuple[Service, Emb
     """Put the parts together, with the issuer that a guard in this process asks."""
     issuer = EmbeddedIssuer(settings.issuer)
     notify = build_notifier(registry, first=issuer.hear)
-    pepper = build_pepper(settings)
-    store = registry.queryUtility(IOAuthStore) or build_store(settings)
+    own = registry.queryUtility(IOAuthStore)
+    pepper = build_pepper(settings, own_store=own is not None)
+    store = build_store(settings) if own is None else own
     keys = KeyRing(store, pepper, algorithm=settings.signing_algorithm)
     grants = _find_grants(registry)
     service = Service(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from zope.interface import Interface
 
-from ..errors import SettingError
+from ..errors import SettingError, UnavailableError
 from .hashing import Pepper, load_pepper
 from .settings import PREFIX, ServerSettings
 from .signing import KeyRing
@@ -84,8 +84,7 @@ def find_service(request: Any) -> Service:
 def build_store(settings: ServerSettings) -> Store:
     """The store on SQLAlchemy; a SQLite database gets its tables now.
 
-    :raises SettingError: the URL is none, or its driver is missing.
-    :raises UnavailableError: the SQLite file can't be opened.
+    :raises SettingError: the URL is none, its driver is missing, or the SQLite file can't be opened.
     """
     from .store.sqlalchemy import SQLAlchemyStore
     from .store.sqlalchemy.engine import build_engine
@@ -96,14 +95,18 @@ def build_store(settings: ServerSettings) -> Store:
         raise SettingError(f"{PREFIX}.sqlalchemy.url", str(error)) from None
     store = SQLAlchemyStore(engine)
     if engine.dialect.name == "sqlite":
-        store.create_tables()
+        try:
+            store.create_tables()
+        except UnavailableError as error:
+            raise SettingError(f"{PREFIX}.sqlalchemy.url", f"can't be opened: {error.detail}") from error
         store.close()
     return store
 
 
-def build_pepper(settings: ServerSettings) -> Pepper:
+def build_pepper(settings: ServerSettings, *, own_store: bool = False) -> Pepper:
     """The pepper of the settings; for a SQLite database in memory one that lives as long as it.
 
+    :param own_store: the application brings its store, so there is no database of ours to keep the pepper beside.
     :raises SettingError: none is named and the database is not SQLite, or the file can't be used.
     """
     from .store.sqlalchemy.engine import find_sqlite_file
@@ -111,8 +114,8 @@ def build_pepper(settings: ServerSettings) -> Pepper:
     if settings.pepper_file is not None:
         return load_pepper(settings.pepper_file)
     file = find_sqlite_file(settings.sqlalchemy_url)
-    if file is not None:
+    if file is not None and not own_store:
         return load_pepper(file.with_name(file.name + ".pepper"))
-    if settings.sqlalchemy_url.startswith("sqlite"):
+    if settings.sqlalchemy_url.startswith("sqlite") and not own_store:
         return Pepper(secrets.token_bytes(32))
-    raise SettingError(f"{PREFIX}.pepper_file", "is required with this database", "name a file that only we can read")
+    raise SettingError(f"{PREFIX}.pepper_file", "is required with this storage", "name a file that only we can read")

@@ -92,12 +92,13 @@ class KeyRing:
         usable = [
             record
             for record in records
-            if record.algorithm == self._algorithm
-            and record.active_from <= now
-            and record.retired_at is None
-            and record.revoked_at is None
+            if record.algorithm == self._algorithm and record.retired_at is None and record.revoked_at is None
         ]
-        return usable[-1] if usable else None
+        started = [record for record in usable if record.active_from <= now]
+        if started:
+            return started[-1]
+        # A host whose clock is behind must not make a key of its own because the first one is from its future.
+        return usable[0] if usable else None
 
     def _make_first(self) -> SigningKeyRecord:
         """Make a key that signs at once. Of two processes that do so together one wins, and both use its key."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from joserfc import jwt
+from joserfc import jws, jwt
 
 from .hashing import Pepper
 from .random_values import ACCESS_PREFIX, make_id, make_opaque
@@ -15,6 +15,16 @@ from .signing import KeyRing
 from .store.records import AccessTokenRecord, Client
 
 __all__ = ["MadeToken", "TokenMaker", "describe"]
+
+
+class _Registry(jws.JWSRegistry):
+    """joserfc warns of the name EdDSA at each signature (RFC 9864); it is what verifiers know today."""
+
+    def get_alg(self, name: str) -> Any:
+        return self.algorithms[name]
+
+
+_REGISTRY = _Registry()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class TokenMaker:
         signer = self._keys.find_signer()
         header = {"alg": signer.algorithm, "typ": "at+jwt", "kid": signer.kid}
         body = {**claims, **describe(token, self._settings.issuer)}
-        return jwt.encode(header, body, signer.key, algorithms=[signer.algorithm]), signer.kid
+        return jwt.encode(header, body, signer.key, registry=_REGISTRY), signer.kid
 
 
 def describe(token: AccessTokenRecord, issuer: str) -> dict[str, Any]:

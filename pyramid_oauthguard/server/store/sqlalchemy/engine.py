@@ -23,7 +23,11 @@ def build_engine(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-        return _build_sqlite(parsed) if is_sqlite(parsed) else create_engine(parsed, pool_pre_ping=True)
+        return (
+            _build_sqlite(parsed)
+            if is_sqlite(parsed)
+            else create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+        )
     except ArgumentError:
         raise ValueError("is not a database URL such as sqlite:///oauth.sqlite") from None
     except ImportError as error:
@@ -54,7 +58,7 @@ def _build_sqlite(url: URL) -> Engine:
         url = url.set(database=str(file))  # a relative path means where we started, wherever the process goes
     # One connection, since each would be a database of its own; the store lets one unit use it at a time.
     memory: dict[str, Any] = {} if file else {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
-    engine = create_engine(url, **memory)
+    engine = create_engine(url, hide_parameters=True, **memory)
     event.listen(engine, "connect", _set_up_connection)
     event.listen(engine, "begin", _begin)
     return engine

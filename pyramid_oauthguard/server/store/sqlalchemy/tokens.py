@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, insert, literal_column, or_, select, update
 
 from ..records import AccessTokenRecord, Grant, RefreshTokenRecord
 from .models import access_tokens, clients, grants, refresh_tokens
@@ -14,7 +14,9 @@ __all__ = ["TokenQueries"]
 
 
 def _is_revoked(*ends: ColumnElement[Any]) -> ColumnElement[int]:
-    return case((or_(*(end.is_not(None) for end in ends)), literal(1)), else_=literal(0)).label("revoked")
+    return case((or_(*(end.is_not(None) for end in ends)), literal_column("1")), else_=literal_column("0")).label(
+        "revoked"
+    )
 
 
 # Built once: building a query costs more than running it.

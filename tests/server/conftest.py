@@ -1,0 +1,159 @@
+"""Real applications with an authorization server each, on a SQLite file of their own."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyramid.config import Configurator
+from webtest import TestApp
+
+from pyramid_oauthguard.server.clients import ClientRegistry, MadeClient, get_clients
+from pyramid_oauthguard.server.random_values import REFRESH_PREFIX, make_id, make_opaque
+from pyramid_oauthguard.server.service import IService, Service
+from pyramid_oauthguard.server.store.records import AccessTokenRecord, Grant, RefreshTokenRecord
+
+ISSUER = "http://localhost:6543"
+
+
+@dataclass
+class Server:
+    """An application under test and its clients: ``program`` has client credentials, ``api`` may introspect."""
+
+    app: TestApp
+    registry: Any
+    file: Path
+    program: MadeClient
+    api: MadeClient
+    public: MadeClient
+
+    @property
+    def clients(self) -> ClientRegistry:
+        return get_clients(self.registry)
+
+    @property
+    def service(self) -> Service:
+        found: Service = self.registry.getUtility(IService)
+        return found
+
+    def basic(self, client: MadeClient) -> dict[str, str]:
+        return basic(client.client.client_id, client.secret or "")
+
+    def token(self, client: MadeClient | None = None, **form: str) -> str:
+        body = {"grant_type": "client_credentials", **form}
+        answer = self.app.post("/oauth/token", body, headers=self.basic(client or self.program))
+        text: str = answer.json["access_token"]
+        return text
+
+    def introspect(self, token: str, **form: str) -> Any:
+        return self.app.post("/oauth/introspect", {"token": token, **form}, headers=self.basic(self.api)).json
+
+    def revoke(self, token: str, client: MadeClient | None = None, **form: str) -> Any:
+        headers = self.basic(client or self.program)
+        return self.app.post("/oauth/revoke", {"token": token, **form}, headers=headers, status="*")
+
+    def user_tokens(
+        self,
+        *,
+        subject: str = "anna",
+        client: MadeClient | None = None,
+        audiences: tuple[str, ...] = ("https://api.example",),
+    ) -> tuple[str, str]:
+        """A grant of a user with an access token and a refresh token, as the grants for users will store them."""
+        client_id = (client or self.program).client.client_id
+        now = time.time()
+        grant = Grant(
+            grant_id=make_id(),
+            client_id=client_id,
+            subject=subject,
+            scopes=("read",),
+            audiences=audiences,
+            created_at=now,
+        )
+        refresh = make_opaque(REFRESH_PREFIX)
+        access = make_opaque("ogat_")
+        common = {
+            "client_id": client_id,
+            "subject": subject,
+            "scopes": ("read",),
+            "audiences": audiences,
+            "issued_at": now,
+        }
+        pepper = self.service.pepper
+        with self.service.store.writing() as unit:
+            unit.add_grant(grant)
+            unit.add_access_token(
+                AccessTokenRecord(
+                    token_id=access.token_id,
+                    hash=pepper.hash_token(access.text),
+                    grant_id=grant.grant_id,
+                    expires_at=now + 600,
+                    **common,
+                )
+            )
+            unit.add_refresh_token(
+                RefreshTokenRecord(
+                    token_id=refresh.token_id,
+                    hash=pepper.hash_token(refresh.text),
+                    grant_id=grant.grant_id,
+                    expires_at=now + 86400,
+                    **common,
+                )
+            )
+        return access.text, refresh.text
+
+
+def basic(client_id: str, secret: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
+
+
+Build = Callable[..., Server]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Build]:
+    """A function that makes a server; settings without their prefix, ``configure`` is called with the Configurator."""
+    stores = []
+
+    def make(
+        settings: dict[str, Any] | None = None, *, configure: Callable[[Any], None] | None = None, name: str = "oauth"
+    ) -> Server:
+        file = tmp_path / f"{name}.sqlite"
+        given = {
+            "issuer": ISSUER,
+            "audience": "https://api.example",
+            "scopes": "read = Read\nwrite = Write\nadmin = Administer",
+            "default_scopes": "read",
+            "signing.algorithm": "ES256",  # RSA keys take long to make
+            "sqlalchemy.url": f"sqlite:///{file}",
+            **(settings or {}),
+        }
+        config = Configurator(settings={f"oauthguard.server.{key}": value for key, value in given.items()})
+        config.include("pyramid_oauthguard.server")
+        if configure:
+            configure(config)
+        app = TestApp(config.make_wsgi_app())
+        stores.append(config.registry.getUtility(IService).store)
+        clients = get_clients(config.registry)
+        return Server(
+            app,
+            config.registry,
+            file,
+            clients.create("Program", grants=["client_credentials"], scopes=["read", "write"]),
+            clients.create("API", role="resource_server"),
+            clients.create("Public", public=True, redirect_uris=["http://127.0.0.1/"], grants=["authorization_code"]),
+        )
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def server(build: Build) -> Server:
+    return build()

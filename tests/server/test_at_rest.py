@@ -1,0 +1,120 @@
+"""What is at rest, in memory's reprs and in the log: nothing that could be used."""
+
+from __future__ import annotations
+
+import logging
+import stat
+
+import pytest
+from pyramid.config import Configurator
+from pyramid.exceptions import ConfigurationExecutionError
+
+from pyramid_oauthguard.errors import SettingError
+from pyramid_oauthguard.server.hashing import Pepper, load_pepper
+
+
+@pytest.mark.promise("TK-03")
+@pytest.mark.parametrize("form", ["jwt", "opaque"])
+def test_no_secret_or_token_is_in_the_files(build, form):
+    server = build({"access_token_format": form})
+    made = server.clients.create("Given", secret="a secret that was given", grants=["client_credentials"])
+    access, refresh = server.user_tokens()
+    values = [server.program.secret, server.api.secret, made.secret, server.token(), access, refresh]
+    server.service.store.close()
+    content = b"".join(path.read_bytes() for path in server.file.parent.iterdir())
+    assert server.program.client.client_id.encode() in content
+    for value in values:
+        assert value.encode() not in content
+        assert value.split(".")[-1].encode() not in content
+    assert b'"d":' not in content, "private keys are encrypted"
+
+
+@pytest.mark.promise("TK-03")
+def test_hashes_are_keyed_and_of_one_purpose():
+    first, second = Pepper(b"a" * 32), Pepper(b"b" * 32)
+    hashes = {
+        each
+        for pepper in (first, second)
+        for each in (pepper.hash_secret("x"), pepper.hash_token("x"), pepper.hash_code("x"))
+    }
+    assert len(hashes) == 6
+    assert {len(each) for each in hashes} == {32}
+    assert "a" * 4 not in repr(first)
+
+
+def test_the_pepper_is_made_once_and_readable_by_its_owner_only(build):
+    server = build()
+    file = server.file.with_name("oauth.sqlite.pepper")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = file.read_bytes()
+    assert len(before.strip()) >= 43
+    again = build()
+    assert file.read_bytes() == before
+    assert again.introspect(server.token())["active"] is True
+
+
+def test_a_pepper_that_others_may_read_is_refused(tmp_path):
+    file = tmp_path / "pepper"
+    load_pepper(file)
+    file.chmod(0o640)
+    with pytest.raises(SettingError, match="may be read by others"):
+        load_pepper(file)
+
+
+def test_a_pepper_that_is_too_short_is_refused(tmp_path):
+    file = tmp_path / "pepper"
+    file.touch(0o600)
+    with pytest.raises(SettingError, match="fewer than 32 bytes"):
+        load_pepper(file)
+
+
+def test_another_database_wants_its_pepper_named():
+    config = Configurator(
+        settings={
+            "oauthguard.server.issuer": "http://localhost:6543",
+            "oauthguard.server.sqlalchemy.url": "postgresql+psycopg://nobody@localhost/nothing",
+        }
+    )
+    config.include("pyramid_oauthguard.server")
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.server\.pepper_file: is required"):
+        config.commit()
+
+
+def test_with_another_pepper_nothing_opens(build):
+    server = build()
+    file = server.file.with_name("oauth.sqlite.pepper")
+    file.unlink()
+    again = build({"pepper_file": str(file)})
+    assert again.app.post(
+        "/oauth/token", {"grant_type": "client_credentials"}, headers=server.basic(server.program), status=401
+    )
+    answer = again.app.post(
+        "/oauth/token", {"grant_type": "client_credentials"}, headers=again.basic(again.program), status="*"
+    )
+    assert answer.status_int == 503, "its signing key can't be opened"
+
+
+@pytest.mark.promise("GD-26")
+def test_nothing_is_logged_at_any_level(build, caplog):
+    caplog.set_level(logging.DEBUG)
+    server = build()
+    token = server.token()
+    server.introspect(token)
+    server.revoke(token)
+    secret = "a-secret-that-is-wrong"
+    server.app.post(
+        "/oauth/token",
+        {"grant_type": "client_credentials", "client_id": secret, "client_secret": secret},
+        status=401,
+    )
+    server.app.post("/oauth/token", {"grant_type": secret}, headers=server.basic(server.program), status=400)
+    assert caplog.records, "Authlib logs at DEBUG"
+    for value in (token, token.split(".")[2], server.program.secret, server.api.secret, secret):
+        assert value not in caplog.text
+
+
+def test_reprs_hold_no_secret(server):
+    made = server.clients.create("R", grants=["client_credentials"], scopes=["read"])
+    assert made.secret not in repr(made)
+    assert made.secret not in repr(server.clients.rotate_secret(made.client.client_id))
+    assert "sqlite" not in repr(server.service.settings)

@@ -1,0 +1,144 @@
+"""POST /oauth/introspect (RFC 7662)."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import time_machine
+
+
+def test_an_active_token_is_described(server):
+    token = server.token(scope="write read")
+    answer = server.introspect(token)
+    client_id = server.program.client.client_id
+    assert answer.keys() == {
+        "active", "token_type", "iss", "sub", "aud", "client_id", "exp", "iat", "jti", "scope",
+    }  # fmt: skip
+    assert answer["active"] is True
+    assert answer["scope"] == "write read"
+    assert answer["aud"] == "https://api.example"
+    assert answer["sub"] == answer["client_id"] == client_id
+    assert answer["iss"] == "http://localhost:6543"
+
+
+@pytest.mark.promise("IN-01")
+def test_only_resource_servers_may_ask(server):
+    token = server.token()
+    others = [server.basic(server.program), {}]
+    for headers in others:
+        answer = server.app.post("/oauth/introspect", {"token": token}, headers=headers, status=401)
+        assert answer.json["error"] == "invalid_client"
+        assert "WWW-Authenticate" in answer.headers
+    public = {"token": token, "client_id": server.public.client.client_id}
+    assert server.app.post("/oauth/introspect", public, status=401).json["error"] == "invalid_client"
+
+
+@pytest.mark.promise("IN-01")
+def test_a_token_for_another_api_is_inactive_and_nothing_is_said(server):
+    other = server.clients.create("Other API", role="resource_server", audiences=["https://other.example"])
+    token = server.token()
+    answer = server.app.post("/oauth/introspect", {"token": token}, headers=server.basic(other))
+    assert answer.text == '{"active":false}'
+    assert server.introspect(token)["active"] is True
+
+
+@pytest.mark.promise("IN-01")
+@pytest.mark.parametrize("token", ["x", "ogat_", "a.b.c", "ü", "\x00", "x" * 50_000, "' or 1=1 --"])
+def test_an_unknown_token_is_inactive_alone(server, token):
+    answer = server.app.post("/oauth/introspect", {"token": token}, headers=server.basic(server.api))
+    assert answer.text == '{"active":false}'
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_without_a_token_the_parameter_is_named(server):
+    answer = server.app.post("/oauth/introspect", {"token": ""}, headers=server.basic(server.api), status=400)
+    assert (answer.json["error"], "token" in answer.json["error_description"]) == ("invalid_request", True)
+
+
+@pytest.mark.promise("IN-02")
+@pytest.mark.parametrize("hint", ["access_token", "refresh_token", "pct_token", "", "ü"])
+def test_hints_only_hint(server, hint):
+    access, refresh = server.user_tokens()
+    if hint.isascii():
+        assert server.introspect(access, token_type_hint=hint)["token_type"] == "Bearer"
+        assert server.introspect(refresh, token_type_hint=hint)["token_type"] == "refresh_token"
+    else:
+        form = {"token": access, "token_type_hint": hint}
+        headers = server.basic(server.api)
+        assert (
+            server.app.post("/oauth/introspect", form, headers=headers, status=400).json["error"] == "invalid_request"
+        )
+
+
+@pytest.mark.promise("IN-02")
+def test_a_refresh_token_has_an_expiry_of_its_own_and_is_for_no_api(server):
+    start = time.time()
+    with time_machine.travel(start, tick=False) as clock:
+        access, refresh = server.user_tokens()
+        assert server.introspect(refresh)["aud"] == "http://localhost:6543"
+        clock.move_to(start + 700)
+        assert server.introspect(access) == {"active": False}
+        assert server.introspect(refresh)["exp"] == int(start) + 86400
+        clock.move_to(start + 86401)
+        assert server.introspect(refresh) == {"active": False}
+
+
+@pytest.mark.promise("IN-03")
+def test_expired_and_not_yet_valid_are_inactive(server):
+    start = int(time.time())
+    with time_machine.travel(start, tick=False) as clock:
+        token = server.token()
+        clock.move_to(start + 599)
+        assert server.introspect(token)["active"] is True
+        clock.move_to(start + 600)
+        assert server.introspect(token) == {"active": False}
+        clock.move_to(start - 30)
+        assert server.introspect(token)["active"] is True
+        clock.move_to(start - 61)
+        assert server.introspect(token) == {"active": False}
+
+
+@pytest.mark.promise("IN-03")
+def test_revoked_tokens_and_those_of_a_revoked_client_are_inactive(server):
+    first, second = server.token(), server.token()
+    server.revoke(first)
+    assert server.introspect(first) == {"active": False}
+    assert server.introspect(second)["active"] is True
+    server.clients.revoke(server.program.client.client_id)
+    assert server.introspect(second) == {"active": False}
+
+
+@pytest.mark.promise("IN-03")
+def test_tokens_of_a_disabled_user_are_inactive(build):
+    class Users:
+        disabled: frozenset[str] = frozenset()
+
+        def is_active(self, subject):
+            return subject not in self.disabled
+
+    users = Users()
+    server = build(configure=lambda config: config.set_resource_owner(users))
+    access, refresh = server.user_tokens()
+    own = server.token()
+    assert server.introspect(access)["active"] is True
+    users.disabled = frozenset({"anna", server.program.client.client_id})
+    assert server.introspect(access) == {"active": False}
+    assert server.introspect(refresh) == {"active": False}
+    assert server.introspect(own)["active"] is True, "a client is no user"
+
+
+def test_introspection_is_one_query_for_the_token(server):
+    from sqlalchemy import event
+
+    token = server.token()
+    server.introspect(token)
+    seen = []
+    engine = server.service.store._engine
+    event.listen(engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    server.introspect(token)
+    selects = [statement for statement in seen if statement.startswith("SELECT")]
+    assert len(selects) == 2, "the client that asks, and the token"
+    with server.service.store.reading() as unit:
+        plan = unit._connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {selects[1]}", (b"",)).all()
+    assert all("SEARCH" in str(step) and "INDEX" in str(step) for step in plan), plan

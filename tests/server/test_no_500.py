@@ -1,0 +1,82 @@
+"""Whatever a request holds, no endpoint answers 500."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+FORM = "application/x-www-form-urlencoded"
+NAMES = st.sampled_from(
+    [
+        "grant_type", "client_id", "client_secret", "scope", "token", "token_type_hint", "resource", "code",
+        "redirect_uri", "refresh_token", "client_assertion", "client_assertion_type", "x",
+    ]
+)  # fmt: skip
+VALUES = st.one_of(
+    st.sampled_from(["client_credentials", "authorization_code", "refresh_token", "read", "access_token", ""]),
+    st.text(max_size=30),
+    st.binary(max_size=30),
+)
+
+
+def encode(pairs):
+    raw = (
+        (name, value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")) for name, value in pairs
+    )
+    return "&".join(f"{name}={quote(value, safe='')}" for name, value in raw).encode()
+
+
+BODIES = st.one_of(st.lists(st.tuples(NAMES, VALUES), max_size=6).map(encode), st.binary(max_size=200))
+HEADERS = st.one_of(
+    st.none(),
+    st.just("known"),
+    st.binary(max_size=60).map(lambda raw: b"Basic " + base64.b64encode(raw)),
+    st.binary(max_size=60).map(lambda raw: b"Basic " + raw),
+    st.binary(max_size=60),
+)
+TYPES = st.sampled_from(
+    [FORM, FORM + ";charset=utf-16", FORM + "; charset=nonsense", "", ";", "application/json", "\xff"]
+)
+QUERIES = st.one_of(st.just(b""), st.binary(max_size=40), st.lists(st.tuples(NAMES, VALUES), max_size=2).map(encode))
+
+
+@pytest.mark.promise("TK-02", "AS-05")
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    endpoint=st.sampled_from(["token", "revoke", "introspect", "jwks"]),
+    method=st.sampled_from(["POST", "POST", "POST", "GET", "HEAD", "PUT", "OPTIONS"]),
+    body=BODIES,
+    header=HEADERS,
+    kind=TYPES,
+    query=QUERIES,
+    length=st.sampled_from([None, None, None, "", "0", "5", "abc", "-1"]),
+)
+@example("token", "POST", b"grant_type=client_credentials&scope=%22", "known", FORM, b"", None)
+@example("token", "POST", b"grant_type=%22%C3%A9", "known", FORM, b"", None)
+@example("revoke", "POST", b"token=%ED%B0%80", "known", FORM, b"", None)
+@example("token", "POST", b"grant_type=a", "known", FORM, b"", "5000")
+def test_no_request_makes_a_500(server, endpoint, method, body, header, kind, query, length):
+    environ = {
+        "REQUEST_METHOD": method,
+        "QUERY_STRING": query.decode("latin-1"),
+        "CONTENT_TYPE": kind,
+    }
+    if header == "known":
+        caller = server.api if endpoint == "introspect" else server.program
+        environ["HTTP_AUTHORIZATION"] = server.basic(caller)["Authorization"]
+    elif header is not None:
+        environ["HTTP_AUTHORIZATION"] = header.decode("latin-1")
+    request = server.app.RequestClass.blank(f"/oauth/{endpoint}", body=body, method=method)
+    request.environ.update(environ)
+    if length is not None:
+        request.environ["CONTENT_LENGTH"] = length
+    response = request.get_response(server.app.app)
+    assert response.status_int in {200, 400, 401, 405, 413}
+    assert response.status_int == 200 or method == "HEAD" or response.json["error"]
+    for value in response.headers.values():
+        assert "\n" not in value
+        assert "\r" not in value

@@ -1,0 +1,55 @@
+"""When the storage fails: 503, never 200, never 500."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from pyramid.config import Configurator
+from pyramid.exceptions import ConfigurationExecutionError
+
+GRANT = {"grant_type": "client_credentials"}
+
+
+@pytest.mark.promise("RV-04")
+@pytest.mark.parametrize("endpoint", ["token", "revoke", "introspect"])
+def test_storage_down_is_503(server, endpoint):
+    token = server.token()
+    headers = server.basic(server.api if endpoint == "introspect" else server.program)
+    with sqlite3.connect(server.file) as database:
+        database.execute("ALTER TABLE oauth_clients RENAME TO gone")
+        database.execute("ALTER TABLE oauth_access_tokens RENAME TO gone_too")
+    database.close()
+    answer = server.app.post(f"/oauth/{endpoint}", {**GRANT, "token": token}, headers=headers, status=503)
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json == {"error": "temporarily_unavailable", "error_description": "Try again later."}
+
+
+@pytest.mark.promise("RV-04")
+def test_a_revocation_that_could_not_be_written_is_503_and_told_to_nobody(server):
+    token = server.token()
+    heard = []
+    server.registry.registerHandler(heard.append, [None])
+    with sqlite3.connect(server.file) as database:
+        database.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON oauth_access_tokens BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    database.close()
+    assert server.revoke(token).status_int == 503
+    assert not [event for event in heard if "Revoked" in type(event).__name__]
+    assert server.introspect(token)["active"] is True
+
+
+def test_a_database_that_can_not_be_opened_stops_start_up_naming_the_key(tmp_path):
+    file = tmp_path / "oauth.sqlite"
+    file.write_bytes(b"this is no database, but it is long enough to look at" * 100)
+    config = Configurator(
+        settings={
+            "oauthguard.server.issuer": "http://localhost:6543",
+            "oauthguard.server.sqlalchemy.url": f"sqlite:///{file}",
+        }
+    )
+    config.include("pyramid_oauthguard.server")
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.server\.sqlalchemy\.url: can't be opened"):
+        config.commit()
