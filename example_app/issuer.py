@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyramid.config import Configurator
 
 from .problems import add_resource
+from .resource_owner import ResourceOwner
 
 __all__: list[str] = []
 
@@ -12,6 +13,7 @@ __all__: list[str] = []
 def includeme(config: Configurator) -> None:
     """Embed the authorization server and serve the pages it needs."""
     config.include("pyramid_oauthguard.server")
+    config.set_resource_owner(ResourceOwner(config.registry))
     config.include("pyramid_jinja2")
     config.include(".sessions")
     add_resource(config, "home", "/", "GET", "HEAD")

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from webtest import TestApp as App
 from webtest import TestResponse
 
 from example_app import main
+from example_app.database import open_session
+from example_app.models import User
 from example_app.views.pages import check_next
+from pyramid_oauthguard.server.directives import IResourceOwner
 from tests.example.conftest import build_settings, dispose
 
 
@@ -108,7 +112,7 @@ def test_a_session_prepared_by_somebody_else_is_not_kept(browser: App) -> None:
 def test_a_changed_cookie_is_nobody(browser: App) -> None:
     submit(browser)
     good = browser.cookies["session"]
-    for bad in (good[:-1], "A" + good[1:], good[::-1], "", "x" * 3000):
+    for bad in (good[:-1], ("B" if good[0] == "A" else "A") + good[1:], good[::-1], "", "x" * 3000):
         stranger = App(browser.app)
         answer = stranger.get("/", headers={"Cookie": f"session={bad}"})
         assert "not signed in" in answer.text
@@ -160,3 +164,16 @@ def test_the_session_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> Non
     assert key.stat().st_mode & 0o777 == 0o600
     dispose(main({}, **build_settings(tmp_path)))
     assert key.read_text() == first
+
+
+def test_a_user_who_is_gone_is_active_no_more(tmp_path: Path) -> None:
+    app = main({}, **build_settings(tmp_path))
+    owner = app.registry.getUtility(IResourceOwner)
+    with open_session(app.registry) as db:
+        user = db.scalars(select(User)).one()
+        assert owner.is_active(user.id)
+        assert not owner.is_active("nobody")
+        db.delete(user)
+        db.commit()
+        assert not owner.is_active(user.id)
+    dispose(app)

@@ -1,0 +1,40 @@
+"""What the authorization server asks about the people who sign in here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.request import Request
+from pyramid.response import Response
+
+from .database import open_session
+from .models import User
+from .users import find_signed_in
+
+__all__ = ["ResourceOwner"]
+
+
+class ResourceOwner:
+    """The hooks of ``config.set_resource_owner``, for the application that ``registry`` belongs to."""
+
+    def __init__(self, registry: Any) -> None:
+        self._registry = registry
+
+    def user(self, request: Request) -> str | None:
+        """The ``sub`` of whoever is signed in."""
+        user = find_signed_in(request)
+        return user.id if user else None
+
+    def sign_in(self, request: Request) -> Response:
+        """303 to the sign-in page, which leads back here."""
+        return HTTPSeeOther(request.route_path("sign_in", _query={"next": request.path_qs}))
+
+    def approve(self, request: Request, authorization: Any) -> bool:
+        """Everybody may use every client here."""
+        return True
+
+    def is_active(self, subject: str) -> bool:
+        """Whether there still is such a user: with a user their tokens end, too."""
+        with open_session(self._registry) as db:
+            return db.get(User, subject) is not None
