@@ -1,3 +1,3 @@
 """What every test has: the promise list and the `needs` marker."""
 
-pytest_plugins = ("tests.promises", "tests.services")
+pytest_plugins = ("tests.promises", "tests.services", "pytester")

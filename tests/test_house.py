@@ -117,7 +117,8 @@ def test_members_of_an_access_token() -> None:
         "can_any",
         "claims",
         "client_id",
-        "derive",
+        "derive",  # the guard's, as is the next
+        "derived",
         "expires_at",
         "issued_at",
         "issuer",
