@@ -23,6 +23,11 @@ SUITE = """
 """
 
 
+@pytest.fixture(autouse=True)
+def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 def run(pytester: pytest.Pytester, *args: str, suite: str = SUITE) -> pytest.RunResult:
     pytester.makepyfile(suite)
     return pytester.runpytest("-p", "tests.promises", "-p", "tests.services", *args)
