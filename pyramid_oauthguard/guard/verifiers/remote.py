@@ -9,9 +9,11 @@ from typing import Any, Protocol
 from zope.interface import implementer
 
 from ...access_token import AccessToken
+from ...errors import InvalidToken
 from ...interfaces import ITokenVerifier
 from ..claims import CLIENT_CLAIMS, build_access_token
 from ..introspection import Introspector
+from ..jws import MAX_TOKEN
 from ..settings import GuardSettings
 
 __all__ = ["RemoteVerifier"]
@@ -41,6 +43,8 @@ class RemoteVerifier:
         :raises InvalidToken: inactive, or its description does not pass the checks.
         :raises UnavailableError: the issuer can't be asked.
         """
+        if not raw.isascii() or not 0 < len(raw) <= MAX_TOKEN:
+            raise InvalidToken("not_a_token")  # nobody issued it: not worth a call
         local = self._local.verify(raw) if raw.count(".") == 2 else None
         return self._introspector.ask(raw, lambda answer: self._judge(answer, local))
 
