@@ -5,72 +5,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from dogpile.cache import CacheRegion, make_region, register_backend
 from dogpile.cache.api import NO_VALUE, CacheBackend, CantDeserializeException
 
-__all__ = ["BoundedBackend", "BoundedMap", "build_key_mangler", "build_region"]
+from .bounded import BoundedMap
+from .shared_cache import SteadyBackend, build_arguments, check_backend
+
+__all__ = ["BoundedBackend", "build_key_mangler", "build_region"]
 
 BOUNDED: Final = "pyramid_oauthguard.bounded"
 _IN_PROCESS: Final = frozenset({BOUNDED, "dogpile.cache.memory", "dogpile.cache.null"})
-
-
-class BoundedMap:
-    """At most ``size`` entries, the ones not used lately dropped first; hits take no lock.
-
-    Two generations: what is set or found lands in the young one; when that is half full it becomes the old
-    one and the former old one is dropped whole. So nothing is reordered on a hit, and a flood of new entries
-    costs the useful ones at most one miss.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._half = max(1, (size + 1) // 2)
-        self._young: dict[Any, Any] = {}
-        self._old: dict[Any, Any] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        found = self._young.get(key, NO_VALUE)
-        if found is not NO_VALUE:
-            return found
-        found = self._old.get(key, NO_VALUE)
-        if found is NO_VALUE:
-            return default
-        self._promote(key, found)
-        return found
-
-    def set(self, key: Any, value: Any) -> None:
-        with self._lock:
-            self._old.pop(key, None)
-            self._put(key, value)
-
-    def delete(self, key: Any) -> None:
-        with self._lock:
-            self._young.pop(key, None)
-            self._old.pop(key, None)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._young = {}
-            self._old = {}
-
-    def __len__(self) -> int:
-        return len(self._young) + len(self._old)
-
-    def _promote(self, key: Any, value: Any) -> None:
-        with self._lock:
-            # Only what is still there: a delete that came between must not be undone.
-            if self._old.pop(key, NO_VALUE) is value:
-                self._put(key, value)
-
-    def _put(self, key: Any, value: Any) -> None:
-        if len(self._young) >= self._half and key not in self._young:
-            self._old = self._young
-            self._young = {}
-        self._young[key] = value
 
 
 class BoundedBackend(CacheBackend):
@@ -85,7 +32,7 @@ class BoundedBackend(CacheBackend):
     def get(self, key: str) -> Any:
         return self._map.get(key, NO_VALUE)
 
-    def get_multi(self, keys: Sequence[str]) -> list[Any]:
+    def get_multi(self, keys: Iterable[str]) -> list[Any]:
         return [self.get(key) for key in keys]
 
     def set(self, key: str, value: Any) -> None:
@@ -98,12 +45,12 @@ class BoundedBackend(CacheBackend):
     def delete(self, key: str) -> None:
         self._map.delete(key)
 
-    def delete_multi(self, keys: Sequence[str]) -> None:
+    def delete_multi(self, keys: Iterable[str]) -> None:
         for key in keys:
             self.delete(key)
 
 
-register_backend(BOUNDED, __name__, "BoundedBackend")
+register_backend(BOUNDED, __name__, "BoundedBackend")  # type: ignore[no-untyped-call]
 
 
 def build_key_mangler(secret: str) -> Callable[[str], str]:
@@ -127,17 +74,22 @@ def build_region(
     Values are JSON wherever they leave the process: dogpile's default is pickle, and whoever can write to a
     shared cache could run code here.
     """
-    config = {f"cache.{key}": value for key, value in options.items() if key != "expiration_time"}
-    backend = config.setdefault("cache.backend", BOUNDED)
-    config["cache.expiration_time"] = int(expiration_time) or -1
+    backend = options.get("backend", BOUNDED)
+    check_backend(backend)
     in_process = backend in _IN_PROCESS
+    config = {f"cache.arguments.{key}": value for key, value in build_arguments(backend).items()}
+    config |= {f"cache.{key}": value for key, value in options.items() if key != "expiration_time"}
+    config |= {"cache.backend": backend, "cache.expiration_time": int(expiration_time) or -1}
     region = make_region(
         name=f"oauthguard.{name}",
         key_mangler=mangler,
         serializer=None if in_process else _as_json,
         deserializer=None if in_process else _from_json,
     )
-    return region.configure_from_config(config, "cache.")
+    region.configure_from_config(config, "cache.")
+    if not in_process:
+        region.wrap(SteadyBackend(name))
+    return region
 
 
 def _as_json(value: Any) -> bytes:

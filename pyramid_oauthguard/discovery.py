@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from .errors import UnavailableError
 from .fetch import Answer, Fetcher
-from .settings import check_url
+from .urls import check_url
 
 __all__ = ["IssuerMetadata", "build_metadata_urls", "fetch_metadata"]
 

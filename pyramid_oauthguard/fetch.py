@@ -14,15 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from .circuit import Circuit
 from .errors import UnavailableError
-from .settings import check_url
 from .strict_json import parse_object
+from .urls import check_url
 
 __all__ = ["Answer", "Fetcher"]
 
@@ -103,12 +104,17 @@ class Fetcher:
     :param timeout: seconds for one exchange in all: connecting, TLS, and the last byte of the answer. Only
         the resolving of the host name is outside of it.
     :param max_bytes: a longer answer is refused.
+    :param pause: seconds that an origin is left alone after three calls in a row that it did not answer.
     :param ca_file: PEM file of accepted certificate authorities; None takes the system's.
     """
 
-    def __init__(self, *, timeout: float = 5, max_bytes: int = 1_048_576, ca_file: str | None = None) -> None:
+    def __init__(
+        self, *, timeout: float = 5, max_bytes: int = 1_048_576, ca_file: str | None = None, pause: float = 5
+    ) -> None:
         self._timeout = timeout
         self._max_bytes = max_bytes
+        self._pause = pause
+        self._circuits: dict[str, Circuit] = {}  # by origin; a deployment has one or two
         context = ssl.create_default_context(cafile=ca_file)
         context.sslsocket_class = _DeadlineTLSSocket
         self._pools = urllib3.PoolManager(num_pools=8, maxsize=32, block=False, ssl_context=context)
@@ -128,22 +134,37 @@ class Fetcher:
             check_url(url)
         except ValueError as error:
             raise UnavailableError("forbidden_url", str(error)) from None
-        _clock.deadline = time.monotonic() + self._timeout
+        circuit = self._find_circuit(url)
+        circuit.check()
         try:
-            response = self._pools.request(
-                method,
-                url,
-                body=body,
-                headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                timeout=urllib3.Timeout(total=self._timeout),
-            )
-            return self._read(response, url)
+            answer = self._request(method, url, body, headers)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            circuit.fail()
             # The class alone: the text of some of these repeats what the other side sent.
             raise UnavailableError("unreachable", f"{method} {url}: {type(error).__name__}") from error
+        except UnavailableError:
+            circuit.succeed()  # it answered, if not well
+            raise
+        circuit.succeed()
+        return answer
+
+    def _find_circuit(self, url: str) -> Circuit:
+        parts = urlsplit(url)
+        return self._circuits.setdefault(f"{parts.scheme}://{parts.netloc}", Circuit(self._pause))
+
+    def _request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        _clock.deadline = time.monotonic() + self._timeout
+        response = self._pools.request(
+            method,
+            url,
+            body=body,
+            headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            timeout=urllib3.Timeout(total=self._timeout),
+        )
+        return self._read(response, url)
 
     def _read(self, response: urllib3.BaseHTTPResponse, url: str) -> Answer:
         whole = False

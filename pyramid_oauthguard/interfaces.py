@@ -51,14 +51,14 @@ class Finding:
     status: int = 1
 
 
-class ISelfCheck(Interface):  # type: ignore[misc]
+class ISelfCheck(Interface):
     """Something that can judge a configured application; a named utility, asked by ``oauthguard check``."""
 
-    def __call__(registry: object) -> object:  # type: ignore[misc]
+    def __call__(registry: object) -> object:
         """An iterable of :class:`Finding` about the application of ``registry``. Raises nothing."""
 
 
-class IIssuer(Interface):  # type: ignore[misc]  # zope.interface ships no types
+class IIssuer(Interface):
     """One token issuer, as the guard sees it.
 
     Registered as a utility named by its issuer identifier. Where none is registered the guard talks to the
@@ -74,44 +74,44 @@ class IIssuer(Interface):  # type: ignore[misc]  # zope.interface ships no types
         Raises :class:`~pyramid_oauthguard.errors.UnavailableError`.
         """
 
-    def introspect(raw: str) -> object:  # type: ignore[misc]
+    def introspect(raw: str) -> object:
         """The answer of RFC 7662 section 2.2 about the token ``raw``, as a mapping.
 
         Raises :class:`~pyramid_oauthguard.errors.UnavailableError`.
         """
 
-    def subscribe(listener: object) -> None:  # type: ignore[misc]
+    def subscribe(listener: object) -> None:
         """Tell ``listener`` (:class:`IIssuerListener`) what changes; an issuer that can't know may ignore it."""
 
 
-class IIssuerListener(Interface):  # type: ignore[misc]
+class IIssuerListener(Interface):
     """What an issuer in the same process tells its guard."""
 
-    def tokens_revoked(token_ids: object) -> None:  # type: ignore[misc]
+    def tokens_revoked(token_ids: object) -> None:
         """The tokens with these ``jti`` (an iterable of str) were revoked, and this is committed."""
 
     def keys_changed() -> None:  # type: ignore[misc]
         """The signing keys changed: what is remembered of them is no longer true."""
 
 
-class ITokenVerifier(Interface):  # type: ignore[misc]
+class ITokenVerifier(Interface):
     """Turns the characters of a token into an AccessToken; registered as a utility named by its mode."""
 
-    def verify(raw: str) -> object:  # type: ignore[misc]
+    def verify(raw: str) -> object:
         """The :class:`~pyramid_oauthguard.access_token.AccessToken`, or one of the errors raised."""
 
 
-class ITokenRequirement(Interface):  # type: ignore[misc]
+class ITokenRequirement(Interface):
     """A factory of requirements, registered as a utility named by the key used in ``token_require``."""
 
-    def __call__(value: object) -> object:  # type: ignore[misc]
+    def __call__(value: object) -> object:
         """``callable(access_token)`` that returns None or raises InsufficientScope.
 
         Called once a view at start-up; raises ValueError when ``value`` can't be a requirement.
         """
 
 
-class IOAuthStore(Interface):  # type: ignore[misc]  # zope.interface ships no types
+class IOAuthStore(Interface):
     """Where an authorization server keeps clients, grants, tokens and keys; ``config.set_oauth_store`` takes one.
 
     A store opens units, and a unit is one transaction: what is done in one ``with`` holds together or not at all. What a

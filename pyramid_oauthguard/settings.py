@@ -7,16 +7,15 @@ into a dict of strings. A key ``a.b`` fills the field ``a_b``.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from .errors import SettingError
+from .urls import check_url
 
 __all__ = [
     "REQUIRED",
@@ -28,8 +27,6 @@ __all__ = [
     "as_list",
     "as_str",
     "as_url",
-    "check_url",
-    "is_loopback",
     "parse",
 ]
 
@@ -82,11 +79,7 @@ def parse(
 
 def _find_given(settings: Mapping[str, Any], prefix: str, foreign: tuple[str, ...]) -> dict[str, Any]:
     start = prefix + "."
-    below = {
-        key.removeprefix(start): value
-        for key, value in settings.items()
-        if isinstance(key, str) and key.startswith(start)
-    }
+    below = {key.removeprefix(start): value for key, value in settings.items() if key.startswith(start)}
     return {key: value for key, value in below.items() if not key.startswith(foreign or ("\0",))}
 
 
@@ -211,29 +204,3 @@ def as_url(value: Any) -> str:
     url = as_str(value)
     check_url(url)
     return url
-
-
-def check_url(url: str) -> None:
-    """ValueError unless ``url`` is absolute https, or http to a loopback host, without user, fragment or controls."""
-    if not url.isascii() or any(ord(char) <= 32 or char in '"<>\\^`{|}\x7f' for char in url):
-        raise ValueError("must be a URL of printable ASCII characters")
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError(f"is not a URL: {url!r}") from None
-    if not host or parts.username is not None or parts.fragment:
-        raise ValueError(f"must be an absolute URL without user or fragment, not {url!r}")
-    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
-        return
-    raise ValueError(f"must begin with https:// (http:// only for loopback hosts), not {url!r}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine by its spelling alone; no name is resolved."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

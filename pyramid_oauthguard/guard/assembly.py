@@ -181,7 +181,12 @@ class _DeferredIssuer:
 
 def build_http_issuer(settings: GuardSettings) -> HTTPIssuer:
     """The issuer of the settings, over HTTP."""
-    fetcher = Fetcher(timeout=settings.http_timeout, max_bytes=settings.http_max_bytes, ca_file=settings.http_ca_file)
+    fetcher = Fetcher(
+        timeout=settings.http_timeout,
+        max_bytes=settings.http_max_bytes,
+        ca_file=settings.http_ca_file,
+        pause=min(5.0, settings.keys_cooldown),
+    )
     lifetime = settings.find_expiration("metadata", _DAY)
     return HTTPIssuer(settings, fetcher, _build_region(settings, "metadata", lifetime), lifetime=lifetime)
 

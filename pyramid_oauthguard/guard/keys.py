@@ -50,6 +50,7 @@ class KeySource:
     ) -> None:
         self._fetch = fetch
         self._region = region
+        self._lock_name = str(region.key_mangler(_ENTRY)) if region.key_mangler else _ENTRY
         self._algorithms = algorithms
         self._lifetime = lifetime
         self._cooldown = cooldown
@@ -146,7 +147,7 @@ class KeySource:
             return
         if now - self._tried_at < self._cooldown:
             return
-        mutex: Any = self._region._mutex(_ENTRY)  # type: ignore[no-untyped-call]  # dogpile's lock across processes
+        mutex: Any = self._region._mutex(self._lock_name)  # type: ignore[no-untyped-call]  # dogpile's lock across processes
         mutex.acquire()
         try:
             if self._adopt(self._region.get(_ENTRY, ignore_expiration=True), now, wanted_after):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from ..errors import OAuthGuardError
-from ..settings import is_loopback
+from ..urls import is_loopback
 from .store.records import CLIENT, RESOURCE_SERVER, Client
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Final
 from zope.interface import implementer
 
 from ...access_token import AccessToken
-from ...caching import BoundedMap
+from ...bounded import BoundedMap
 from ...errors import InvalidToken
 from ...interfaces import ITokenVerifier
 from ..claims import build_access_token, check_profile

@@ -1,0 +1,48 @@
+"""A circuit breaker: an origin that does not answer is not asked by every thread in turn."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import Final
+
+from .errors import UnavailableError
+
+__all__ = ["Circuit"]
+
+#: Failures in a row after which the circuit opens.
+_THRESHOLD: Final = 3
+
+
+class Circuit:
+    """Closed while calls succeed. After three failures in a row calls are refused at once; after ``pause`` seconds
+    one caller at a time probes, and its success closes the circuit.
+    """
+
+    def __init__(self, pause: float) -> None:
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._retry_at = 0.0
+
+    def check(self) -> None:
+        """Let the caller through. :raises UnavailableError: the origin was down a moment ago."""
+        if self._failures < _THRESHOLD:
+            return
+        with self._lock:
+            now = time.monotonic()
+            if self._failures >= _THRESHOLD and now < self._retry_at:
+                wait = math.ceil(self._retry_at - now)
+                raise UnavailableError("circuit_open", "it did not answer the last calls", retry_after=max(1, wait))
+            self._retry_at = now + self._pause  # this caller probes; the others wait for how it ends
+
+    def succeed(self) -> None:
+        """The origin answered, whatever it said."""
+        self._failures = 0
+
+    def fail(self) -> None:
+        """The origin did not answer."""
+        with self._lock:
+            self._failures += 1
+            self._retry_at = time.monotonic() + self._pause
