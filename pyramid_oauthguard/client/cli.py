@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import click
 from .console import Console, clean
 from .errors import NETWORK, OK, USAGE, CommandError
 from .manual import EPILOG
-from .parameters import speech_options
+from .parameters import profile_option, speech_options
 from .run import build_run
 
 __all__ = ["main"]
@@ -49,6 +50,7 @@ _VERBS: Final = {
     "explain": ("pyramid_oauthguard.guard.commands:explain", "Why does an application refuse this token?"),
     "server": ("pyramid_oauthguard.server.commands:server", "Clients, keys and tokens of an authorization server."),
 }
+_JWT: Final = re.compile(r"eyJ[\w-]*\.[\w.-]*")
 _EXTRAS: Final = {"server": "server", "check": "", "explain": ""}
 
 
@@ -78,6 +80,7 @@ class _Verbs(click.Group):
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="pyramid_oauthguard", message="%(version)s")
+@profile_option
 @speech_options
 def cli() -> None:
     """Get a token from any OAuth server, look into it, find out why an API refuses it, and revoke it."""
@@ -117,8 +120,7 @@ def _run(run: Any) -> int:
 
 def _describe(error: Exception) -> tuple[int, str]:
     """The exit status and the line for whatever ended the run."""
-    from pyramid_oauthguard.errors import OAuthGuardError, SettingError, TokenError, UnavailableError
-
+    from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
     from .errors import INACTIVE, as_command_error
 
     if isinstance(error, CommandError):
@@ -139,6 +141,7 @@ def _describe_usage(error: click.ClickException) -> str:
     text = error.format_message()
     if "unexpected extra argument" in text:
         text = "an argument too many"  # it may be a secret, so it is not repeated
+    text = _JWT.sub("***", text)
     context = getattr(error, "ctx", None)
     return f"{text.rstrip('.')}; see {context.command_path if context else 'oauthguard'} --help"
 

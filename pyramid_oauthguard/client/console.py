@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import click
@@ -69,6 +71,18 @@ class Console:
 
         Rich().print(Syntax(text, "json", background_color="default", word_wrap=True))
 
+    def write_body(self, body: bytes, content_type: str) -> None:
+        """An answer's body: as it came for programs; for people JSON in colours and no controls of a terminal."""
+        if not sys.stdout.isatty():
+            sys.stdout.buffer.write(body)
+            sys.stdout.flush()
+            return
+        if "json" in content_type.lower():
+            with suppress(ValueError, RecursionError):
+                self.write_json(json.loads(body))
+                return
+        self.write(body.decode("utf-8", "replace"))
+
     def say(self, text: str) -> None:
         """Words: one line to standard error, unless quiet."""
         if not self.quiet:
@@ -78,8 +92,30 @@ class Console:
         """Words that the user needs to go on: to standard error, quiet or not."""
         self._echo(text)
 
+    def show_apart(self, text: str) -> None:
+        """Something to copy, on a line between empty ones."""
+        for line in ("", f"  {text}", ""):
+            self._echo(line)
+
     def fail(self, text: str) -> None:
         self._echo(f"oauthguard: {text}")
+
+    @contextmanager
+    def waiting(self, text: str, deadline: float) -> Iterator[Callable[[], None]]:
+        """Say ``text`` and, on a terminal, the time left until ``deadline``; call what is given twice a second."""
+        if self.quiet or not sys.stderr.isatty():
+            self.say(f"{text} …")
+            yield lambda: None
+            return
+        from rich.console import Console as Rich
+
+        with Rich(stderr=True, no_color=not self.color).status(text) as status:
+
+            def tick() -> None:
+                minutes, seconds = divmod(max(0, int(deadline - time.monotonic())), 60)
+                status.update(f"{text} … {minutes}:{seconds:02} left")
+
+            yield tick
 
     def trace_request(self, method: str, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> None:
         if not self.verbose:
@@ -97,6 +133,10 @@ class Console:
             hidden = [clean(name) for name in body if name not in _SHOWN]
             rest = f"; {_MASK} for {', '.join(hidden)}" if hidden else ""
             self._echo(f"< {status} {json.dumps(shown)}{rest}"[:4000])
+
+    def trace_failure(self, words: str) -> None:
+        if self.verbose:
+            self._echo(f"< {words}")
 
     def _echo(self, text: str) -> None:
         click.echo(clean(self.redact(text)), err=True)

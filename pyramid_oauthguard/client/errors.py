@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Final
 
-from pyramid_oauthguard.errors import OAuthGuardError, UnavailableError
+from ..errors import OAuthGuardError, UnavailableError
 
 __all__ = [
     "DENIED",

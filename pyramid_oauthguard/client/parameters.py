@@ -9,7 +9,7 @@ import click
 
 from .errors import USAGE, CommandError
 
-__all__ = ["client_options", "pass_run", "speech_options", "token_input"]
+__all__ = ["client_options", "pass_run", "profile_option", "speech_options", "token_input"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,6 +42,7 @@ def speech_options(function: F) -> F:
 
 
 def profile_option(function: F) -> F:
+    """Which login; also understood before the verb."""
     return click.option(
         "--profile",
         metavar="NAME",

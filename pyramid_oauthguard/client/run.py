@@ -14,9 +14,10 @@ from .errors import USAGE, CommandError
 from .options import DOTENV, ENVIRONMENT, FLAG, NAMES, PROFILE, ClientOptions, Source, as_names, find_options
 
 if TYPE_CHECKING:
-    from pyramid_oauthguard.discovery import IssuerMetadata
-    from pyramid_oauthguard.fetch import Fetcher
+    import ssl
 
+    from ..discovery import IssuerMetadata
+    from ..fetch import Fetcher
     from .folder import Folder
     from .profiles import Profile, Profiles
     from .session import OAuthSession
@@ -61,15 +62,24 @@ class Run:
 
     @cached_property
     def client_secret(self) -> str | None:
-        from .secrets import find_client_secret
+        from .credentials import find_client_secret
 
         secret = find_client_secret(self.options, self.sources)
         self.console.protect(secret)
         return secret
 
+    @property
+    def secret_file(self) -> str | None:
+        """The file that the client's secret came from, absolute, where it is one that can be read again."""
+        for source in self.sources:
+            path = source.values.get("client_secret_file")
+            if path or "client_secret" in source.values:
+                return str(Path(path).expanduser().absolute()) if path and path != "-" else None
+        return None
+
     def find_token(self, path: str | None) -> str | None:
         """The token out of ``path`` ("-" is standard input) or the environment, or None."""
-        from .secrets import find_token
+        from .credentials import find_token
 
         token = find_token(self.environ, self.options, path)
         self.console.protect(token)
@@ -81,11 +91,28 @@ class Run:
     def fetcher(self) -> Fetcher:
         from .transport import TracingFetcher
 
-        ca_file = self.flags.get("ca_file") or self.environ.get("OAUTHGUARD_CA_FILE") or None
         try:
-            return TracingFetcher(self.console, timeout=_TIMEOUT, ca_file=ca_file)
+            return TracingFetcher(self.console, timeout=_TIMEOUT, ca_file=self._ca_file)
         except OSError as error:  # ssl's errors are among them
-            raise CommandError(USAGE, f"{ca_file} can't be used as --ca-file: {error.strerror}") from error
+            raise self._explain_ca_file(error) from error
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """For requests to APIs, which are not the issuer."""
+        import ssl
+
+        try:
+            return ssl.create_default_context(cafile=self._ca_file)
+        except OSError as error:
+            raise self._explain_ca_file(error) from error
+
+    @property
+    def _ca_file(self) -> str | None:
+        return self.flags.get("ca_file") or self.environ.get("OAUTHGUARD_CA_FILE") or None
+
+    def _explain_ca_file(self, error: OSError) -> CommandError:
+        why = error.strerror or "it holds no certificate"
+        return CommandError(USAGE, f"{self._ca_file} can't be used as --ca-file: {why}", "it must be a PEM file")
 
     @cached_property
     def metadata(self) -> IssuerMetadata:

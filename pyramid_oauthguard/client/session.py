@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from authlib.oauth2.client import OAuth2Client
 
-from pyramid_oauthguard.discovery import IssuerMetadata, fetch_metadata
-from pyramid_oauthguard.errors import UnavailableError
-from pyramid_oauthguard.fetch import Fetcher
-from pyramid_oauthguard.settings import check_url
-
+from ..discovery import IssuerMetadata, fetch_metadata
+from ..errors import UnavailableError
+from ..fetch import Fetcher
+from ..urls import check_url
 from .errors import NETWORK, USAGE, CommandError, as_command_error
 from .options import ClientOptions
 from .tokens import Tokens, as_tokens

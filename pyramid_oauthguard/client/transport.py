@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode
 
 from authlib.oauth2.auth import ClientAuth
 
-from pyramid_oauthguard.errors import UnavailableError
-from pyramid_oauthguard.fetch import Answer, Fetcher
-
+from ..errors import UnavailableError
+from ..fetch import Answer, Fetcher
 from .console import Console, shorten
 from .errors import NETWORK, CommandError, RefusedError, as_command_error
 
@@ -26,13 +25,18 @@ class TracingFetcher(Fetcher):
 
     def get(self, url: str) -> Answer:
         self._console.trace_request("GET", url, {}, {})
-        return self._trace(super().get(url))
+        return self._trace(lambda: super(TracingFetcher, self).get(url))
 
     def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
         self._console.trace_request("POST", url, form, headers or {})
-        return self._trace(super().post(url, form, headers))
+        return self._trace(lambda: super(TracingFetcher, self).post(url, form, headers))
 
-    def _trace(self, answer: Answer) -> Answer:
+    def _trace(self, exchange: Callable[[], Answer]) -> Answer:
+        try:
+            answer = exchange()
+        except UnavailableError as error:
+            self._console.trace_failure("200 without a JSON object" if error.reason == "not_json" else str(error))
+            raise
         self._console.trace_answer(answer.status, answer.body)
         return answer
 

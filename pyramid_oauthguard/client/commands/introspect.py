@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from pyramid_oauthguard.client.errors import INACTIVE, OK
-from pyramid_oauthguard.client.holder import fetch_tokens
-from pyramid_oauthguard.client.parameters import client_options, pass_run, token_input
-from pyramid_oauthguard.client.run import Run
+from ..errors import INACTIVE, OK
+from ..holder import fetch_tokens
+from ..parameters import client_options, pass_run, token_input
+from ..run import Run
 
 
 @click.command(short_help="Ask the issuer about a token (RFC 7662).")

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import click
 
-from pyramid_oauthguard.client.errors import USAGE, CommandError
-from pyramid_oauthguard.client.parameters import client_options, pass_run, token_input
-from pyramid_oauthguard.client.run import Run
+from ..errors import USAGE, CommandError
+from ..parameters import client_options, pass_run, token_input
+from ..run import Run
 
 
 @click.command(short_help="Withdraw a token (RFC 7009).")

@@ -8,11 +8,11 @@ import time
 
 import click
 
-from pyramid_oauthguard.client.errors import USAGE, CommandError
-from pyramid_oauthguard.client.holder import fetch_client_tokens, fetch_tokens
-from pyramid_oauthguard.client.parameters import client_options, pass_run
-from pyramid_oauthguard.client.run import Run
-from pyramid_oauthguard.client.tokens import Tokens
+from ..errors import USAGE, CommandError
+from ..holder import fetch_client_tokens, fetch_tokens
+from ..parameters import client_options, pass_run
+from ..run import Run
+from ..tokens import Tokens
 
 
 @click.command(short_help="Print an access token.")

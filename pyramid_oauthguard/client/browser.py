@@ -1,0 +1,51 @@
+"""The system's browser (RFC 8252 section 6): whether there is one, and opening it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["is_there", "open_url"]
+
+# The address goes through a pipe; the browser's own chatter must not end up between our data.
+_OPEN: Final = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.stdin.readline().strip()))"
+_PATIENCE: Final = 3.0
+
+
+def is_there(environ: Mapping[str, str]) -> bool:
+    """Whether a browser that the user sees can be opened from here."""
+    if environ.get("BROWSER"):
+        return True
+    if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"):
+        return False  # it would open on the other machine, or not at all
+    if sys.platform in ("darwin", "win32"):
+        return True
+    if not (environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or environ.get("WSL_DISTRO_NAME")):
+        return False
+    import webbrowser
+
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def open_url(url: str) -> bool:
+    """Open ``url``; False where it is known not to have worked. Some browsers stay, so nobody waits for the end."""
+    # -I: a webbrowser.py in the working directory is not ours.
+    process = subprocess.Popen(  # noqa: S603  # this interpreter, and nothing of the user's in its arguments
+        [sys.executable, "-I", "-c", _OPEN],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    )
+    try:
+        process.communicate(url + "\n", timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        return True
+    return process.returncode == 0

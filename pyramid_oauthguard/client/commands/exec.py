@@ -1,0 +1,55 @@
+"""``oauthguard exec``."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import click
+
+from ..errors import USAGE, CommandError
+from ..holder import fetch_tokens
+from ..parameters import client_options, pass_run
+from ..run import Run
+
+_NOT_FOUND = 127  # as shells have it
+_NOT_RUNNABLE = 126
+
+
+@click.command(
+    "exec",
+    short_help="Run one command with the token in its environment.",
+    context_settings={"ignore_unknown_options": False},
+)
+@click.option("--name", default="OAUTHGUARD_TOKEN", show_default=True, help="The variable that holds the token.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD [ARG]...")
+@client_options
+@pass_run
+def run_command(run: Run, name: str, command: tuple[str, ...]) -> int:
+    """Run CMD with an access token in its environment, and end with its status.
+
+    The client's secret is taken out of that environment: CMD gets a token for its task and no more.
+
+    \b
+      oauthguard exec -- sh -c 'curl -H "Authorization: Bearer $OAUTHGUARD_TOKEN" URL'
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise CommandError(USAGE, f"{name!r} is no name for a variable")
+    token = fetch_tokens(run).access_token
+    environ = {**run.environ, name: token}
+    environ.pop("OAUTHGUARD_CLIENT_SECRET", None)
+    return _replace_process(command, environ)
+
+
+def _replace_process(command: tuple[str, ...], environ: dict[str, str]) -> int:
+    sys.stdout.flush()
+    try:
+        if os.name != "posix":
+            return subprocess.run(command, env=environ, check=False).returncode  # noqa: S603  # running it is the point
+        os.execvpe(command[0], command, environ)  # noqa: S606  # running it is the point
+    except FileNotFoundError as error:
+        raise CommandError(_NOT_FOUND, f"{command[0]}: not found") from error
+    except OSError as error:
+        raise CommandError(_NOT_RUNNABLE, f"{command[0]}: {error.strerror}") from error
