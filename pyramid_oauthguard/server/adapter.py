@@ -36,7 +36,7 @@ __all__ = ["OAuthClient", "OAuthRequest", "OAuthServer", "TokenAnswer"]
 TOUCH_EVERY = 3600.0
 
 
-class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
+class OAuthClient(ClientMixin):
     """A client as Authlib asks it; ``record`` is ours."""
 
     def __init__(self, record: Client, service: Service) -> None:
@@ -64,7 +64,7 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
         return f"<OAuthClient {self.record.client_id}>"
 
 
-class _Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib ships no types
+class _Payload(OAuth2Payload):
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
 
@@ -77,7 +77,7 @@ class _Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib ships no types
         return self._parameters.lists
 
 
-class OAuthRequest(OAuth2Request):  # type: ignore[misc]  # Authlib ships no types
+class OAuthRequest(OAuth2Request):
     """One request as Authlib sees it. ``pyramid`` is the request it came from."""
 
     def __init__(self, request: Any, parameters: Parameters, service: Service) -> None:
@@ -104,7 +104,7 @@ class TokenAnswer(dict[str, Any]):
         return f"<TokenAnswer {self.made.record.token_id}>"
 
 
-class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no types
+class OAuthServer(AuthorizationServer):
     """Authlib's server, one for each request; it holds nothing that outlives it."""
 
     def __init__(self, service: Service) -> None:
@@ -213,6 +213,6 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib ships n
             unit.touch_secret(secret.secret_id, now)
 
 
-class _UnsupportedGrantType(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
+class _UnsupportedGrantType(OAuth2Error):
     error = "unsupported_grant_type"
     description = "The parameter grant_type names none that this server has."

@@ -31,7 +31,7 @@ __all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "Reg
 ROTATION_OVERLAP = 7 * 86400.0
 
 
-class IClientRegistry(Interface):  # type: ignore[misc]  # zope.interface ships no types
+class IClientRegistry(Interface):
     """The registry key of the one :class:`ClientRegistry` of an application."""
 
 

@@ -16,11 +16,11 @@ __all__ = ["IAddedGrants", "IResourceOwner", "add_oauth_grant", "set_oauth_store
 EARLY = PHASE0_CONFIG - 10  # the settings are read in PHASE0 and have to know of these
 
 
-class IAddedGrants(Interface):  # type: ignore[misc]  # zope.interface ships no types
+class IAddedGrants(Interface):
     """The registry key of the grants that the application added, by grant type."""
 
 
-class IResourceOwner(Interface):  # type: ignore[misc]  # zope.interface ships no types
+class IResourceOwner(Interface):
     """The registry key of the application's :class:`.service.ResourceOwner`."""
 
 

@@ -15,7 +15,7 @@ __all__ = ["InvalidTargetError", "choose_audiences", "choose_scopes", "find_audi
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 
 
-class InvalidTargetError(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
+class InvalidTargetError(OAuth2Error):
     """RFC 8707 section 2."""
 
     error = "invalid_target"

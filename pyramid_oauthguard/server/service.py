@@ -47,7 +47,7 @@ class GrantEntry:
     extensions: tuple[Any, ...] = ()
 
 
-class IService(Interface):  # type: ignore[misc]  # zope.interface ships no types
+class IService(Interface):
     """The registry key of :class:`Service`."""
 
 

@@ -96,13 +96,6 @@ def _as_grants(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(as_grant(name) for name in as_list(value)))
 
 
-def _as_ttl(value: Any) -> float:
-    seconds = as_duration(value)
-    if seconds < 1:
-        raise ValueError("must be at least a second")
-    return seconds
-
-
 def _as_file(value: Any) -> Path:
     return Path(as_str(value)).absolute()
 
@@ -115,11 +108,11 @@ TABLE: tuple[Setting, ...] = (
     Setting("default_scopes", _as_scope_names, (), "What a request without `scope` gets, as far as its client may have it; without them such a request is refused (RFC 6749 section 3.3)."),
     Setting("grants", _as_grants, None, "Grant types that are on: `client_credentials`, …; without it, all that there are."),
     Setting("access_token_format", as_choice("jwt", "opaque"), "jwt", "`jwt` (RFC 9068) or `opaque`, which only introspection can read."),
-    Setting("access_token_ttl", _as_ttl, 600.0, "How long an access token lives."),
-    Setting("refresh_token_ttl", _as_ttl, 14 * _DAY, "How long a refresh token lives without being used."),
-    Setting("refresh_token_max_age", _as_ttl, 90 * _DAY, "How long a chain of refresh tokens lives at the most, however often it is used."),
+    Setting("access_token_ttl", as_duration, 600.0, "How long an access token lives."),
+    Setting("refresh_token_ttl", as_duration, 14 * _DAY, "How long a refresh token lives without being used."),
+    Setting("refresh_token_max_age", as_duration, 90 * _DAY, "How long a chain of refresh tokens lives at the most, however often it is used."),
     Setting("refresh_reuse_grace", as_duration, 10.0, "For how long the refresh token just replaced may be sent again, for answers that got lost."),
-    Setting("code_ttl", _as_ttl, 60.0, "How long an authorization code lives."),
+    Setting("code_ttl", as_duration, 60.0, "How long an authorization code lives."),
     Setting("require_pkce", as_bool, True, "Every client must use PKCE with S256 (RFC 9700 section 2.1.1)."),
     Setting("revocation.cascade", as_bool, True, "Revoking an access token ends its refresh token and all that came of the same grant (RFC 7009 section 2.1); revoking a refresh token always does."),
     Setting("sqlalchemy.url", as_str, "sqlite:///oauthguard.sqlite", "The database, as SQLAlchemy writes it; the tables of a SQLite database are made at start-up.", secret=True),
@@ -142,6 +135,9 @@ def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str])
     for scope in found.values["default_scopes"]:
         if scope not in found.values["scopes"]:
             raise SettingError(f"{PREFIX}.default_scopes", f"{scope!r} is not in {PREFIX}.scopes")
+    for life in ("access_token_ttl", "refresh_token_ttl", "refresh_token_max_age", "code_ttl"):
+        if found.values[life] < 1:
+            raise SettingError(f"{PREFIX}.{life}", "must be at least a second")
     grants = found.values["grants"]
     return ServerSettings(
         **{

@@ -94,7 +94,6 @@ def test_with_another_pepper_nothing_opens(build):
     assert answer.status_int == 503, "its signing key can't be opened"
 
 
-@pytest.mark.promise("GD-26")
 def test_nothing_is_logged_at_any_level(build, caplog):
     caplog.set_level(logging.DEBUG)
     server = build()

@@ -31,7 +31,6 @@ def test_a_client_is_what_was_asked_for(server):
     assert server.clients.find("\x00\udcff") is None
 
 
-@pytest.mark.promise("AS-11")
 def test_the_server_chooses_ids_and_secrets(server):
     made = [server.clients.create("X", grants=["client_credentials"]) for _ in range(20)]
     assert len({each.client.client_id for each in made} | {each.secret for each in made}) == 40
@@ -39,7 +38,6 @@ def test_the_server_chooses_ids_and_secrets(server):
     assert all(len(each.secret) > 64 for each in made)
 
 
-@pytest.mark.promise("AS-11")
 def test_a_client_id_is_never_a_users(server):
     with server.service.store.writing() as unit:
         unit.add_grant(
@@ -67,7 +65,7 @@ def test_an_id_is_taken_for_ever(server):
     assert server.clients.find("x").revoked_at is not None
 
 
-@pytest.mark.promise("AS-01", "TK-07")
+@pytest.mark.promise("TK-07")
 @pytest.mark.parametrize(
     ("argument", "value"),
     [

@@ -67,7 +67,6 @@ def test_an_event_of_a_joined_unit_waits_for_the_commit(server):
     assert [event.client_id for event in heard] == ["made"]
 
 
-@pytest.mark.promise("EV-01")
 def test_a_subscriber_that_raises_changes_no_answer(server, caplog):
     def explode(event):
         raise RuntimeError("boom")
@@ -79,7 +78,6 @@ def test_a_subscriber_that_raises_changes_no_answer(server, caplog):
     assert token not in caplog.text
 
 
-@pytest.mark.promise("EV-01")
 def test_events_hold_no_secret(build):
     server = build()
     heard = listen(server, None)

@@ -22,7 +22,7 @@ __all__ = ["Introspection", "describe", "include"]
 ROUTE = "oauthguard.introspect"
 
 
-class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib ships no types
+class Introspection(IntrospectionEndpoint):
     """Authlib's endpoint; its own check of the hint answers 401 to an unknown one."""
 
     CLIENT_AUTH_METHODS = (BASIC, POST)

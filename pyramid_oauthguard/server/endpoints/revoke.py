@@ -21,7 +21,7 @@ __all__ = ["Revocation", "describe", "include"]
 ROUTE = "oauthguard.revoke"
 
 
-class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib ships no types
+class Revocation(RevocationEndpoint):
     """Authlib's endpoint; its own checks of the hint answer 401 to an unknown one, and don't look further for a wrong one."""
 
     CLIENT_AUTH_METHODS = (BASIC, POST, NONE)

@@ -11,7 +11,7 @@ from ..entitlement import choose_audiences, choose_scopes
 __all__ = ["ClientCredentials"]
 
 
-class ClientCredentials(ClientCredentialsGrant):  # type: ignore[misc]  # Authlib ships no types
+class ClientCredentials(ClientCredentialsGrant):
     """Confidential clients only; no refresh token."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, POST)
