@@ -179,6 +179,19 @@ def test_a_sparse_answer_is_completed_by_the_token_but_gives_no_scope(issuer, ve
 
 
 @pytest.mark.promise("GD-16")
+@pytest.mark.parametrize("profile", ["generic", "rfc9068"])
+def test_the_barest_answer_there_is_makes_the_token_of_the_local_check(issuer, profile):
+    raw = issuer.mint(
+        {"aud": ["https://other.test", issuer.audience], "scope": ["read", "write"], "realm": {"roles": ["clerk"]}}
+    )
+    issuer.answer(raw, {"active": True})
+    local, remote = (build_verifier(issuer, mode, profile=profile).verify(raw) for mode in ("local", "remote"))
+    assert (remote.mode, local.mode) == ("remote", "local")
+    assert (remote.scopes, remote.audience, remote.subject) == (local.scopes, local.audience, local.subject)
+    assert remote.claims["realm"] == {"roles": ("clerk",)}
+
+
+@pytest.mark.promise("GD-16")
 def test_the_issuers_word_on_the_scope_is_the_last(issuer, verifier):
     raw = issuer.mint(scope="read write")
     issuer.answer(raw, good(issuer, scope=""))
