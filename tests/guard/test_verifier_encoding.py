@@ -8,6 +8,8 @@ import time
 from contextlib import suppress
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from joserfc import jwe, jws
 from joserfc.jwk import RSAKey
 from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
@@ -124,6 +126,38 @@ def test_the_last_character_of_a_segment_carries_no_hidden_bits(issuer, verifier
     others = [tail[:-1] + last for last in ALPHABET if same_octets(tail[:-1] + last, tail)]
     assert len(others) == 15
     assert {find_reason(verifier, f"{head}.{other}") for other in others} == {"bad_encoding"}
+
+
+ANY_ISSUER = MemoryIssuer(algorithm="ES256")
+GOOD = ANY_ISSUER.mint(exp=4_000_000_000, scope="read write")
+
+
+@pytest.fixture(scope="module")
+def any_verifier():
+    return build_verifier(ANY_ISSUER)
+
+
+@pytest.mark.promise("GD-10")
+@settings(max_examples=600, deadline=None)
+@given(
+    start=st.integers(0, len(GOOD)),
+    length=st.integers(0, 3),
+    other=st.text(st.sampled_from(ALPHABET + ".=+/ \n") | st.characters(), max_size=3),
+)
+def test_no_change_to_a_good_token_leaves_it_good(any_verifier, start, length, other):
+    changed = GOOD[:start] + other + GOOD[start + length :]
+    assume(changed != GOOD)
+    assert any_verifier.verify(GOOD)
+    with pytest.raises(InvalidToken):
+        any_verifier.verify(changed)
+
+
+@pytest.mark.promise("GD-10")
+@settings(max_examples=300, deadline=None)
+@given(raw=st.text(max_size=60) | st.lists(st.text(st.sampled_from(ALPHABET)), min_size=3, max_size=3).map(".".join))
+def test_any_text_at_all_is_refused_and_nothing_worse(any_verifier, raw):
+    with pytest.raises(InvalidToken):
+        any_verifier.verify(raw)
 
 
 @pytest.mark.promise("GD-10")

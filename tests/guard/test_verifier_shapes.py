@@ -220,7 +220,6 @@ SHAPES = [
         claims={
             "sub": "f1e2d3",
             "aut": "APPLICATION_USER",
-            "iss_by": "wso2",
             "aud": "oAxNm0QFfXwUk9tGjPz1YQ4V6k0a",
             "nbf": 1_700_000_000,
             "azp": "oAxNm0QFfXwUk9tGjPz1YQ4V6k0a",
