@@ -42,7 +42,7 @@ class Attempt:
         :raises CommandError: the user denied, the server refused, or the answer is another issuer's.
         """
         fields = _parse(query)
-        if not self._is_ours(fields.get("state", [])):
+        if not self._is_ours(fields.get("state", [])) or not fields.keys() & {"code", "error"}:
             return None
         self._check_issuer(fields.get("iss", []))
         if "error" in fields:

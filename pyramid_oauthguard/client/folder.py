@@ -18,6 +18,7 @@ __all__ = ["Folder"]
 _LOCK_WAIT: Final = 30.0
 _LEFTOVER: Final = 3600.0
 _POSIX: Final = os.name == "posix"
+_NOFOLLOW: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC if _POSIX else 0
 
 
 class Folder:
@@ -135,7 +136,8 @@ def _check_private(path: Path, status: os.stat_result, is_kind: Callable[[int], 
 
 
 def _open_nofollow(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0), 0o600)
+    # Without O_NONBLOCK a FIFO in the file's place would hold us for ever.
+    return os.open(path, flags | _NOFOLLOW, 0o600)
 
 
 def _sync_folder(path: Path) -> None:
