@@ -10,6 +10,7 @@ from webtest import TestApp as App
 from example_app import main
 from pyramid_oauthguard.server.clients import get_clients
 from tests.example.conftest import build_settings, dispose
+from tests.example.servers import run_at_once
 
 IDS = ["customer-cli", "customer-manager", "customer-manager-api"]
 
@@ -32,6 +33,14 @@ def test_it_is_made_on_the_first_start_and_left_alone_on_the_next(tmp_path: Path
         app = main({}, **build_settings(tmp_path))
         assert read_clients(app) == IDS
         assert (count(tmp_path, "users"), count(tmp_path, "customers")) == (1, 2)
+        dispose(app)
+
+
+def test_processes_that_start_together_make_it_once(tmp_path: Path) -> None:
+    apps = run_at_once(6, lambda _: main({}, **build_settings(tmp_path)))
+    assert (count(tmp_path, "users"), count(tmp_path, "customers")) == (1, 2)
+    for app in apps:
+        assert read_clients(app) == IDS
         dispose(app)
 
 
