@@ -28,7 +28,7 @@ from .events import TokenIssued
 from .parameters import Parameters, read_body
 from .service import Service
 from .store.contract import Unit
-from .store.records import Client, ClientSecret
+from .store.records import Client, ClientSecret, RefreshTokenRecord
 from .tokens import MadeToken
 
 __all__ = ["OAuthClient", "OAuthRequest", "OAuthServer", "TokenAnswer"]
@@ -99,6 +99,7 @@ class TokenAnswer(dict[str, Any]):
     """The body of a token response. Authlib logs it, so its repr names no token."""
 
     made: MadeToken
+    refresh: RefreshTokenRecord | None = None
 
     def __repr__(self) -> str:
         return f"<TokenAnswer {self.made.record.token_id}>"
