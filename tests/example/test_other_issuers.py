@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import configparser
+import datetime
 import re
-import ssl
 from pathlib import Path
 
-import certifi
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from example_app import main
 from tests.example.conftest import dispose
@@ -22,15 +24,29 @@ def read_snippet(name: str, folder: Path) -> dict[str, str]:
     secret = folder / "secret"
     secret.write_text("s3cret\n", "utf-8")
     text = SNIPPETS[name].replace("/run/secrets/introspection", str(secret))
-    text = text.replace("/etc/ssl/certs/wso2.pem", certifi.where())
+    text = text.replace("/etc/ssl/certs/wso2.pem", str(write_certificate(folder)))
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string("[app:main]\n" + text)
     return dict(parser["app:main"])
 
 
+def write_certificate(folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "wso2.example.com")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "wso2.pem"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
 def test_the_docs_have_the_four() -> None:
     assert set(SNIPPETS) == {"Okta", "Auth0", "Keycloak", "WSO2"}
-    assert ssl.create_default_context(cafile=certifi.where())
 
 
 @pytest.mark.parametrize("name", SNIPPETS)
