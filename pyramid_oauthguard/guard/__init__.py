@@ -7,13 +7,16 @@ from typing import Any
 from pyramid.viewderivers import INGRESS
 
 from ..interfaces import ISelfCheck, ITokenRequirement
-from .assembly import add_request_attribute, assemble, check_application, install_policy, is_on
+from .assembly import assemble, install_policy
 from .bearer import is_bearer
 from .directives import add_token_requirement, set_token_verifier
+from .final_check import check_application
 from .metadata import ROUTE, WELL_KNOWN, render_metadata
 from .policy import OAuthSecurityPolicy
+from .requests import add_request_attribute
 from .requirements import BUILT_IN
 from .self_check import check_guard
+from .settings import SWITCHES, is_on
 from .state import find_guard
 from .token_check import TokenCheckPredicate, bind_view, guard_view
 
@@ -34,7 +37,7 @@ def includeme(config: Any) -> None:
     config.add_forbidden_view(forbidden_view)
     install_policy(config)
     add_request_attribute(config)
-    if is_on(config, "resource_metadata", default=False):
+    if is_on(config.registry.settings, "resource_metadata", SWITCHES["resource_metadata"]):
         config.add_route(ROUTE, WELL_KNOWN + "*path")
         config.add_view(render_metadata, route_name=ROUTE, renderer="json", permission="__no_permission_required__")
     check_application(config)

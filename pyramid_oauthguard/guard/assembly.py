@@ -1,4 +1,4 @@
-"""The parts put together at start-up, and the checks that only the finished application allows."""
+"""The parts put together at start-up."""
 
 from __future__ import annotations
 
@@ -6,40 +6,27 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from pyramid.interfaces import PHASE0_CONFIG, PHASE2_CONFIG, IRequestFactory, ISecurityPolicy
+from pyramid.interfaces import PHASE0_CONFIG, PHASE2_CONFIG, ISecurityPolicy
 from pyramid.registry import Registry
-from pyramid.request import Request
 from zope.interface import implementer
 
-from ..access_token import AccessToken
 from ..caching import build_key_mangler, build_region
 from ..errors import SettingError
 from ..fetch import Fetcher
 from ..interfaces import IIssuer, IIssuerListener, ITokenVerifier, KeyDocument
-from ..settings import as_bool
+from .final_check import describe_foreign_policy
 from .introspection import Introspector
 from .issuer import HTTPIssuer
 from .keys import KeySource
 from .policy import OAuthSecurityPolicy
-from .settings import GuardSettings, parse_settings
-from .state import Guard, find_guard, get_guard
+from .settings import SWITCHES, GuardSettings, is_on, parse_settings
+from .state import Guard, get_guard
 from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
 
-__all__ = ["add_request_attribute", "assemble", "check_application", "install_policy", "is_on"]
+__all__ = ["assemble", "build_http_issuer", "install_policy"]
 
-#: After every action of the application.
-_LAST: Final = 1_000
 _DAY: Final = 86_400.0
-
-
-def is_on(config: Any, name: str, default: bool) -> bool:
-    """A switch that decides what is included, and so is read before the other settings are parsed."""
-    value = config.registry.settings.get(f"oauthguard.{name}")
-    try:
-        return default if value in (None, "") else as_bool(value)
-    except ValueError as error:
-        raise SettingError(f"oauthguard.{name}", str(error)) from error
 
 
 def assemble(config: Any) -> None:
@@ -59,82 +46,18 @@ def assemble(config: Any) -> None:
 
 def install_policy(config: Any) -> None:
     """Register the security policy; an application's own would win silently, so it must say that it means it."""
-    if not is_on(config, "policy", default=True):
-        return
     registry = config.registry
+    if not is_on(registry.settings, "policy", SWITCHES["policy"]):
+        return
     what = config.introspectable("security policy", None, "pyramid_oauthguard's security policy", "security policy")
 
     def register() -> None:
         if registry.queryUtility(ISecurityPolicy) is not None:
-            raise _foreign_policy()
+            raise describe_foreign_policy()
         what["policy"] = OAuthSecurityPolicy(get_guard(registry))
         registry.registerUtility(what["policy"], ISecurityPolicy)
 
     config.action(ISecurityPolicy, register, order=PHASE2_CONFIG, introspectables=(what,))
-
-
-def add_request_attribute(config: Any) -> None:
-    """``request.access_token``, by one subclass of the application's request class.
-
-    ``config.add_request_method(property=True)`` would make a new class for every request, which costs as much
-    as half a request.
-    """
-    registry = config.registry
-
-    def register() -> None:
-        factory = registry.queryUtility(IRequestFactory) or Request
-        if not isinstance(factory, type):
-            config.add_request_method(find_access_token, "access_token", property=True)
-            return
-        body = {"access_token": property(find_access_token), "__module__": factory.__module__}
-        registry.registerUtility(type(factory.__name__, (factory,), body), IRequestFactory)
-
-    config.action(("oauthguard", "request"), register, order=_LAST)
-
-
-def find_access_token(request: Any) -> AccessToken | None:
-    """The verified access token of the request, as the strictest check so far sees it, or None."""
-    return find_guard(request).authenticator.find_token(request)
-
-
-def check_application(config: Any) -> None:
-    """Refuse to start where requests would be refused later, or let in."""
-    registry = config.registry
-
-    def check() -> None:
-        settings = get_guard(registry).settings
-        if settings.policy and not isinstance(registry.queryUtility(ISecurityPolicy), OAuthSecurityPolicy):
-            raise _foreign_policy()
-        if _is_remote(config, settings) and not _can_introspect(registry, settings):
-            raise SettingError(
-                "oauthguard.introspection.client_id",
-                "is required: a view is checked remotely",
-                "or set oauthguard.introspection.auth_method = none for an endpoint that asks nobody who they are",
-            )
-
-    config.action(("oauthguard", "check"), check, order=_LAST)
-
-
-def _is_remote(config: Any, settings: GuardSettings) -> bool:
-    views = config.introspector.get_category("views", [])
-    modes = {settings.token_check, *(each["introspectable"].get("token_check") for each in views)}
-    return "remote" in modes
-
-
-def _can_introspect(registry: Registry, settings: GuardSettings) -> bool:
-    if settings.introspection_client_id or settings.introspection_auth_method == "none":
-        return True
-    if isinstance(registry.queryUtility(ITokenVerifier, name="remote"), RemoteVerifier):
-        return registry.queryUtility(IIssuer, name=settings.issuer) is not None
-    return True
-
-
-def _foreign_policy() -> SettingError:
-    return SettingError(
-        "oauthguard.policy",
-        "the application has a security policy of its own, which leaves the guard's out",
-        "set oauthguard.policy = off and ask OAuthSecurityPolicy where its handles(request) says so, or drop the other",
-    )
 
 
 @implementer(IIssuerListener)

@@ -22,9 +22,12 @@ from ..settings import (
     parse,
 )
 
-__all__ = ["ALGORITHMS", "PREFIX", "TABLE", "GuardSettings", "parse_settings"]
+__all__ = ["ALGORITHMS", "PREFIX", "SWITCHES", "TABLE", "GuardSettings", "is_on", "parse_settings"]
 
 PREFIX: Final = "oauthguard"
+
+#: What is included or not; read before the other settings are parsed. The values are the defaults.
+SWITCHES: Final[Mapping[str, bool]] = {"policy": True, "resource_metadata": False}
 
 #: Asymmetric signatures only: with a shared secret whoever verifies could also issue (RFC 8725 section 3.5).
 ALGORITHMS: Final = (
@@ -162,10 +165,19 @@ TABLE: Final = (
     Setting("cache.tokens.size", as_int, 10_000, "Verified tokens remembered in the process for local checks; 0 is off."),
     Setting("keys.cooldown", as_duration, 30.0, "Seconds between attempts to refetch keys for an unknown kid or after a failure."),
     Setting("keys.max_stale", as_duration, 86_400.0, "How long the last good key set serves while the issuer is down."),
-    Setting("policy", as_bool, True, "`off` does not install the security policy: the application composes it. Read when the guard is included."),
+    Setting("policy", as_bool, SWITCHES["policy"], "`off` does not install the security policy: the application composes it. Read when the guard is included."),
     Setting("resource", as_url, None, "This API's resource identifier (RFC 9728)."),
-    Setting("resource_metadata", as_bool, False, "`on` serves `/.well-known/oauth-protected-resource` and names it in challenges; wants `resource`."),
+    Setting("resource_metadata", as_bool, SWITCHES["resource_metadata"], "`on` serves `/.well-known/oauth-protected-resource` and names it in challenges; wants `resource`."),
 )  # fmt: skip
+
+
+def is_on(settings: Mapping[str, Any], name: str, default: bool) -> bool:
+    """Whether a switch is on. :raises SettingError: neither on nor off."""
+    value = settings.get(f"{PREFIX}.{name}")
+    try:
+        return default if value is None or value == "" else as_bool(value)
+    except ValueError as error:
+        raise SettingError(f"{PREFIX}.{name}", str(error)) from error
 
 
 def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:

@@ -1,0 +1,94 @@
+"""Refuse to start where requests would be refused later, or let in: the checks that only the finished application allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from pyramid.interfaces import ISecuredView, ISecurityPolicy, IView
+from pyramid.registry import Registry
+
+from ..errors import SettingError
+from ..interfaces import IIssuer, ITokenVerifier
+from .policy import OAuthSecurityPolicy
+from .settings import SWITCHES, GuardSettings, is_on
+from .state import get_guard
+from .verifiers.remote import RemoteVerifier
+
+__all__ = ["build_check", "check_application", "describe_foreign_policy"]
+
+#: After every action of the application.
+_LAST: Final = 1_000
+
+
+def check_application(config: Any) -> None:
+    """Check at the commit, and again when the WSGI application is made: more may have been configured in between."""
+    registry = config.registry
+    read = {name: is_on(registry.settings, name, default) for name, default in SWITCHES.items()}
+
+    def check() -> None:
+        settings = get_guard(registry).settings
+        for name, value in read.items():
+            if getattr(settings, name) != value:
+                raise SettingError(f"oauthguard.{name}", "was changed after the guard was included", "set it before")
+        _check(registry)
+
+    config.action(("oauthguard", "check"), check, order=_LAST)
+    config.add_tween(f"{__name__}.build_check")
+
+
+def build_check(handler: Callable[[Any], Any], registry: Registry) -> Callable[[Any], Any]:
+    """A tween that is none: it leaves the handler alone, but is asked for one when all is configured."""
+    _check(registry)
+    return handler
+
+
+def describe_foreign_policy() -> SettingError:
+    """The error of an application whose own security policy leaves the guard's out."""
+    return SettingError(
+        "oauthguard.policy",
+        "the application has a security policy of its own, which leaves the guard's out",
+        "set oauthguard.policy = off and ask OAuthSecurityPolicy where its handles(request) says so, or drop the other",
+    )
+
+
+def _check(registry: Registry) -> None:
+    settings = get_guard(registry).settings
+    if settings.policy and not isinstance(registry.queryUtility(ISecurityPolicy), OAuthSecurityPolicy):
+        raise describe_foreign_policy()
+    if _is_remote(registry, settings) and not _can_introspect(registry, settings):
+        raise SettingError(
+            "oauthguard.introspection.client_id",
+            "is required: a view is checked remotely",
+            "or set oauthguard.introspection.auth_method = none for an endpoint that asks nobody who they are",
+        )
+    for view in _find_hidden(registry):
+        raise SettingError(
+            f"{view.__module__}.{view.__name__}",
+            "is guarded, but the open view registered for the same place in another commit answers instead of it",
+            "register one of the two, or both in one commit",
+        )
+
+
+def _is_remote(registry: Registry, settings: GuardSettings) -> bool:
+    views = registry.introspector.get_category("views", [])
+    modes = {settings.token_check, *(each["introspectable"].get("token_check") for each in views)}
+    return "remote" in modes
+
+
+def _can_introspect(registry: Registry, settings: GuardSettings) -> bool:
+    if settings.introspection_client_id or settings.introspection_auth_method == "none":
+        return True
+    if isinstance(registry.queryUtility(ITokenVerifier, name="remote"), RemoteVerifier):
+        return registry.queryUtility(IIssuer, name=settings.issuer) is not None
+    return True
+
+
+def _find_hidden(registry: Registry) -> Iterator[Any]:
+    """Secured views with an open view in the same place, which Pyramid's look-up finds first."""
+    find = registry.adapters.registered
+    for each in registry.registeredAdapters():
+        if each.provided is ISecuredView and find(each.required, IView, each.name) is not None:
+            view = find(each.required, ISecuredView, each.name)
+            if view is not None:
+                yield view

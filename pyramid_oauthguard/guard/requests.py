@@ -1,0 +1,65 @@
+"""``request.access_token``, on the requests of the application and on those that a view makes by hand."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pyramid.interfaces import IRequestFactory
+from pyramid.request import Request
+
+from ..access_token import AccessToken
+from .state import find_guard
+
+__all__ = ["add_request_attribute", "find_access_token"]
+
+#: After the application had its chance to set a request factory.
+_LAST: Final = 1_000
+
+
+def find_access_token(request: Any) -> AccessToken | None:
+    """The verified access token of the request, as the strictest check so far sees it, or None."""
+    return find_guard(request).authenticator.find_token(request)
+
+
+class _GuardedRequest:
+    """What the guard adds to a request class.
+
+    ``config.add_request_method(property=True)`` would make a new class for every request, which costs as much
+    as half a request.
+    """
+
+    access_token = property(find_access_token)
+
+    @property
+    def invoke_subrequest(self) -> Any:
+        """Pyramid's own; but a subrequest made by ``Request.blank`` comes from no factory, so it is extended here."""
+        invoke = self.__dict__["invoke_subrequest"]
+
+        def invoke_extended(request: Any, use_tweens: bool = False) -> Any:
+            if not isinstance(request, _GuardedRequest):
+                request.__class__ = _extend(request.__class__)
+            return invoke(request, use_tweens=use_tweens)
+
+        return invoke_extended
+
+    @invoke_subrequest.setter
+    def invoke_subrequest(self, invoke: Any) -> None:
+        self.__dict__["invoke_subrequest"] = invoke
+
+
+def add_request_attribute(config: Any) -> None:
+    """Make ``request.access_token`` known, by one subclass of the application's request class."""
+    registry = config.registry
+
+    def register() -> None:
+        factory = registry.queryUtility(IRequestFactory) or Request
+        if isinstance(factory, type):
+            registry.registerUtility(_extend(factory), IRequestFactory)
+        else:
+            config.add_request_method(find_access_token, "access_token", property=True)
+
+    config.action(("oauthguard", "request"), register, order=_LAST)
+
+
+def _extend(kind: type) -> type:
+    return type(kind.__name__, (_GuardedRequest, kind), {"__module__": kind.__module__})
