@@ -109,7 +109,7 @@ class Console:
             return
         from rich.console import Console as Rich
 
-        with Rich(stderr=True, no_color=not self.color).status(text) as status:
+        with Rich(stderr=True, no_color=None if self.color else True).status(text) as status:
 
             def tick() -> None:
                 minutes, seconds = divmod(max(0, int(deadline - time.monotonic())), 60)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Final
 
 from ..errors import OAuthGuardError, UnavailableError
@@ -65,6 +64,8 @@ def as_command_error(error: UnavailableError) -> CommandError:
     """``error`` of the ground floor as a line with advice, read from the exception underneath where there is one."""
     if error.reason in _MISCONFIGURED:
         return CommandError(USAGE, error.detail, _ADVICE.get(error.reason, ""))
+    import ssl  # not for --help
+
     cause = _find_cause(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
         text = f"{error.detail}: the certificate is not accepted ({cause.verify_message})"

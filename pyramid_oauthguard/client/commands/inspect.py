@@ -66,7 +66,7 @@ def _write_table(console: Console, jwt: Jwt, checks: list[Check]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    rich = Rich(no_color=not console.color, highlight=False)
+    rich = Rich(no_color=None if console.color else True, highlight=False)
     styles = {"pass": "green", "fail": "bold red", "skip": "dim"}
     table = Table("", "check", "found", title="Checks", title_justify="left", box=None, show_header=False)
     for check in checks:
