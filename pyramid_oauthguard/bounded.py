@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
+from collections import OrderedDict
 from typing import Any, Final
 
 __all__ = ["BoundedMap"]
@@ -11,55 +12,39 @@ _ABSENT: Final = object()
 
 
 class BoundedMap:
-    """At most ``size`` entries, the ones not used lately dropped first; hits take no lock.
+    """At most ``size`` entries; the least recently used goes first. Shared by threads without a lock.
 
-    Two generations: what is set or found lands in the young one; when that is half full it becomes the old
-    one and the former old one is dropped whole. So nothing is reordered on a hit, and a flood of new entries
-    costs the useful ones at most one miss.
+    Every step is one operation of an OrderedDict, which the interpreter makes whole; what two threads can do to
+    each other in between is only that an entry is gone when its turn comes.
     """
 
     def __init__(self, size: int) -> None:
-        self._half = max(1, (size + 1) // 2)
-        self._young: dict[Any, Any] = {}
-        self._old: dict[Any, Any] = {}
-        self._lock = threading.Lock()
+        self._size = size
+        self._entries: OrderedDict[Any, Any] = OrderedDict()
 
     def get(self, key: Any, default: Any = None) -> Any:
-        found = self._young.get(key, _ABSENT)
-        if found is not _ABSENT:
-            return found
-        found = self._old.get(key, _ABSENT)
+        entries = self._entries
+        found = entries.get(key, _ABSENT)
         if found is _ABSENT:
             return default
-        self._promote(key, found)
+        try:  # noqa: SIM105  # every request comes here: a context manager would cost more than the rest
+            entries.move_to_end(key)
+        except KeyError:  # dropped by another thread just now
+            pass
         return found
 
     def set(self, key: Any, value: Any) -> None:
-        with self._lock:
-            self._old.pop(key, None)
-            self._put(key, value)
+        entries = self._entries
+        entries[key] = value
+        if len(entries) > self._size:
+            with contextlib.suppress(KeyError):  # emptied by another thread just now
+                entries.popitem(last=False)
 
     def delete(self, key: Any) -> None:
-        with self._lock:
-            self._young.pop(key, None)
-            self._old.pop(key, None)
+        self._entries.pop(key, None)
 
     def clear(self) -> None:
-        with self._lock:
-            self._young = {}
-            self._old = {}
+        self._entries.clear()
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
-
-    def _promote(self, key: Any, value: Any) -> None:
-        with self._lock:
-            # Only what is still there: a delete that came between must not be undone.
-            if self._old.pop(key, _ABSENT) is value:
-                self._put(key, value)
-
-    def _put(self, key: Any, value: Any) -> None:
-        if len(self._young) >= self._half and key not in self._young:
-            self._old = self._young
-            self._young = {}
-        self._young[key] = value
+        return len(self._entries)

@@ -144,12 +144,26 @@ def _is_sound(key: RSAPublicKey) -> bool:
     return _MIN_RSA <= key.key_size <= _MAX_RSA and exponent >= 3 and exponent % 2 == 1
 
 
+class _Prepared:
+    """A key as joserfc's algorithms ask for it, without the judgements that were made when it was imported."""
+
+    __slots__ = ("_raw", "curve_key_size")
+
+    def __init__(self, key: Any) -> None:
+        self._raw = key.public_key
+        self.curve_key_size = getattr(key, "curve_key_size", None)
+
+    def get_op_key(self, _operation: str) -> Any:
+        return self._raw
+
+
 def _bind(algorithm: str, key: Any) -> Verify:
     verify = JWSRegistry.algorithms[algorithm].verify
+    prepared = _Prepared(key)
 
     def check(message: bytes, signature: bytes) -> bool:
         try:
-            return verify(message, signature, key)
+            return verify(message, signature, prepared)
         except (JoseError, ValueError):  # a signature of an impossible length or number
             return False
 

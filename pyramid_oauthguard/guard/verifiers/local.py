@@ -12,8 +12,9 @@ from ...bounded import BoundedMap
 from ...errors import InvalidToken
 from ...interfaces import ITokenVerifier
 from ..claims import build_access_token, check_profile
-from ..jws import MAX_TOKEN, ParsedHeader, parse_header, parse_segment, parse_segment_object
+from ..jws import MAX_TOKEN, parse_header, parse_segment, parse_segment_object
 from ..keys import KeySource
+from ..keyset import Candidates, KeySet
 from ..settings import GuardSettings
 
 __all__ = ["LocalVerifier"]
@@ -53,35 +54,37 @@ class LocalVerifier:
         remembered = self._verified.get(raw) if self._verified is not None else None
         if remembered is None:
             return None
-        keys, token, until = remembered
+        keys: KeySet = remembered[0]
+        _, since, until, token = remembered
         now = time.time()
         source = self._keys
-        if now < until and (keys is source.keys if now < source.calm_until else keys is source.find_current(now)):
-            return token  # type: ignore[no-any-return]
-        return None
+        if not since <= now < until or keys is not (
+            source.keys if now < source.calm_until else source.find_current(now)
+        ):
+            return None
+        return token or self._recall_again(raw, keys)
 
     def _verify(self, raw: str) -> AccessToken:
-        if len(raw) > MAX_TOKEN:
-            raise InvalidToken("too_long")
-        head, dot, rest = raw.partition(".")
-        body, dot2, tail = rest.partition(".")
-        if not (head and dot and body and dot2 and tail) or "." in tail:
-            raise InvalidToken("not_a_jwt")
-        header = self._find_header(head)
+        head, body, tail = _split(raw)
+        keys, candidates = self._find_candidates(head)
         signature = parse_segment(tail)
-        keys, candidates = self._keys.find(header.algorithm, header.kid)
         message = raw[: -len(tail) - 1].encode("ascii", "replace")
-        if not any(check(message, signature) for check in candidates):
+        for check in candidates:
+            if check(message, signature):
+                break
+        else:
             raise InvalidToken("bad_signature")
-        self._headers.set(head, header)
+        self._headers.set(head, (keys, candidates))
         token = self._build(body)
-        if self._verified is not None:
-            self._verified.set(raw, (keys, token, token.expires_at + self._settings.leeway))
+        self._remember(raw, keys, token, None)
         return token
 
-    def _find_header(self, segment: str) -> ParsedHeader:
-        found: ParsedHeader | None = self._headers.get(segment)
-        return found or parse_header(segment, self._algorithms, self._settings.profile)
+    def _find_candidates(self, head: str) -> tuple[KeySet, Candidates]:
+        known: tuple[KeySet, Candidates] | None = self._headers.get(head)
+        if known is not None and known[0] is self._keys.find_current(time.time()):
+            return known
+        header = parse_header(head, self._algorithms, self._settings.profile)
+        return self._keys.find(header.algorithm, header.kid)
 
     def _build(self, segment: str) -> AccessToken:
         claims = parse_segment_object(segment)
@@ -90,3 +93,26 @@ class LocalVerifier:
             return build_access_token(claims, self._settings, mode="local", now=time.time())
         except RecursionError:
             raise InvalidToken("bad_json") from None
+
+    def _remember(self, raw: str, keys: KeySet, token: AccessToken, kept: AccessToken | None) -> None:
+        """That it verified. The value itself, several times the size, is kept from the second use on: most
+        tokens of a flood never come again.
+        """
+        if self._verified is not None:
+            since = max(token.claims.get("nbf", 0), token.issued_at or 0) - self._settings.leeway
+            self._verified.set(raw, (keys, since, token.expires_at + self._settings.leeway, kept))
+
+    def _recall_again(self, raw: str, keys: KeySet) -> AccessToken:
+        token = self._build(_split(raw)[1])
+        self._remember(raw, keys, token, token)
+        return token
+
+
+def _split(raw: str) -> tuple[str, str, str]:
+    """Header, claims and signature of a compact JWS (RFC 7515 section 7.1), each there and not empty."""
+    if len(raw) > MAX_TOKEN:
+        raise InvalidToken("too_long")
+    parts = raw.split(".", 3)
+    if len(parts) != 3 or not all(parts):
+        raise InvalidToken("not_a_jwt")
+    return parts[0], parts[1], parts[2]
