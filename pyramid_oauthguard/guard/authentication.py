@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, Final
 
 from pyramid.registry import Registry
@@ -14,6 +15,8 @@ from ..interfaces import ITokenVerifier
 from .bearer import extract
 from .events import AccessTokenAccepted, AccessTokenRejected
 from .verifiers import RANKS
+from .verifiers.local import LocalVerifier
+from .verifiers.remote import RemoteVerifier
 
 __all__ = ["Authenticator", "Result"]
 
@@ -26,6 +29,7 @@ _MODE: Final = "_oauthguard_mode"
 _RESULT: Final = "_oauthguard_result"
 _RESULT_IN: Final = {mode: f"_oauthguard_result_{mode}" for mode in RANKS}
 _MISSING: Final = MissingToken()
+_FIELDS: Final = tuple(each for each in fields(AccessToken) if each.init)
 
 
 class Authenticator:
@@ -105,7 +109,23 @@ class Authenticator:
     def _find_verifier(self, mode: str) -> Any:
         found = self._verifiers.get(mode)
         if found is None:
-            found = self._verifiers[mode] = self._registry.getUtility(ITokenVerifier, name=mode)
-            if mode == "local":
-                self._recall = getattr(found, "recall", None)
+            found = self._registry.getUtility(ITokenVerifier, name=mode)
+            if type(found) is LocalVerifier:
+                self._recall = found.recall  # no other's: one that wraps or extends ours means to be asked each time
+            elif type(found) is not RemoteVerifier:
+                found = _Adopter(found)
+            self._verifiers[mode] = found
         return found
+
+
+class _Adopter:
+    """An application's own verifier, whose tokens may be anything and serve other applications, too."""
+
+    def __init__(self, verifier: Any) -> None:
+        self._verifier = verifier
+
+    def verify(self, raw: str) -> AccessToken:
+        token = self._verifier.verify(raw)
+        if not isinstance(token, AccessToken):
+            raise TypeError("a verifier returns an AccessToken or raises")  # None would be as good as a token otherwise
+        return AccessToken(**{each.name: getattr(token, each.name) for each in _FIELDS})

@@ -11,8 +11,9 @@ __all__ = ["extract", "is_bearer"]
 
 #: b64token of RFC 6750 section 2.1, which is token68 of RFC 9110 section 11.2.
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*").fullmatch
-#: The scheme, at the start or in a second header that the WSGI server joined to the first with a comma.
-_BEARER: Final = re.compile(r"(?:^|,)\s*bearer(?=[\s,]|$)", re.IGNORECASE).search
+#: The scheme, at the start or in a second header that the WSGI server joined to the first with a comma. There a space
+#: must follow, which none does in the address that a browser writes into a Digest header.
+_BEARER: Final = re.compile(r"^\s*bearer(?=[\s,]|$)|,\s*bearer\s", re.IGNORECASE).search
 
 
 def is_bearer(request: Any) -> bool:

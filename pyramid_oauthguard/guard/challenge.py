@@ -13,6 +13,7 @@ from ..errors import InsufficientScope, OAuthGuardError, TokenError, Unavailable
 __all__ = ["Challenger", "mark_response"]
 
 _TITLES: Final = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
+_VARIES: Final = frozenset({"authorization", "*"})
 _UNAVAILABLE: Final = "The access token can't be checked at the moment. Try again later."
 
 
@@ -72,7 +73,7 @@ def mark_response(_request: Any, response: Any) -> None:
     for name, value in headers:
         size = len(name)  # cheaper than any comparison, and tells the two from the usual Content-Type and -Length
         if size == 4 and name.lower() == "vary":
-            vary = vary or "authorization" in value.lower() or value.strip() == "*"
+            vary = vary or not _VARIES.isdisjoint(value.lower().replace(" ", "").split(","))
         elif size == 13 and name.lower() == "cache-control":
             cached = True
     if not vary:

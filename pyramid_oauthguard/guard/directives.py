@@ -35,7 +35,8 @@ def set_token_verifier(config: Any, mode: str, verifier: Any) -> None:
 
     :param mode: ``"local"`` or ``"remote"``.
     :param verifier: an object (or its dotted name) with ``verify(raw: str) -> AccessToken`` that raises the errors of
-        :mod:`pyramid_oauthguard`. It is trusted: what it returns is believed.
+        :mod:`pyramid_oauthguard`. It is trusted: what it returns is believed. Whatever else it returns or raises
+        is an outage (503).
     :raises SettingError: for another mode.
     """
     if mode not in RANKS:

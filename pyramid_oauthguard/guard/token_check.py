@@ -71,8 +71,9 @@ class _ViewGuard:
             return result  # type: ignore[return-value]
         try:
             for check in self.requirements:
-                check(result)
-        except TokenError as error:
+                if check(result) is not None:
+                    raise TypeError(f"{check!r} must return None or raise: what else it returns would be overlooked")
+        except (TokenError, UnavailableError) as error:
             return error.with_traceback(None)
         return None
 
@@ -126,6 +127,7 @@ def bind_view(view: View, info: Any) -> View:
         try:
             return view(context, request)
         except HTTPForbidden as error:
+            request.add_response_callback(mark_response)  # whoever's the forbidden view is
             return guard.translate(error)
 
     _bind_permitted(view, guard)
@@ -153,9 +155,13 @@ def guard_view(view: View, info: Any) -> View:
             if not plain or authenticate(request).__class__ is not AccessToken:
                 error = guard.find_error(request)
                 if error is not None:
+                    request.add_response_callback(mark_response)
                     return guard.refuse(error)
         try:
             response = view(context, request)
+        except (TokenError, UnavailableError) as error:  # the view's own refusal, in the guard's words
+            request.add_response_callback(mark_response)
+            return guard.refuse(error.with_traceback(None))
         except Exception:
             request.add_response_callback(mark_response)
             raise
@@ -225,6 +231,8 @@ def _build_requirement(registry: Any, name: Any, value: Any) -> Requirement:
         requirement: Requirement = factory(value)
     except (ValueError, TypeError) as error:
         raise SettingError("token_require", f"{name}: {error}") from error
+    if not callable(requirement):
+        raise SettingError("token_require", f"{name}: its factory must return a callable, not {requirement!r}")
     return requirement
 
 
