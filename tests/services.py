@@ -1,4 +1,4 @@
-"""`@pytest.mark.needs("redis-server")`: a program of the machine that a test starts.
+"""Programs of the machine that tests start: `@pytest.mark.needs("redis-server")`, and the one Chromium of a run.
 
 Where it is not installed the test is skipped and says so; with CI=true it fails, since there nothing may be left unseen.
 """
@@ -7,12 +7,28 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 # Debian keeps initdb and pg_ctl off the PATH.
 _ELSEWHERE = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+
+_CHROMIUM_FLAGS = [
+    "--headless=new",
+    "--no-sandbox",  # it can't be had as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def find_program(name: str) -> str | None:
@@ -30,3 +46,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, without a window; the test says `needs("chromium")`.
+
+    One for the whole run: a second Playwright in the same thread refuses to start while the first is open.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=_CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
