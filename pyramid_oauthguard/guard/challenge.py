@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http.client import responses
 from typing import Any, Final
 
 from pyramid.httpexceptions import HTTPForbidden
@@ -12,7 +13,6 @@ from ..errors import InsufficientScope, OAuthGuardError, TokenError, Unavailable
 
 __all__ = ["Challenger", "mark_response"]
 
-_TITLES: Final = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
 _VARIES: Final = frozenset({"authorization", "*"})
 _UNAVAILABLE: Final = "The access token can't be checked at the moment. Try again later."
 
@@ -35,7 +35,12 @@ class Challenger:
         the names of the scopes that the view wants.
         """
         detail = error.description if isinstance(error, TokenError) else _UNAVAILABLE
-        problem = {"type": "about:blank", "title": _TITLES[error.status], "status": error.status, "detail": detail}
+        problem = {
+            "type": "about:blank",
+            "title": responses.get(error.status, "Refused"),
+            "status": error.status,
+            "detail": detail,
+        }
         response = Response(status=error.status, content_type="application/problem+json", charset="utf-8")
         if isinstance(error, TokenError):
             response.headers["WWW-Authenticate"] = self._render_challenge(error)

@@ -39,7 +39,7 @@ def set_token_verifier(config: Any, mode: str, verifier: Any) -> None:
         is an outage (503).
     :raises SettingError: for another mode.
     """
-    if mode not in RANKS:
+    if mode not in tuple(RANKS):  # which need not be hashable
         raise SettingError("set_token_verifier", f"mode must be one of {', '.join(RANKS)}, not {mode!r}")
     verifier = config.maybe_dotted(verifier)
 
