@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from typing import Final
 
 import click
@@ -23,6 +24,8 @@ _NO_READER: Final = 141
 
 def run_to_the_end() -> int:
     """Run the command line and return the exit status of the contract."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what one library thinks of another is no word for a user
     run = build_run()
     try:
         return _run(run)
@@ -76,10 +79,12 @@ def _describe(error: Exception) -> tuple[int, str]:
 
 
 def _describe_usage(error: click.ClickException) -> str:
-    text = error.format_message()
+    text = _JWT.sub("***", error.format_message())
+    # Either may be a secret, so it is not repeated.
     if "unexpected extra argument" in text:
-        text = "an argument too many"  # it may be a secret, so it is not repeated
-    text = _JWT.sub("***", text)
+        text = "an argument too many"
+    elif isinstance(error, click.BadParameter) and error.param and error.param.name == "token":
+        text = "this is no file with a token; a token itself is never given on the command line"
     context = getattr(error, "ctx", None)
     return f"{text.rstrip('.')}; see {context.command_path if context else 'oauthguard'} --help"
 

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -119,8 +120,8 @@ class ScriptedIssuer:
 
 
 @contextmanager
-def run_scripted() -> Iterator[ScriptedIssuer]:
-    """A ScriptedIssuer that publishes metadata and answers 404 to everything else."""
+def run_scripted(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedIssuer]:
+    """A ScriptedIssuer that publishes metadata and answers 404 to everything else; https with ``tls``."""
     scripted = ScriptedIssuer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -148,8 +149,11 @@ def run_scripted() -> Iterator[ScriptedIssuer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    scripted.issuer = f"http://127.0.0.1:{server.server_port}"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    scripted.issuer = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     scripted.answers["/.well-known/oauth-authorization-server"] = scripted.metadata()
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client may break off
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

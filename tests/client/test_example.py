@@ -86,3 +86,15 @@ def test_a_refusal_is_explained(manager: Terminal, example: str) -> None:
 def test_exec_at_the_example(manager: Terminal) -> None:
     answer = manager.run("exec", "--", "printenv", "OAUTHGUARD_TOKEN")
     assert manager.run("introspect", "-", stdin=answer.out, **API).json["client_id"] == "customer-manager"
+
+
+def test_check_and_explain_are_found_in_the_room_of_the_guard(manager: Terminal) -> None:
+    """They answer in one line here: what they say of an application is shown where they live."""
+    for verb in ("check", "explain"):
+        assert manager.run(verb, "--help").status == 0
+        answer = manager.run(verb, "nowhere.ini")
+        assert (answer.status, answer.out, answer.err.count("\n")) == (1, "", 1)
+    (manager.cwd / "some.ini").write_text("")
+    answer = manager.run("explain", "some.ini", "opaque-token-0123456789")
+    assert (answer.status, answer.err.count("\n")) == (1, 1)
+    assert "opaque-token" not in answer.err

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-from tests.client.issuers import API, MACHINE_SECRET, ScriptedIssuer
+from tests.client.issuers import API, MACHINE_SECRET, ScriptedIssuer, run_scripted
 from tests.client.terminal import Terminal
 
 TOKEN = {"access_token": "tok-0123456789", "token_type": "Bearer", "expires_in": 600}
@@ -284,6 +292,71 @@ def test_nobody_there(app: Terminal) -> None:
     answer = app.run("token", "--issuer", "http://127.0.0.1:9")
     assert answer.status == 6
     assert "nothing listens there" in answer.err
+
+
+def make_certificate(folder: Path, *, name: str = "127.0.0.1") -> tuple[ssl.SSLContext, Path]:
+    """A self-signed certificate for ``name``: a server's context, and the PEM file that makes it trusted."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(1))
+        .not_valid_after(now + timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(name))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "both.pem").write_bytes(private + pem)
+    (folder / "ca.pem").write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "both.pem")
+    return context, folder / "ca.pem"
+
+
+def test_tls_failures_say_what_to_do(app: Terminal, tmp_path: Path) -> None:
+    context, ca_file = make_certificate(tmp_path)
+    with run_scripted(context) as issuer:
+        issuer.answers["/token"] = TOKEN
+        answer = app.run("token", "--issuer", issuer.issuer)
+        assert (answer.status, answer.err.count("\n")) == (6, 1)
+        assert "certificate is not accepted" in answer.err
+        assert "--ca-file" in answer.err
+        assert issuer.asked == []
+        for args, environ in (
+            (["--ca-file", str(ca_file)], {}),
+            ([], {"OAUTHGUARD_CA_FILE": str(ca_file)}),
+            ([], {"SSL_CERT_FILE": str(ca_file)}),
+        ):
+            assert app.run("token", "--issuer", issuer.issuer, *args, **environ).status == 0
+        url = f"{issuer.issuer}/token"
+        assert app.run("call", "GET", url, OAUTHGUARD_TOKEN="tok-1").status == 6
+        assert app.run("call", "GET", url, "--ca-file", str(ca_file), OAUTHGUARD_TOKEN="tok-1").status == 0
+        plain = issuer.issuer.replace("https", "http")
+        assert app.run("token", "--issuer", plain).status == 6
+    context, ca_file = make_certificate(tmp_path, name="127.0.0.2")
+    with run_scripted(context) as issuer:
+        answer = app.run("token", "--issuer", issuer.issuer, "--ca-file", str(ca_file))
+        assert answer.status == 6
+        assert "mismatch" in answer.err
+
+
+def test_tls_to_a_port_without_it(app: Terminal, scripted: ScriptedIssuer) -> None:
+    answer = app.run("token", "--issuer", scripted.issuer.replace("http", "https"))
+    assert (answer.status, answer.err.count("\n")) == (6, 1)
+    assert "no TLS connection" in answer.err
+
+
+def test_a_ca_file_that_is_none(app: Terminal) -> None:
+    (app.cwd / "empty.pem").write_text("nothing")
+    for path in ("nowhere.pem", "empty.pem"):
+        answer = app.run("token", "--ca-file", path)
+        assert (answer.status, answer.err.count("\n")) == (1, 1)
+        assert path in answer.err
 
 
 def test_introspection_answer_without_active(app: Terminal, scripted: ScriptedIssuer) -> None:
