@@ -33,7 +33,8 @@ def run_command(run: Run, name: str, command: tuple[str, ...]) -> int:
     The client's secret is taken out of that environment: CMD gets a token for its task and no more.
 
     \b
-      oauthguard exec -- sh -c 'curl -H "Authorization: Bearer $OAUTHGUARD_TOKEN" URL'
+      oauthguard exec -- ./deploy.sh
+      oauthguard exec --name API_TOKEN -- npm publish
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise CommandError(USAGE, f"{name!r} is no name for a variable")

@@ -36,7 +36,7 @@ def token(run: Run, form: str, own: bool, name: str) -> None:
 
     \b
       oauthguard token --issuer https://issuer.example --client-id app --scope api
-      curl -H "$(oauthguard token --format header)" https://api.example/
+      oauthguard token --format header | curl -H @- https://api.example/
       eval "$(oauthguard token --format env)"
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
