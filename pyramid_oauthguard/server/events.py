@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "AuthorizationApproved",
+    "AuthorizationDenied",
     "ClientCreated",
     "ClientRevoked",
     "ClientSecretRevoked",
     "ClientSecretRotated",
+    "ConsentRevoked",
     "TokenIssued",
     "TokenRevoked",
     "build_notifier",
@@ -53,6 +56,42 @@ class ClientRevoked:
 
     client_id: str
     token_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationApproved:
+    """A user allowed a client something, and a code or a device was approved for it.
+
+    :ivar scopes: what was allowed, which may be less than was asked for.
+    :ivar remembered: nobody was asked, because the user had allowed it before.
+    """
+
+    client_id: str
+    subject: str
+    scopes: tuple[str, ...]
+    grant_id: str
+    remembered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationDenied:
+    """A client was not allowed what it asked for.
+
+    :ivar by: ``user`` or ``application`` (the hook ``approve``).
+    """
+
+    client_id: str
+    subject: str
+    scopes: tuple[str, ...]
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRevoked:
+    """A user withdrew what they had allowed a client; a :class:`TokenRevoked` came before for each grant that ended."""
+
+    client_id: str
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)

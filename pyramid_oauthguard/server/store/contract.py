@@ -16,12 +16,14 @@ from .records import (
     AccessTokenRecord,
     Client,
     ClientSecret,
+    CodeRecord,
+    Consent,
     Grant,
     RefreshTokenRecord,
     SigningKeyRecord,
 )
 
-__all__ = ["ClientRows", "KeyRows", "Store", "TokenRows", "Unit"]
+__all__ = ["ClientRows", "CodeRows", "ConsentRows", "KeyRows", "Store", "TokenRows", "Unit"]
 
 
 class ClientRows(Protocol):
@@ -53,6 +55,38 @@ class ClientRows(Protocol):
 
     def revoke_client(self, client_id: str, now: float) -> None:
         """End a client; from then on look-ups report its tokens as revoked."""
+
+
+class CodeRows(Protocol):
+    """Authorization codes."""
+
+    def add_code(self, code: CodeRecord) -> None:
+        """Store a code; its grant is stored already."""
+
+    def find_code(self, hashed: bytes) -> CodeRecord | None:
+        """The code, used and expired ones too; ``revoked`` when its grant or its client is."""
+
+    def use_code(self, hashed: bytes, now: float) -> bool:
+        """Take the code; False when it was taken before. Of any number of units that do this at once, one is told True."""
+
+
+class ConsentRows(Protocol):
+    """What users allowed."""
+
+    def add_consent(self, consent: Consent) -> None:
+        """Store an approval."""
+
+    def list_consents(self, subject: str, *, client_id: str | None = None, hold: bool = False) -> tuple[Consent, ...]:
+        """What this user allowed (that client) and has not withdrawn, the oldest first.
+
+        :param hold: until this unit ends, whoever withdraws one of them waits.
+        """
+
+    def withdraw_consents(self, subject: str, client_id: str, now: float) -> bool:
+        """End what this user allowed that client; False when there was nothing."""
+
+    def list_live_grant_ids(self, subject: str, client_id: str) -> tuple[str, ...]:
+        """The grants of this user to that client that are not revoked."""
 
 
 class TokenRows(Protocol):
@@ -98,7 +132,7 @@ class KeyRows(Protocol):
         """Store a key; False, and nothing stored, when its number is taken."""
 
 
-class Unit(ClientRows, TokenRows, KeyRows, Protocol):
+class Unit(ClientRows, CodeRows, ConsentRows, TokenRows, KeyRows, Protocol):
     """One transaction on the store."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:

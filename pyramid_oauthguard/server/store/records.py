@@ -13,6 +13,8 @@ __all__ = [
     "AccessTokenRecord",
     "Client",
     "ClientSecret",
+    "CodeRecord",
+    "Consent",
     "Grant",
     "RefreshTokenRecord",
     "SigningKeyRecord",
@@ -86,6 +88,45 @@ class Grant:
     created_at: float
     auth_time: float | None = None
     revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeRecord:
+    """An authorization code that was handed out (RFC 6749 section 4.1.2).
+
+    :ivar client_id: of its grant; not stored with the code.
+    :ivar redirect_uri: as the request named it, None where it named none.
+    :ivar code_challenge: of S256 (RFC 7636), None where the client was let without.
+    :ivar used_at: when it was redeemed.
+    :ivar revoked: its grant or its client was revoked; only set by a look-up.
+    """
+
+    hash: bytes = field(repr=False)
+    grant_id: str
+    client_id: str
+    redirect_uri: str | None
+    code_challenge: str | None
+    created_at: float
+    expires_at: float
+    used_at: float | None = None
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """One approval by a user on a page: who allowed which client what and when.
+
+    :ivar scopes: what was allowed, which may be less than was shown.
+    :ivar wording: JSON: what the page said that each scope means, also of those that were not allowed.
+    """
+
+    consent_id: str
+    client_id: str
+    subject: str
+    scopes: tuple[str, ...]
+    wording: str
+    allowed_at: float
+    withdrawn_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from zope.interface import implementer
 from ....interfaces import IOAuthStore
 from ..contract import Unit
 from .clients import ClientQueries
+from .codes import CodeQueries
+from .consents import ConsentQueries
 from .engine import WRITING
 from .keys import KeyQueries
 from .models import metadata
@@ -24,7 +26,7 @@ from .tokens import TokenQueries
 __all__ = ["SQLAlchemyStore", "SQLAlchemyUnit"]
 
 
-class SQLAlchemyUnit(ClientQueries, TokenQueries, KeyQueries):
+class SQLAlchemyUnit(ClientQueries, CodeQueries, ConsentQueries, TokenQueries, KeyQueries):
     """See :class:`~pyramid_oauthguard.server.store.contract.Unit`."""
 
     def __init__(self, connection: Connection, callbacks: list[Callable[[], None]]) -> None:

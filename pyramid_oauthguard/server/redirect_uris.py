@@ -1,0 +1,42 @@
+"""Redirect URIs: which one a request may name, and the answer that goes there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import urlencode
+
+__all__ = ["build_answer_uri", "find_default", "is_registered"]
+
+# RFC 8252 section 7.3: on a loopback IP address the port is chosen when the program starts. Not on `localhost`, a name.
+_LOOPBACK: Final = re.compile(r"(http://(?:127(?:\.\d{1,3}){3}|\[::1\]))(:[0-9]{1,5})?((?:[/?][!-\"$-~]*)?)")
+
+
+def is_registered(uri: str, registered: Iterable[str]) -> bool:
+    """Whether ``uri`` is one of these, character for character (RFC 9700 section 4.1.3); only a loopback port may differ."""
+    return any(uri == each or _differs_in_port(uri, each) for each in registered)
+
+
+def find_default(registered: tuple[str, ...]) -> str | None:
+    """The only one that is registered; with several the request must name one (RFC 6749 section 3.1.2.3)."""
+    return registered[0] if len(registered) == 1 else None
+
+
+def build_answer_uri(uri: str, parameters: Mapping[str, str | None]) -> str:
+    """``uri`` with these in its query beside what is there (RFC 6749 section 4.1.2); None is left out."""
+    added = urlencode({name: value for name, value in parameters.items() if value is not None})
+    if "?" not in uri:
+        return f"{uri}?{added}"
+    return f"{uri}{added}" if uri.endswith(("?", "&")) else f"{uri}&{added}"
+
+
+def _differs_in_port(uri: str, registered: str) -> bool:
+    asked, known = _LOOPBACK.fullmatch(uri), _LOOPBACK.fullmatch(registered)
+    if asked is None or known is None or not _is_port(asked[2]):
+        return False
+    return (asked[1], asked[3]) == (known[1], known[3])
+
+
+def _is_port(text: str | None) -> bool:
+    return text is None or 0 < int(text[1:]) < 65536
