@@ -79,10 +79,17 @@ def fetch_metadata(fetcher: Fetcher, issuer: str, url: str | None = None) -> Iss
             found = answer.body.get("issuer")
             if found == issuer:
                 return IssuerMetadata(issuer, answer.body, each, answer.date)
-            why = UnavailableError(
-                "other_issuer", f"{each} describes {found!r}, not {issuer!r}; the two must be equal byte for byte"
-            )
+            why = _explain(each, found, issuer)
     raise why
+
+
+def _explain(url: str, found: object, issuer: str) -> UnavailableError:
+    """Nonsense is an issuer that is not well; another issuer's document is another issuer."""
+    if not isinstance(found, str):
+        return UnavailableError("bad_metadata", f"{url} names no issuer")
+    return UnavailableError(
+        "other_issuer", f"{url} describes {found!r}, not {issuer!r}; the two must be equal byte for byte"
+    )
 
 
 def _try(fetcher: Fetcher, url: str) -> Answer | UnavailableError | None:

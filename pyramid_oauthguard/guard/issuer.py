@@ -100,8 +100,8 @@ class HTTPIssuer:
 
     def _refresh(self, now: float) -> None:
         if self._failure is not None and now - self._failed_at < self._settings.keys_cooldown:
-            # A new one each time: raised again and again, one would grow by a traceback each time.
-            raise UnavailableError(self._failure.reason, self._failure.detail, retry_after=self._failure.retry_after)
+            self._go_on(self._failure)
+            return
         kept = self._region.get(_ENTRY, ignore_expiration=True)
         if self._adopt(kept, now):
             return
@@ -110,13 +110,18 @@ class HTTPIssuer:
         except UnavailableError as error:
             logger.warning("the issuer's metadata can't be fetched: %s", error)
             self._failure, self._failed_at = error, now
-            if self._metadata is None:
-                raise
-            self._fresh_until = now + self._settings.keys_cooldown
+            self._go_on(error)
             return
         entry = {"document": dict(metadata.document), "url": metadata.url, "fetched_at": now}
         self._region.set(_ENTRY, entry)
         self._take(metadata, now)
+
+    def _go_on(self, failure: UnavailableError) -> None:
+        """What the issuer last said holds while it says nothing, but not once another one answers in its place."""
+        if self._metadata is None or failure.reason == "other_issuer":
+            # A new one each time: raised again and again, one would grow by a traceback each time.
+            raise UnavailableError(failure.reason, failure.detail, retry_after=failure.retry_after)
+        self._fresh_until = self._failed_at + self._settings.keys_cooldown
 
     def _adopt(self, kept: Any, now: float) -> bool:
         """Another process's copy from a shared cache, judged as if it came from the issuer."""
