@@ -116,8 +116,8 @@ def _read_secret(row: Setting, given: Mapping[str, Any], key: str) -> Any:
         raise SettingError(key, f"is given twice: here and as {key}_file", "keep one of them")
     try:
         return Path(path).read_text("utf-8").rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+    except (OSError, ValueError, TypeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no path, or no UTF-8 text in it"
         raise SettingError(f"{key}_file", f"can't be read: {why}", f"the file is {path}") from None
 
 
@@ -160,8 +160,8 @@ def as_bool(value: Any) -> bool:
 
 def as_int(value: Any) -> int:
     """A whole number, zero or more."""
-    if isinstance(value, bool):
-        raise ValueError("must be a whole number, not a truth value")
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(f"must be a whole number, not {value!r}")
     try:
         number = int(value)
     except (ValueError, TypeError):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from dogpile.cache import CacheRegion
 from pyramid.interfaces import PHASE0_CONFIG, PHASE2_CONFIG, ISecurityPolicy
 from pyramid.registry import Registry
 from zope.interface import implementer
@@ -35,8 +36,7 @@ def assemble(config: Any) -> None:
 
     def build() -> None:
         settings = parse_settings(registry.settings)
-        more = config.maybe_dotted(settings.principals) if settings.principals else None
-        registry.oauthguard = Guard(registry, settings, more)
+        registry.oauthguard = Guard(registry, settings, settings.principals)
         for mode, verifier in _build_verifiers(registry, settings).items():
             if registry.queryUtility(ITokenVerifier, name=mode) is None:
                 registry.registerUtility(verifier, ITokenVerifier, name=mode)
@@ -81,6 +81,7 @@ class _DeferredIssuer:
     def __init__(self, registry: Registry, settings: GuardSettings) -> None:
         self._registry = registry
         self._settings = settings
+        self._region = _build_metadata_region(settings)  # now, for a wrong setting must not wait for the first request
         self._lock = threading.Lock()
         self._issuer: Any = None
         self.listener: _Listener | None = None
@@ -96,14 +97,14 @@ class _DeferredIssuer:
             with self._lock:
                 if self._issuer is None:
                     issuer = self._registry.queryUtility(IIssuer, name=self._settings.issuer)
-                    issuer = issuer or build_http_issuer(self._settings)
+                    issuer = issuer or build_http_issuer(self._settings, self._region)
                     issuer.subscribe(self.listener)
                     self._issuer = issuer
         return self._issuer
 
 
-def build_http_issuer(settings: GuardSettings) -> HTTPIssuer:
-    """The issuer of the settings, over HTTP."""
+def build_http_issuer(settings: GuardSettings, region: CacheRegion | None = None) -> HTTPIssuer:
+    """The issuer of the settings, over HTTP. ``region`` keeps its metadata."""
     fetcher = Fetcher(
         timeout=settings.http_timeout,
         max_bytes=settings.http_max_bytes,
@@ -111,7 +112,11 @@ def build_http_issuer(settings: GuardSettings) -> HTTPIssuer:
         pause=min(5.0, settings.keys_cooldown),
     )
     lifetime = settings.find_expiration("metadata", _DAY)
-    return HTTPIssuer(settings, fetcher, _build_region(settings, "metadata", lifetime), lifetime=lifetime)
+    return HTTPIssuer(settings, fetcher, region or _build_metadata_region(settings), lifetime=lifetime)
+
+
+def _build_metadata_region(settings: GuardSettings) -> CacheRegion:
+    return _build_region(settings, "metadata", settings.find_expiration("metadata", _DAY))
 
 
 def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, Any]:
@@ -139,7 +144,7 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, A
     return {"local": local, "remote": RemoteVerifier(settings, local, introspector)}
 
 
-def _build_region(settings: GuardSettings, name: str, expiration_time: float) -> Any:
+def _build_region(settings: GuardSettings, name: str, expiration_time: float) -> CacheRegion:
     secret = settings.introspection_client_secret or ""
     mangler = build_key_mangler(f"{secret}\0{settings.issuer}\0{' '.join(settings.audience)}\0{name}")
     try:

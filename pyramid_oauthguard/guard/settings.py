@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from pyramid.path import DottedNameResolver
 
 from ..errors import SettingError
 from ..settings import (
@@ -54,7 +56,7 @@ class GuardSettings:
     jwks_uri: str | None
     introspection_endpoint: str | None
     introspection_client_id: str | None
-    introspection_client_secret: str | None
+    introspection_client_secret: str | None = field(repr=False)
     introspection_auth_method: str
     introspection_require_audience: bool
     http_timeout: float
@@ -124,13 +126,33 @@ def _as_timeout(value: Any) -> float:
     return seconds
 
 
+def _as_size(value: Any) -> int:
+    size = as_int(value)
+    if not size:
+        raise ValueError("must be more than 0: no answer of the issuer is so short")
+    return size
+
+
+def _as_callable(value: Any) -> Any:
+    try:
+        found = DottedNameResolver(None).maybe_resolve(value)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"names nothing that can be imported: {error}") from error
+    if not callable(found):
+        raise ValueError(f"must name a callable, not {value!r}")
+    return found
+
+
 def _as_cache(value: Any) -> dict[str, Any]:
     options = {key: text.strip() if isinstance(text, str) else text for key, text in dict(value).items()}
     for key in options:
         if key not in {"backend", "expiration_time"} and not key.startswith("arguments."):
             raise ValueError(f"{key!r} is not backend, expiration_time or arguments.*")
     if "expiration_time" in options:
-        options["expiration_time"] = as_duration(options["expiration_time"])
+        try:
+            options["expiration_time"] = as_duration(options["expiration_time"])
+        except ValueError as error:
+            raise ValueError(f"expiration_time {error}") from error
     return options
 
 
@@ -147,7 +169,7 @@ TABLE: Final = (
     Setting("realm", _as_realm, "api", "The realm named in challenges."),
     Setting("scope_claim", as_list, ("scope", "scp"), "Claims that hold the scopes, the first present is used; a space-separated string or a list."),
     Setting("role_claim", as_str, None, "Dotted path of the claim that holds roles, such as `realm_access.roles`; gives `role:` principals."),
-    Setting("principals", lambda value: value, None, "Dotted name of `callable(access_token, request)` that returns more principals."),
+    Setting("principals", _as_callable, None, "Dotted name of `callable(access_token, request)` that returns more principals."),
     Setting("metadata_url", as_url, None, "Where the issuer's metadata is, if not at its well-known URLs."),
     Setting("jwks_uri", as_url, None, "Where the issuer's keys are, if not where its metadata says."),
     Setting("introspection.endpoint", as_url, None, "Where tokens are introspected, if not where the metadata says."),
@@ -156,7 +178,7 @@ TABLE: Final = (
     Setting("introspection.auth_method", as_choice("client_secret_basic", "client_secret_post", "none"), "client_secret_basic", "How it authenticates there (RFC 7591 section 2)."),
     Setting("introspection.require_audience", as_bool, True, "`false` accepts an opaque token whose introspection names no `aud`. It costs this: a token made for any other API of the same issuer is then good here."),
     Setting("http.timeout", _as_timeout, 5.0, "Seconds for one call to the issuer in all, the last byte included."),
-    Setting("http.max_bytes", as_int, 1_048_576, "A longer answer of the issuer is refused."),
+    Setting("http.max_bytes", _as_size, 1_048_576, "A longer answer of the issuer is refused."),
     Setting("http.ca_file", _as_ca_file, None, "PEM file of the certificate authorities to trust instead of the system's."),
     Setting("cache.metadata.*", _as_cache, {}, _CACHE_HELP + "Issuer metadata, one day."),
     Setting("cache.jwks.*", _as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest a withdrawn key stays accepted while the issuer answers."),
