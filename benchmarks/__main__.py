@@ -11,7 +11,7 @@ from .harness.measure import Options
 from .harness.report import describe_machine, render, write
 
 #: In the order of their answers in docs/benchmarks.md; with what they answer in a quick run.
-QUESTIONS: Final = ("warm", "cold")
+QUESTIONS: Final = ("warm", "cold", "served", "live")
 QUICK: Final = ("warm", "cold")
 
 
@@ -22,14 +22,14 @@ def main() -> None:
     parser.add_argument(
         "--no-peers", dest="peers", action="store_false", help="without the other libraries; writes nothing"
     )
-    parser.add_argument("--pairs", type=int, help="interleaved pairs behind each median (15; quick: 9)")
+    parser.add_argument("--pairs", type=int, help="interleaved pairs behind each median (31; quick: 21)")
     given = parser.parse_args()
     unknown = set(given.questions) - set(QUESTIONS)
     if unknown:
         parser.error(f"no such question: {', '.join(sorted(unknown))}")
     options = Options(
-        pairs=given.pairs or (9 if given.quick else 15),
-        seconds=0.1 if given.quick else 0.15,
+        pairs=given.pairs or (21 if given.quick else 31),
+        seconds=0.03 if given.quick else 0.05,
         quick=given.quick,
         peers=given.peers and not given.quick,
     )

@@ -24,8 +24,8 @@ class Options:
     :ivar peers: measure the other libraries, too; installs them.
     """
 
-    pairs: int = 15
-    seconds: float = 0.15
+    pairs: int = 31
+    seconds: float = 0.05
     quick: bool = False
     peers: bool = True
 
@@ -78,8 +78,13 @@ def _calibrate(operation: Operation, seconds: float) -> int:
 
 
 def _time(operation: Operation, count: int) -> float:
-    """Seconds of this thread's CPU for one operation."""
+    """Seconds of this thread's CPU for one operation.
+
+    Samples are short and many: what else runs on the machine then spoils some of them, and the median none.
+    """
     gc.collect()
+    for _ in range(1 + count // 10):  # the collector has swept the caches
+        operation()
     rounds = range(count)
     begun = time.thread_time_ns()
     for _ in rounds:
