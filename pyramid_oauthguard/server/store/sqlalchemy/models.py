@@ -22,12 +22,14 @@ from sqlalchemy import (
 
 __all__ = [
     "access_tokens",
+    "assertions",
     "audit",
     "client_secrets",
     "clients",
     "codes",
     "consents",
     "device_codes",
+    "device_tries",
     "grants",
     "metadata",
     "refresh_tokens",
@@ -172,11 +174,27 @@ device_codes = Table(
     Column("status", String(16), nullable=False),
     Column("interval", Double, nullable=False),
     Column("polled_at", Double),
-    Column("tries", Integer, nullable=False, server_default="0"),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False, index=True),
     Column("used_at", Double),
     CheckConstraint("status in ('pending', 'approved', 'denied')", name="status"),
+)
+
+# Wrong user codes that a signed-in user has typed since a moment; RFC 8628 section 5.1.
+device_tries = Table(
+    "oauth_device_tries",
+    metadata,
+    Column("subject", _SUBJECT, primary_key=True),
+    Column("tries", Integer, nullable=False),
+    Column("since", Double, nullable=False, index=True),
+)
+
+# Client assertions that were accepted, so that none is twice (RFC 7523 section 3); kept until they expire.
+assertions = Table(
+    "oauth_assertions",
+    metadata,
+    Column("hash", _HASH, primary_key=True),
+    Column("expires_at", Double, nullable=False, index=True),
 )
 
 signing_keys = Table(
