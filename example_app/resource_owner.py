@@ -10,7 +10,7 @@ from pyramid.response import Response
 
 from .database import open_session
 from .models import User
-from .users import find_signed_in
+from .users import find_sign_in_time, find_signed_in
 
 __all__ = ["ResourceOwner"]
 
@@ -33,6 +33,16 @@ class ResourceOwner:
     def approve(self, request: Request, authorization: Any) -> bool:
         """Everybody may use every client here."""
         return True
+
+    def auth_time(self, request: Request) -> float | None:
+        """When they signed in."""
+        return find_sign_in_time(request)
+
+    def user_name(self, subject: str) -> str | None:
+        """What the consent page calls them."""
+        with open_session(self._registry) as db:
+            user = db.get(User, subject)
+            return user.name if user else None
 
     def is_active(self, subject: str) -> bool:
         """Whether there still is such a user: with a user their tokens end, too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -12,11 +13,12 @@ from sqlalchemy.orm import Session
 
 from .models import User
 
-__all__ = ["check_password", "find_signed_in", "hash_password", "sign_in", "sign_out"]
+__all__ = ["check_password", "find_sign_in_time", "find_signed_in", "hash_password", "sign_in", "sign_out"]
 
 _HASHER: Final = PasswordHasher()
 _MAX_PASSWORD: Final = 1000
 _SIGNED_IN: Final = "user"
+_SINCE: Final = "since"
 
 
 def hash_password(password: str) -> str:
@@ -42,6 +44,7 @@ def sign_in(request: Request, user: User) -> None:
     """Begin a new session for ``user``: nothing of the one before is kept, so nobody can prepare it for them."""
     request.session.invalidate()
     request.session[_SIGNED_IN] = user.id
+    request.session[_SINCE] = int(time.time())
 
 
 def sign_out(request: Request) -> None:
@@ -54,6 +57,12 @@ def find_signed_in(request: Request) -> User | None:
     user_id = request.session.get(_SIGNED_IN)
     user: User | None = request.db.get(User, user_id) if user_id else None
     return user
+
+
+def find_sign_in_time(request: Request) -> float | None:
+    """When the user of this session signed in, in seconds since the epoch."""
+    since: float | None = request.session.get(_SINCE)
+    return since
 
 
 def _find_by_name(db: Session, name: str) -> User | None:

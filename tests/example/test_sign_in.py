@@ -172,6 +172,7 @@ def test_a_user_who_is_gone_is_active_no_more(tmp_path: Path) -> None:
     with open_session(app.registry) as db:
         user = db.scalars(select(User)).one()
         assert owner.is_active(user.id)
+        assert owner.user_name(user.id) == "demo"
         assert not owner.is_active("nobody")
         db.delete(user)
         db.commit()
