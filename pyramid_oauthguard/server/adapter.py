@@ -26,6 +26,7 @@ from .client_authentication import authenticate, build_refusal, find_credentials
 from .entitlement import choose_audiences, choose_scopes
 from .events import TokenIssued
 from .parameters import Parameters, read_body
+from .redirect_uris import find_default, is_registered
 from .service import Service
 from .store.contract import Unit
 from .store.records import Client, ClientSecret, RefreshTokenRecord
@@ -47,9 +48,10 @@ class OAuthClient(ClientMixin):
         return self.record.client_id
 
     def get_default_redirect_uri(self) -> str | None:
-        """The only one that is registered; with several the request must name one (RFC 6749 section 3.1.2.3)."""
-        uris = self.record.redirect_uris
-        return uris[0] if len(uris) == 1 else None
+        return find_default(self.record.redirect_uris)
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        return is_registered(redirect_uri, self.record.redirect_uris)
 
     def get_allowed_scope(self, scope: str | None) -> str:
         return " ".join(choose_scopes(self.record, self._service.settings, scope))

@@ -8,13 +8,14 @@ from typing import Any
 
 from ..errors import UnavailableError
 from ..interfaces import IIssuer, IOAuthStore
+from . import pages
 from .clients import ClientRegistry, IClientRegistry
 from .directives import IAddedGrants, IResourceOwner
 from .embedded import EmbeddedIssuer
 from .endpoints import ENDPOINTS
 from .events import build_notifier
 from .grants import GRANTS
-from .registration import DEVICE_CODE
+from .registration import DEVICE_CODE, USER_GRANTS
 from .service import GrantEntry, IService, Service, build_pepper, build_store
 from .settings import ServerSettings, parse_settings
 from .signing import KeyRing
@@ -30,6 +31,8 @@ _REGISTRABLE = frozenset({"client_credentials", "authorization_code", "refresh_t
 def add_endpoints(config: Any) -> None:
     """Read the settings and add the routes and views."""
     settings = _read_settings(config.registry)
+    if USER_GRANTS.intersection(settings.grants):
+        pages.include(config, settings)
     for endpoint in ENDPOINTS:
         endpoint.include(config, settings)
 
@@ -76,7 +79,11 @@ def build_service(registry: Any, settings: ServerSettings) -> tuple[Service, Emb
 
 
 def _find_grants(registry: Any) -> Mapping[str, GrantEntry]:
-    return {**GRANTS, **(registry.queryUtility(IAddedGrants) or {})}
+    """The grants that can be on. Nobody can allow a client anything where the application knows no users."""
+    owner = registry.queryUtility(IResourceOwner)
+    off = frozenset() if hasattr(owner, "user") and hasattr(owner, "sign_in") else USER_GRANTS
+    built_in = {name: grant for name, grant in GRANTS.items() if name not in off}
+    return {**built_in, **(registry.queryUtility(IAddedGrants) or {})}
 
 
 def _read_settings(registry: Any) -> ServerSettings:

@@ -10,7 +10,7 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from .settings import ServerSettings
 from .store.records import Client
 
-__all__ = ["InvalidTargetError", "choose_audiences", "choose_scopes", "find_audiences"]
+__all__ = ["InvalidTargetError", "choose_audiences", "choose_scopes", "find_audiences", "narrow_audiences"]
 
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 
@@ -46,6 +46,16 @@ def choose_scopes(client: Client, settings: ServerSettings, requested: str | Non
 def find_audiences(client: Client, settings: ServerSettings) -> tuple[str, ...]:
     """The audiences that the client was registered for; the server's default where it names none."""
     return client.audiences or settings.audience
+
+
+def narrow_audiences(granted: tuple[str, ...], resources: tuple[str, ...]) -> tuple[str, ...]:
+    """The audience of a token of a grant: those asked for, or all that it was given (RFC 8707 section 2.2).
+
+    :raises InvalidTargetError: a resource that the grant is not for.
+    """
+    if not set(resources) <= set(granted):
+        raise InvalidTargetError
+    return tuple(dict.fromkeys(resources)) or granted
 
 
 def choose_audiences(client: Client, settings: ServerSettings, resources: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ Errors are Authlib's; their descriptions hold nothing of the request but the nam
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
-__all__ = ["Parameters", "read_body", "read_query"]
+__all__ = ["Parameters", "find_sound", "read_body", "read_query", "read_text"]
 
 MAX_BODY: Final = 64 * 1024
 MAX_FIELDS: Final = 100
@@ -77,6 +78,27 @@ def read_body(request: Any) -> Parameters:
 def read_query(request: Any) -> Parameters:
     """The query of a GET; see :func:`read_body`."""
     return _build(_parse(request.query_string))
+
+
+def read_text(text: str) -> Parameters:
+    """Parameters that are form-encoded in ``text``; see :func:`read_body`."""
+    return _build(_parse(text))
+
+
+def find_sound(text: str, names: Iterable[str]) -> dict[str, str | None]:
+    """Of these parameters the ones that can be relied on although others can't: sent once, or None where not sent.
+
+    One that is repeated or malformed is left out. Raises nothing.
+    """
+    try:
+        pairs = _parse(text)
+    except InvalidRequestError:
+        return {}
+    found: dict[str, str | None] = {}
+    for name in names:
+        with suppress(InvalidRequestError):
+            found[name] = _build([pair for pair in pairs if pair[0] == name]).values.get(name)
+    return found
 
 
 def _read(request: Any) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "ACCESS_PREFIX",
+    "CODE_PREFIX",
     "REFRESH_PREFIX",
     "SECRET_PREFIX",
     "OpaqueValue",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 ACCESS_PREFIX = "ogat_"
+CODE_PREFIX = "ogac_"
 REFRESH_PREFIX = "ogrt_"
 SECRET_PREFIX = "ogcs_"  # noqa: S105  # a public prefix
 

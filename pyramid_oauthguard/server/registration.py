@@ -12,6 +12,7 @@ from .store.records import CLIENT, RESOURCE_SERVER, Client
 
 __all__ = [
     "DEVICE_CODE",
+    "USER_GRANTS",
     "RegistrationError",
     "as_grant",
     "build_client",
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
-_USER_GRANTS = frozenset({"authorization_code", DEVICE_CODE})
+USER_GRANTS = frozenset({"authorization_code", DEVICE_CODE})
 _VSCHAR = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.1, A.2
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 appendix A.4
 _URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")  # RFC 3986 section 2
@@ -136,7 +137,7 @@ def _check_grants(client: Client, known: frozenset[str]) -> None:
         raise RegistrationError("grants", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
     if "authorization_code" in client.grants and not client.redirect_uris:
         raise RegistrationError("redirect_uris", "authorization_code needs at least one")
-    if "refresh_token" in client.grants and not _USER_GRANTS.intersection(client.grants):
+    if "refresh_token" in client.grants and not USER_GRANTS.intersection(client.grants):
         raise RegistrationError("grants", "refresh_token comes with authorization_code or device_code")
 
 

@@ -22,8 +22,8 @@ __all__ = ["GrantEntry", "IService", "ResourceOwner", "Service", "build_pepper",
 class ResourceOwner(Protocol):
     """What an application answers about its users; given to ``config.set_resource_owner``.
 
-    A method that an object does not have is not asked: :meth:`is_active` is then True for everyone, and without the
-    others there is no authorization endpoint.
+    Without :meth:`user` and :meth:`sign_in` there is no authorization endpoint. The others may be left out: everyone may
+    then approve and is active, and nobody has a name.
     """
 
     def user(self, request: Any) -> str | None:
@@ -33,7 +33,14 @@ class ResourceOwner(Protocol):
         """A response that has the user sign in and come back to ``request.url``."""
 
     def approve(self, request: Any, authorization: Any) -> bool:
-        """Whether this user may approve this request at all."""
+        """Whether this user may approve this request at all; ``authorization`` is an
+        :class:`~pyramid_oauthguard.server.authorization_request.AuthorizationRequest`."""
+
+    def auth_time(self, request: Any) -> float | None:
+        """When the user signed in, in seconds since the epoch; becomes the claim ``auth_time``."""
+
+    def user_name(self, subject: str) -> str | None:
+        """What pages call this user."""
 
     def is_active(self, subject: str) -> bool:
         """Whether this user may still be acted for: the tokens of one who may not are inactive."""

@@ -1,16 +1,16 @@
 """The endpoints: one module each, with two functions.
 
 ``include(config, settings)`` adds its route and its views; ``describe(service, locate)`` returns its members of the
-metadata (RFC 8414 section 2), where ``locate(route_name)`` is the URL of a route. A new endpoint is one file and one
-line in this table.
+metadata (RFC 8414 section 2), where ``locate(route_name)`` is the URL of a route. An endpoint whose grant is not in
+``settings.grants`` adds and says nothing. A new endpoint is one file and one line in this table.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from . import introspect, jwks, metadata, revoke, token
+from . import applications, authorize, introspect, jwks, metadata, revoke, token
 
 __all__ = ["ENDPOINTS"]
 
-ENDPOINTS: Final = (token, revoke, introspect, jwks, metadata)
+ENDPOINTS: Final = (token, revoke, introspect, jwks, metadata, authorize, applications)

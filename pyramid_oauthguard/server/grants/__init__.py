@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..pkce import S256Challenge
 from ..service import GrantEntry
+from .authorization_code import AuthorizationCode
 from .client_credentials import ClientCredentials
 
 __all__ = ["GRANTS"]
 
 GRANTS: Final[dict[str, GrantEntry]] = {
+    "authorization_code": GrantEntry(AuthorizationCode, (S256Challenge(),)),
     "client_credentials": GrantEntry(ClientCredentials),
 }

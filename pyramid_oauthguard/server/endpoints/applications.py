@@ -1,0 +1,86 @@
+"""GET and POST /applications: what the user who is signed in allowed, and the way to withdraw it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..consent import check_subject, withdraw
+from ..pages import answer_errors_on_page, redirect, render_page
+from ..parameters import read_body, read_query
+from ..registration import USER_GRANTS
+from ..resource_owner import find_user, find_user_name, sign_in
+from ..service import Service, find_service
+from ..settings import ServerSettings
+from ..store.records import Client, Consent
+from ..tickets import FIELD, open_ticket, seal_ticket
+from .views import add_endpoint
+
+__all__ = ["describe", "include"]
+
+ROUTE: Final = "oauthguard.applications"
+PURPOSE: Final = "withdraw"
+
+
+def include(config: Any, settings: ServerSettings) -> None:
+    """Add the route and its views."""
+    if not USER_GRANTS.intersection(settings.grants):
+        return
+    views = {"GET": answer_errors_on_page(show_applications), "POST": answer_errors_on_page(answer_withdrawal)}
+    add_endpoint(config, ROUTE, f"{settings.path}/applications", views)
+
+
+def show_applications(request: Any) -> Any:
+    """Each application with what it may do, and a button to end that."""
+    service = find_service(request)
+    withdrawn = "withdrawn" in read_query(request).values
+    subject = find_user(service, request)
+    if subject is None:
+        return sign_in(service, request)
+    return render_page(
+        request,
+        "applications",
+        action=request.route_path(ROUTE),
+        applications=_list_applications(service, subject),
+        user_name=find_user_name(service, subject),
+        withdrawn=withdrawn,
+    )
+
+
+def answer_withdrawal(request: Any) -> Any:
+    """Withdraw what the ticket names, and show what is left."""
+    service = find_service(request)
+    form = read_body(request)
+    subject = find_user(service, request)
+    ticket = open_ticket(service.pepper, PURPOSE, form.values.get(FIELD), subject=subject)
+    if ticket is None or subject is None:
+        return render_page(request, "error", status=400, code="expired_page", description="")
+    withdraw(service, subject, ticket["client_id"])
+    return redirect(request.route_path(ROUTE, _query={"withdrawn": "1"}))
+
+
+def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
+    """It is for people: no client looks for it."""
+    return {}
+
+
+def _list_applications(service: Service, subject: str) -> list[dict[str, Any]]:
+    by_client: dict[str, list[Consent]] = {}
+    with service.store.reading() as unit:
+        check_subject(unit, subject)
+        for consent in unit.list_consents(subject):
+            by_client.setdefault(consent.client_id, []).append(consent)
+        found = [(unit.find_client(client_id), consents) for client_id, consents in by_client.items()]
+    live = [(client, consents) for client, consents in found if client is not None and client.revoked_at is None]
+    return [_describe_application(service, subject, client, consents) for client, consents in live]
+
+
+def _describe_application(service: Service, subject: str, client: Client, consents: list[Consent]) -> dict[str, Any]:
+    scopes = dict.fromkeys(scope for consent in consents for scope in consent.scopes)
+    return {
+        "name": client.name,
+        "scopes": [service.settings.scopes.get(scope, scope) for scope in scopes],
+        "allowed_on": time.strftime("%Y-%m-%d", time.gmtime(consents[-1].allowed_at)),
+        "ticket": seal_ticket(service.pepper, PURPOSE, {"client_id": client.client_id}, subject=subject),
+    }

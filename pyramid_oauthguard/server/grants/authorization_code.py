@@ -1,0 +1,153 @@
+"""A user allows a client, and the client redeems a code for it (RFC 6749 section 4.1)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from authlib.oauth2.base import OAuth2Error
+from authlib.oauth2.rfc6749.errors import (
+    InvalidGrantError,
+    InvalidRequestError,
+    UnauthorizedClientError,
+)
+from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
+
+from ..adapter import OAuthClient, OAuthRequest, TokenAnswer
+from ..client_authentication import BASIC, NONE, POST
+from ..entitlement import choose_audiences, narrow_audiences
+from ..redirect_uris import find_default, is_registered
+from ..revocation import revoke_grant
+from ..store.records import CodeRecord, Grant
+from ..user_tokens import issue
+
+__all__ = ["AuthorizationCode"]
+
+
+class AuthorizationCode(AuthorizationCodeGrant):
+    """Authlib's checks of both endpoints, told apart where it tells too little; the code is taken by one winner."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, POST, NONE)
+
+    # The authorization endpoint.
+
+    @classmethod
+    def check_authorization_endpoint(cls, request: OAuthRequest) -> bool:
+        return True  # a wrong response type is told the client, at a redirect URI that is looked at first
+
+    @staticmethod
+    def validate_authorization_redirect_uri(request: OAuthRequest, client: OAuthClient) -> str:
+        named, registered = request.payload.redirect_uri, client.record.redirect_uris
+        if named is None:
+            default = find_default(registered)
+            if default is None:
+                raise InvalidRequestError("The parameter redirect_uri is missing.")
+            return default
+        if not is_registered(named, registered):
+            raise InvalidRequestError("The parameter redirect_uri is none that the client has registered.")
+        uri: str = named
+        return uri
+
+    def validate_authorization_request(self) -> str:
+        """The redirect URI of a request that is good, and ``request.audiences`` set.
+
+        :raises OAuth2Error: with ``redirect_uri`` where the client may be told.
+        """
+        try:
+            redirect_uri: str = super().validate_authorization_request()
+        except UnauthorizedClientError as error:
+            raise self._tell_apart(error.redirect_uri) from None
+        try:
+            self._check_the_rest()
+        except OAuth2Error as error:
+            error.redirect_uri = redirect_uri
+            raise
+        return redirect_uri
+
+    def _check_the_rest(self) -> None:
+        request = self.request
+        if request.form.get("response_mode", "query") != "query":
+            raise InvalidRequestError("The parameter response_mode must be query.")
+        resources = request.parameters.get_all("resource")
+        request.audiences = choose_audiences(request.client.record, self.server.service.settings, resources)
+
+    def _tell_apart(self, redirect_uri: str) -> OAuth2Error:
+        response_type = self.request.payload.response_type
+        if response_type is None:
+            return InvalidRequestError("The parameter response_type is missing.", redirect_uri=redirect_uri)
+        if response_type not in self.RESPONSE_TYPES:
+            return _UnsupportedResponseType(redirect_uri=redirect_uri)
+        return UnauthorizedClientError("The client is not registered for this grant.", redirect_uri=redirect_uri)
+
+    # The token endpoint.
+
+    def query_authorization_code(self, code: str, client: OAuthClient) -> _Code:
+        service = self.server.service
+        with service.store.reading() as unit:
+            record = unit.find_code(service.pepper.hash_code(code))
+            grant = unit.find_grant(record.grant_id) if record else None
+        if record is None or grant is None or record.client_id != client.get_client_id():
+            raise _build_refusal()
+        if record.used_at is not None:
+            self._end_stolen(record)
+        if record.revoked or time.time() >= record.expires_at or not service.is_active_user(grant.subject):
+            raise _build_refusal()
+        return _Code(record, grant)
+
+    def create_token_response(self) -> tuple[int, TokenAnswer, Any]:
+        code: _Code = self.request.authorization_code
+        audiences = narrow_audiences(code.grant.audiences, self.request.parameters.get_all("resource"))
+        with self.server.service.store.writing() as unit:
+            won = unit.use_code(code.record.hash, time.time())
+            if won:
+                answer = issue(
+                    self.server,
+                    unit,
+                    self.request.client.record,
+                    code.grant,
+                    scopes=code.grant.scopes,
+                    audiences=audiences,
+                    grant_type=self.GRANT_TYPE,
+                )
+        if not won:
+            self._end_stolen(code.record)
+        return 200, answer, self.TOKEN_RESPONSE_HEADER
+
+    def _end_stolen(self, code: CodeRecord) -> None:
+        """A code that comes twice has been in two hands: end all that came of it (RFC 6749 section 4.1.2).
+
+        The transaction is its own, for the answer is an error, at which the application's is rolled back.
+        """
+        service = self.server.service
+        with service.store.writing() as unit:
+            revoke_grant(service, unit, code.grant_id, client_id=code.client_id, reason="code_reuse")
+        raise _build_refusal()
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A code as Authlib asks it."""
+
+    record: CodeRecord
+    grant: Grant
+
+    @property
+    def code_challenge(self) -> str | None:
+        return self.record.code_challenge
+
+    @property
+    def code_challenge_method(self) -> str:
+        return "S256"
+
+    def get_redirect_uri(self) -> str | None:
+        return self.record.redirect_uri
+
+
+class _UnsupportedResponseType(OAuth2Error):
+    error = "unsupported_response_type"
+    description = "The parameter response_type must be code."
+
+
+def _build_refusal() -> InvalidGrantError:
+    return InvalidGrantError("The code is invalid, expired, used, or another client's.")

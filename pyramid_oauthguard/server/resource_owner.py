@@ -1,0 +1,44 @@
+"""What the application answers about its users, with an answer for what it leaves open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .authorization_request import AuthorizationRequest
+from .service import Service
+
+__all__ = ["approves", "find_auth_time", "find_user", "find_user_name", "sign_in"]
+
+
+def find_user(service: Service, request: Any) -> str | None:
+    """The ``sub`` of the user signed in, as the application says it; not checked."""
+    found: str | None = service.owner.user(request)
+    return found
+
+
+def sign_in(service: Service, request: Any) -> Any:
+    """The application's response that has the user sign in and come back to this address; no cache keeps it, and it does not
+    tell the sign-in page's links where the user came from."""
+    response = service.owner.sign_in(request)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    return response
+
+
+def approves(service: Service, request: Any, authorization: AuthorizationRequest) -> bool:
+    """Whether the application lets this user approve this request; it does unless it has a hook that says no."""
+    approve = getattr(service.owner, "approve", None)
+    return approve is None or bool(approve(request, authorization))
+
+
+def find_auth_time(service: Service, request: Any) -> float | None:
+    """When the user signed in, where the application says so (RFC 9068 section 2.2.1)."""
+    hook = getattr(service.owner, "auth_time", None)
+    found = None if hook is None else hook(request)
+    return None if found is None else float(found)
+
+
+def find_user_name(service: Service, subject: str) -> str | None:
+    """What a page calls this user, where the application says so."""
+    hook = getattr(service.owner, "user_name", None)
+    return None if hook is None else hook(subject)
