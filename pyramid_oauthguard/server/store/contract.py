@@ -23,7 +23,7 @@ from .records import (
     SigningKeyRecord,
 )
 
-__all__ = ["ClientRows", "CodeRows", "ConsentRows", "KeyRows", "Store", "TokenRows", "Unit"]
+__all__ = ["ClientRows", "CodeRows", "ConsentRows", "KeyRows", "RefreshRows", "Store", "TokenRows", "Unit"]
 
 
 class ClientRows(Protocol):
@@ -90,7 +90,7 @@ class ConsentRows(Protocol):
 
 
 class TokenRows(Protocol):
-    """Grants and the tokens that came of them."""
+    """Grants and access tokens."""
 
     def add_grant(self, grant: Grant) -> None:
         """Store a grant."""
@@ -110,16 +110,24 @@ class TokenRows(Protocol):
     def revoke_access_token(self, token_id: str, now: float) -> bool:
         """End one access token; False when it had ended before or doesn't exist."""
 
+    def list_live_token_ids(
+        self, *, now: float, grant_id: str | None = None, client_id: str | None = None
+    ) -> tuple[str, ...]:
+        """The ``jti`` of the access tokens of a grant, or of a client, that are neither expired nor revoked."""
+
+
+class RefreshRows(Protocol):
+    """Refresh tokens, each of which is replaced when it is used."""
+
     def add_refresh_token(self, token: RefreshTokenRecord) -> None:
         """Store a refresh token."""
 
     def find_refresh_token(self, hashed: bytes) -> RefreshTokenRecord | None:
         """The token, rotated ones too; ``revoked`` when it, its grant or its client is."""
 
-    def list_live_token_ids(
-        self, *, now: float, grant_id: str | None = None, client_id: str | None = None
-    ) -> tuple[str, ...]:
-        """The ``jti`` of the access tokens of a grant, or of a client, that are neither expired nor revoked."""
+    def use_refresh_token(self, hashed: bytes, successor_id: str, now: float) -> bool:
+        """Replace the token by another, which is stored apart; False when it was replaced before. Of any number of units
+        that do this at once, one is told True."""
 
 
 class KeyRows(Protocol):
@@ -132,7 +140,7 @@ class KeyRows(Protocol):
         """Store a key; False, and nothing stored, when its number is taken."""
 
 
-class Unit(ClientRows, CodeRows, ConsentRows, TokenRows, KeyRows, Protocol):
+class Unit(ClientRows, CodeRows, ConsentRows, TokenRows, RefreshRows, KeyRows, Protocol):
     """One transaction on the store."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -20,13 +20,14 @@ from .consents import ConsentQueries
 from .engine import WRITING
 from .keys import KeyQueries
 from .models import metadata
+from .refresh import RefreshQueries
 from .rows import storage_errors
 from .tokens import TokenQueries
 
 __all__ = ["SQLAlchemyStore", "SQLAlchemyUnit"]
 
 
-class SQLAlchemyUnit(ClientQueries, CodeQueries, ConsentQueries, TokenQueries, KeyQueries):
+class SQLAlchemyUnit(ClientQueries, CodeQueries, ConsentQueries, TokenQueries, RefreshQueries, KeyQueries):
     """See :class:`~pyramid_oauthguard.server.store.contract.Unit`."""
 
     def __init__(self, connection: Connection, callbacks: list[Callable[[], None]]) -> None:

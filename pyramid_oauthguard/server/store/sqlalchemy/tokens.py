@@ -1,4 +1,4 @@
-"""Grants, access tokens and refresh tokens."""
+"""Grants and access tokens."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, insert, literal_column, or_, select, update
 
-from ..records import AccessTokenRecord, Grant, RefreshTokenRecord
-from .models import access_tokens, clients, grants, refresh_tokens
+from ..records import AccessTokenRecord, Grant
+from .models import access_tokens, clients, grants
 from .rows import Rows, as_text, as_words
 
-__all__ = ["TokenQueries"]
+__all__ = ["TokenQueries", "is_revoked"]
 
 
-def _is_revoked(*ends: ColumnElement[Any]) -> ColumnElement[int]:
+def is_revoked(*ends: ColumnElement[Any]) -> ColumnElement[int]:
+    """The column ``revoked`` of a look-up: whether any of these times is set."""
     return case((or_(*(end.is_not(None) for end in ends)), literal_column("1")), else_=literal_column("0")).label(
         "revoked"
     )
@@ -31,28 +32,10 @@ _ACCESS_TOKEN = select(
     access_tokens.c.expires_at,
     access_tokens.c.grant_id,
     access_tokens.c.key_id,
-    _is_revoked(access_tokens.c.revoked_at, clients.c.revoked_at, grants.c.revoked_at),
+    is_revoked(access_tokens.c.revoked_at, clients.c.revoked_at, grants.c.revoked_at),
 ).select_from(
     access_tokens.join(clients, access_tokens.c.client_id == clients.c.client_id).outerjoin(
         grants, access_tokens.c.grant_id == grants.c.grant_id
-    )
-)
-_REFRESH_TOKEN = select(
-    refresh_tokens.c.token_id,
-    refresh_tokens.c.hash,
-    refresh_tokens.c.grant_id,
-    grants.c.client_id,
-    grants.c.subject,
-    refresh_tokens.c.scopes,
-    refresh_tokens.c.audiences,
-    refresh_tokens.c.issued_at,
-    refresh_tokens.c.expires_at,
-    refresh_tokens.c.used_at,
-    refresh_tokens.c.successor_id,
-    _is_revoked(refresh_tokens.c.revoked_at, clients.c.revoked_at, grants.c.revoked_at),
-).select_from(
-    refresh_tokens.join(grants, refresh_tokens.c.grant_id == grants.c.grant_id).join(
-        clients, grants.c.client_id == clients.c.client_id
     )
 )
 
@@ -120,32 +103,6 @@ class TokenQueries(Rows):
     def revoke_access_token(self, token_id: str, now: float) -> bool:
         live = and_(access_tokens.c.token_id == token_id, access_tokens.c.revoked_at.is_(None))
         return self._connection.execute(update(access_tokens).where(live).values(revoked_at=now)).rowcount == 1
-
-    def add_refresh_token(self, token: RefreshTokenRecord) -> None:
-        self._connection.execute(
-            insert(refresh_tokens).values(
-                token_id=token.token_id,
-                hash=token.hash,
-                grant_id=token.grant_id,
-                scopes=as_text(token.scopes),
-                audiences=as_text(token.audiences),
-                issued_at=token.issued_at,
-                expires_at=token.expires_at,
-            )
-        )
-
-    def find_refresh_token(self, hashed: bytes) -> RefreshTokenRecord | None:
-        row = self._connection.execute(_REFRESH_TOKEN.where(refresh_tokens.c.hash == hashed)).mappings().first()
-        if row is None:
-            return None
-        return RefreshTokenRecord(
-            **{
-                **row,
-                "scopes": as_words(row["scopes"]),
-                "audiences": as_words(row["audiences"]),
-                "revoked": bool(row["revoked"]),
-            }
-        )
 
     def list_live_token_ids(
         self, *, now: float, grant_id: str | None = None, client_id: str | None = None
