@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.promise("GD-17", "RV-03")
+@pytest.mark.promise("GD-17")
 def test_after_the_revocation_only_the_remote_check_refuses(server: Server) -> None:
     token = fetch_token(server.url)
     caller = Caller(server.url, token)
