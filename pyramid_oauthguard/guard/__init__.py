@@ -19,6 +19,7 @@ from .self_check import check_guard
 from .settings import SWITCHES, is_on
 from .state import find_guard
 from .token_check import TokenCheckPredicate, bind_view, guard_view
+from .undecodable import answer_undecodable
 
 __all__ = ["OAuthSecurityPolicy", "csrf_callback", "forbidden_view", "includeme"]
 
@@ -40,6 +41,7 @@ def includeme(config: Any) -> None:
     if is_on(config.registry.settings, "resource_metadata", SWITCHES["resource_metadata"]):
         config.add_route(ROUTE, WELL_KNOWN + "*path")
         config.add_view(render_metadata, route_name=ROUTE, renderer="json", permission="__no_permission_required__")
+    answer_undecodable(config)
     check_application(config)
 
 
