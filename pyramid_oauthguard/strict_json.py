@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Final
 
 __all__ = ["parse_object"]
@@ -11,7 +12,7 @@ __all__ = ["parse_object"]
 def parse_object(data: bytes) -> dict[str, Any]:
     """The JSON object in ``data``.
 
-    :raises ValueError: not UTF-8, not an object, a member that occurs twice, NaN or Infinity, an unpaired
+    :raises ValueError: not UTF-8, not an object, a member that occurs twice, NaN, Infinity or a number beyond them, an unpaired
         surrogate (it can't be written out again), or nesting deeper than the interpreter's stack.
     """
     try:
@@ -45,4 +46,13 @@ def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_as_object, parse_constant=_refuse_constant)
+def _as_finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("a number is too large to be written out again")
+    return value
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_as_object, parse_constant=_refuse_constant, parse_float=_as_finite
+)

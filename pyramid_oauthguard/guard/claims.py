@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from ..access_token import AccessToken
+from ..access_token import AccessToken, take
 from ..errors import InvalidToken
 from .settings import GuardSettings
 
@@ -14,6 +15,7 @@ __all__ = ["CLIENT_CLAIMS", "build_access_token", "check_profile", "find_roles"]
 
 _MAX_NUMBER: Final = 2.0**53
 _RFC9068: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
+_CONTAINERS: Final = frozenset({dict, list})
 CLIENT_CLAIMS: Final = ("client_id", "cid", "azp")
 
 
@@ -35,28 +37,42 @@ def build_access_token(
     :param audience_required: False lets ``aud`` be absent; when present it is checked all the same.
     :raises InvalidToken: with the first reason found.
     """
+    # The usual shapes are judged here, without a call; whatever looks different goes to the functions below.
     get = claims.get
     if get("iss") != settings.issuer:
         raise InvalidToken("wrong_issuer")
-    expires_at, issued_at = _check_times(claims, now, settings.leeway)
-    audience = _find_audience(claims)
-    if not _has_common(audience, settings.audience) and (audience or audience_required):
+    exp, iat, soonest, latest = get("exp"), get("iat"), now - settings.leeway, now + settings.leeway
+    nbf = get("nbf", iat)
+    if not (
+        type(exp) is int
+        and type(iat) is int
+        and type(nbf) is int
+        and soonest < exp < _MAX_NUMBER
+        and -_MAX_NUMBER < iat <= latest
+        and -_MAX_NUMBER < nbf <= latest
+    ):
+        exp, iat = _check_times(claims, soonest, latest)
+    aud = get("aud")
+    audience = (aud,) if type(aud) is str else _find_audience(claims)
+    known = aud in settings.audience or _has_common(audience, settings.audience)
+    if not known and (audience or audience_required):
         raise InvalidToken("wrong_audience")
-    client_id = _find_client(claims)
+    client_id = get("client_id")
+    if type(client_id) is not str:
+        client_id = _find_client(claims)
     if settings.client_id and client_id not in settings.client_id:
         raise InvalidToken("wrong_client")
     subject, token_id, username = get("sub"), get("jti"), get("username")
-    for text in (subject, token_id, username):
-        if type(text) is not str and text is not None:
-            raise InvalidToken("bad_claim")
-    return AccessToken(
+    if not (type(subject) is type(token_id) is str and username is None):
+        _check_texts(subject, token_id, username)
+    return take(
         subject=subject,
         client_id=client_id,
         scopes=_find_scopes(claims, settings.scope_claim),
         audience=audience,
         issuer=settings.issuer,
-        expires_at=expires_at,
-        issued_at=issued_at,
+        expires_at=exp,
+        issued_at=iat,
         token_id=token_id,
         username=username,
         claims=_freeze(claims),
@@ -79,17 +95,17 @@ def find_roles(claims: Mapping[str, Any], path: str) -> tuple[str, ...]:
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, (list, tuple)) else ()
 
 
-def _check_times(claims: Mapping[str, Any], now: float, leeway: float) -> tuple[float, float | None]:
+def _check_times(claims: Mapping[str, Any], soonest: float, latest: float) -> tuple[float, float | None]:
     """``exp`` and ``iat``, after all three times were found to be numbers and to allow the token now."""
     exp = _as_time(claims["exp"]) if "exp" in claims else None
     if exp is None:
         raise InvalidToken("missing_exp")
-    if now >= exp + leeway:
+    if exp <= soonest:
         raise InvalidToken("expired")
-    if "nbf" in claims and _as_time(claims["nbf"]) > now + leeway:
+    if "nbf" in claims and _as_time(claims["nbf"]) > latest:
         raise InvalidToken("not_yet_valid")
     iat = _as_time(claims["iat"]) if "iat" in claims else None
-    if iat is not None and iat > now + leeway:
+    if iat is not None and iat > latest:
         raise InvalidToken("issued_in_future")
     return exp, iat
 
@@ -107,10 +123,13 @@ def _find_audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _has_common(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
-    for each in some:  # noqa: SIM110  # half the price of any() in a place that every new token passes
-        if each in others:
-            return True
-    return False
+    return any(each in others for each in some)
+
+
+def _check_texts(*values: Any) -> None:
+    for value in values:
+        if type(value) is not str and value is not None:
+            raise InvalidToken("bad_claim")
 
 
 def _find_client(claims: Mapping[str, Any]) -> str | None:
@@ -127,9 +146,14 @@ def _find_scopes(claims: Mapping[str, Any], names: tuple[str, ...]) -> frozenset
     for name in names:
         if name in claims:
             value = claims[name]
-            scopes = frozenset(value.split(" ") if type(value) is str else _as_texts(value, "bad_scope"))
-            return scopes - {""} if "" in scopes else scopes
+            return _split_scopes(value) if type(value) is str else frozenset(_as_texts(value, "bad_scope"))
     return frozenset()
+
+
+@functools.lru_cache(maxsize=1024)
+def _split_scopes(text: str) -> frozenset[str]:
+    """Most tokens of an issuer carry one of a few scope strings; equal ones share the set."""
+    return frozenset(text.split(" ")) - {""}
 
 
 def _as_texts(value: Any, reason: str) -> tuple[str, ...]:
@@ -145,10 +169,9 @@ def _as_texts(value: Any, reason: str) -> tuple[str, ...]:
 
 def _freeze(claims: dict[str, Any]) -> Mapping[str, Any]:
     """One token serves many requests: what one of them changed, all others would see."""
-    for value in claims.values():
-        if type(value) is dict or type(value) is list:
-            return MappingProxyType({name: _freeze_value(each) for name, each in claims.items()})
-    return MappingProxyType(claims)
+    if _CONTAINERS.isdisjoint(map(type, claims.values())):
+        return MappingProxyType(claims)
+    return MappingProxyType({name: _freeze_value(each) for name, each in claims.items()})
 
 
 def _freeze_value(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pyramid.authorization import Authenticated, Everyone
 from pyramid.registry import Registry
 
-from ..access_token import AccessToken
+from ..access_token import AccessToken, derive
 from ..errors import SettingError
 from .authentication import Authenticator, Result
 from .challenge import Challenger
@@ -35,9 +35,9 @@ class Guard:
 
     def find_principals(self, request: Any, result: Result) -> frozenset[str]:
         """Who the caller is to an ACL. Every principal out of the token bears a prefix, so none can be forged."""
-        if result.__class__ is not AccessToken:
+        if not isinstance(result, AccessToken):
             return _EVERYONE
-        principals: frozenset[str] = result.derived or result.derive(self._build_principals)
+        principals: frozenset[str] = derive(result, self._build_principals)
         if self._more_principals is None:
             return principals
         kept = request.__dict__.get(_PRINCIPALS)

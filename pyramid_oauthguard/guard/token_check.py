@@ -67,8 +67,8 @@ class _ViewGuard:
     def find_error(self, request: Any) -> OAuthGuardError | None:
         """Why the token is missing, bad, or not enough; None when it will do."""
         result = self._guard.authenticator.authenticate(request)
-        if result.__class__ is not AccessToken:
-            return result  # type: ignore[return-value]
+        if not isinstance(result, AccessToken):
+            return result
         try:
             for check in self.requirements:
                 if check(result) is not None:
@@ -152,7 +152,7 @@ def guard_view(view: View, info: Any) -> View:
         if marked:
             if stricter:
                 guard.strengthen(request)  # secure=False comes here without bind_view
-            if not plain or authenticate(request).__class__ is not AccessToken:
+            if not plain or not isinstance(authenticate(request), AccessToken):
                 error = guard.find_error(request)
                 if error is not None:
                     request.add_response_callback(mark_response)

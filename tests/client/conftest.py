@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    pass
 
-from tests.client.browsers import CHROMIUM, CHROMIUM_ARGS
 from tests.client.issuers import ScriptedIssuer, run_foreign, run_scripted
 from tests.client.terminal import Terminal
 
@@ -36,14 +35,3 @@ def foreign() -> Iterator[str]:
     """The issuer identifier of npm's oidc-provider; the test says ``needs("node", "npm")``."""
     with run_foreign() as issuer:
         yield issuer
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a window; the test says ``needs("chromium")``."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        yield browser
-        browser.close()

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright import sync_api
 
 from tests.example.servers import find_free_port, serve
-from tests.services import find_program
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -58,17 +56,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(params=["light", "dark"])
-def page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 400, "height": 700}, color_scheme=request.param)
+def page(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    context = chromium.new_context(viewport={"width": 400, "height": 700}, color_scheme=request.param)
     yield context.new_page()
     context.close()
 
@@ -111,8 +101,8 @@ def test_dark_is_dark_and_light_is_light(page: Any, address: str) -> None:
     assert light is not dark
 
 
-def test_without_script_it_all_works(browser: Any, address: str) -> None:
-    context = browser.new_context(java_script_enabled=False)
+def test_without_script_it_all_works(chromium: Any, address: str) -> None:
+    context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{address}/sign-in")
     page.fill("#name", "demo")

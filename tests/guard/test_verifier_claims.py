@@ -216,9 +216,6 @@ def test_a_token_without_an_end_is_refused(issuer, verifier):
         "[1900000000]",
         "{}",
         '{"$gt":0}',
-        "1e400",
-        "-1e400",
-        "1e309",
         "1e308",
         "9007199254740993",
         "9" * 30,
@@ -234,7 +231,8 @@ def test_a_time_that_is_no_finite_number_is_refused(issuer, verifier, name, lite
 @pytest.mark.promise("GD-08")
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
 @pytest.mark.parametrize(
-    "literal", ["NaN", "Infinity", "-Infinity", "9" * 5000, "1_800_000_000", "0x77359400", "+1", "01"]
+    "literal",
+    ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1e309", "9" * 5000, "1_800_000_000", "0x77359400", "+1", "01"],
 )
 def test_a_time_that_is_no_json_is_refused(issuer, verifier, name, literal):
     assert find_reason(verifier, sign_json(issuer, **{name: literal})) == "bad_json"

@@ -22,6 +22,9 @@ __all__ = ["LocalVerifier"]
 #: Headers repeat: all tokens signed by one key share theirs. Only headers that passed every check get in.
 _HEADERS: Final = 256
 
+#: The set that verified it, from when until when it is good without being looked at again, the value.
+_Remembered = tuple[KeySet, float, float, AccessToken | None]
+
 
 @implementer(ITokenVerifier)
 class LocalVerifier:
@@ -51,22 +54,27 @@ class LocalVerifier:
 
         :raises UnavailableError: the key set lapsed and the issuer's keys can't be fetched.
         """
-        remembered = self._verified.get(raw) if self._verified is not None else None
-        if remembered is None:
+        verified = self._verified
+        remembered: _Remembered | None = verified.get(raw) if verified is not None else None
+        if verified is None or remembered is None:
             return None
-        keys: KeySet = remembered[0]
-        _, since, until, token = remembered
+        keys, since, until, token = remembered
         now = time.time()
         source = self._keys
         if not since <= now < until or keys is not (
             source.keys if now < source.calm_until else source.find_current(now)
         ):
             return None
-        return token or self._recall_again(raw, keys)
+        if token is None:
+            token = self._build(_split(raw)[1], now)
+            verified.set(raw, (keys, since, until, token))
+        return token
 
     def _verify(self, raw: str) -> AccessToken:
         head, body, tail = _split(raw)
-        keys, candidates = self._find_candidates(head)
+        known: tuple[KeySet, Candidates] | None = self._headers.get(head)
+        seen = known is not None and known[0] is self._keys.find_current(time.time())
+        keys, candidates = known if known is not None and seen else self._find_candidates(head)
         signature = parse_segment(tail)
         message = raw[: -len(tail) - 1].encode("ascii", "replace")
         for check in candidates:
@@ -74,38 +82,27 @@ class LocalVerifier:
                 break
         else:
             raise InvalidToken("bad_signature")
-        self._headers.set(head, (keys, candidates))
-        token = self._build(body)
-        self._remember(raw, keys, token, None)
+        if not seen:
+            self._headers.set(head, (keys, candidates))
+        now = time.time()
+        token = self._build(body, now)
+        if self._verified is not None:
+            # That it verified. The value itself, several times the size, is kept from the second use on: most
+            # tokens of a flood never come again.
+            self._verified.set(raw, (keys, now, token.expires_at + self._settings.leeway, None))
         return token
 
     def _find_candidates(self, head: str) -> tuple[KeySet, Candidates]:
-        known: tuple[KeySet, Candidates] | None = self._headers.get(head)
-        if known is not None and known[0] is self._keys.find_current(time.time()):
-            return known
         header = parse_header(head, self._algorithms, self._settings.profile)
         return self._keys.find(header.algorithm, header.kid)
 
-    def _build(self, segment: str) -> AccessToken:
+    def _build(self, segment: str, now: float) -> AccessToken:
         claims = parse_segment_object(segment)
         check_profile(claims, self._settings.profile)
         try:
-            return build_access_token(claims, self._settings, mode="local", now=time.time())
+            return build_access_token(claims, self._settings, mode="local", now=now)
         except RecursionError:
             raise InvalidToken("bad_json") from None
-
-    def _remember(self, raw: str, keys: KeySet, token: AccessToken, kept: AccessToken | None) -> None:
-        """That it verified. The value itself, several times the size, is kept from the second use on: most
-        tokens of a flood never come again.
-        """
-        if self._verified is not None:
-            since = max(token.claims.get("nbf", 0), token.issued_at or 0) - self._settings.leeway
-            self._verified.set(raw, (keys, since, token.expires_at + self._settings.leeway, kept))
-
-    def _recall_again(self, raw: str, keys: KeySet) -> AccessToken:
-        token = self._build(_split(raw)[1])
-        self._remember(raw, keys, token, token)
-        return token
 
 
 def _split(raw: str) -> tuple[str, str, str]:
