@@ -14,9 +14,10 @@ from dogpile.cache.api import NO_VALUE, CacheBackend, CantDeserializeException
 from .bounded import BoundedMap
 from .shared_cache import SteadyBackend, build_arguments, check_backend
 
-__all__ = ["BoundedBackend", "build_key_mangler", "build_region"]
+__all__ = ["BoundedBackend", "build_key_mangler", "build_region", "build_seal", "read_number"]
 
 BOUNDED: Final = "pyramid_oauthguard.bounded"
+_MAX_NUMBER: Final = 2.0**53
 _IN_PROCESS: Final = frozenset({BOUNDED, "dogpile.cache.memory", "dogpile.cache.null"})
 
 
@@ -66,30 +67,49 @@ def build_key_mangler(secret: str) -> Callable[[str], str]:
     return mangle
 
 
-def build_region(
-    name: str, options: Mapping[str, Any], *, expiration_time: float, mangler: Callable[[str], str]
-) -> CacheRegion:
+def build_seal(secret: str) -> Callable[[str, bytes], bytes]:
+    """What vouches for a value under its key: whoever can write to a shared cache can't make either say what he likes.
+
+    Only with a secret: without one the seal tells what is damaged from what is whole, and no more.
+    """
+    key = hashlib.sha256(b"pyramid_oauthguard cache seal\0" + secret.encode()).digest()
+
+    def seal(name: str, value: bytes) -> bytes:
+        return hmac.digest(key, name.encode() + b"\0" + value, "sha256").hex().encode()
+
+    return seal
+
+
+def build_region(name: str, options: Mapping[str, Any], *, expiration_time: float, secret: str) -> CacheRegion:
     """A region out of the keys below one ini prefix: ``backend``, ``expiration_time``, ``arguments.*``.
 
-    Values are JSON wherever they leave the process: dogpile's default is pickle, and whoever can write to a
+    Values are sealed JSON wherever they leave the process: dogpile's default is pickle, and whoever can write to a
     shared cache could run code here.
+
+    :param secret: what all processes that share the cache know and nobody else does.
     """
     backend = options.get("backend", BOUNDED)
     check_backend(backend)
     in_process = backend in _IN_PROCESS
-    config = {f"cache.arguments.{key}": value for key, value in build_arguments(backend).items()}
+    config = {f"cache.arguments.{key}": value for key, value in build_arguments(backend, expiration_time).items()}
     config |= {f"cache.{key}": value for key, value in options.items() if key != "expiration_time"}
     config |= {"cache.backend": backend, "cache.expiration_time": int(expiration_time) or -1}
     region = make_region(
         name=f"oauthguard.{name}",
-        key_mangler=mangler,
+        key_mangler=build_key_mangler(secret),
         serializer=None if in_process else _as_json,
         deserializer=None if in_process else _from_json,
     )
     region.configure_from_config(config, "cache.")
     if not in_process:
-        region.wrap(SteadyBackend(name))
+        region.wrap(SteadyBackend(name, build_seal(secret)))
     return region
+
+
+def read_number(value: object) -> float | None:
+    """A number out of a cache that others can write to, or None: no truth value, NaN, nor one that overflows a float."""
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and -_MAX_NUMBER < value < _MAX_NUMBER
+    return value if fits else None  # type: ignore[return-value]
 
 
 def _as_json(value: Any) -> bytes:

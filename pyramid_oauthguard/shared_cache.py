@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
+import importlib
 import json
 import logging
 import threading
@@ -25,10 +27,16 @@ _UNPICKLING: Final = frozenset({"dogpile.cache.memcached", "dogpile.cache.pylibm
 _PATIENCE: Final = 0.5
 #: Seconds after a failure in which the cache is left alone.
 _PAUSE: Final = 5.0
-#: Seconds after which a lock whose holder died opens by itself.
+#: Seconds after which a lock whose holder died opens by itself, and for which others wait for it at most.
 _LOCK_TIMEOUT: Final = 30
+_LOCK_PATIENCE: Final = 5
+#: Memcached takes a longer time for a date.
+_MEMCACHED_MAX: Final = 2_592_000
 #: Entries kept in this process for when the cache is away.
 _KEPT: Final = 1_000
+#: Between a seal and its value; what dogpile puts between its metadata and the payload, too.
+_BAR: Final = b"|"
+_FAILED: Final = object()
 
 
 def check_backend(backend: str) -> None:
@@ -37,43 +45,71 @@ def check_backend(backend: str) -> None:
         raise ValueError(f"{backend} may unpickle what it reads: use dogpile.cache.pymemcache or dogpile.cache.redis")
 
 
-def build_arguments(backend: str) -> dict[str, Any]:
-    """The arguments of a backend that make it safe and quick to fail; what the deployer sets comes over them."""
+def build_arguments(backend: str, lifetime: float) -> dict[str, Any]:
+    """The arguments of a backend that make it safe and quick to fail; what the deployer sets comes over them.
+
+    :param lifetime: seconds for which entries are of use; some time after that the cache may drop them.
+    """
+    expire = int(2 * max(lifetime, 60))
     if "memcache" in backend:
-        return {"serde": _BytesSerde(), "timeout": _PATIENCE, "connect_timeout": _PATIENCE}
-    if "redis" in backend or "valkey" in backend:
         return {
-            "socket_timeout": _PATIENCE,
-            "socket_connect_timeout": _PATIENCE,
-            "lock_timeout": _LOCK_TIMEOUT,
-            "lock_blocking_timeout": _LOCK_TIMEOUT,
-            "thread_local_lock": False,
+            "serde": _BytesSerde(),
+            "timeout": _PATIENCE,
+            "connect_timeout": _PATIENCE,
+            "memcached_expire_time": min(expire, _MEMCACHED_MAX),
         }
+    for package in ("redis", "valkey"):
+        if package in backend:
+            return {
+                "connection_kwargs": {"retry": _build_retry(package)},
+                "socket_timeout": _PATIENCE,
+                "socket_connect_timeout": _PATIENCE,
+                "distributed_lock": True,
+                "lock_timeout": _LOCK_TIMEOUT,
+                "lock_blocking_timeout": _LOCK_PATIENCE,
+                "thread_local_lock": False,
+                f"{package}_expiration_time": expire,
+            }
     return {}
 
 
-class SteadyBackend(ProxyBackend):
-    """Passes calls on to the shared cache, and goes on from this process's memory where that fails."""
+def _build_retry(package: str) -> Any:
+    """Once more, at once, where a pooled connection turns out to be closed; left alone these clients wait for seconds."""
+    retry = importlib.import_module(f"{package}.retry")
+    backoff, exceptions = (
+        importlib.import_module(f"{package}.backoff"),
+        importlib.import_module(f"{package}.exceptions"),
+    )
+    return retry.Retry(backoff.NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,))
 
-    def __init__(self, name: str) -> None:
+
+class SteadyBackend(ProxyBackend):
+    """Passes calls on to the shared cache, and goes on from this process's memory where that fails.
+
+    :param name: what it caches, for the log.
+    :param seal: ``seal(key, value)`` vouches for a value; one without its seal is none.
+    """
+
+    def __init__(self, name: str, seal: Callable[[str, bytes], bytes]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._name = name
+        self._seal = seal
         self._kept = BoundedMap(_KEPT)
-        self._away_until = 0.0
+        self._lock = threading.Lock()
         self._away = False
+        self._away_until = 0.0
+        self._refused: set[str] = set()
 
     def get_serialized(self, key: str) -> Any:
-        found: Any = self._try(lambda: self.proxied.get_serialized(key), None)
-        if self._away:
-            found = self._kept.get(key, NO_VALUE)
-        return found if _is_entry(found) else NO_VALUE
+        found = self._try(lambda: self.proxied.get_serialized(key))
+        return self._kept.get(key, NO_VALUE) if found is _FAILED else self._open(key, found)
 
     def get_serialized_multi(self, keys: Iterable[str]) -> list[Any]:
         return [self.get_serialized(key) for key in keys]
 
     def set_serialized(self, key: str, value: bytes) -> None:
         self._kept.set(key, value)
-        self._try(lambda: self.proxied.set_serialized(key, value), None)
+        self._try(lambda: self.proxied.set_serialized(key, self._seal(key, value) + _BAR + value))
 
     def set_serialized_multi(self, mapping: Mapping[str, bytes]) -> None:
         for key, value in mapping.items():
@@ -81,47 +117,72 @@ class SteadyBackend(ProxyBackend):
 
     def delete(self, key: str) -> None:
         self._kept.delete(key)
-        self._try(lambda: self.proxied.delete(key), None)
+        self._try(lambda: self.proxied.delete(key))
 
     def delete_multi(self, keys: Iterable[str]) -> None:
         for key in keys:
             self.delete(key)
 
     def get_mutex(self, key: str) -> Any:
-        mutex = self._try(lambda: self.proxied.get_mutex(key), None)
-        return None if mutex is None else _SteadyMutex(mutex, self._try)
+        mutex = self._try(lambda: self.proxied.get_mutex(key))
+        return None if mutex is None or mutex is _FAILED else _SteadyMutex(mutex, self._try)
 
-    def _try(self, call: Callable[[], Any], otherwise: Any) -> Any:
-        if self._away and time.monotonic() < self._away_until:
-            return otherwise
+    def _open(self, key: str, found: Any) -> Any:
+        if not isinstance(found, bytes):
+            return NO_VALUE
+        seal, _bar, value = found.partition(_BAR)
+        if not hmac.compare_digest(seal, self._seal(key, value)):
+            return NO_VALUE
+        return value if _is_entry(value) else NO_VALUE
+
+    def _try(self, call: Callable[[], Any]) -> Any:
+        if self._away:
+            with self._lock:
+                if time.monotonic() < self._away_until:
+                    return _FAILED
+                self._away_until = time.monotonic() + _PAUSE  # this thread tries, the others go on without
         try:
             result = call()
         except Exception as error:  # noqa: BLE001  # clients of caches raise errors of their own and of their sockets
-            self._away_until = time.monotonic() + _PAUSE
-            if not self._away:
-                self._away = True
-                logger.warning(
-                    "the shared %s cache is away (%s): using this process's memory", self._name, type(error).__name__
-                )
-            return otherwise
+            self._note(error)
+            return _FAILED
         if self._away:
-            self._away = False
-            logger.warning("the shared %s cache is back", self._name)
+            with self._lock:
+                was, self._away = self._away, False
+            if was:
+                logger.warning("the shared %s cache is back", self._name)
         return result
+
+    def _note(self, error: Exception) -> None:
+        """Say once what is wrong: neither per request nor with what the cache said, which may repeat what it holds."""
+        kind = type(error)
+        with self._lock:
+            if any(base.__name__ == "ResponseError" for base in kind.__mro__):
+                # It is there and refuses this: an entry of another type, a replica that can't be written to.
+                known = kind.__name__ in self._refused
+                self._refused.add(kind.__name__)
+            else:
+                known, self._away = self._away, True
+                self._away_until = time.monotonic() + _PAUSE
+        if not known:
+            state = "away" if self._away else "refusing"
+            logger.warning(
+                "the shared %s cache is %s (%s): using this process's memory", self._name, state, kind.__name__
+            )
 
 
 class _SteadyMutex:
     """A lock across processes that is no obstacle when nobody keeps it: the work is bounded, done twice at worst."""
 
-    def __init__(self, mutex: Any, attempt: Callable[[Callable[[], Any], Any], Any]) -> None:
+    def __init__(self, mutex: Any, attempt: Callable[[Callable[[], Any]], Any]) -> None:
         self._mutex = mutex
         self._attempt = attempt
         self._held = threading.local()
 
     def acquire(self, wait: bool = True) -> bool:
-        taken = self._attempt(lambda: self._mutex.acquire(wait), None)
-        self._held.taken = bool(taken)
-        return taken is not False or wait
+        taken = self._attempt(lambda: self._mutex.acquire(wait))
+        self._held.taken = taken is not _FAILED and bool(taken)
+        return self._held.taken or taken is _FAILED or wait
 
     def release(self) -> None:
         if getattr(self._held, "taken", False):
@@ -130,7 +191,7 @@ class _SteadyMutex:
                 self._mutex.release()
 
     def locked(self) -> bool:
-        return bool(self._attempt(self._mutex.locked, False))
+        return self._attempt(self._mutex.locked) is True
 
 
 class _BytesSerde:

@@ -11,7 +11,7 @@ from pyramid.interfaces import PHASE0_CONFIG, PHASE2_CONFIG, ISecurityPolicy
 from pyramid.registry import Registry
 from zope.interface import implementer
 
-from ..caching import build_key_mangler, build_region
+from ..caching import build_region
 from ..errors import SettingError
 from ..fetch import Fetcher
 from ..interfaces import IIssuer, IIssuerListener, ITokenVerifier, KeyDocument
@@ -145,9 +145,8 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, A
 
 
 def _build_region(settings: GuardSettings, name: str, expiration_time: float) -> CacheRegion:
-    secret = settings.introspection_client_secret or ""
-    mangler = build_key_mangler(f"{secret}\0{settings.issuer}\0{' '.join(settings.audience)}\0{name}")
+    secret = f"{settings.introspection_client_secret or ''}\0{settings.issuer}\0{' '.join(settings.audience)}\0{name}"
     try:
-        return build_region(name, getattr(settings, f"cache_{name}"), expiration_time=expiration_time, mangler=mangler)
+        return build_region(name, getattr(settings, f"cache_{name}"), expiration_time=expiration_time, secret=secret)
     except Exception as error:  # dogpile and its backends raise what they like
         raise SettingError(f"oauthguard.cache.{name}", f"can't be configured: {error}") from error

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dogpile.cache import CacheRegion
-from dogpile.cache.api import NO_VALUE
 
+from ..caching import read_number
 from ..errors import InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
 from .keyset import Candidates, KeySet, build_key_set
@@ -22,8 +22,11 @@ logger = logging.getLogger("pyramid_oauthguard")
 _ENTRY: Final = "jwks"
 #: Beyond this share of its life a set is renewed in the background while it goes on serving.
 _REFRESH_AT: Final = 0.8
-#: How long a token with an unknown key waits for somebody else's fetch, in seconds.
+#: For how many seconds after a fetch began tokens with an unknown key wait for it. Counted from there, not from when
+#: they came: who sends one after the other must not keep all threads waiting as long as an issuer hangs.
 _PATIENCE: Final = 1.0
+#: Seconds by which another host's clock may be ahead.
+_SKEW: Final = 5.0
 
 
 class KeySource:
@@ -56,12 +59,14 @@ class KeySource:
         self._cooldown = cooldown
         self._max_stale = max(max_stale, lifetime)
         self._lock = threading.Lock()
+        self._mutex_name = region.key_mangler(_ENTRY) if region.key_mangler else _ENTRY
         #: The set last fetched, and until when it may be used without a thought.
         self.keys: KeySet | None = None
         self.calm_until = 0.0
         self._fetched_at = 0.0
         self._fresh_until = 0.0
         self._tried_at = -float("inf")
+        self._began = -float("inf")  # the fetch under way, or the last one; on the monotonic clock
         self._failure: UnavailableError | None = None
         self._renewing = False
 
@@ -75,7 +80,7 @@ class KeySource:
             if now >= self.calm_until:
                 self._renew_in_background(now)
             return keys
-        return self._find_expired(now)
+        return self._find_expired()
 
     def find(self, algorithm: str, kid: str | None) -> tuple[KeySet, Candidates]:
         """The set and its keys that may have signed a token with this header.
@@ -101,23 +106,31 @@ class KeySource:
             self.calm_until = self._fresh_until = 0.0
             self._fetched_at = 0.0
             self._tried_at = -float("inf")
+            self._failure = None
             self.keys = None
 
-    def _find_expired(self, now: float) -> KeySet:
+    def _find_expired(self) -> KeySet:
         """Nobody may use a set past its life without having asked, lest a withdrawn key lives on."""
-        with self._lock:
+        # Down when it was last asked and just being asked again: one thread waits for that, not all of them.
+        if not self._lock.acquire(blocking=self._failure is None):
+            return self._require(time.time())
+        try:
+            now = time.time()
             if self.keys is None or now >= self._fresh_until:
-                self._refresh(now, wanted_after=self._fetched_at)
+                self._refresh(now)
             return self._require(now)
+        finally:
+            self._lock.release()
 
     def _look_again(self, seen: KeySet) -> KeySet:
         """A newer set than ``seen``, if a fetch is due and gives one; what is known otherwise."""
-        if not self._lock.acquire(timeout=_PATIENCE):
+        left = self._began + _PATIENCE - time.monotonic() if self._failure is None else 0
+        if not self._lock.acquire(timeout=max(left, 0.05)):
             raise UnavailableError("keys_being_fetched", retry_after=1)
         try:
             now = time.time()
             if self.keys is seen and now - self._tried_at >= self._cooldown:
-                self._refresh(now, wanted_after=self._fetched_at)
+                self._refresh(now)
             if self._failure is not None:
                 raise self._repeat(self._failure)  # nobody can say whether the issuer has such a key
             return self._require(now)
@@ -129,30 +142,36 @@ class KeySource:
             return
         under_way, self._renewing = self._renewing, True
         self._lock.release()
-        if not under_way:
+        if under_way:
+            return
+        try:
             threading.Thread(target=self._renew, name="oauthguard-keys", daemon=True).start()
+        except RuntimeError:  # no more threads to be had: the set serves on, and who comes later tries again
+            self._renewing = False
 
     def _renew(self) -> None:
         try:
             with self._lock:
                 now = time.time()
                 if now >= self.calm_until:
-                    self._refresh(now, wanted_after=self._fetched_at)
+                    self._refresh(now)
         finally:
             self._renewing = False
 
-    def _refresh(self, now: float, *, wanted_after: float) -> None:
+    def _refresh(self, now: float) -> None:
         """Adopt another process's newer set, or fetch one, unless an attempt is cooling down. Holds the lock."""
-        if self._adopt(self._region.get(_ENTRY, ignore_expiration=True), now, wanted_after):
+        self._began = time.monotonic()
+        if self._adopt(now):
             return
         if now - self._tried_at < self._cooldown:
+            self._stretch(self._tried_at)  # another process asked in vain a moment ago
             return
-        mutex: Any = self._region._mutex(self._lock_name)  # type: ignore[no-untyped-call]  # dogpile's lock across processes
+        mutex: Any = self._region._mutex(self._mutex_name)  # type: ignore[no-untyped-call]  # dogpile's, across processes
         mutex.acquire()
         try:
-            if self._adopt(self._region.get(_ENTRY, ignore_expiration=True), now, wanted_after):
-                return
-            self._attempt(now)
+            now = time.time()
+            if not self._adopt(now):
+                self._attempt(now)
         finally:
             mutex.release()
 
@@ -164,42 +183,48 @@ class KeySource:
             if not keys:
                 raise UnavailableError("no_usable_keys", "the issuer's key set has no key usable here", retry_after=30)
         except UnavailableError as error:
-            if self._failure is None:
-                logger.warning("the issuer's keys can't be fetched: %s", error)
-            self._failure = error
-            self._region.set(_ENTRY, {**self._entry_or_empty(), "tried_at": now})
-            self._stretch(now)
-            return
-        life = self._lifetime if document.max_age is None else min(document.max_age, self._lifetime)
-        entry = {"keys": list(document.keys), "fetched_at": now, "tried_at": now, "life": max(life, self._cooldown)}
-        self._region.set(_ENTRY, entry)
-        self._take(keys, fetched_at=now, life=max(life, self._cooldown))
+            self._fail(error, now)
+        except Exception as error:  # noqa: BLE001  # an issuer of the application's own may raise anything
+            self._fail(UnavailableError("keys_failed", type(error).__name__), now)
+        else:
+            life = self._lifetime if document.max_age is None else min(document.max_age, self._lifetime)
+            life = max(life, self._cooldown)
+            entry = {"keys": list(document.keys), "fetched_at": now, "tried_at": now, "life": life}
+            self._region.set(_ENTRY, entry)
+            self._take(keys, fetched_at=now, life=life)
 
-    def _stretch(self, now: float) -> None:
+    def _fail(self, error: UnavailableError, now: float) -> None:
+        if self._failure is None:
+            logger.warning("the issuer's keys can't be fetched: %s", error)
+        self._failure = error.with_traceback(None)
+        self._region.set(_ENTRY, {**self._read_entry(), "tried_at": now})
+        self._stretch(now)
+
+    def _stretch(self, tried_at: float) -> None:
         """The issuer is down: serve on, and let the next attempts be made in the background.
 
         Not for longer than two cool-downs at a time, so that after a quiet night the first request asks again.
         """
         if self.keys is not None:
-            stretched = max(self._fresh_until, now + 2 * self._cooldown)
+            stretched = max(self._fresh_until, tried_at + 2 * self._cooldown)
             self._fresh_until = min(stretched, self._fetched_at + self._max_stale)
-            self.calm_until = min(now + self._cooldown, self._fresh_until)
+            self.calm_until = min(tried_at + self._cooldown, self._fresh_until)
 
-    def _adopt(self, entry: Any, now: float, wanted_after: float) -> bool:
+    def _adopt(self, now: float) -> bool:
         """Take what another process fetched, when it is newer and still fresh; learn when it last tried."""
-        if entry is NO_VALUE or not isinstance(entry, dict):
+        entry = self._read_entry()
+        tried_at, fetched_at, life = (read_number(entry.get(name)) for name in ("tried_at", "fetched_at", "life"))
+        if tried_at is not None and tried_at <= now + _SKEW:
+            self._tried_at = max(self._tried_at, min(tried_at, now))
+        if fetched_at is None or life is None:
             return False
-        tried_at, fetched_at, life = entry.get("tried_at"), entry.get("fetched_at"), entry.get("life")
-        if isinstance(tried_at, (int, float)) and tried_at <= now:
-            self._tried_at = max(self._tried_at, tried_at)
-        if not isinstance(fetched_at, (int, float)) or not isinstance(life, (int, float)):
-            return False
-        if not wanted_after < fetched_at <= now or now >= fetched_at + min(life, self._lifetime):
+        life = min(life, self._lifetime)
+        if not self._fetched_at < fetched_at <= now + _SKEW or now >= fetched_at + life:
             return False
         keys = build_key_set(entry.get("keys"), self._algorithms)
         if not keys:
             return False
-        self._take(keys, fetched_at=fetched_at, life=min(life, self._lifetime))
+        self._take(keys, fetched_at=min(fetched_at, now), life=life)
         return True
 
     def _take(self, keys: KeySet, *, fetched_at: float, life: float) -> None:
@@ -220,6 +245,6 @@ class KeySource:
         """A new one each time: an exception that is raised again and again grows by a traceback each time."""
         return UnavailableError(error.reason, error.detail, retry_after=error.retry_after)
 
-    def _entry_or_empty(self) -> dict[str, Any]:
+    def _read_entry(self) -> dict[str, Any]:
         entry = self._region.get(_ENTRY, ignore_expiration=True)
         return entry if isinstance(entry, dict) else {}

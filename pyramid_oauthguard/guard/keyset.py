@@ -87,9 +87,12 @@ def build_key_set(documents: object, algorithms: Iterable[str]) -> KeySet:
     allowed = tuple(algorithms)
     keys: dict[str, _Key] = {}
     for document in documents if isinstance(documents, (list, tuple)) else ():
-        key = _prepare(document, allowed)
-        if key is not None:
-            keys[_fingerprint(document)] = key
+        try:
+            key = _prepare(document, allowed)
+            if key is not None:
+                keys[_fingerprint(document)] = key
+        except RecursionError:
+            continue  # its members are nested as deeply as could just be parsed
     return KeySet(keys.values(), hashlib.sha256("".join(sorted(keys)).encode()).hexdigest())
 
 
