@@ -47,10 +47,13 @@ class Server:
     """A subject that runs, from the ``with`` to its end, on a core that the load does not use.
 
     :param threads: how many requests it may work on at once, where it has threads for that.
+    :param cooldown: seconds between two fetches of the keys that an unknown one may cause.
     :param settings: more settings, of ours only.
     """
 
-    def __init__(self, subject: Subject, issuer: Issuer, *, threads: int = 4, **settings: str) -> None:
+    def __init__(
+        self, subject: Subject, issuer: Issuer, *, threads: int = 4, cooldown: int = 30, **settings: str
+    ) -> None:
         self.subject = subject
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -65,7 +68,8 @@ class Server:
             "user": quote_plus(CLIENT[0]),
             "password": quote_plus(CLIENT[1]),
             "public_key": issuer.public_key,
-            "settings": {**issuer.settings, **settings},
+            "cooldown": cooldown,
+            "settings": {**issuer.settings, "oauthguard.keys.cooldown": str(cooldown), **settings},
         }
         self._process = subprocess.Popen(
             [*subject.build_command(), json.dumps(options)],
@@ -125,7 +129,7 @@ PEER_SUBJECTS: Final = (
 BY_HAND: Final = (
     _peer("by_hand", "Pyramid, joserfc each time", {"local": "/local"}),
     _peer(
-        "pyramid_by_hand",
+        "by_hand",
         "Pyramid, a verdict in dogpile",
         {"local": "/remembered", "remote_cached": "/remote_remembered"},
     ),

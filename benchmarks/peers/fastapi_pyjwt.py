@@ -13,7 +13,7 @@ OPTIONS = json.loads(sys.argv[1])
 CUSTOMERS = {"customers": [{"id": 1, "name": "Ada", "balance": "12.50"}]}
 
 app = FastAPI()
-keys = jwt.PyJWKClient(OPTIONS["jwks_uri"])
+keys = jwt.PyJWKClient(OPTIONS["jwks_uri"], cooldown_duration=OPTIONS["cooldown"])
 
 
 async def verify(given: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> dict:
@@ -45,4 +45,4 @@ async def show_local(claims: Annotated[dict, Depends(verify)]) -> dict:
     return CUSTOMERS
 
 
-uvicorn.run(app, host="127.0.0.1", port=OPTIONS["port"], access_log=False, log_level="critical")
+uvicorn.run(app, host="127.0.0.1", port=OPTIONS["port"], access_log=False, log_level="critical", timeout_keep_alive=75)
