@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, Page
 
+from tests.client.browsers import start_login
 from tests.client.terminal import Terminal
 from tests.example.servers import find_free_port, serve
 
@@ -98,3 +101,138 @@ def test_check_and_explain_are_found_in_the_room_of_the_guard(manager: Terminal)
     answer = manager.run("explain", "some.ini", "opaque-token-0123456789")
     assert (answer.status, answer.err.count("\n")) == (1, 1)
     assert "opaque-token" not in answer.err
+
+
+# ── login, in a real browser ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def public(terminal: Terminal, example: str) -> Terminal:
+    terminal.environ |= {"OAUTHGUARD_ISSUER": example, "OAUTHGUARD_CLIENT_ID": "customer-cli"}
+    return terminal
+
+
+def open_consent(browser: Browser, url: str) -> Page:
+    """Sign in as the demo user; the page that asks."""
+    page = browser.new_context().new_page()
+    page.goto(url)
+    page.fill("input[name=name]", "demo")
+    page.fill("input[name=password]", "demo")
+    page.click("button[type=submit]")
+    page.wait_for_selector("button[value=allow]")
+    return page
+
+
+def answer_consent(page: Page, decision: str) -> str:
+    """Press a button; the words of the page that the command shows."""
+    page.click(f"button[value={decision}]")
+    page.wait_for_url("**/callback?*")
+    words = page.inner_text("body")
+    page.context.close()
+    return words
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.promise("CL-01", "CL-02", "CL-03")
+@pytest.mark.parametrize("redirect_uri", ["http://127.0.0.1/callback", "http://[::1]/callback"])
+def test_login_use_and_logout(public: Terminal, example: str, chromium: Browser, redirect_uri: str) -> None:
+    with start_login(public, "--redirect-uri", redirect_uri, "--scope", "customer_api read:messages") as login:
+        assert "You may close this tab" in answer_consent(open_consent(chromium, login.url), "allow")
+        ended = login.end()
+    assert (ended.status, ended.out) == (0, "")
+    assert ended.err.splitlines()[-1].startswith("Signed in as ")
+    assert public.run("call", "GET", f"{example}/customers").status == 0
+    assert public.run("call", "POST", f"{example}/customers/1/charges", "-d", CHARGE).status == 0
+    assert public.run("whoami").status == 0
+    assert public.run("inspect", "--audience", "https://customers.example").status == 0
+    token = public.run("token").out
+    assert public.run("introspect", "-", stdin=token, **API).json["client_id"] == "customer-cli"
+    assert public.run("logout").status == 0
+    assert public.run("introspect", "-", stdin=token, **API).status == 5
+    charge = ["call", "POST", f"{example}/customers/1/charges", "-d", CHARGE]
+    assert public.run(*charge, OAUTHGUARD_TOKEN=token).status == 5
+
+
+@pytest.mark.needs("chromium")
+def test_login_of_the_confidential_client(manager: Terminal, chromium: Browser) -> None:
+    with start_login(manager) as login:
+        answer_consent(open_consent(chromium, login.url), "allow")
+        assert login.end().status == 0
+    user = manager.run("inspect").json["claims"]
+    own = manager.run("token", "--client-credentials").out
+    assert user["sub"] != "customer-manager"
+    assert manager.run("inspect", "-", stdin=own).json["claims"]["sub"] == "customer-manager"
+    assert manager.run("logout").status == 0
+
+
+@pytest.mark.needs("chromium")
+def test_denial_in_the_browser(public: Terminal, chromium: Browser) -> None:
+    with start_login(public) as login:
+        words = answer_consent(open_consent(chromium, login.url), "deny")
+        ended = login.end()
+    assert "Access was denied" in words
+    assert (ended.status, ended.err.splitlines()[-1]) == (3, "oauthguard: access was denied in the browser")
+    assert public.run("token").status == 1
+
+
+@pytest.mark.needs("chromium")
+def test_strays_a_forgery_and_a_second_login_at_the_same_time(public: Terminal, chromium: Browser) -> None:
+    with start_login(public, "--profile", "one") as one, start_login(public, "--profile", "two") as two:
+        first, second = (open_consent(chromium, login.url) for login in (one, two))
+        for login in (one, two):
+            assert login.get("/favicon.ico").status == 404
+            assert login.get("/callback?error=access_denied").status == 400
+            assert login.get("/callback?code=forged&state=forged").status == 400
+        answer_consent(second, "allow")
+        assert two.end().status == 0
+        assert one.is_waiting
+        answer_consent(first, "allow")
+        assert one.end().status == 0
+    tokens = {public.run("token", "--profile", name).out for name in ("one", "two")}
+    assert len(tokens) == 2
+
+
+@pytest.mark.needs("chromium")
+def test_a_login_that_takes_too_long(public: Terminal, chromium: Browser) -> None:
+    with start_login(public, "--timeout", "3") as login:
+        page = open_consent(chromium, login.url)
+        assert login.end().status == 4
+        page.click("button[value=allow]")  # nobody listens any more
+        page.context.close()
+
+
+@pytest.mark.needs("chromium")
+def test_paste_at_the_example(public: Terminal, chromium: Browser) -> None:
+    process = public.start("login", "--flow", "paste")
+    assert process.stderr
+    url = next(line.strip() for line in process.stderr if line.startswith("  http"))
+    page = open_consent(chromium, url)
+    # As from another machine: the browser is sent to a port that nobody there listens on.
+    fields = page.eval_on_selector("form", "form => Object.fromEntries(new FormData(form))")
+    action = page.eval_on_selector("form", "form => form.action")
+    answer = page.context.request.post(action, form={**fields, "decision": "allow"}, max_redirects=0)
+    assert answer.status == 303
+    redirected = answer.headers["location"]
+    page.context.close()
+    _, err = process.communicate(f"{redirected}\n", timeout=30)
+    assert process.returncode == 0
+    assert err.splitlines()[-1].startswith("Signed in as ")
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.promise("CL-07")
+def test_two_processes_refresh_at_once_at_the_example(public: Terminal, chromium: Browser) -> None:
+    with start_login(public) as login:
+        answer_consent(open_consent(chromium, login.url), "allow")
+        assert login.end().status == 0
+    stored = public.home / "default.tokens"
+    before = json.loads(stored.read_text())
+    stored.write_text(json.dumps({**before, "expires_at": 0}))
+    processes = [public.start("token") for _ in range(3)]
+    tokens = {process.communicate(timeout=60)[0] for process in processes}
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len(tokens) == 1
+    after = json.loads(stored.read_text())
+    assert after["access_token"] == tokens.pop().strip() != before["access_token"]
+    assert after["refresh_token"] != before["refresh_token"]
+    assert public.run("introspect", OAUTHGUARD_TOKEN=after["access_token"], **API).json["active"] is True
