@@ -20,6 +20,7 @@ _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE).s
 class Answers:
     """What came back.
 
+    :ivar statuses: how many of each; 0 counts the connections closed without an answer.
     :ivar times: for each request sent at a fixed time, when that was and how long its answer took, in seconds.
     """
 
@@ -36,21 +37,38 @@ def compose(path: str, token: str | None) -> bytes:
 
 
 class _Connection:
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sent_at = 0.0
+    """One at a time: a request, its answer. Made again when the server closes it."""
+
+    def __init__(self, port: int, selector: selectors.BaseSelector) -> None:
+        self._port = port
+        self._selector = selector
+        self.sent_at: float | None = None
+        self._open()
+
+    def _open(self) -> None:
         self._received = b""
+        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._selector.register(self._socket, selectors.EVENT_READ, self)
+
+    def close(self) -> None:
+        self._selector.unregister(self._socket)
+        self._socket.close()
 
     def send(self, request: bytes) -> None:
         self.sent_at = time.perf_counter()
-        self.socket.sendall(request)
+        self._socket.sendall(request)
 
     def receive(self) -> int | None:
-        """The status of the answer once the whole of it is here, None before."""
-        data = self.socket.recv(65536)
+        """The status of the answer once the whole of it is here, 0 for none at all; None before, or when none is due."""
+        try:
+            data = self._socket.recv(65536)
+        except ConnectionError:
+            data = b""
         if not data:
-            raise ConnectionError("closed by the server")
+            self.close()
+            self._open()
+            return None if self.sent_at is None else 0
         self._received += data
         head, blank, body = self._received.partition(b"\r\n\r\n")
         if not blank:
@@ -67,16 +85,14 @@ class Load:
 
     def __init__(self, port: int, connections: int = 8) -> None:
         self._selector = selectors.DefaultSelector()
-        self._connections = [_Connection(port) for _ in range(connections)]
-        for connection in self._connections:
-            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+        self._connections = [_Connection(port, self._selector) for _ in range(connections)]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         for connection in self._connections:
-            connection.socket.close()
+            connection.close()
         self._selector.close()
 
     def drive(self, requests: Iterable[bytes]) -> Answers:
@@ -84,7 +100,7 @@ class Load:
         answers, following = Answers(), iter(requests)
         busy = sum(self._send_next(connection, following) for connection in self._connections)
         while busy:
-            for connection, status in self._await(None):
+            for connection, status, _sent_at in self._await(None):
                 answers.statuses[status] += 1
                 busy -= 1
                 busy += self._send_next(connection, following)
@@ -103,9 +119,9 @@ class Load:
                 free.pop(0).send(requests[position][1])
                 waiting, position = waiting + 1, position + 1
             pause = max(0.0, requests[position][0] - now) if position < len(requests) else None
-            for connection, status in self._await(pause):
+            for connection, status, sent_at in self._await(pause):
                 answers.statuses[status] += 1
-                answers.times.append((connection.sent_at - begun, time.perf_counter() - connection.sent_at))
+                answers.times.append((sent_at - begun, time.perf_counter() - sent_at))
                 free.append(connection)
                 waiting -= 1
         return answers
@@ -117,8 +133,10 @@ class Load:
         connection.send(request)
         return 1
 
-    def _await(self, pause: float | None) -> Iterator[tuple[_Connection, int]]:
+    def _await(self, pause: float | None) -> Iterator[tuple[_Connection, int, float]]:
         for key, _events in self._selector.select(60 if pause is None else pause):
-            status = key.data.receive()
-            if status is not None:
-                yield key.data, status
+            connection: _Connection = key.data
+            status, sent_at = connection.receive(), connection.sent_at
+            if status is not None and sent_at is not None:
+                connection.sent_at = None
+                yield connection, status, sent_at
