@@ -15,7 +15,7 @@ from .embedded import EmbeddedIssuer
 from .endpoints import ENDPOINTS
 from .events import build_notifier
 from .grants import GRANTS
-from .registration import DEVICE_CODE, USER_GRANTS
+from .registration import DEVICE_CODE, OWNED_GRANTS, USER_GRANTS
 from .service import GrantEntry, IService, Service, build_pepper, build_store
 from .settings import ServerSettings, parse_settings
 from .signing import KeyRing
@@ -81,7 +81,7 @@ def build_service(registry: Any, settings: ServerSettings) -> tuple[Service, Emb
 def _find_grants(registry: Any) -> Mapping[str, GrantEntry]:
     """The grants that can be on. Nobody can allow a client anything where the application knows no users."""
     owner = registry.queryUtility(IResourceOwner)
-    off = frozenset() if hasattr(owner, "user") and hasattr(owner, "sign_in") else USER_GRANTS
+    off = frozenset() if hasattr(owner, "user") and hasattr(owner, "sign_in") else OWNED_GRANTS
     built_in = {name: grant for name, grant in GRANTS.items() if name not in off}
     return {**built_in, **(registry.queryUtility(IAddedGrants) or {})}
 

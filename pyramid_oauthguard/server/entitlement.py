@@ -10,7 +10,14 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from .settings import ServerSettings
 from .store.records import Client
 
-__all__ = ["InvalidTargetError", "choose_audiences", "choose_scopes", "find_audiences", "narrow_audiences"]
+__all__ = [
+    "InvalidTargetError",
+    "choose_audiences",
+    "choose_scopes",
+    "find_audiences",
+    "narrow_audiences",
+    "narrow_scopes",
+]
 
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 
@@ -40,6 +47,26 @@ def choose_scopes(client: Client, settings: ServerSettings, requested: str | Non
     chosen = tuple(dict.fromkeys(requested.split(" ")))
     if not set(chosen) <= set(allowed):
         raise InvalidScopeError("The parameter scope names a scope that this client may not have.")
+    return chosen
+
+
+def narrow_scopes(
+    client: Client, settings: ServerSettings, granted: tuple[str, ...], requested: str | None
+) -> tuple[str, ...]:
+    """The scopes of another token of a grant: those asked for, or all that it was given and the client may still have.
+
+    :raises InvalidScopeError: malformed, not of the grant (RFC 6749 section 6), or nothing is left of it.
+    """
+    allowed = tuple(scope for scope in granted if scope in client.scopes and scope in settings.scopes)
+    if granted and not allowed:
+        raise InvalidScopeError("The client may no longer have what it was granted.")
+    if not requested:
+        return allowed
+    if not _SCOPES.fullmatch(requested):
+        raise InvalidScopeError("The parameter scope is malformed.")
+    chosen = tuple(dict.fromkeys(requested.split(" ")))
+    if not set(chosen) <= set(allowed):
+        raise InvalidScopeError("The parameter scope names a scope that was not granted.")
     return chosen
 
 

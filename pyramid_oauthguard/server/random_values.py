@@ -6,27 +6,36 @@ tells a scanner that it found a real one; it protects nothing.
 
 from __future__ import annotations
 
+import base64
+import hmac
 import secrets
 import zlib
 from dataclasses import dataclass, field
+from hashlib import sha512
 
 __all__ = [
     "ACCESS_PREFIX",
     "CODE_PREFIX",
+    "DEVICE_PREFIX",
     "REFRESH_PREFIX",
     "SECRET_PREFIX",
+    "USER_CODE_LETTERS",
     "OpaqueValue",
+    "derive_opaque",
     "has_checksum",
     "make_client_id",
     "make_client_secret",
     "make_id",
     "make_opaque",
+    "make_user_code",
 ]
 
 ACCESS_PREFIX = "ogat_"
 CODE_PREFIX = "ogac_"
+DEVICE_PREFIX = "ogdc_"
 REFRESH_PREFIX = "ogrt_"
 SECRET_PREFIX = "ogcs_"  # noqa: S105  # a public prefix
+USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +63,32 @@ def make_client_secret() -> str:
 
 def make_opaque(prefix: str, token_id: str | None = None) -> OpaqueValue:
     """An opaque token of 256 random bits."""
-    token_id = token_id or make_id()
-    body = f"{prefix}{token_id}{secrets.token_urlsafe(32)}"
-    return OpaqueValue(token_id, f"{body}{_checksum(body)}")
+    return _build(prefix, token_id or make_id(), secrets.token_urlsafe(32))
+
+
+def derive_opaque(prefix: str, key: bytes, text: str) -> OpaqueValue:
+    """The opaque token that follows ``text``: the same one each time, and nobody's guess without the key (32 bytes)."""
+    digest = hmac.digest(key, text.encode("utf-8", "surrogatepass"), sha512)
+    return _build(prefix, _encode(digest[:16]), _encode(digest[16:48]))
+
+
+def make_user_code() -> str:
+    """What people type for a device: 8 of 20 consonants, in which no word can be read (RFC 8628 section 6.1)."""
+    return "".join(secrets.choice(USER_CODE_LETTERS) for _ in range(8))
 
 
 def has_checksum(text: str) -> bool:
     """Whether ``text`` ends in the checksum of the rest: what a scanner for leaked tokens asks."""
     return text.isascii() and len(text) > 8 and _checksum(text[:-8]) == text[-8:]
+
+
+def _build(prefix: str, token_id: str, secret: str) -> OpaqueValue:
+    body = f"{prefix}{token_id}{secret}"
+    return OpaqueValue(token_id, f"{body}{_checksum(body)}")
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _checksum(body: str) -> str:

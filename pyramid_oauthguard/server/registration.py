@@ -12,6 +12,7 @@ from .store.records import CLIENT, RESOURCE_SERVER, Client
 
 __all__ = [
     "DEVICE_CODE",
+    "OWNED_GRANTS",
     "USER_GRANTS",
     "RegistrationError",
     "as_grant",
@@ -23,6 +24,7 @@ __all__ = [
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 USER_GRANTS = frozenset({"authorization_code", DEVICE_CODE})
+OWNED_GRANTS = USER_GRANTS | {"refresh_token"}  # what there is only where the application knows users
 _VSCHAR = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.1, A.2
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 appendix A.4
 _URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")  # RFC 3986 section 2

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..errors import SettingError
 from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_list, as_str, as_url, parse
-from .registration import USER_GRANTS, RegistrationError, as_grant, check_scope
+from .registration import OWNED_GRANTS, RegistrationError, as_grant, check_scope
 
 __all__ = ["PREFIX", "TABLE", "ServerSettings", "as_issuer", "as_path", "as_scopes", "parse_settings"]
 
@@ -131,7 +131,7 @@ def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str])
     found = parse(TABLE, settings, PREFIX, into=_Draft)
     for grant in found.values["grants"] or ():
         if grant not in known_grants:
-            needs = "it needs config.set_resource_owner" if grant in USER_GRANTS else ""
+            needs = "it needs config.set_resource_owner" if grant in OWNED_GRANTS else ""
             raise SettingError(f"{PREFIX}.grants", f"{grant!r} is none of {', '.join(sorted(known_grants))}", needs)
     for scope in found.values["default_scopes"]:
         if scope not in found.values["scopes"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from .random_values import REFRESH_PREFIX, make_opaque
+from .random_values import REFRESH_PREFIX, OpaqueValue, make_opaque
 from .store.contract import Unit
 from .store.records import Client, Grant, RefreshTokenRecord
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .adapter import OAuthServer, TokenAnswer
     from .service import Service
 
-__all__ = ["issue", "may_refresh"]
+__all__ = ["add_refresh_token", "find_end", "issue", "issue_access_token", "may_refresh"]
 
 REFRESH_TOKEN = "refresh_token"  # noqa: S105  # RFC 6749's name of the grant
 
@@ -42,15 +42,28 @@ def issue(
     :param grant_type: what was presented for it, for the event.
     :raises UnavailableError: the storage or the signing key can't be reached.
     """
+    answer = issue_access_token(server, unit, client, grant, scopes=scopes, audiences=audiences, grant_type=grant_type)
+    if may_refresh(server.service, client) and time.time() < find_end(server.service, grant):
+        add_refresh_token(server.service, unit, answer, grant, made=make_opaque(REFRESH_PREFIX))
+    return answer
+
+
+def issue_access_token(
+    server: OAuthServer,
+    unit: Unit,
+    client: Client,
+    grant: Grant,
+    *,
+    scopes: tuple[str, ...],
+    audiences: tuple[str, ...],
+    grant_type: str,
+) -> TokenAnswer:
+    """The access token alone; see :func:`issue`."""
     claims = None if grant.auth_time is None else {"auth_time": int(grant.auth_time)}  # RFC 9068 section 2.2.1
     answer = server.make_token(
         client, subject=grant.subject, scopes=scopes, audiences=audiences, grant_id=grant.grant_id, claims=claims
     )
     server.add_token(unit, answer, grant_type)
-    now = time.time()
-    expires_at = _find_end(server.service, grant, now)
-    if may_refresh(server.service, client) and now < expires_at:
-        _add_refresh_token(server.service, unit, answer, grant, now, expires_at)
     return answer
 
 
@@ -59,15 +72,14 @@ def may_refresh(service: Service, client: Client) -> bool:
     return REFRESH_TOKEN in service.grants and REFRESH_TOKEN in client.grants
 
 
-def _find_end(service: Service, grant: Grant, now: float) -> float:
-    settings = service.settings
-    return min(now + settings.refresh_token_ttl, grant.created_at + settings.refresh_token_max_age)
+def find_end(service: Service, grant: Grant) -> float:
+    """When the last refresh token of a grant ends at the latest, however often it is used."""
+    return grant.created_at + service.settings.refresh_token_max_age
 
 
-def _add_refresh_token(
-    service: Service, unit: Unit, answer: TokenAnswer, grant: Grant, now: float, expires_at: float
-) -> None:
-    made = make_opaque(REFRESH_PREFIX)
+def add_refresh_token(service: Service, unit: Unit, answer: TokenAnswer, grant: Grant, *, made: OpaqueValue) -> None:
+    """Store the refresh token ``made``, and put it into the answer."""
+    now = time.time()
     answer.refresh = RefreshTokenRecord(
         token_id=made.token_id,
         hash=service.pepper.hash_token(made.text),
@@ -77,7 +89,7 @@ def _add_refresh_token(
         scopes=grant.scopes,
         audiences=grant.audiences,
         issued_at=now,
-        expires_at=expires_at,
+        expires_at=min(now + service.settings.refresh_token_ttl, find_end(service, grant)),
     )
     unit.add_refresh_token(answer.refresh)
     answer["refresh_token"] = made.text

@@ -8,10 +8,12 @@ from ..pkce import S256Challenge
 from ..service import GrantEntry
 from .authorization_code import AuthorizationCode
 from .client_credentials import ClientCredentials
+from .refresh_token import RefreshToken
 
 __all__ = ["GRANTS"]
 
 GRANTS: Final[dict[str, GrantEntry]] = {
     "authorization_code": GrantEntry(AuthorizationCode, (S256Challenge(),)),
     "client_credentials": GrantEntry(ClientCredentials),
+    "refresh_token": GrantEntry(RefreshToken),
 }

@@ -1,0 +1,121 @@
+"""A client gets another access token of a grant, and another refresh token with it (RFC 6749 section 6).
+
+Each refresh token is replaced when it is used, so that of a thief and the client one comes with a token that was used
+before, and all of the grant ends (RFC 9700 section 4.14.2). What replaces a token follows from the token itself and a key of
+ours: a client whose answer got lost may ask again at once and is answered the same refresh token, of which nothing but a
+hash is stored. So there is only ever one that is live, also where several processes of a client refresh at once.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
+from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
+
+from ..adapter import TokenAnswer
+from ..client_authentication import BASIC, NONE, POST
+from ..entitlement import narrow_audiences, narrow_scopes
+from ..random_values import REFRESH_PREFIX, OpaqueValue, derive_opaque
+from ..revocation import revoke_grant
+from ..service import Service
+from ..store.contract import Unit
+from ..store.records import Grant, RefreshTokenRecord
+from ..user_tokens import add_refresh_token, find_end, issue_access_token
+
+__all__ = ["RefreshToken"]
+
+_PURPOSE = "refresh token that follows"
+
+
+@dataclass(frozen=True, slots=True)
+class _Presented:
+    """A refresh token that a client sent: what is stored of it, and the one that follows it."""
+
+    record: RefreshTokenRecord
+    grant: Grant
+    successor: OpaqueValue
+
+
+class RefreshToken(RefreshTokenGrant):
+    """Authlib's checks of the client; what becomes of the token is ours."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, POST, NONE)
+
+    def validate_token_request(self) -> None:
+        request = self.request
+        request.client = self._validate_request_client()
+        text = request.form.get("refresh_token")
+        if text is None:
+            raise InvalidRequestError("The parameter refresh_token is missing.")
+        request.refresh_token = presented = self._find(text)
+        client, settings = request.client.record, self.server.service.settings
+        request.scopes = narrow_scopes(client, settings, presented.grant.scopes, request.payload.scope)
+        request.audiences = narrow_audiences(presented.grant.audiences, request.parameters.get_all("resource"))
+
+    def create_token_response(self) -> tuple[int, TokenAnswer, object]:
+        service, presented = self.server.service, self.request.refresh_token
+        with service.store.writing() as unit:
+            answer = self._replace(unit, presented)
+        if answer is None:
+            raise self._end_stolen(presented.record)
+        return 200, answer, self.TOKEN_RESPONSE_HEADER
+
+    def _find(self, text: str) -> _Presented:
+        """The token, which another client's or a dead one is not; one that was used may be shielded yet."""
+        service = self.server.service
+        successor = derive_opaque(REFRESH_PREFIX, service.pepper.derive_key(_PURPOSE), text)
+        with service.store.reading() as unit:
+            record = unit.find_refresh_token(service.pepper.hash_token(text))
+            grant = unit.find_grant(record.grant_id) if record else None
+            stolen = (
+                record is not None and record.used_at is not None and not _is_shielded(service, unit, record, successor)
+            )
+        if record is None or grant is None or record.client_id != self.request.client.get_client_id() or record.revoked:
+            raise _build_refusal()
+        if stolen:
+            raise self._end_stolen(record)
+        fresh = record.used_at is None
+        if (fresh and time.time() >= record.expires_at) or time.time() >= find_end(service, grant):
+            raise _build_refusal()
+        if not service.is_active_user(grant.subject):
+            raise _build_refusal()
+        return _Presented(record, grant, successor)
+
+    def _replace(self, unit: Unit, presented: _Presented) -> TokenAnswer | None:
+        """The answer; None when the token was used before and is not shielded."""
+        service, request, successor = self.server.service, self.request, presented.successor
+        won = unit.use_refresh_token(presented.record.hash, successor.token_id, time.time())
+        if not won:
+            record = unit.find_refresh_token(presented.record.hash)  # as it is now
+            if record is None or not _is_shielded(service, unit, record, successor):
+                return None
+        how = {"scopes": request.scopes, "audiences": request.audiences, "grant_type": self.GRANT_TYPE}
+        answer = issue_access_token(self.server, unit, request.client.record, presented.grant, **how)
+        if won:
+            add_refresh_token(service, unit, answer, presented.grant, made=successor)
+        else:
+            answer["refresh_token"] = successor.text
+        return answer
+
+    def _end_stolen(self, record: RefreshTokenRecord) -> InvalidGrantError:
+        """End all of a grant whose token came twice. In a transaction of its own, for the answer is an error, at which the
+        application's is rolled back."""
+        service = self.server.service
+        with service.store.writing() as unit:
+            revoke_grant(service, unit, record.grant_id, client_id=record.client_id, reason="refresh_token_reuse")
+        return _build_refusal()
+
+
+def _is_shielded(service: Service, unit: Unit, record: RefreshTokenRecord, successor: OpaqueValue) -> bool:
+    """Whether a used token may be sent again: a moment after it was used, and as long as what replaced it was not."""
+    now = time.time()
+    if record.used_at is None or now - record.used_at >= service.settings.refresh_reuse_grace:
+        return False
+    following = unit.find_refresh_token(service.pepper.hash_token(successor.text))
+    return following is not None and following.used_at is None and now < following.expires_at
+
+
+def _build_refusal() -> InvalidGrantError:
+    return InvalidGrantError("The refresh token is invalid, expired, used, revoked, or another client's.")
