@@ -29,13 +29,13 @@ def read_dotenv(path: Path) -> Mapping[str, str]:
 
     :raises CommandError: the file can't be read, or another user of this machine wrote it.
     """
+    if not path.is_file():
+        return {}  # none, or a folder or FIFO of that name
     try:
         with path.open("rb") as file:
             owner = os.fstat(file.fileno()).st_uid
             data = file.read(_LARGEST)
         text = data.decode("utf-8-sig")
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise CommandError(USAGE, f"{path} can't be read: {why}", "repair it or work in another folder") from error

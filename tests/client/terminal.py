@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,3 +76,47 @@ class Terminal:
             cwd=self.cwd,
             text=True,
         )
+
+
+def run_on_pty(terminal: Terminal, *args: str, stdin: str | None = "", **environ: str) -> tuple[int, str]:
+    """The command with a terminal for its output: exit status, and what a person sees.
+
+    :param stdin: piped in; None makes the terminal its input as well, where "typed" is typed.
+    """
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [find_command(), *args],
+        stdin=theirs if stdin is None else subprocess.PIPE,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=terminal.cwd,
+        env={**terminal.full_environ(), "TERM": "xterm-256color", "COLUMNS": "100", **environ},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    if process.stdin and stdin is not None:
+        process.stdin.write(stdin.encode())
+        process.stdin.close()
+    seen = _read_terminal(ours, process, typed=b"typed\n" if stdin is None else b"")
+    os.close(ours)
+    return process.wait(10), seen.decode("utf-8", "replace")
+
+
+def _read_terminal(number: int, process: subprocess.Popen[bytes], *, typed: bytes) -> bytes:
+    seen = b""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if select.select([number], [], [], 0.1)[0]:
+            try:
+                data = os.read(number, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            seen += data
+            if typed and seen.rstrip().endswith(b":"):
+                os.write(number, typed)
+                typed = b""
+        elif process.poll() is not None:
+            break
+    return seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import ssl
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.client.issuers import API, MACHINE_SECRET, ScriptedIssuer, run_scripted
-from tests.client.terminal import Terminal
+from tests.client.terminal import Terminal, run_on_pty
 
 TOKEN = {"access_token": "tok-0123456789", "token_type": "Bearer", "expires_in": 600}
 
@@ -134,6 +135,25 @@ def test_client_secret_from(app: Terminal, scripted: ScriptedIssuer, how: str) -
     scheme, _, pair = scripted.asked[-1].headers["authorization"].partition(" ")
     # RFC 6749 section 2.3.1: both halves form-urlencoded.
     assert (scheme, base64.b64decode(pair)) == ("Basic", b"app:sesame%3A+%C3%B6ffne+%26+dich")
+
+
+@pytest.mark.promise("CL-06")
+def test_secrets_that_are_typed_are_not_shown(app: Terminal, scripted: ScriptedIssuer) -> None:
+    scripted.answers["/introspect"] = {"active": True}
+    status, seen = run_on_pty(app, "introspect", "-", stdin=None)
+    assert (status, "typed" in seen) == (0, False)
+    assert scripted.asked[-1].form["token"] == "typed"
+    status, seen = run_on_pty(app, "token", "--client-secret-file", "-", stdin=None)
+    assert (status, "typed" in seen) == (0, False)
+    assert base64.b64decode(scripted.asked[-1].headers["authorization"].split()[1]) == b"app:typed"
+
+
+def test_dotenv_that_is_a_fifo_or_a_folder_holds_nothing_up(app: Terminal) -> None:
+    os.mkfifo(app.cwd / ".env")
+    assert app.run("token", timeout=20).status == 0
+    (app.cwd / ".env").unlink()
+    (app.cwd / ".env").mkdir()
+    assert app.run("token").status == 0
 
 
 @pytest.mark.promise("CL-06")

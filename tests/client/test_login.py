@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Browser
 
-from tests.client.browsers import Login, challenge_of, start_login
+from tests.client.browsers import Login, challenge_of, install_script, start_login
 from tests.client.issuers import ScriptedIssuer
-from tests.client.terminal import Terminal
+from tests.client.terminal import Terminal, run_on_pty
 
 TOKENS = {
     "access_token": "access-0123456789",
@@ -213,6 +213,16 @@ def test_timeout(public: Terminal) -> None:
     assert ended.status == 4
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", login.port), 5)
+
+
+def test_the_time_left_is_shown_on_a_terminal(public: Terminal) -> None:
+    environ = install_script(public.cwd)
+    status, seen = run_on_pty(public, "login", "--timeout", "3", **environ)
+    assert status == 4
+    assert "0:02 left" in seen
+    assert "nobody signed in in time" in seen
+    status, seen = run_on_pty(public, "login", "--timeout", "1", "--quiet", **environ)
+    assert (status, "left" in seen) == (4, False)
 
 
 @pytest.mark.promise("CL-02")

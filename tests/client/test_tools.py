@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import pty
 import re
-import select
 import shutil
 import subprocess
 import time
@@ -20,7 +17,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from tests.client.browsers import build_jwt, start_login
 from tests.client.issuers import API, MACHINE_SECRET, Asked, ScriptedIssuer
-from tests.client.terminal import Terminal, find_command
+from tests.client.terminal import Terminal, find_command, run_on_pty
 
 RSA = RSAKey.generate_key(2048, {"kid": "rsa"})
 EC = ECKey.generate_key("P-256", {"kid": "ec"})
@@ -48,38 +45,6 @@ def sign(issuer: str, key: Any = RSA, *, header: dict[str, Any] | None = None, *
     return jwt.encode(
         {name: value for name, value in head.items() if value is not None}, kept, key, algorithms=[algorithm]
     )
-
-
-def run_on_pty(terminal: Terminal, *args: str, stdin: str = "", **environ: str) -> tuple[int, str]:
-    """The command with a terminal for its output; exit status and what a person sees."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [find_command(), *args],
-        stdin=subprocess.PIPE,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=terminal.cwd,
-        env={**terminal.full_environ(), "TERM": "xterm-256color", "COLUMNS": "100", **environ},
-    )
-    os.close(theirs)
-    assert process.stdin
-    process.stdin.write(stdin.encode())
-    process.stdin.close()
-    seen = b""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if select.select([ours], [], [], 0.1)[0]:
-            try:
-                data = os.read(ours, 65536)
-            except OSError:
-                break
-            if not data:
-                break
-            seen += data
-        elif process.poll() is not None:
-            break
-    os.close(ours)
-    return process.wait(10), seen.decode("utf-8", "replace")
 
 
 def outcomes(answer: Any) -> dict[str, str]:

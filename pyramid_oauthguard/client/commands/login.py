@@ -86,7 +86,8 @@ def login(run: Run, flow: str, timeout: float, redirect_uri: str, store: str, pa
             scope=options.scope,
             audience=options.audience,
             resource=options.resource,
-            auth_method=options.auth_method,
+            # What got its tokens without a secret has none: from now on no keyring is asked for one.
+            auth_method=options.auth_method or (None if run.client_secret else "none"),
             client_secret_file=run.secret_file,
             signed_in_as=who,
         )
