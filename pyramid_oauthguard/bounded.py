@@ -20,6 +20,7 @@ class BoundedMap:
 
     def __init__(self, size: int) -> None:
         self._size = size
+        self._half = size // 2
         self._entries: OrderedDict[Any, Any] = OrderedDict()
 
     def get(self, key: Any, default: Any = None) -> Any:
@@ -27,6 +28,8 @@ class BoundedMap:
         found = entries.get(key, _ABSENT)
         if found is _ABSENT:
             return default
+        if len(entries) < self._half:
+            return found  # nothing will be dropped for long
         try:  # noqa: SIM105  # every request comes here: a context manager would cost more than the rest
             entries.move_to_end(key)
         except KeyError:  # dropped by another thread just now

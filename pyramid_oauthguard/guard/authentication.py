@@ -18,7 +18,7 @@ from .verifiers import RANKS
 from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
 
-__all__ = ["Authenticator", "Result"]
+__all__ = ["RESULT", "Authenticator", "Result"]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
@@ -26,7 +26,8 @@ logger = logging.getLogger("pyramid_oauthguard")
 Result = AccessToken | OAuthGuardError
 
 _MODE: Final = "_oauthguard_mode"
-_RESULT: Final = "_oauthguard_result"
+#: Where the result in the present mode is, for those whom even a call costs too much.
+RESULT: Final = "_oauthguard_result"
 _RESULT_IN: Final = {mode: f"_oauthguard_result_{mode}" for mode in RANKS}
 _MISSING: Final = MissingToken()
 _FIELDS: Final = tuple(each for each in fields(AccessToken) if each.init)
@@ -44,21 +45,16 @@ class Authenticator:
     def __init__(self, registry: Registry, default_mode: str) -> None:
         self._registry = registry
         self._verifiers: dict[str, Any] = {}
-        self._recall: Callable[[str], AccessToken | None] | None = None
+        self._recall: Callable[[str | None], AccessToken | None] | None = None
         self.default_mode = default_mode
 
     def authenticate(self, request: Any) -> Result:
         """The request's token as its present mode sees it, or the error. Never raises."""
         kept = request.__dict__
-        result: Result | None = kept.get(_RESULT)
-        if result is not None:
-            return result
-        mode = kept.get(_MODE) or self.default_mode
-        found: Result | None = kept.get(_RESULT_IN[mode])
-        if found is None:
-            found = kept[_RESULT_IN[mode]] = self._verify(request, mode)
-        kept[_RESULT] = found
-        return found
+        result: Result | None = kept.get(RESULT)
+        if result is None:
+            result = kept[RESULT] = self._verify(request, kept.get(_MODE) or self.default_mode)
+        return result
 
     def find_token(self, request: Any) -> AccessToken | None:
         """The request's token, or None."""
@@ -74,15 +70,21 @@ class Authenticator:
 
     def restore(self, request: Any, mode: str) -> None:
         """Undo :meth:`strengthen` after a mere question about another view."""
-        request.__dict__[_MODE] = mode
-        request.__dict__.pop(_RESULT, None)
+        kept = request.__dict__
+        result = kept.pop(RESULT, None)
+        if result is not None:
+            kept[_RESULT_IN[kept.get(_MODE) or self.default_mode]] = result
+        kept[_MODE] = mode
+        known = kept.get(_RESULT_IN[mode])
+        if known is not None:
+            kept[RESULT] = known
 
     def _verify(self, request: Any, mode: str) -> Result:
         try:
             token = None
-            header: str = request.environ.get("HTTP_AUTHORIZATION", "")
-            if mode == "local" and self._recall is not None and header[:7] == "Bearer ":
-                token = self._recall(header[7:])  # verified before, so its grammar was checked as well
+            if mode == "local" and self._recall is not None:
+                # Verified before, so its grammar was checked as well.
+                token = self._recall(request.environ.get("HTTP_AUTHORIZATION"))
             if token is None:
                 raw = extract(request)
                 if raw is None:

@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from ..access_token import AccessToken
 from ..errors import InsufficientScope, OAuthGuardError
+from .authentication import RESULT
 from .bearer import is_bearer
 from .state import Guard, find_guard
 
@@ -58,8 +59,9 @@ class OAuthSecurityPolicy:
     def permits(self, request: Any, context: Any, permission: str) -> Any:
         """ACLAllowed, or a :class:`TokenDenied` that knows what is missing."""
         guard = self._guard or find_guard(request)
-        result = guard.authenticator.authenticate(request)
-        allowed = self._acl.permits(context, guard.find_principals(request, result), permission)
+        result = request.__dict__.get(RESULT) or guard.authenticator.authenticate(request)
+        principals = result._derived if type(result) is AccessToken and guard.more_principals is None else None
+        allowed = self._acl.permits(context, principals or guard.find_principals(request, result), permission)
         if allowed:
             return allowed
         error = result if isinstance(result, OAuthGuardError) else self._find_error(allowed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 from pyramid.interfaces import IRequestFactory
@@ -10,7 +11,7 @@ from pyramid.request import Request
 from ..access_token import AccessToken
 from .state import find_guard
 
-__all__ = ["add_request_attribute", "find_access_token"]
+__all__ = ["GuardedRequest", "add_request_attribute", "extend_request", "find_access_token"]
 
 #: After the application had its chance to set a request factory.
 _LAST: Final = 1_000
@@ -21,7 +22,7 @@ def find_access_token(request: Any) -> AccessToken | None:
     return find_guard(request).authenticator.find_token(request)
 
 
-class _GuardedRequest:
+class GuardedRequest:
     """What the guard adds to a request class.
 
     ``config.add_request_method(property=True)`` would make a new class for every request, which costs as much
@@ -29,22 +30,6 @@ class _GuardedRequest:
     """
 
     access_token = property(find_access_token)
-
-    @property
-    def invoke_subrequest(self) -> Any:
-        """Pyramid's own; but a subrequest made by ``Request.blank`` comes from no factory, so it is extended here."""
-        invoke = self.__dict__["invoke_subrequest"]
-
-        def invoke_extended(request: Any, use_tweens: bool = False) -> Any:
-            if not isinstance(request, _GuardedRequest):
-                request.__class__ = _extend(request.__class__)
-            return invoke(request, use_tweens=use_tweens)
-
-        return invoke_extended
-
-    @invoke_subrequest.setter
-    def invoke_subrequest(self, invoke: Any) -> None:
-        self.__dict__["invoke_subrequest"] = invoke
 
 
 def add_request_attribute(config: Any) -> None:
@@ -61,5 +46,11 @@ def add_request_attribute(config: Any) -> None:
     config.action(("oauthguard", "request"), register, order=_LAST)
 
 
+def extend_request(request: Any) -> None:
+    """A subrequest made with ``Request.blank`` comes from no factory: a guarded view gives it the attribute."""
+    request.__class__ = _extend(request.__class__)
+
+
+@functools.lru_cache(maxsize=16)
 def _extend(kind: type) -> type:
-    return type(kind.__name__, (_GuardedRequest, kind), {"__module__": kind.__module__})
+    return type(kind.__name__, (GuardedRequest, kind), {"__module__": kind.__module__})

@@ -31,18 +31,18 @@ class Guard:
         self.settings = settings
         self.authenticator = Authenticator(registry, settings.token_check)
         self.challenger = Challenger(settings.realm, _find_metadata_url(settings))
-        self._more_principals = more_principals
+        self.more_principals = more_principals
 
     def find_principals(self, request: Any, result: Result) -> frozenset[str]:
         """Who the caller is to an ACL. Every principal out of the token bears a prefix, so none can be forged."""
         if not isinstance(result, AccessToken):
             return _EVERYONE
         principals: frozenset[str] = derive(result, self._build_principals)
-        if self._more_principals is None:
+        if self.more_principals is None:
             return principals
         kept = request.__dict__.get(_PRINCIPALS)
         if kept is None or kept[0] is not result:
-            more = frozenset(self._more_principals(result, request))
+            more = frozenset(self.more_principals(result, request))
             kept = request.__dict__[_PRINCIPALS] = (result, principals | more)
         return kept[1]  # type: ignore[no-any-return]
 

@@ -20,8 +20,10 @@ from pyramid.security import NO_PERMISSION_REQUIRED, Allowed
 from ..access_token import AccessToken
 from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
 from ..interfaces import ITokenRequirement
+from .authentication import RESULT
 from .challenge import mark_response
 from .policy import TokenDenied
+from .requests import GuardedRequest, extend_request
 from .requirements import Requirement
 from .state import Guard, get_guard
 from .verifiers import RANKS
@@ -122,6 +124,8 @@ def bind_view(view: View, info: Any) -> View:
         if request.environ["REQUEST_METHOD"] == "OPTIONS" and _is_preflight(request):
             # A browser sends no token here. Nor does the view run: the answer is empty, for a tween to complete.
             return Response(status=204)
+        if not isinstance(request, GuardedRequest):
+            extend_request(request)
         if stricter:
             guard.strengthen(request)
         try:
@@ -146,13 +150,12 @@ def guard_view(view: View, info: Any) -> View:
     marked = guard.marked
     stricter = guard.stricter
     plain = not guard.requirements
-    authenticate = get_guard(info.registry).authenticator.authenticate
 
     def guarded_view(context: Any, request: Any) -> Any:
         if marked:
             if stricter:
                 guard.strengthen(request)  # secure=False comes here without bind_view
-            if not plain or not isinstance(authenticate(request), AccessToken):
+            if not plain or type(request.__dict__.get(RESULT)) is not AccessToken:
                 error = guard.find_error(request)
                 if error is not None:
                     request.add_response_callback(mark_response)

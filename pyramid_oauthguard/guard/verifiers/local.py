@@ -47,16 +47,18 @@ class LocalVerifier:
         :raises InvalidToken: it is malformed, not signed by the issuer, not for us, or not valid now.
         :raises UnavailableError: the issuer's keys are not known and can't be fetched.
         """
-        return self.recall(raw) or self._verify(raw)
+        return self.recall(f"Bearer {raw}") or self._verify(raw)
 
-    def recall(self, raw: str) -> AccessToken | None:
-        """The token if it was verified before and is as good as then: neither expired nor its key set replaced.
+    def recall(self, header: str | None) -> AccessToken | None:
+        """The token of an Authorization header if it was verified before and is as good as then: neither expired
+        nor its key set replaced. The header as it came is the key: to cut the token out of it costs more than to
+        find it.
 
         :raises UnavailableError: the key set lapsed and the issuer's keys can't be fetched.
         """
         verified = self._verified
-        remembered: _Remembered | None = verified.get(raw) if verified is not None else None
-        if verified is None or remembered is None:
+        remembered: _Remembered | None = verified.get(header) if verified is not None else None
+        if verified is None or remembered is None or header is None:
             return None
         keys, since, until, token = remembered
         now = time.time()
@@ -66,8 +68,8 @@ class LocalVerifier:
         ):
             return None
         if token is None:
-            token = self._build(_split(raw)[1], now)
-            verified.set(raw, (keys, since, until, token))
+            token = self._build(_split(header.removeprefix("Bearer "))[1], now)
+            verified.set(header, (keys, since, until, token))
         return token
 
     def _verify(self, raw: str) -> AccessToken:
@@ -89,7 +91,7 @@ class LocalVerifier:
         if self._verified is not None:
             # That it verified. The value itself, several times the size, is kept from the second use on: most
             # tokens of a flood never come again.
-            self._verified.set(raw, (keys, now, token.expires_at + self._settings.leeway, None))
+            self._verified.set(f"Bearer {raw}", (keys, now, token.expires_at + self._settings.leeway, None))
         return token
 
     def _find_candidates(self, head: str) -> tuple[KeySet, Candidates]:
