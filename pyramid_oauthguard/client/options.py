@@ -8,7 +8,7 @@ from typing import Final
 
 from .errors import USAGE, CommandError
 
-__all__ = ["NAMES", "ClientOptions", "Source", "find_options"]
+__all__ = ["NAMES", "ClientOptions", "Source", "as_names", "belongs", "find_options"]
 
 NAMES: Final = ("issuer", "client_id", "scope", "audience", "resource", "auth_method")
 FLAG: Final = "a flag"
@@ -71,6 +71,11 @@ def find_options(sources: tuple[Source, ...]) -> ClientOptions:
     return ClientOptions(
         issuer=issuer, issuer_origin=issuer_origin, client_id=client_id, client_id_origin=client_id_origin, **rest
     )
+
+
+def belongs(source: Source, options: ClientOptions) -> bool:
+    """Whether what ``source`` says is about the issuer and the client of ``options``; a flag always is."""
+    return _agrees(source, "issuer", options.issuer) and _agrees(source, "client_id", options.client_id)
 
 
 def as_names(environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from .console import Console
 from .dotenv import read_dotenv
 from .errors import USAGE, CommandError
-from .options import DOTENV, ENVIRONMENT, FLAG, NAMES, PROFILE, ClientOptions, Source, as_names, find_options
+from .options import DOTENV, ENVIRONMENT, FLAG, NAMES, PROFILE, ClientOptions, Source, as_names, belongs, find_options
 
 if TYPE_CHECKING:
     import ssl
@@ -64,18 +64,24 @@ class Run:
     def client_secret(self) -> str | None:
         from .credentials import find_client_secret
 
-        secret = find_client_secret(self.options, self.sources)
+        secret = find_client_secret(self.options, self._secret_sources)
         self.console.protect(secret)
         return secret
 
     @property
     def secret_file(self) -> str | None:
         """The file that the client's secret came from, absolute, where it is one that can be read again."""
-        for source in self.sources:
+        for source in self._secret_sources:
             path = source.values.get("client_secret_file")
             if path or "client_secret" in source.values:
                 return str(Path(path).expanduser().absolute()) if path and path != "-" else None
         return None
+
+    @property
+    def _secret_sources(self) -> tuple[Source, ...]:
+        """A profile's secret is for its own issuer and client and nobody else."""
+        options = self.options
+        return tuple(source for source in self.sources if belongs(source, options))
 
     def find_token(self, path: str | None) -> str | None:
         """The token out of ``path`` ("-" is standard input) or the environment, or None."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.client.browsers import start_login, wait_for
-from tests.client.issuers import Asked, ScriptedIssuer
+from tests.client.issuers import Asked, ScriptedIssuer, run_scripted
 from tests.client.terminal import Terminal, find_command
 
 KEYRING = '''
@@ -526,3 +526,26 @@ def test_another_issuer_does_not_get_the_profiles_tokens(public: Terminal, scrip
     del public.environ["OAUTHGUARD_ISSUER"]
     assert public.run("token").out == ""
     assert public.run("token", "--profile", "default").out == "access-00000001\n"  # named, so it is meant
+
+
+def test_another_issuer_does_not_get_the_profiles_client_secret(
+    public: Terminal, scripted: ScriptedIssuer, tmp_path: Path
+) -> None:
+    """A .env of a hostile folder names its own issuer; the profile names a file with a secret."""
+    secret = tmp_path / "secret"
+    secret.write_text("sesame-sesame")
+    sign_in(public, "--client-secret-file", str(secret))
+    del public.environ["OAUTHGUARD_ISSUER"], public.environ["OAUTHGUARD_CLIENT_ID"]
+    with run_scripted() as evil:
+        evil.answers["/token"] = build_tokens(1)
+        for client in ("cli", "other"):
+            (public.cwd / ".env").write_text(f"OAUTHGUARD_ISSUER={evil.issuer}\nOAUTHGUARD_CLIENT_ID={client}\n")
+            public.run("token", "--client-credentials")
+            public.run("introspect", "-", stdin="tok-1")
+            public.run("login", "--flow", "device")
+        seen = [asked.headers.get("authorization") for asked in evil.asked]
+        assert seen == [None] * len(seen)
+        assert evil.count("/introspect") == 2
+    (public.cwd / ".env").unlink()
+    assert public.run("token", "--client-credentials", "--client-id", "other").status == 1
+    assert public.run("token", "--client-credentials").status == 0
