@@ -38,7 +38,7 @@ class HTTPIssuer:
         self._lifetime = lifetime
         self._lock = threading.Lock()
         self._metadata: IssuerMetadata | None = None
-        self._fresh_until = 0.0
+        self._fetched_at = self._fresh_until = 0.0
         self._failure: UnavailableError | None = None
         self._failed_at = -float("inf")
 
@@ -93,9 +93,13 @@ class HTTPIssuer:
 
     def _require_endpoint(self, name: str) -> str:
         metadata = self.fetch_metadata()
-        url = metadata.find_endpoint(name)
-        if url is None:
-            raise UnavailableError("no_endpoint", f"{metadata.url} names no {name}", retry_after=30)
+        try:
+            url = metadata.find_endpoint(name)
+            if url is None:
+                raise UnavailableError("no_endpoint", f"{metadata.url} names no {name}", retry_after=30)
+        except UnavailableError:
+            self._doubt_metadata()
+            raise
         return url
 
     def _refresh(self, now: float) -> None:
@@ -140,12 +144,19 @@ class HTTPIssuer:
     def _take(self, metadata: IssuerMetadata, fetched_at: float) -> None:
         self._metadata = metadata
         self._failure = None
+        self._fetched_at = fetched_at
         self._fresh_until = fetched_at + self._lifetime
 
     def _forget_metadata(self) -> None:
         with self._lock:
             self._region.delete(_ENTRY)
             self._fresh_until = 0.0
+
+    def _doubt_metadata(self) -> None:
+        """What is wrong or missing in it now must not stay so for a day: it is asked for again after a cool-down."""
+        with self._lock:
+            self._region.delete(_ENTRY)
+            self._fresh_until = min(self._fresh_until, self._fetched_at + self._settings.keys_cooldown)
 
     @staticmethod
     def _report(url: str, answer: Answer) -> None:
