@@ -207,7 +207,7 @@ class OAuthServer(AuthorizationServer):
             grant_type=grant_type,
             grant_id=record.grant_id,
         )
-        unit.after_commit(lambda: self.service.notify(event))
+        self.service.tell(unit, event)
 
     def _touch(self, secret: ClientSecret, now: float) -> None:
         if secret.last_used_at is not None and 0 <= now - secret.last_used_at < TOUCH_EVERY:

@@ -11,6 +11,7 @@ from authlib.oauth2.base import OAuth2Error
 from pyramid.response import Response
 
 from ..errors import UnavailableError
+from .request_ids import find_request_id
 
 __all__ = ["answer_errors", "build_answer", "build_error"]
 
@@ -54,7 +55,7 @@ def answer_errors(view: View) -> View:
         except OAuth2Error as error:
             return build_error(error)
         except UnavailableError as error:
-            log.error("%s: unavailable: %s", request.path_info, error)
+            log.error("request %s: %s: unavailable: %s", find_request_id(request), request.path_info, error)
             body = {"error": "temporarily_unavailable", "error_description": "Try again later."}
             return build_answer(503, body, [("Retry-After", str(error.retry_after))])
 

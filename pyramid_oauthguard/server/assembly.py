@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import UnavailableError
 from ..interfaces import IIssuer, IOAuthStore
 from . import pages
+from .audit import build_teller
 from .clients import ClientRegistry, IClientRegistry
 from .directives import IAddedGrants, IResourceOwner
 from .embedded import EmbeddedIssuer
@@ -47,7 +48,7 @@ def start(config: Any) -> None:
     registry.registerUtility(service, IService)
     registry.registerUtility(issuer, IIssuer, name=issuer.identifier)
     grants = _REGISTRABLE | frozenset(_find_grants(registry))
-    clients = ClientRegistry(service.store, service.pepper, grants=grants, notify=service.notify)
+    clients = ClientRegistry(service.store, service.pepper, grants=grants, tell=service.tell)
     registry.registerUtility(clients, IClientRegistry)
     try:
         service.keys.find_signer()
@@ -58,7 +59,7 @@ def start(config: Any) -> None:
 def build_service(registry: Any, settings: ServerSettings) -> tuple[Service, EmbeddedIssuer]:
     """Put the parts together, with the issuer that a guard in this process asks."""
     issuer = EmbeddedIssuer(settings.issuer)
-    notify = build_notifier(registry, first=issuer.hear)
+    tell = build_teller(build_notifier(registry, first=issuer.hear))
     own = registry.queryUtility(IOAuthStore)
     pepper = build_pepper(settings, own_store=own is not None)
     store = build_store(settings) if own is None else own
@@ -72,7 +73,7 @@ def build_service(registry: Any, settings: ServerSettings) -> tuple[Service, Emb
         tokens=TokenMaker(settings, keys, pepper),
         grants={name: grants[name] for name in settings.grants},
         owner=registry.queryUtility(IResourceOwner),
-        notify=notify,
+        tell=tell,
     )
     issuer.service = service
     return service, issuer

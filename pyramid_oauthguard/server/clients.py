@@ -19,11 +19,12 @@ from typing import Any
 from zope.interface import Interface, implementer
 
 from ..errors import OAuthGuardError
+from .audit import Tell
 from .events import ClientCreated, ClientRevoked, ClientSecretRevoked, ClientSecretRotated
 from .hashing import Pepper
 from .random_values import make_client_id, make_client_secret, make_id
 from .registration import RegistrationError, build_client, check_secret
-from .store.contract import Store, Unit
+from .store.contract import Store
 from .store.records import CLIENT, Client, ClientSecret
 
 __all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "RegistrationError", "get_clients"]
@@ -74,11 +75,11 @@ class ClientRegistry:
     All methods raise :class:`~pyramid_oauthguard.errors.UnavailableError` when the storage can't be reached.
     """
 
-    def __init__(self, store: Store, pepper: Pepper, *, grants: frozenset[str], notify: Any) -> None:
+    def __init__(self, store: Store, pepper: Pepper, *, grants: frozenset[str], tell: Tell) -> None:
         self._store = store
         self._pepper = pepper
         self._grants = grants
-        self._notify = notify
+        self._tell = tell
 
     def create(
         self,
@@ -196,9 +197,6 @@ class ClientRegistry:
 
     def _writing(self, tm: Any) -> Any:
         return self._store.writing() if tm is None else self._store.join(tm)
-
-    def _tell(self, unit: Unit, event: object) -> None:
-        unit.after_commit(lambda: self._notify(event))
 
     def _make_secret(self, given: str | None, *, label: str, now: float) -> tuple[ClientSecret, str]:
         secret = make_client_secret() if given is None else given

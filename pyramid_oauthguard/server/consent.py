@@ -114,5 +114,5 @@ def withdraw(service: Service, subject: str, client_id: str) -> bool:
         for grant_id in grant_ids:
             revoke_grant(service, unit, grant_id, client_id=client_id, reason="consent_withdrawn")
         if found:
-            unit.after_commit(lambda: service.notify(ConsentRevoked(client_id, subject)))
+            service.tell(unit, ConsentRevoked(client_id, subject))
     return found or bool(grant_ids)

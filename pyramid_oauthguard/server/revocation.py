@@ -24,7 +24,7 @@ def revoke_token(service: Service, token: TokenRecord) -> None:
         if token.grant_id is not None and not alone:
             revoke_grant(service, unit, token.grant_id, client_id=token.client_id)
         elif unit.revoke_access_token(token.token_id, time.time()):
-            _tell(service, unit, TokenRevoked((token.token_id,), token.client_id, token.grant_id))
+            service.tell(unit, TokenRevoked((token.token_id,), token.client_id, token.grant_id))
 
 
 def revoke_grant(
@@ -34,8 +34,4 @@ def revoke_grant(
     now = time.time()
     token_ids = unit.list_live_token_ids(grant_id=grant_id, now=now)
     if unit.revoke_grant(grant_id, now):
-        _tell(service, unit, TokenRevoked(token_ids, client_id, grant_id, reason))
-
-
-def _tell(service: Service, unit: Unit, event: TokenRevoked) -> None:
-    unit.after_commit(lambda: service.notify(event))
+        service.tell(unit, TokenRevoked(token_ids, client_id, grant_id, reason))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from zope.interface import Interface
 
 from ..errors import SettingError, UnavailableError
+from .audit import Tell
 from .hashing import Pepper, load_pepper
 from .settings import PREFIX, ServerSettings
 from .signing import KeyRing
@@ -64,7 +65,7 @@ class Service:
 
     :ivar grants: the grants that are on, by grant type.
     :ivar owner: the application's answers about its users (:class:`ResourceOwner`), or None.
-    :ivar notify: sends an event; raises nothing.
+    :ivar tell: writes an event into the audit trail in a unit, and sends it once that is committed.
     """
 
     settings: ServerSettings
@@ -74,7 +75,7 @@ class Service:
     tokens: TokenMaker
     grants: Mapping[str, GrantEntry]
     owner: Any
-    notify: Callable[[object], None]
+    tell: Tell
 
     def is_active_user(self, subject: str) -> bool:
         """Whether the application still lets this user be acted for."""

@@ -196,7 +196,7 @@ def _approve(
         grant = open_grant(unit, client, subject, scopes=scopes, audiences=authorization.audiences, auth_time=auth_time)
         unit.add_code(_build_code(service, authorization, grant, code.text))
         event = AuthorizationApproved(client.client_id, subject, scopes, grant.grant_id, remembered)
-        unit.after_commit(lambda: service.notify(event))
+        service.tell(unit, event)
     return _answer_client(service, authorization.redirect_uri, code=code.text, state=authorization.state)
 
 
@@ -214,7 +214,9 @@ def _build_code(service: Service, authorization: AuthorizationRequest, grant: Gr
 
 
 def _deny(service: Service, authorization: AuthorizationRequest, subject: str, *, by: str) -> Any:
-    service.notify(AuthorizationDenied(authorization.client.client_id, subject, authorization.scopes, by))
+    event = AuthorizationDenied(authorization.client.client_id, subject, authorization.scopes, by)
+    with service.store.writing() as unit:
+        service.tell(unit, event)
     error = AccessDeniedError("The request was denied.")
     error.redirect_uri, error.state = authorization.redirect_uri, authorization.state
     return _refuse(service, error)

@@ -8,6 +8,7 @@ from typing import Any
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..answers import answer_errors, build_answer
+from ..request_ids import label_answers
 
 __all__ = ["Nothing", "add_endpoint"]
 
@@ -39,4 +40,6 @@ def add_endpoint(config: Any, name: str, pattern: str, views: dict[str, Callable
 
 def _add_view(config: Any, name: str, view: Callable[[Any], Any], **predicates: Any) -> None:
     # Whoever comes here has no session and no token yet, so neither a default permission nor CSRF may stand before it.
-    config.add_view(view, route_name=name, permission=NO_PERMISSION_REQUIRED, require_csrf=False, **predicates)
+    config.add_view(
+        label_answers(view), route_name=name, permission=NO_PERMISSION_REQUIRED, require_csrf=False, **predicates
+    )

@@ -14,16 +14,31 @@ from typing import Any, Protocol
 
 from .records import (
     AccessTokenRecord,
+    AuditEntry,
     Client,
     ClientSecret,
     CodeRecord,
     Consent,
+    DeviceRecord,
     Grant,
     RefreshTokenRecord,
     SigningKeyRecord,
 )
 
-__all__ = ["ClientRows", "CodeRows", "ConsentRows", "KeyRows", "RefreshRows", "Store", "TokenRows", "Unit"]
+__all__ = [
+    "AssertionRows",
+    "AuditRows",
+    "ClientRows",
+    "CodeRows",
+    "ConsentRows",
+    "DeviceRows",
+    "KeyRows",
+    "RefreshRows",
+    "Store",
+    "TokenRows",
+    "Unit",
+    "UpkeepRows",
+]
 
 
 class ClientRows(Protocol):
@@ -34,6 +49,9 @@ class ClientRows(Protocol):
 
     def list_clients(self) -> tuple[Client, ...]:
         """All clients, the oldest first."""
+
+    def list_public_redirect_uris(self) -> tuple[str, ...]:
+        """The redirect URIs of all public clients that are not revoked."""
 
     def is_subject(self, subject: str) -> bool:
         """Whether any grant names this user."""
@@ -130,6 +148,42 @@ class RefreshRows(Protocol):
         that do this at once, one is told True."""
 
 
+class DeviceRows(Protocol):
+    """Devices that wait for a user, and how often users typed a wrong code."""
+
+    def add_device(self, device: DeviceRecord) -> bool:
+        """Store a device; False, and nothing stored, when one of its codes is taken."""
+
+    def find_device(self, hashed: bytes) -> DeviceRecord | None:
+        """The device with this device code, used and expired ones too; ``revoked`` when its grant or its client is."""
+
+    def find_device_of_user(self, hashed: bytes) -> DeviceRecord | None:
+        """The device with this user code; see :meth:`find_device`."""
+
+    def poll_device(self, hashed: bytes, interval: float, now: float) -> None:
+        """Remember that the device asked, and how long it has to wait from now on."""
+
+    def decide_device(self, hashed: bytes, status: str, grant_id: str | None, now: float) -> bool:
+        """Approve or deny the device with this user code; False when it was decided before, or expired. Of any number of
+        units that do this at once, one is told True."""
+
+    def use_device(self, hashed: bytes, now: float) -> bool:
+        """Take an approved device's tokens; False when they were taken before. Of any number of units, one is told True."""
+
+    def count_device_try(self, subject: str, since: float, now: float) -> int:
+        """Count one more try of this user, and return how many they are. A count that began before ``since`` begins anew."""
+
+    def forget_device_try(self, subject: str) -> None:
+        """Count one try less."""
+
+
+class AssertionRows(Protocol):
+    """Client assertions that were accepted."""
+
+    def add_assertion(self, hashed: bytes, expires_at: float) -> bool:
+        """Remember an assertion; False when it was there already."""
+
+
 class KeyRows(Protocol):
     """Signing keys."""
 
@@ -139,8 +193,52 @@ class KeyRows(Protocol):
     def add_key(self, key: SigningKeyRecord) -> bool:
         """Store a key; False, and nothing stored, when its number is taken."""
 
+    def update_key(self, key: SigningKeyRecord) -> None:
+        """Store the times of a key that is there: from when it signs, and when it was retired, expires, was revoked."""
 
-class Unit(ClientRows, CodeRows, ConsentRows, TokenRows, RefreshRows, KeyRows, Protocol):
+    def find_last_expiry(self, kid: str) -> float | None:
+        """When the last access token that this key signed expires, or None where there is none."""
+
+
+class AuditRows(Protocol):
+    """The audit trail."""
+
+    def add_audit(self, entry: AuditEntry) -> None:
+        """Add a line. There is no way to change or remove one."""
+
+    def list_audit(
+        self,
+        *,
+        limit: int,
+        since: float | None = None,
+        event: str | None = None,
+        client_id: str | None = None,
+        subject: str | None = None,
+    ) -> tuple[AuditEntry, ...]:
+        """The newest ``limit`` lines that fit, the newest first."""
+
+
+class UpkeepRows(Protocol):
+    """What only takes room."""
+
+    def prune(self, before: float, limit: int) -> int:
+        """Delete codes, tokens and device codes that expired before a moment, and grants that have none of them left; at
+        most ``limit`` of each. Returns how many rows went; clients, consents, keys and the audit trail stay."""
+
+
+class Unit(
+    ClientRows,
+    CodeRows,
+    ConsentRows,
+    TokenRows,
+    RefreshRows,
+    DeviceRows,
+    AssertionRows,
+    KeyRows,
+    AuditRows,
+    UpkeepRows,
+    Protocol,
+):
     """One transaction on the store."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -11,10 +11,12 @@ __all__ = [
     "CLIENT",
     "RESOURCE_SERVER",
     "AccessTokenRecord",
+    "AuditEntry",
     "Client",
     "ClientSecret",
     "CodeRecord",
     "Consent",
+    "DeviceRecord",
     "Grant",
     "RefreshTokenRecord",
     "SigningKeyRecord",
@@ -113,6 +115,32 @@ class CodeRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRecord:
+    """A device that waits, or waited, for a user to allow its client something (RFC 8628).
+
+    :ivar status: ``"pending"``, ``"approved"`` or ``"denied"``.
+    :ivar interval: seconds that it has to wait between two polls; grows when it doesn't.
+    :ivar grant_id: what it was allowed; None until then.
+    :ivar used_at: when it got its tokens.
+    :ivar revoked: its grant or its client was revoked; only set by a look-up.
+    """
+
+    device_hash: bytes = field(repr=False)
+    user_hash: bytes = field(repr=False)
+    client_id: str
+    scopes: tuple[str, ...]
+    audiences: tuple[str, ...]
+    interval: float
+    created_at: float
+    expires_at: float
+    status: str = "pending"
+    grant_id: str | None = None
+    polled_at: float | None = None
+    used_at: float | None = None
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
     """One approval by a user on a page: who allowed which client what and when.
 
@@ -198,3 +226,25 @@ class SigningKeyRecord:
     retired_at: float | None = None
     expires_at: float | None = None
     revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One line of the audit trail. Only ids of tokens, never anything that is one.
+
+    :ivar event: the name of a class of :mod:`~pyramid_oauthguard.server.events`.
+    :ivar subject: the user that it is about, or the client where it acts for itself.
+    :ivar address: where the request came from as the WSGI server saw it, None for a command.
+    :ivar request_id: as in the answer's ``X-Request-Id``.
+    :ivar detail: JSON: what else the event says.
+    """
+
+    at: float
+    event: str
+    subject: str | None = None
+    client_id: str | None = None
+    grant_id: str | None = None
+    token_id: str | None = None
+    address: str | None = None
+    request_id: str | None = None
+    detail: str | None = None

@@ -37,6 +37,11 @@ class ClientQueries(Rows):
         found = [self.find_client(client_id) for client_id in ids.all()]
         return tuple(client for client in found if client)
 
+    def list_public_redirect_uris(self) -> tuple[str, ...]:
+        live = and_(clients.c.public, clients.c.revoked_at.is_(None))
+        found = self._connection.scalars(select(clients.c.redirect_uris).where(live))
+        return tuple(uri for uris in found for uri in as_words(uris))
+
     def is_subject(self, subject: str) -> bool:
         return (
             self._connection.scalar(select(grants.c.grant_id).where(grants.c.subject == subject).limit(1)) is not None

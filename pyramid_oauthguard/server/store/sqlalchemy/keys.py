@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..records import SigningKeyRecord
-from .models import signing_keys
+from .models import access_tokens, signing_keys
 from .rows import Rows
 
 __all__ = ["KeyQueries"]
@@ -28,3 +28,12 @@ class KeyQueries(Rows):
         except IntegrityError:
             return False
         return True
+
+    def update_key(self, key: SigningKeyRecord) -> None:
+        times = {name: getattr(key, name) for name in ("active_from", "retired_at", "expires_at", "revoked_at")}
+        self._connection.execute(update(signing_keys).where(signing_keys.c.kid == key.kid).values(times))
+
+    def find_last_expiry(self, kid: str) -> float | None:
+        last = select(func.max(access_tokens.c.expires_at)).where(access_tokens.c.key_id == kid)
+        found: float | None = self._connection.scalar(last)
+        return found

@@ -5,7 +5,10 @@ Tokens name their client and their grant, so that ending one of these ends every
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
+    DDL,
     Boolean,
     CheckConstraint,
     Column,
@@ -18,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    event,
 )
 
 __all__ = [
@@ -227,3 +231,24 @@ audit = Table(
     Column("request_id", String(255)),
     Column("detail", Text),
 )
+
+# Append-only is the database's word, not only ours; the migration that makes the table says the same.
+_REFUSE = """
+CREATE FUNCTION oauth_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'oauth_audit is append-only'; END $$
+"""
+_NO_CHANGE = """
+CREATE TRIGGER oauth_audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON oauth_audit
+FOR EACH STATEMENT EXECUTE FUNCTION oauth_audit_refuse()
+"""
+_NO_VERB = """
+CREATE TRIGGER oauth_audit_no_{0} BEFORE {0} ON oauth_audit
+BEGIN SELECT RAISE(ABORT, 'oauth_audit is append-only'); END
+"""
+GUARDS: Final = {
+    "sqlite": (_NO_VERB.format("update"), _NO_VERB.format("delete")),
+    "postgresql": (_REFUSE, _NO_CHANGE),
+}
+for _dialect, _statements in GUARDS.items():
+    for _statement in _statements:
+        event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_dialect))

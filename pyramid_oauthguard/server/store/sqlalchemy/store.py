@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from ....interfaces import IOAuthStore
 from ..contract import Unit
+from .audit import AuditQueries
 from .clients import ClientQueries
 from .codes import CodeQueries
 from .consents import ConsentQueries
@@ -23,11 +24,14 @@ from .models import metadata
 from .refresh import RefreshQueries
 from .rows import storage_errors
 from .tokens import TokenQueries
+from .upkeep import UpkeepQueries
 
 __all__ = ["SQLAlchemyStore", "SQLAlchemyUnit"]
 
 
-class SQLAlchemyUnit(ClientQueries, CodeQueries, ConsentQueries, TokenQueries, RefreshQueries, KeyQueries):
+class SQLAlchemyUnit(
+    ClientQueries, CodeQueries, ConsentQueries, TokenQueries, RefreshQueries, KeyQueries, AuditQueries, UpkeepQueries
+):
     """See :class:`~pyramid_oauthguard.server.store.contract.Unit`."""
 
     def __init__(self, connection: Connection, callbacks: list[Callable[[], None]]) -> None:

@@ -1,0 +1,55 @@
+"""The audit trail: what happened, to whom, by which request. Written in the unit that does it, so that it holds exactly
+what was committed; ids only, never a secret, code or token.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Final
+
+from pyramid.threadlocal import get_current_request
+
+from .request_ids import find_request_id
+from .store.contract import Unit
+from .store.records import AuditEntry
+
+__all__ = ["Tell", "build_entry", "build_teller"]
+
+Tell = Callable[[Unit, object], None]
+_COLUMNS: Final = frozenset({"subject", "client_id", "grant_id", "token_id"})
+_MAX_ADDRESS: Final = 64
+
+
+def build_teller(notify: Callable[[object], None]) -> Tell:
+    """A function that writes an event into the audit trail in the caller's unit, and sends it once that is committed."""
+
+    def tell(unit: Unit, event: object) -> None:
+        unit.add_audit(build_entry(event, get_current_request()))
+        unit.after_commit(lambda: notify(event))
+
+    return tell
+
+
+def build_entry(event: Any, request: Any) -> AuditEntry:
+    """What the trail says of an event: its ids in columns, the rest of it as JSON in ``detail``.
+
+    :param event: a dataclass of :mod:`~pyramid_oauthguard.server.events`.
+    :param request: the request that did it; None where it was a command or a job.
+    """
+    values = {field.name: getattr(event, field.name) for field in fields(event)}
+    detail = {name: value for name, value in values.items() if name not in _COLUMNS and value not in (None, ())}
+    address = getattr(request, "remote_addr", None)
+    return AuditEntry(
+        at=time.time(),
+        event=type(event).__name__,
+        subject=values.get("subject"),
+        client_id=values.get("client_id"),
+        grant_id=values.get("grant_id"),
+        token_id=values.get("token_id"),
+        address=address and address[:_MAX_ADDRESS],
+        request_id=None if request is None else find_request_id(request),
+        detail=json.dumps(detail) if detail else None,
+    )
