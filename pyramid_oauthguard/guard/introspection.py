@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from dogpile.cache import CacheRegion
 
 from ..access_token import AccessToken
+from ..caching import read_number
 from ..errors import InvalidToken, OAuthGuardError, UnavailableError
 
 __all__ = ["Introspector"]
 
 #: An inactive token of this size or less is remembered; what is longer was never issued by anybody.
 _MAX_REMEMBERED: Final = 16_384
+#: So many revoked tokens are known by name in this process; beyond that every kept answer is asked for again.
+_MAX_REVOKED: Final = 10_000
 
 Judge = Callable[[Mapping[str, Any]], AccessToken]
 
@@ -58,6 +61,8 @@ class Introspector:
         self._patience = patience
         self._lock = threading.Lock()
         self._running: dict[str, _Call] = {}
+        self._revoked: set[str] = set()
+        self._distrusted_until = 0.0  # kept answers asked for before this are asked for again
 
     def ask(self, raw: str, judge: Judge) -> AccessToken:
         """``judge`` of the issuer's answer about ``raw``.
@@ -67,7 +72,9 @@ class Introspector:
         """
         kept = self._find_kept(raw)
         if kept is not None:
-            return judge(kept)
+            token = judge(kept)
+            if token.token_id not in self._revoked:
+                return token
         self._check_inactive(raw)
         asked_at = time.time()
         answer = self._share(raw)
@@ -79,14 +86,25 @@ class Introspector:
         return token
 
     def evict(self, token_ids: Iterable[str]) -> None:
-        """Tokens with these ``jti`` were revoked: forget their answers, and those that are on their way."""
+        """Tokens with these ``jti`` were revoked: forget their answers, and those that are on their way.
+
+        In this process that holds from the return of this call on. Another one that shares the cache may still be
+        storing an answer, and takes it back once it has.
+        """
         if not self._lifetime:
             return
-        for token_id in token_ids:
-            pointer = self._positive.get(f"id {token_id}", ignore_expiration=True)
-            self._positive.set(f"id {token_id}", {"revoked_at": time.time()})
-            if isinstance(pointer, dict) and isinstance(pointer.get("entry"), str):
-                self._positive.backend.delete(pointer["entry"])  # by its hash: nobody here knows the token
+        gone = tuple(token_ids)
+        with self._lock:
+            self._revoked.update(gone)
+            if len(self._revoked) > _MAX_REVOKED:
+                self._distrusted_until = time.time()
+                self._revoked.clear()
+        for token_id in gone:
+            # First this, then the look for an answer; who stores one does it the other way round.
+            self._positive.set(f"gone {token_id}", True)
+            entry = self._positive.get(f"id {token_id}", ignore_expiration=True)
+            if isinstance(entry, str):
+                self._positive.backend.delete(entry)  # by its hash: nobody here knows the token
 
     def _find_kept(self, raw: str) -> Mapping[str, Any] | None:
         if not self._lifetime:
@@ -94,31 +112,28 @@ class Introspector:
         kept = self._positive.get(f"token {raw}", ignore_expiration=True)
         if not isinstance(kept, dict):
             return None
-        asked_at, until, answer = kept.get("asked_at"), kept.get("until"), kept.get("answer")
-        if not _is_number(asked_at) or not _is_number(until) or not isinstance(answer, dict):
+        asked_at, until, answer = read_number(kept.get("asked_at")), read_number(kept.get("until")), kept.get("answer")
+        if asked_at is None or until is None or not isinstance(answer, dict):
             return None
-        now = time.time()
-        fresh = asked_at <= now < min(asked_at + self._lifetime, until)
+        fresh = self._distrusted_until < asked_at <= time.time() < min(asked_at + self._lifetime, until)
         return answer if fresh and answer.get("active") is True else None
 
     def _keep(self, raw: str, answer: Mapping[str, Any], token: AccessToken, asked_at: float) -> None:
         if not self._lifetime:
             return
+        entry = self._mangle(f"token {raw}")
         if token.token_id is not None:
-            pointer = self._positive.get(f"id {token.token_id}", ignore_expiration=True)
-            revoked_at = pointer.get("revoked_at") if isinstance(pointer, dict) else None
-            if _is_number(revoked_at) and revoked_at >= asked_at:
-                return  # revoked while the answer was on its way
-            self._positive.set(f"id {token.token_id}", {"entry": self._mangle(f"token {raw}")})
+            self._positive.set(f"id {token.token_id}", entry)
         # The issuer's own exp, without leeway: past it the issuer itself would say inactive.
-        kept = {"asked_at": asked_at, "until": token.expires_at, "answer": dict(answer)}
-        self._positive.set(f"token {raw}", kept)
+        self._positive.set(f"token {raw}", {"asked_at": asked_at, "until": token.expires_at, "answer": dict(answer)})
+        if token.token_id is not None and self._positive.get(f"gone {token.token_id}", ignore_expiration=True) is True:
+            self._positive.backend.delete(entry)  # revoked while the answer was on its way
 
     def _check_inactive(self, raw: str) -> None:
         if not self._inactive_lifetime:
             return
-        since = self._inactive.get(raw, ignore_expiration=True)
-        if _is_number(since) and since <= time.time() < since + self._inactive_lifetime:
+        since = read_number(self._inactive.get(raw, ignore_expiration=True))
+        if since is not None and since <= time.time() < since + self._inactive_lifetime:
             raise InvalidToken("inactive")
 
     def _keep_inactive(self, raw: str) -> None:
@@ -132,9 +147,7 @@ class Introspector:
             if not call.done.wait(2 * self._patience):
                 raise UnavailableError("introspection_slow", retry_after=1)
             return self._read(call)
-        if before is not None:
-            before.done.wait(self._patience)
-        return self._lead(raw, call)
+        return self._lead(raw, call, before)
 
     def _join(self, raw: str) -> tuple[_Call, _Call | None, bool]:
         with self._lock:
@@ -149,23 +162,31 @@ class Introspector:
                 return running.next, running, True
             return running.next, None, False
 
-    def _lead(self, raw: str, call: _Call) -> Mapping[str, Any]:
-        with self._lock:
-            call.begun = True
-            self._running[raw] = call  # also where the call before us never came back
+    def _lead(self, raw: str, call: _Call, before: _Call | None) -> Mapping[str, Any]:
         try:
+            if before is not None:
+                before.done.wait(self._patience)  # one at a time, unless that one hangs
+            with self._lock:
+                call.begun = True
+                self._running[raw] = call
             call.answer = self._introspect(raw)
         except OAuthGuardError as error:
             call.error = error
         finally:
             with self._lock:
-                if self._running.get(raw) is call:
-                    if call.next is None:
-                        del self._running[raw]
-                    else:
-                        self._running[raw] = call.next
+                self._end(raw, call)
             call.done.set()
         return self._read(call)
+
+    def _end(self, raw: str, call: _Call) -> None:
+        """Take the call out of the table, wherever it got to, and leave there the one that follows it."""
+        running = self._running.get(raw)
+        if running is call and call.next is not None:
+            self._running[raw] = call.next
+        elif running is call:
+            del self._running[raw]
+        elif running is not None and running.next is call:
+            running.next = None  # it ended before it began
 
     @staticmethod
     def _read(call: _Call) -> Mapping[str, Any]:
@@ -175,8 +196,3 @@ class Introspector:
         if isinstance(error, UnavailableError):  # a new one for each: they are raised in several threads
             raise UnavailableError(error.reason, error.detail, retry_after=error.retry_after)
         raise UnavailableError("introspection_failed")
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    """What comes out of a shared cache may be anything."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,20 +68,34 @@ def build_trusting(issuer: MemoryIssuer, **more: Any) -> Api:
     return api
 
 
+class Distant(MemoryIssuer):
+    """An issuer in memory that tells nobody what changes, as one on another machine."""
+
+    def subscribe(self, listener: Any) -> None:
+        """Nobody hears of anything."""
+
+
 class Held(MemoryIssuer):
     """An issuer in memory whose answers can be held back: each call arrives, then waits until it is let go.
 
     What it answers is decided when it is let go, or on arrival where `early` is set.
     """
 
-    def __init__(self, *args: Any, early: bool = False, **options: Any) -> None:
+    def __init__(self, *args: Any, early: bool = False, tells: bool = True, **options: Any) -> None:
         self.gate = threading.Event()
         self.gate.set()
-        self.early = early
+        self.early, self.tells = early, tells
         self.arrived = threading.Semaphore(0)
         super().__init__(*args, **options)
 
+    def subscribe(self, listener: Any) -> None:
+        if self.tells:
+            super().subscribe(listener)
+
     def hold(self) -> None:
+        """Let calls wait from now on."""
+        while self.arrived.acquire(blocking=False):
+            pass  # those before don't count
         self.gate.clear()
 
     def let_go(self) -> None:
@@ -101,6 +115,13 @@ class Held(MemoryIssuer):
         self.arrived.release()
         assert self.gate.wait(20), "never let go"
         return answer if self.early else call()
+
+
+@contextmanager
+def in_threads(*works: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
+    """Each in a thread of its own while the block runs."""
+    with ThreadPoolExecutor(len(works)) as threads:
+        yield [threads.submit(work) for work in works]
 
 
 def run_at_once(works: Iterable[Callable[[], Any]]) -> list[Any]:

@@ -1,0 +1,110 @@
+"""Key sets of several processes, seen through a cache that they share. What Redis itself adds is in test_redis.py."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pyramid_oauthguard.caching import build_region
+from pyramid_oauthguard.guard.keys import KeySource
+from pyramid_oauthguard.testing import generate_key
+from tests.steady.apps import DAY, Distant
+
+HOUR = 3_600
+COOLDOWN = 30
+
+
+@pytest.fixture
+def issuer():
+    return Distant()
+
+
+@pytest.fixture
+def region():
+    return build_region("jwks", {}, expiration_time=HOUR, secret="shared")
+
+
+def build_source(issuer, region):
+    return KeySource(issuer.fetch_keys, region, algorithms=("RS256",), lifetime=HOUR, cooldown=COOLDOWN, max_stale=DAY)
+
+
+def test_the_same_keys_stay_the_same_object(issuer, region, clock):
+    source = build_source(issuer, region)
+    first = source.find_current(time.time())
+    clock.shift(2 * HOUR)
+    assert source.find_current(time.time()) is first
+    assert issuer.calls["fetch_keys"] == 2
+    key = issuer.jwks["keys"][0]
+    issuer.withdraw()
+    issuer.publish({"kty": "oct", "k": "AAAA"}, dict(reversed(key.items())))  # the same usable keys
+    clock.shift(2 * HOUR)
+    assert source.find_current(time.time()) is first
+    issuer.rotate()
+    clock.shift(2 * HOUR)
+    assert source.find_current(time.time()) is not first
+
+
+@pytest.mark.promise("GD-22")
+def test_what_one_process_fetched_another_takes(issuer, region, clock):
+    one, other = build_source(issuer, region), build_source(issuer, region)
+    one.find_current(time.time())
+    assert other.find("RS256", issuer.signing_key.kid)
+    assert issuer.calls["fetch_keys"] == 1
+    issuer.rotate()
+    clock.shift(COOLDOWN)
+    one.find("RS256", issuer.signing_key.kid)
+    assert other.find("RS256", issuer.signing_key.kid)
+    assert issuer.calls["fetch_keys"] == 2
+
+
+@pytest.mark.promise("GD-19")
+def test_an_attempt_in_one_process_cools_down_in_all(issuer, region, clock):
+    sources = [build_source(issuer, region) for _ in range(4)]
+    sets = [source.find_current(time.time()) for source in sources]
+    issuer.go_down()
+    clock.shift(2 * HOUR)
+    assert [source.find_current(time.time()) for source in sources] == sets
+    assert issuer.calls["fetch_keys"] == 2
+    clock.shift(COOLDOWN - 1)
+    assert [source.find_current(time.time()) for source in sources] == sets
+    assert issuer.calls["fetch_keys"] == 2
+
+
+def test_a_process_whose_clock_is_behind_takes_what_another_fetched(issuer, region, clock):
+    one, other = build_source(issuer, region), build_source(issuer, region)
+    one.find_current(time.time())
+    clock.shift(-2)
+    assert other.find_current(time.time())
+    assert issuer.calls["fetch_keys"] == 1
+
+
+ODD_NUMBERS = [None, True, "now", -1, 0, 1e308, -1e308, float("nan"), float("inf"), 10**400, -(10**400), [], {}]
+
+
+@pytest.mark.promise("GD-25")
+@pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize("name", ["fetched_at", "tried_at", "life"])
+def test_odd_times_in_a_shared_entry_hurt_nobody(issuer, region, clock, name, number):
+    stranger = generate_key(kid=issuer.signing_key.kid)
+    now = time.time()
+    entry = {"keys": [stranger.jwk], "fetched_at": now - 10 * DAY, "tried_at": now - 10 * DAY, "life": HOUR}
+    region.set("jwks", {**entry, name: number})
+    source = build_source(issuer, region)
+    assert source.find("RS256", issuer.signing_key.kid)
+    assert issuer.calls["fetch_keys"] == 1
+
+
+@pytest.mark.promise("GD-25")
+@pytest.mark.parametrize(
+    "keys", [None, 7, "keys", [], [[]], {"kty": "RSA"}, [{"kty": "RSA", "n": 1, "e": None}]], ids=str
+)
+def test_odd_keys_in_a_shared_entry_hurt_nobody(issuer, region, clock, keys):
+    region.set("jwks", {"keys": keys, "fetched_at": time.time(), "tried_at": 0, "life": HOUR})
+    assert build_source(issuer, region).find("RS256", issuer.signing_key.kid)
+
+
+@pytest.mark.parametrize("entry", [None, 7, "entry", [], [1], {}, True], ids=str)
+def test_odd_entries_hurt_nobody(issuer, region, clock, entry):
+    region.set("jwks", entry)
+    assert build_source(issuer, region).find("RS256", issuer.signing_key.kid)
