@@ -169,9 +169,11 @@ class _Handler(BaseHTTPRequestHandler):
         if desk is None:
             return
         page, answer = desk.receive(self.path, self.headers.get("Host"))
-        self._send(page)
-        if answer is not None:
-            desk.hand_over(answer)  # after the page: the listener closes on it
+        try:
+            self._send(page)
+        finally:  # also when the browser did not stay for the page; after it, since the listener closes on an answer
+            if answer is not None:
+                desk.hand_over(answer)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """The base class repeats the request in its error pages; ours say nothing."""

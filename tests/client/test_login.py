@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import struct
 import time
 from pathlib import Path
 from urllib.parse import urlencode
@@ -286,6 +287,16 @@ def test_a_silent_connection_does_not_hold_the_browser_up(public: Terminal) -> N
         assert time.monotonic() - started < 10
         for each in silent:
             each.close()
+
+
+def test_a_browser_that_does_not_stay_for_the_page(public: Terminal) -> None:
+    with start_login(public) as login:
+        gone = socket.create_connection(("127.0.0.1", login.port), 5)
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        host = f"127.0.0.1:{login.port}"
+        gone.sendall(f"GET /callback?code=c-1&state={login.state} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        gone.close()  # reset
+        assert login.end().status == 0
 
 
 def test_two_logins_at_once_keep_apart(public: Terminal, scripted: ScriptedIssuer) -> None:
