@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from authlib.oauth2.base import OAuth2Error
-from pyramid.response import Response
+from pyramid.path import AssetResolver
+from pyramid.response import FileResponse, Response
 
 from ..errors import UnavailableError
 from .settings import ServerSettings
@@ -23,7 +24,9 @@ __all__ = ["answer_errors_on_page", "include", "redirect", "render_page"]
 log = logging.getLogger("pyramid_oauthguard.server")
 _ENVIRONMENT: Final = ".oauthguard"
 _TEMPLATES: Final = "pyramid_oauthguard.server:templates/"
-_STATIC: Final = "pyramid_oauthguard.server:static/"
+_STYLE: Final = "pyramid_oauthguard.server:static/pages.css"
+_STYLE_ROUTE: Final = "oauthguard.style"
+_STYLE_AGE: Final = 3600
 # RFC 9700 sections 4.2.4, 4.12 and 4.16. No form-action: browsers hold the redirect after a form to it as well, and that leads
 # to the client.
 _HEADERS: Final = {
@@ -42,21 +45,38 @@ def include(config: Any, settings: ServerSettings) -> None:
 
     import pyramid_oauthguard
 
+    from .endpoints.views import add_endpoint  # not at the top: the endpoints render pages
+
     # Not config.include: that would make ours the package in which the application's own templates are looked for.
     pyramid_jinja2.add_jinja2_renderer(config, _ENVIRONMENT, "oauthguard pages.", package=pyramid_oauthguard)
-    config.add_static_view(f"{settings.path}/static".lstrip("/"), _STATIC, cache_max_age=3600)
+    # Not a static view: those refuse packages that pytest has imported, and every user's test suite would meet that.
+    add_endpoint(config, _STYLE_ROUTE, f"{settings.path}/pages.css", {"GET": _send_style})
 
 
 def render_page(request: Any, template: str, *, status: int = 200, **values: Any) -> Any:
     """An HTML response made of one of our templates, by its name without the suffix."""
     from pyramid_jinja2 import IJinja2Environment
 
+    _settle_locale(request)
     environment = request.registry.getUtility(IJinja2Environment, name=_ENVIRONMENT)
-    style = request.static_path(f"{_STATIC}pages.css")
+    style = request.route_path(_STYLE_ROUTE)
     text = environment.get_template(f"{_TEMPLATES}{template}.jinja2").render(request=request, style=style, **values)
     response = Response(text, status=status, content_type="text/html", charset="utf-8")
     response.headers.update(_HEADERS)
     return response
+
+
+def _settle_locale(request: Any) -> None:
+    """Find the language now: a negotiator that looks into the parameters fails where they can't be read."""
+    try:
+        _found = request.locale_name
+    except Exception:  # noqa: BLE001  # WebOb raises even warnings at odd charsets, and a page is better than a traceback
+        request.locale_name = request.registry.settings.get("pyramid.default_locale_name", "en")
+
+
+def _send_style(request: Any) -> Any:
+    path = AssetResolver().resolve(_STYLE).abspath()  # the application's, where it overrides ours
+    return FileResponse(path, request=request, cache_max_age=_STYLE_AGE, content_type="text/css")
 
 
 def redirect(location: str) -> Any:

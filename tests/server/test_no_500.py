@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.server.flows import build_flow
+
 FORM = "application/x-www-form-urlencoded"
 NAMES = st.sampled_from(
     [
@@ -80,3 +82,51 @@ def test_no_request_makes_a_500(server, endpoint, method, body, header, kind, qu
     for value in response.headers.values():
         assert "\n" not in value
         assert "\r" not in value
+
+
+@pytest.fixture
+def flow(build):
+    return build_flow(build)
+
+
+HERE = "http://localhost"
+AUTHORIZE_NAMES = st.sampled_from(
+    [
+        "response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
+        "resource", "response_mode", "ticket", "decision", "scope.read", "withdrawn", "_LOCALE_", "x",
+    ]
+)  # fmt: skip
+
+
+@pytest.mark.promise("AS-02", "AS-05")
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.sampled_from(["authorize", "authorize", "applications"]),
+    method=st.sampled_from(["GET", "GET", "POST", "HEAD", "PUT"]),
+    good=st.booleans(),
+    changes=st.lists(st.tuples(AUTHORIZE_NAMES, VALUES), max_size=4),
+    body=BODIES,
+    kind=st.one_of(TYPES, st.just("multipart/form-data; boundary=x"), st.just("multipart/form-data")),
+    length=st.sampled_from([None, None, None, "", "0", "5", "abc", "-1", "70000"]),
+    user=st.sampled_from(["anna", "berta", None]),
+)
+@example("authorize", "GET", True, [("state", b"\xff")], b"", FORM, None, "anna")
+@example("authorize", "GET", False, [("x", b"\xff")], b"", FORM, None, None)
+@example("authorize", "POST", False, [], b"ticket=x", FORM, "5000", "anna")
+@example("authorize", "POST", False, [], b"x", "multipart/form-data", None, "anna")
+def test_no_request_of_a_browser_makes_a_500(flow, path, method, good, changes, body, kind, length, user):
+    pairs = [*(flow.ask().items() if good else ()), *changes]
+    request = flow.server.app.RequestClass.blank(f"/oauth/{path}", body=body, method=method)
+    request.environ.update({"QUERY_STRING": encode(pairs).decode(), "CONTENT_TYPE": kind})
+    if user:
+        request.environ["HTTP_COOKIE"] = f"user={user}"
+    if length is not None:
+        request.environ["CONTENT_LENGTH"] = length
+    response = request.get_response(flow.server.app.app)
+    assert response.status_int in {200, 303, 400, 405, 422}
+    if response.status_int == 303:
+        location = response.headers["Location"]
+        assert location.startswith(("https://web.example/callback?tenant=1&", f"{HERE}/sign-in?", f"{HERE}/oauth/"))
+        assert location.isascii()
+        assert location.isprintable()
+        assert " " not in location
