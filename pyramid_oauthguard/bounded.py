@@ -20,16 +20,17 @@ class BoundedMap:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._half = size // 2
+        #: Whether entries are being dropped, or soon will be.
+        self.crowded = False
         self._entries: OrderedDict[Any, Any] = OrderedDict()
+        #: Looks up without counting as a use: a bare method of the dictionary, for those whom a call costs too much.
+        self.peek = self._entries.get
 
     def get(self, key: Any, default: Any = None) -> Any:
         entries = self._entries
         found = entries.get(key, _ABSENT)
         if found is _ABSENT:
             return default
-        if len(entries) < self._half:
-            return found  # nothing will be dropped for long
         try:  # noqa: SIM105  # every request comes here: a context manager would cost more than the rest
             entries.move_to_end(key)
         except KeyError:  # dropped by another thread just now
@@ -39,6 +40,8 @@ class BoundedMap:
     def set(self, key: Any, value: Any) -> None:
         entries = self._entries
         entries[key] = value
+        if len(entries) * 2 > self._size:
+            self.crowded = True
         if len(entries) > self._size:
             with contextlib.suppress(KeyError):  # emptied by another thread just now
                 entries.popitem(last=False)

@@ -53,7 +53,10 @@ class Authenticator:
         kept = request.__dict__
         result: Result | None = kept.get(RESULT)
         if result is None:
-            result = kept[RESULT] = self._verify(request, kept.get(_MODE) or self.default_mode)
+            mode = kept.get(_MODE) or self.default_mode
+            if mode == "local" and self._recall is not None and not self._registry.has_listeners:
+                result = self._recall(request.environ.get("HTTP_AUTHORIZATION"))
+            result = kept[RESULT] = result or self._verify(request, mode)
         return result
 
     def find_token(self, request: Any) -> AccessToken | None:
@@ -81,15 +84,10 @@ class Authenticator:
 
     def _verify(self, request: Any, mode: str) -> Result:
         try:
-            token = None
-            if mode == "local" and self._recall is not None:
-                # Verified before, so its grammar was checked as well.
-                token = self._recall(request.environ.get("HTTP_AUTHORIZATION"))
-            if token is None:
-                raw = extract(request)
-                if raw is None:
-                    return _MISSING
-                token = self._find_verifier(mode).verify(raw)
+            raw = extract(request)
+            if raw is None:
+                return _MISSING
+            token: AccessToken = self._find_verifier(mode).verify(raw)
         except (TokenError, UnavailableError) as error:
             self._report(request, error, mode)
             return error.with_traceback(None)

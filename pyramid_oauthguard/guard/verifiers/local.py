@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from ...access_token import AccessToken
 from ...bounded import BoundedMap
-from ...errors import InvalidToken
+from ...errors import InvalidToken, UnavailableError
 from ...interfaces import ITokenVerifier
 from ..claims import build_access_token, check_profile
 from ..jws import MAX_TOKEN, parse_header, parse_segment, parse_segment_object
@@ -52,20 +52,18 @@ class LocalVerifier:
     def recall(self, header: str | None) -> AccessToken | None:
         """The token of an Authorization header if it was verified before and is as good as then: neither expired
         nor its key set replaced. The header as it came is the key: to cut the token out of it costs more than to
-        find it.
-
-        :raises UnavailableError: the key set lapsed and the issuer's keys can't be fetched.
+        find it. Raises nothing.
         """
         verified = self._verified
-        remembered: _Remembered | None = verified.get(header) if verified is not None else None
+        remembered: _Remembered | None = verified.peek(header) if verified is not None else None
         if verified is None or remembered is None or header is None:
             return None
+        if verified.crowded:
+            verified.get(header)  # counts as a use
         keys, since, until, token = remembered
         now = time.time()
         source = self._keys
-        if not since <= now < until or keys is not (
-            source.keys if now < source.calm_until else source.find_current(now)
-        ):
+        if not since <= now < until or keys is not (source.keys if now < source.calm_until else self._find_keys(now)):
             return None
         if token is None:
             token = self._build(_split(header.removeprefix("Bearer "))[1], now)
@@ -93,6 +91,12 @@ class LocalVerifier:
             # tokens of a flood never come again.
             self._verified.set(f"Bearer {raw}", (keys, now, token.expires_at + self._settings.leeway, None))
         return token
+
+    def _find_keys(self, now: float) -> KeySet | None:
+        try:
+            return self._keys.find_current(now)
+        except UnavailableError:
+            return None
 
     def _find_candidates(self, head: str) -> tuple[KeySet, Candidates]:
         header = parse_header(head, self._algorithms, self._settings.profile)
