@@ -11,7 +11,7 @@ from .assembly import assemble, install_policy
 from .bearer import is_bearer
 from .directives import add_token_requirement, set_token_verifier
 from .final_check import check_application
-from .metadata import ROUTE, WELL_KNOWN, render_metadata
+from .metadata import add_metadata
 from .policy import OAuthSecurityPolicy
 from .requests import add_request_attribute
 from .requirements import BUILT_IN
@@ -39,8 +39,7 @@ def includeme(config: Any) -> None:
     install_policy(config)
     add_request_attribute(config)
     if is_on(config.registry.settings, "resource_metadata", SWITCHES["resource_metadata"]):
-        config.add_route(ROUTE, WELL_KNOWN + "*path")
-        config.add_view(render_metadata, route_name=ROUTE, renderer="json", permission="__no_permission_required__")
+        add_metadata(config)
     answer_undecodable(config)
     check_application(config)
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-__all__ = ["ROUTE", "WELL_KNOWN", "build_metadata_url", "render_metadata"]
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+__all__ = ["add_metadata", "build_metadata_url"]
 
 ROUTE: Final = "oauthguard.resource_metadata"
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
+
+
+def add_metadata(config: Any) -> None:
+    """Serve the document, at an address that no route prefix moves: it is the RFC's."""
+    prefix, config.route_prefix = config.route_prefix, None
+    try:
+        config.add_route(ROUTE, WELL_KNOWN + "{path:.*}")
+    finally:
+        config.route_prefix = prefix
+    config.add_view(render_metadata, route_name=ROUTE, renderer="json", permission=NO_PERMISSION_REQUIRED)
 
 
 def build_metadata_url(resource: str) -> str:
@@ -21,6 +34,9 @@ def build_metadata_url(resource: str) -> str:
 def render_metadata(request: Any) -> dict[str, Any]:
     """RFC 9728 section 2. Open to everybody: whoever has no token yet needs it."""
     settings = request.registry.oauthguard.settings
+    # Below another path it would describe a resource that is not this one (section 3.3).
+    if request.matchdict["path"] not in ("", unquote(urlsplit(settings.resource).path)):
+        raise HTTPNotFound
     return {
         "resource": settings.resource,
         "authorization_servers": [settings.issuer],
