@@ -34,6 +34,8 @@ class ServerSettings:
     refresh_token_max_age: float
     refresh_reuse_grace: float
     code_ttl: float
+    device_code_ttl: float
+    device_interval: float
     require_pkce: bool
     revocation_cascade: bool
     sqlalchemy_url: str = field(repr=False)
@@ -113,6 +115,8 @@ TABLE: tuple[Setting, ...] = (
     Setting("refresh_token_max_age", as_duration, 90 * _DAY, "How long a chain of refresh tokens lives at the most, however often it is used."),
     Setting("refresh_reuse_grace", as_duration, 10.0, "For how long the refresh token just replaced may be sent again, for answers that got lost."),
     Setting("code_ttl", as_duration, 60.0, "How long an authorization code lives."),
+    Setting("device_code_ttl", as_duration, 600.0, "How long a device waits for its user to type the code (RFC 8628)."),
+    Setting("device_interval", as_duration, 5.0, "How long a device has to wait between two questions; one that doesn't is made to wait longer."),
     Setting("require_pkce", as_bool, True, "Every client must use PKCE with S256 (RFC 9700 section 2.1.1)."),
     Setting("revocation.cascade", as_bool, True, "Revoking an access token ends its refresh token and all that came of the same grant (RFC 7009 section 2.1); revoking a refresh token always does."),
     Setting("sqlalchemy.url", as_str, "sqlite:///oauthguard.sqlite", "The database, as SQLAlchemy writes it; the tables of a SQLite database are made at start-up.", secret=True),
@@ -136,7 +140,7 @@ def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str])
     for scope in found.values["default_scopes"]:
         if scope not in found.values["scopes"]:
             raise SettingError(f"{PREFIX}.default_scopes", f"{scope!r} is not in {PREFIX}.scopes")
-    for life in ("access_token_ttl", "refresh_token_ttl", "refresh_token_max_age", "code_ttl"):
+    for life in ("access_token_ttl", "refresh_token_ttl", "refresh_token_max_age", "code_ttl", "device_code_ttl"):
         if found.values[life] < 1:
             raise SettingError(f"{PREFIX}.{life}", "must be at least a second")
     grants = found.values["grants"]

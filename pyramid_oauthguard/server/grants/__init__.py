@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from ..pkce import S256Challenge
+from ..registration import DEVICE_CODE
 from ..service import GrantEntry
 from .authorization_code import AuthorizationCode
 from .client_credentials import ClientCredentials
+from .device_code import DeviceCode
 from .refresh_token import RefreshToken
 
 __all__ = ["GRANTS"]
@@ -16,4 +18,5 @@ GRANTS: Final[dict[str, GrantEntry]] = {
     "authorization_code": GrantEntry(AuthorizationCode, (S256Challenge(),)),
     "client_credentials": GrantEntry(ClientCredentials),
     "refresh_token": GrantEntry(RefreshToken),
+    DEVICE_CODE: GrantEntry(DeviceCode),
 }

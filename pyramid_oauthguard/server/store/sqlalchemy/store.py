@@ -14,10 +14,12 @@ from zope.interface import implementer
 
 from ....interfaces import IOAuthStore
 from ..contract import Unit
+from .assertions import AssertionQueries
 from .audit import AuditQueries
 from .clients import ClientQueries
 from .codes import CodeQueries
 from .consents import ConsentQueries
+from .devices import DeviceQueries
 from .engine import WRITING
 from .keys import KeyQueries
 from .models import metadata
@@ -30,7 +32,16 @@ __all__ = ["SQLAlchemyStore", "SQLAlchemyUnit"]
 
 
 class SQLAlchemyUnit(
-    ClientQueries, CodeQueries, ConsentQueries, TokenQueries, RefreshQueries, KeyQueries, AuditQueries, UpkeepQueries
+    ClientQueries,
+    CodeQueries,
+    ConsentQueries,
+    TokenQueries,
+    RefreshQueries,
+    DeviceQueries,
+    AssertionQueries,
+    KeyQueries,
+    AuditQueries,
+    UpkeepQueries,
 ):
     """See :class:`~pyramid_oauthguard.server.store.contract.Unit`."""
 

@@ -1,0 +1,94 @@
+"""POST /device_authorization (RFC 8628 section 3.1): a device asks for the code that its user will type elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
+from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint
+
+from ...errors import UnavailableError
+from ..adapter import OAuthRequest, OAuthServer
+from ..client_authentication import BASIC, NONE, POST
+from ..device_requests import spell_user_code
+from ..entitlement import choose_audiences, choose_scopes
+from ..random_values import DEVICE_PREFIX, make_opaque, make_user_code
+from ..registration import DEVICE_CODE
+from ..service import Service, find_service
+from ..settings import ServerSettings
+from ..store.records import DeviceRecord
+from .device import ROUTE as PAGE
+from .views import add_endpoint
+
+__all__ = ["describe", "include"]
+
+ROUTE: Final = "oauthguard.device_authorization"
+_TRIES: Final = 5
+
+
+class DeviceAuthorization(DeviceAuthorizationEndpoint):
+    """Authlib's endpoint; it doesn't ask whether the client may, and stores what it hands out in clear."""
+
+    CLIENT_AUTH_METHODS = (BASIC, POST, NONE)
+
+    def create_endpoint_response(self, request: OAuthRequest) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        client = self.authenticate_client(request)
+        if not client.check_grant_type(DEVICE_CODE):
+            raise UnauthorizedClientError("The client is not registered for this grant.")
+        settings = self.server.service.settings
+        device_code, user_code = self._store(
+            client.get_client_id(),
+            choose_scopes(client.record, settings, request.payload.scope),
+            choose_audiences(client.record, settings, request.parameters.get_all("resource")),
+        )
+        page, spelt = settings.origin + request.pyramid.route_path(PAGE), spell_user_code(user_code)
+        answer = {
+            "device_code": device_code,
+            "user_code": spelt,
+            "verification_uri": page,
+            "verification_uri_complete": f"{page}?{urlencode({'user_code': spelt})}",
+            "expires_in": int(settings.device_code_ttl),
+            "interval": int(settings.device_interval),
+        }
+        return 200, answer, []
+
+    def _store(self, client_id: str, scopes: tuple[str, ...], audiences: tuple[str, ...]) -> tuple[str, str]:
+        """A device code and a user code, both of them new."""
+        service, now = self.server.service, time.time()
+        for _ in range(_TRIES):
+            device_code, user_code = make_opaque(DEVICE_PREFIX).text, make_user_code()
+            device = DeviceRecord(
+                device_hash=service.pepper.hash_code(device_code),
+                user_hash=service.pepper.hash_code(user_code),
+                client_id=client_id,
+                scopes=scopes,
+                audiences=audiences,
+                interval=service.settings.device_interval,
+                created_at=now,
+                expires_at=now + service.settings.device_code_ttl,
+            )
+            with service.store.writing() as unit:
+                if unit.add_device(device):
+                    return device_code, user_code
+        raise UnavailableError("storage", "no user code is free")
+
+
+def include(config: Any, settings: ServerSettings) -> None:
+    """Add the route and its view."""
+    if DEVICE_CODE in settings.grants:
+        add_endpoint(config, ROUTE, f"{settings.path}/device_authorization", {"POST": answer_device})
+
+
+def answer_device(request: Any) -> Any:
+    """A device code and a user code."""
+    server = OAuthServer(find_service(request))
+    server.register_endpoint(DeviceAuthorization)
+    return server.create_endpoint_response(DeviceAuthorization.ENDPOINT_NAME, request)
+
+
+def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
+    """What the metadata says of it (RFC 8628 section 4)."""
+    return {"device_authorization_endpoint": locate(ROUTE)} if DEVICE_CODE in service.grants else {}

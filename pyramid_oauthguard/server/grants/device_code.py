@@ -1,0 +1,109 @@
+"""A device gets the tokens that its user allowed it in a browser elsewhere (RFC 8628 section 3.4)."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from authlib.oauth2.base import OAuth2Error
+from authlib.oauth2.rfc6749.errors import (
+    AccessDeniedError,
+    InvalidGrantError,
+    InvalidRequestError,
+    UnauthorizedClientError,
+)
+from authlib.oauth2.rfc8628 import AuthorizationPendingError, DeviceCodeGrant, ExpiredTokenError, SlowDownError
+
+from ..adapter import TokenAnswer
+from ..client_authentication import BASIC, NONE, POST
+from ..entitlement import narrow_audiences
+from ..revocation import revoke_grant
+from ..store.records import DeviceRecord, Grant
+from ..user_tokens import issue
+
+__all__ = ["DeviceCode"]
+
+_SLOWER: Final = 5.0  # RFC 8628 section 3.5
+_JITTER: Final = 0.5  # between the clock that a device waits by and the moment its request arrives
+
+
+class DeviceCode(DeviceCodeGrant):
+    """Authlib's names of the errors; the device is asked no more often than it was told, and its code is used once."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, POST, NONE)
+
+    def validate_token_request(self) -> None:
+        request = self.request
+        request.client = client = self.authenticate_token_endpoint_client()
+        if not client.check_grant_type(self.GRANT_TYPE):
+            raise UnauthorizedClientError("The client is not registered for this grant.")
+        text = request.form.get("device_code")
+        if text is None:
+            raise InvalidRequestError("The parameter device_code is missing.")
+        request.device, request.grant = self._find_allowed(text)
+        request.audiences = narrow_audiences(request.grant.audiences, request.parameters.get_all("resource"))
+
+    def create_token_response(self) -> tuple[int, TokenAnswer, object]:
+        request, service = self.request, self.server.service
+        with service.store.writing() as unit:
+            won = unit.use_device(request.device.device_hash, time.time())
+            if won:
+                answer = issue(
+                    self.server,
+                    unit,
+                    request.client.record,
+                    request.grant,
+                    scopes=request.grant.scopes,
+                    audiences=request.audiences,
+                    grant_type=self.GRANT_TYPE,
+                )
+        if not won:
+            raise self._end_stolen(request.device)
+        return 200, answer, self.TOKEN_RESPONSE_HEADER
+
+    def _find_allowed(self, text: str) -> tuple[DeviceRecord, Grant]:
+        """The device and what its user allowed it.
+
+        :raises OAuth2Error: that of RFC 8628 section 3.5 for how it stands.
+        """
+        service = self.server.service
+        with service.store.reading() as unit:
+            device = unit.find_device(service.pepper.hash_code(text))
+            grant = unit.find_grant(device.grant_id) if device and device.grant_id else None
+        if device is None or device.client_id != self.request.client.get_client_id():
+            raise _build_refusal()
+        if device.used_at is not None:
+            raise self._end_stolen(device)
+        if time.time() >= device.expires_at:
+            raise ExpiredTokenError("The device code has expired.")
+        if device.status == "pending":
+            raise self._put_off(device)
+        if device.status == "denied":
+            raise AccessDeniedError("The user denied the request.")
+        if grant is None or device.revoked or not service.is_active_user(grant.subject):
+            raise _build_refusal()
+        return device, grant
+
+    def _put_off(self, device: DeviceRecord) -> OAuth2Error:
+        """Note the poll; one that came too early makes the device wait longer, this time and from now on."""
+        now = time.time()
+        early = device.polled_at is not None and now - device.polled_at < device.interval - _JITTER
+        interval = device.interval + _SLOWER if early else device.interval
+        with self.server.service.store.writing() as unit:
+            unit.poll_device(device.device_hash, interval, now)
+        if early:
+            return SlowDownError("The device must wait 5 seconds more between its requests from now on.")
+        return AuthorizationPendingError("The user has not answered yet.")
+
+    def _end_stolen(self, device: DeviceRecord) -> InvalidGrantError:
+        """A device code that comes again after it was used has been in two hands: end all that came of it, as with a code. In
+        a transaction of its own, for the answer is an error, at which the application's is rolled back."""
+        service = self.server.service
+        if device.grant_id is not None:
+            with service.store.writing() as unit:
+                revoke_grant(service, unit, device.grant_id, client_id=device.client_id, reason="device_code_reuse")
+        return _build_refusal()
+
+
+def _build_refusal() -> InvalidGrantError:
+    return InvalidGrantError("The device code is invalid, used, revoked, or another client's.")
