@@ -16,10 +16,12 @@ from .embedded import EmbeddedIssuer
 from .endpoints import ENDPOINTS
 from .events import build_notifier
 from .grants import GRANTS
+from .key_making import KeyMaker
+from .keys import IKeyRegistry, KeyRegistry
 from .registration import DEVICE_CODE, OWNED_GRANTS, USER_GRANTS
 from .service import GrantEntry, IService, Service, build_pepper, build_store
 from .settings import ServerSettings, parse_settings
-from .signing import KeyRing
+from .signing import KeyPolicy, KeyRing
 from .tokens import TokenMaker
 
 __all__ = ["add_endpoints", "build_service", "start"]
@@ -63,7 +65,9 @@ def build_service(registry: Any, settings: ServerSettings) -> tuple[Service, Emb
     own = registry.queryUtility(IOAuthStore)
     pepper = build_pepper(settings, own_store=own is not None)
     store = build_store(settings) if own is None else own
-    keys = KeyRing(store, pepper, algorithm=settings.signing_algorithm)
+    maker, policy = KeyMaker(pepper), KeyPolicy.of(settings)
+    registry.registerUtility(KeyRegistry(store, maker, policy, tell=tell), IKeyRegistry)
+    keys = KeyRing(store, maker, policy, tell=tell)
     grants = _find_grants(registry)
     service = Service(
         settings=settings,

@@ -7,7 +7,7 @@ from typing import Any
 from zope.interface import implementer
 
 from ..interfaces import IIssuer, KeyDocument
-from .events import ClientRevoked, TokenRevoked
+from .events import ClientRevoked, SigningKeyMade, SigningKeyRetired, SigningKeyRevoked, TokenRevoked
 from .introspection import INACTIVE, describe_token, is_active
 from .service import Service
 from .signing import REMEMBER
@@ -25,7 +25,7 @@ class EmbeddedIssuer:
         self._listeners: list[Any] = []
 
     def fetch_keys(self) -> KeyDocument:
-        return KeyDocument(keys=self._find_service().keys.list_published(), max_age=REMEMBER)
+        return KeyDocument(keys=self._find_service().keys.list_published(fresh=True), max_age=REMEMBER)
 
     def introspect(self, raw: str) -> dict[str, Any]:
         """The answer about an access token; the guard that asks is this application, so it may know of any of them.
@@ -47,6 +47,9 @@ class EmbeddedIssuer:
         if isinstance(event, TokenRevoked | ClientRevoked) and event.token_ids:
             for listener in tuple(self._listeners):
                 listener.tokens_revoked(event.token_ids)
+        if isinstance(event, SigningKeyMade | SigningKeyRetired | SigningKeyRevoked):
+            self._find_service().keys.forget()
+            self.tell_keys_changed()
 
     def tell_keys_changed(self) -> None:
         """Say that the signing keys changed."""

@@ -19,6 +19,9 @@ __all__ = [
     "ClientSecretRevoked",
     "ClientSecretRotated",
     "ConsentRevoked",
+    "SigningKeyMade",
+    "SigningKeyRetired",
+    "SigningKeyRevoked",
     "TokenIssued",
     "TokenRevoked",
     "build_notifier",
@@ -123,6 +126,30 @@ class TokenRevoked:
     client_id: str
     grant_id: str | None = None
     reason: str = "revocation_request"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeyMade:
+    """A signing key was made and is published; it signs from ``active_from`` on, seconds since the epoch."""
+
+    kid: str
+    algorithm: str
+    active_from: float
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeyRetired:
+    """A signing key signs no more; it is published until ``expires_at``, when its last token has expired."""
+
+    kid: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeyRevoked:
+    """A signing key was ended: neither it nor any token that it signed is good any more."""
+
+    kid: str
 
 
 def build_notifier(registry: Any, *, first: Callable[[object], None]) -> Callable[[object], None]:

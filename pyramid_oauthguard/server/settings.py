@@ -16,6 +16,7 @@ __all__ = ["PREFIX", "TABLE", "ServerSettings", "as_issuer", "as_path", "as_scop
 
 PREFIX: Final = "oauthguard.server"
 _DAY: Final = 86400.0
+_KEPT: Final = 120  # by other processes of ours, and by caches of the key set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class ServerSettings:
     pepper_file: Path | None
     signing_algorithm: str
     signing_rotation: float
+    signing_lead: float
 
     @property
     def origin(self) -> str:
@@ -123,6 +125,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("pepper_file", _as_file, None, "Key of the hashes at rest. Made at the first start where it does not exist, readable by its owner only; without it, `<database>.pepper` beside a SQLite file; required with any other database. What is stored is lost without it: back it up, apart from the database."),
     Setting("signing.algorithm", as_choice("RS256", "ES256", "EdDSA"), "RS256", "What access tokens are signed with; a change makes a new key."),
     Setting("signing.rotation", as_duration, 90 * _DAY, "Age at which a signing key is replaced; 0 for never by itself."),
+    Setting("signing.lead", as_duration, _DAY, "How long a signing key is published before it signs: longer than anyone keeps the key set."),
 )  # fmt: skip  # one row a line reads as the table it is
 
 
@@ -143,6 +146,7 @@ def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str])
     for life in ("access_token_ttl", "refresh_token_ttl", "refresh_token_max_age", "code_ttl", "device_code_ttl"):
         if found.values[life] < 1:
             raise SettingError(f"{PREFIX}.{life}", "must be at least a second")
+    _check_keys(found.values)
     grants = found.values["grants"]
     return ServerSettings(
         **{
@@ -151,6 +155,14 @@ def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str])
             "audience": found.values["audience"] or (found.values["issuer"],),
         }
     )
+
+
+def _check_keys(values: Mapping[str, Any]) -> None:
+    lead, rotation = values["signing_lead"], values["signing_rotation"]
+    if lead < _KEPT:
+        raise SettingError(f"{PREFIX}.signing.lead", f"must be at least {_KEPT} seconds, for so long key sets are kept")
+    if 0 < rotation <= lead:
+        raise SettingError(f"{PREFIX}.signing.rotation", "must be longer than signing.lead, or 0")
 
 
 class _Draft:

@@ -23,7 +23,9 @@ def include(config: Any, settings: ServerSettings) -> None:
 
 def answer_token(request: Any) -> Any:
     """One of the grants; see ``grants``."""
-    return OAuthServer(find_service(request)).create_token_response(request)
+    service = find_service(request)
+    service.keys.keep_up()  # here, where no unit is open
+    return OAuthServer(service).create_token_response(request)
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:

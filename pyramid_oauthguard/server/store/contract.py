@@ -123,7 +123,8 @@ class TokenRows(Protocol):
         """Store an access token."""
 
     def find_access_token(self, hashed: bytes) -> AccessTokenRecord | None:
-        """The token; ``revoked`` when it, its grant or its client is. Must stay one indexed query: it is asked often."""
+        """The token; ``revoked`` when it, its grant, its client or the key that signed it is. Must stay one indexed query:
+        it is asked often."""
 
     def revoke_access_token(self, token_id: str, now: float) -> bool:
         """End one access token; False when it had ended before or doesn't exist."""

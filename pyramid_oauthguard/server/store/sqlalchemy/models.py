@@ -251,4 +251,4 @@ GUARDS: Final = {
 }
 for _dialect, _statements in GUARDS.items():
     for _statement in _statements:
-        event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_dialect))
+        event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]

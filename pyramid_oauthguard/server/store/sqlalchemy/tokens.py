@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, insert, literal_column, or_, select, update
 
 from ..records import AccessTokenRecord, Grant
-from .models import access_tokens, clients, grants
+from .models import access_tokens, clients, grants, signing_keys
 from .rows import Rows, as_text, as_words
 
 __all__ = ["TokenQueries", "is_revoked"]
@@ -32,11 +32,11 @@ _ACCESS_TOKEN = select(
     access_tokens.c.expires_at,
     access_tokens.c.grant_id,
     access_tokens.c.key_id,
-    is_revoked(access_tokens.c.revoked_at, clients.c.revoked_at, grants.c.revoked_at),
+    is_revoked(access_tokens.c.revoked_at, clients.c.revoked_at, grants.c.revoked_at, signing_keys.c.revoked_at),
 ).select_from(
-    access_tokens.join(clients, access_tokens.c.client_id == clients.c.client_id).outerjoin(
-        grants, access_tokens.c.grant_id == grants.c.grant_id
-    )
+    access_tokens.join(clients, access_tokens.c.client_id == clients.c.client_id)
+    .outerjoin(grants, access_tokens.c.grant_id == grants.c.grant_id)
+    .outerjoin(signing_keys, access_tokens.c.key_id == signing_keys.c.kid)
 )
 
 
