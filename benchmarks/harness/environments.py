@@ -20,7 +20,7 @@ _REQUIREMENTS: Final = {
     "pyramid_jwt_policy": (2, ("pyramid", "pyramid_jwt", "cryptography", "setuptools<81", "waitress")),
     "django_toolkit": (2, ("Django", "django-oauth-toolkit", "waitress")),
     "by_hand": (5, ("pyramid", "joserfc", "dogpile.cache", "requests", "PyJWT[crypto]", "setuptools<81", "waitress")),
-    "libraries": (3, ("joserfc", "PyJWT[crypto]", "Authlib", "python-jose[cryptography]", "jwcrypto")),
+    "libraries": (3, ("joserfc", "PyJWT[crypto]", "Authlib")),
     "express_bearer": (2, ("express", "express-oauth2-jwt-bearer")),
 }
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pyramid.config import Configurator
 
 from pyramid_oauthguard.interfaces import ITokenVerifier
-from pyramid_oauthguard.testing import MemoryIssuer, trust
+from pyramid_oauthguard.testing import trust
 
 from .wsgi import WSGIApplication, add_view
 
@@ -35,7 +35,7 @@ def build_guarded(settings: Mapping[str, Any], issuer: Any = None, **options: An
     return application
 
 
-def build_verifier(mode: str, settings: Mapping[str, Any], issuer: MemoryIssuer | None = None) -> Any:
+def build_verifier(mode: str, settings: Mapping[str, Any], issuer: Any = None) -> Any:
     """The guard's verifier alone, as ``verify(raw)``."""
     registry = build_guarded(settings, issuer).registry  # type: ignore[attr-defined]
     return registry.getUtility(ITokenVerifier, name=mode).verify

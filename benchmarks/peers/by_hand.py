@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import resource
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 
 import jwt
@@ -145,6 +148,26 @@ def measure():
     print(json.dumps(found))
 
 
+def flood():
+    """Print, as JSON, how the process grows when so many tokens' claims are remembered."""
+    page = resource.getpagesize()
+
+    def find_memory():
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * page / 1e6
+
+    claims = json.dumps({"iss": "https://issuer.test", "aud": "https://api.test", "exp": 4_000_000_000})
+    remembered = Remembered(
+        lambda raw: {**json.loads(claims), "sub": raw[:20], "jti": raw[20:32], "scope": "customer_api"}
+    )
+    begun, curve = find_memory(), []
+    for number in range(1, OPTIONS.flood + 1):
+        remembered(f"{number:012d}" + "x" * 480)  # as long as an Ed25519 token
+        if number % max(1, OPTIONS.flood // 50) == 0:
+            curve.append((number, round(find_memory() - begun, 1)))
+    print(json.dumps(curve))
+
+
 if __name__ == "__main__":
     vars(OPTIONS).update(json.loads(sys.argv[1]))
-    measure() if hasattr(OPTIONS, "policies") else serve()
+    (measure if hasattr(OPTIONS, "policies") else flood if hasattr(OPTIONS, "flood") else serve)()

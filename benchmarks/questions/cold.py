@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +15,9 @@ from joserfc.util import urlsafe_b64decode
 
 from pyramid_oauthguard.testing import MemoryIssuer, SigningKey
 
+from ..harness.environments import build_command, describe
 from ..harness.guarded import CLAIMS, build_verifier
-from ..harness.measure import Options, compare
+from ..harness.measure import Comparison, Options, compare
 from ..harness.report import Row, Table
 
 __all__ = ["answer"]
@@ -31,7 +34,17 @@ def answer(options: Options) -> Table:
         tokens = [issuer.mint(CLAIMS) for _ in range(_TOKENS)]
         found = compare(_prepare_guard(issuer, tokens), _prepare_bare(issuer.signing_key, tokens), options)
         rows.append(Row.of(algorithm, found, at_most=reach))
+    if options.peers:
+        rows += _measure_libraries(options)
     return Table("A token never seen before: the local check / the bare verify of cryptography", rows)
+
+
+def _measure_libraries(options: Options) -> list[Row]:
+    told = json.dumps({"pairs": options.pairs, "seconds": options.seconds})
+    command = [*build_command("libraries"), "cold", told]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    versions = describe("libraries")
+    return [Row.of(name, Comparison(**each), note=versions) for name, each in found.items()]
 
 
 def _prepare_guard(issuer: MemoryIssuer, tokens: list[str]) -> Callable[[], Any]:
