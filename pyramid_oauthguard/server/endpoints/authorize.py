@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc6749.errors import AccessDeniedError, InvalidRequestError
 
+from ...urls import is_loopback
 from ..authorization_request import AuthorizationRequest, add_address, check_request
 from ..consent import check_subject, find_allowed, is_asked, open_grant, remember
 from ..events import AuthorizationApproved, AuthorizationDenied
@@ -167,9 +168,10 @@ def _show_page(
     )
 
 
-def _name_destination(uri: str) -> str:
-    parts = urlsplit(uri)
-    return parts.hostname or parts.scheme
+def _name_destination(uri: str) -> str | None:
+    """Whose page comes next: a host, or None for a program on the user's own device."""
+    host = urlsplit(uri).hostname
+    return None if host is None or is_loopback(host) else host
 
 
 def _approve(
