@@ -392,8 +392,6 @@ def test_a_verifier_that_raises_anything_is_an_outage_that_tells_nothing(issuer,
 class Extended(AccessToken):
     """A token with something more."""
 
-    __slots__ = ()
-
     @property
     def shouted(self):
         return self.subject.upper()

@@ -1,0 +1,133 @@
+"""The value a verified token becomes."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from types import MappingProxyType
+
+import pytest
+
+import pyramid_oauthguard
+from pyramid_oauthguard import (
+    AccessToken,
+    InsufficientScope,
+    OAuthGuardError,
+    SettingError,
+    TokenError,
+    UnavailableError,
+)
+
+
+def make(**members):
+    return AccessToken(
+        **{
+            "subject": "ada",
+            "client_id": "app",
+            "scopes": frozenset({"read", "write"}),
+            "audience": ("api",),
+            "issuer": "https://issuer.test",
+            "expires_at": 2_000_000_000,
+            "issued_at": None,
+            "token_id": "number-1",
+            "username": None,
+            "claims": MappingProxyType({"email": "ada@example.com"}),
+            "mode": "local",
+            **members,
+        }
+    )
+
+
+def test_what_it_can():
+    token = make()
+    assert token.can("read")
+    assert not token.can("rea")
+    assert not token.can("")
+    assert token.can_all("read", "write")
+    assert token.can_all()
+    assert not token.can_all("read", "delete")
+    assert token.can_any("delete", "write")
+    assert not token.can_any("delete")
+    assert not token.can_any()
+
+
+def test_it_is_a_value():
+    assert make() == make()
+    assert hash(make()) == hash(make())
+    assert make() != make(subject="bob")
+    assert make() != make(claims=MappingProxyType({}))
+    assert make() != make(mode="remote")
+
+
+def test_nothing_of_it_can_be_changed():
+    token = make()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        token.subject = "root"
+    with pytest.raises((AttributeError, TypeError)):
+        token.more = 1
+    with pytest.raises(TypeError):
+        token.claims["sub"] = "root"
+    with pytest.raises(TypeError):
+        make("ada")  # members are named, so that none is taken for another
+
+
+@pytest.mark.promise("GD-26")
+def test_its_repr_shows_no_claims():
+    for shown in repr(make()), str(make()), f"{[make()]}":
+        assert "ada@example.com" not in shown
+        assert "ada" in shown
+
+
+def test_a_copy_is_as_good():
+    token = make(claims={"a": 1})
+    assert copy.copy(token) == token
+    assert pickle.loads(pickle.dumps(token)) == token  # noqa: S301  # our own bytes
+
+
+# ── errors, the public surface ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_public_surface():
+    assert sorted(pyramid_oauthguard.__all__) == [
+        "AccessToken",
+        "InsufficientScope",
+        "InvalidRequest",
+        "InvalidToken",
+        "MissingToken",
+        "OAuthGuardError",
+        "SettingError",
+        "TokenError",
+        "UnavailableError",
+        "includeme",
+    ]
+    for name in pyramid_oauthguard.__all__:
+        assert getattr(pyramid_oauthguard, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("MissingToken", 401, None),
+        ("InvalidRequest", 400, "invalid_request"),
+        ("InvalidToken", 401, "invalid_token"),
+        ("InsufficientScope", 403, "insufficient_scope"),
+    ],
+)
+def test_the_callers_faults(name, status, code):
+    error = getattr(pyramid_oauthguard, name)("a_reason")
+    assert isinstance(error, TokenError)
+    assert isinstance(error, OAuthGuardError)
+    assert (error.status, error.code, error.reason, str(error)) == (status, code, "a_reason", "a_reason")
+    assert '"' not in error.description
+    assert error.description.isascii()
+
+
+def test_the_other_faults():
+    assert not issubclass(UnavailableError, TokenError)
+    assert not issubclass(SettingError, TokenError)
+    error = UnavailableError("down", "https://issuer.test said no", retry_after=7)
+    assert (error.status, error.reason, error.retry_after) == (503, "down", 7)
+    assert str(error) == "down: https://issuer.test said no"
+    assert str(UnavailableError("down")) == "down"
+    assert InsufficientScope(scopes=("a",)).scopes == ("a",)
