@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from pyramid_oauthguard.client.device import as_device_authorization, poll
+from pyramid_oauthguard.client.options import ClientOptions
+from pyramid_oauthguard.client.session import OAuthSession, discover
+from pyramid_oauthguard.fetch import Fetcher
 from tests.client.browsers import start_login
 from tests.client.terminal import Terminal
 from tests.example.servers import find_free_port, serve
@@ -236,3 +243,62 @@ def test_two_processes_refresh_at_once_at_the_example(public: Terminal, chromium
     assert after["access_token"] == tokens.pop().strip() != before["access_token"]
     assert after["refresh_token"] != before["refresh_token"]
     assert public.run("introspect", OAUTHGUARD_TOKEN=after["access_token"], **API).json["active"] is True
+
+
+# ── the device flow ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def decide_on_device(browser: Browser, address: str, user_code: str, decision: str) -> None:
+    """On another device: sign in, type the code, decide."""
+    page = browser.new_context().new_page()
+    page.goto(address)
+    page.fill("input[name=name]", "demo")
+    page.fill("input[name=password]", "demo")
+    page.click("button[type=submit]")
+    page.fill("input[name=user_code]", user_code)
+    page.click("main button[type=submit]")
+    page.click(f"button[value={decision}]")
+    page.wait_for_load_state()
+    page.context.close()
+
+
+def read_device_words(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """The address and the code that the command shows."""
+    assert process.stderr
+    address = next(found[1] for line in process.stderr if (found := re.match(r"Open (\S+) on any device", line)))
+    assert process.stderr.readline() == "\n"
+    return address, process.stderr.readline().strip()
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.promise("CL-05")
+@pytest.mark.parametrize(("decision", "status"), [("allow", 0), ("deny", 3)])
+def test_device_flow_at_the_example(
+    public: Terminal, example: str, chromium: Browser, decision: str, status: int
+) -> None:
+    process = public.start("login", "--flow", "device", "--scope", "customer_api")
+    decide_on_device(chromium, *read_device_words(process), decision)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == status, err
+    assert public.run("call", "GET", f"{example}/customers").status == (0 if status == 0 else 1)
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.promise("CL-05")
+def test_slow_down_of_the_example_is_heeded(example: str, chromium: Browser) -> None:
+    """The first two polls come too fast; from then on every one waits five seconds more."""
+    options = ClientOptions(issuer=example, client_id="customer-cli", scope="customer_api")
+    fetcher = Fetcher()
+    session = OAuthSession(fetcher, discover(fetcher, example), options=options, client_secret=None)
+    authorization = as_device_authorization(session.fetch_device_authorization())
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        time.sleep(seconds if len(waits) > 2 else 0.1)
+        if len(waits) == 3:
+            decide_on_device(chromium, authorization.verification_uri, authorization.user_code, "allow")
+
+    tokens = poll(session, authorization, deadline=time.monotonic() + 100, sleep=sleep)
+    assert waits == [5, 5, 10]
+    assert tokens.scope == "customer_api"
