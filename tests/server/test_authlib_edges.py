@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 import pytest
+
+from tests.server.flows import VERIFIER, build_flow, read_answer
 
 GRANT = {"grant_type": "client_credentials"}
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 5.2
@@ -55,3 +58,34 @@ def test_get_and_post_parameters_are_not_merged(server):
 def test_a_401_names_its_realm(server):
     answer = server.app.post("/oauth/token", GRANT, status=401)
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="oauth", charset="UTF-8"'
+
+
+@pytest.mark.parametrize("name", ["redirect_uri", "response_type"])
+def test_a_quote_at_the_authorization_endpoint_is_an_invalid_request(build, name):
+    flow = build_flow(build)
+    answer = flow.sign_in().get("/oauth/authorize", flow.ask(**{name: '"\\'}), status=[303, 400])
+    if name == "redirect_uri":
+        assert "invalid_request" in answer.text
+    else:
+        assert read_answer(answer)["error"] == "invalid_request"
+
+
+def test_behind_a_proxy_that_ends_tls_users_are_asked_all_the_same(build):
+    flow = build_flow(build, {"issuer": "https://id.example"})
+    environ = {"wsgi.url_scheme": "http", "HTTP_HOST": "10.0.0.7:8080", "HTTP_COOKIE": "user=anna"}
+    page = flow.server.app.get("/oauth/authorize", flow.ask(), extra_environ=environ)
+    answer = page.form.submit("decision", value="deny", extra_environ=environ)
+    assert "iss=https%3A%2F%2Fid.example" in answer.headers["Location"]
+
+
+@pytest.mark.promise("GD-26")
+def test_no_log_line_holds_a_code_a_token_a_ticket_or_a_verifier(build, caplog):
+    caplog.set_level(logging.DEBUG)
+    flow = build_flow(build)
+    page = flow.show()
+    code = read_answer(page.form.submit("decision", value="allow"))["code"]
+    tokens = flow.redeem(code)
+    flow.redeem(code, status=400)
+    assert "authlib" in {record.name.partition(".")[0] for record in caplog.records}
+    for secret in (code, VERIFIER, tokens["access_token"], page.form["ticket"].value, flow.web.secret):
+        assert secret not in caplog.text
