@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from .store.contract import Store
 from .tokens import TokenMaker
 
 __all__ = ["GrantEntry", "IService", "ResourceOwner", "Service", "build_pepper", "build_store", "find_service"]
+
+log = logging.getLogger("pyramid_oauthguard.server")
 
 
 class ResourceOwner(Protocol):
@@ -102,13 +105,24 @@ def build_store(settings: ServerSettings) -> Store:
     except (ValueError, OSError) as error:
         raise SettingError(f"{PREFIX}.sqlalchemy.url", str(error)) from None
     store = SQLAlchemyStore(engine)
-    if engine.dialect.name == "sqlite":
-        try:
+    try:
+        if engine.dialect.name == "sqlite":
             store.create_tables()
-        except UnavailableError as error:
-            raise SettingError(f"{PREFIX}.sqlalchemy.url", f"can't be opened: {error.detail}") from error
+        store.check_tables()
+    except UnavailableError as error:
+        _judge_database(error, wait=engine.dialect.name != "sqlite")
+    finally:
         store.close()
     return store
+
+
+def _judge_database(error: UnavailableError, *, wait: bool) -> None:
+    key = f"{PREFIX}.sqlalchemy.url"
+    if error.reason in {"no_tables", "other_tables"}:
+        raise SettingError(key, error.detail, "run: oauthguard server upgrade INI") from error
+    if not wait:
+        raise SettingError(key, f"can't be opened: {error.detail}") from error
+    log.warning("the database can't be reached yet: %s", error)  # it may come; until then answers are 503
 
 
 def build_pepper(settings: ServerSettings, *, own_store: bool = False) -> Pepper:

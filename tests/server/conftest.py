@@ -17,6 +17,7 @@ from pyramid_oauthguard.server.clients import ClientRegistry, MadeClient, get_cl
 from pyramid_oauthguard.server.random_values import REFRESH_PREFIX, make_id, make_opaque
 from pyramid_oauthguard.server.service import IService, Service
 from pyramid_oauthguard.server.store.records import AccessTokenRecord, Grant, RefreshTokenRecord
+from tests.server.databases import database, postgresql  # noqa: F401  # fixtures
 
 ISSUER = "http://localhost:6543"
 

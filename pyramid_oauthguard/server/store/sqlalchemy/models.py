@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import (
     DDL,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -220,7 +221,8 @@ signing_keys = Table(
 audit = Table(
     "oauth_audit",
     metadata,
-    Column("audit_id", Integer, primary_key=True, autoincrement=True),
+    # A line a token: 32 bits fill up. SQLite numbers its rows only in what it calls an integer.
+    Column("audit_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("at", Double, nullable=False, index=True),
     Column("event", String(64), nullable=False),
     Column("subject", _SUBJECT),

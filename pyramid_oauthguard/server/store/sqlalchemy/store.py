@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from ....interfaces import IOAuthStore
 from ..contract import Unit
+from . import schema
 from .assertions import AssertionQueries
 from .audit import AuditQueries
 from .clients import ClientQueries
@@ -22,7 +23,6 @@ from .consents import ConsentQueries
 from .devices import DeviceQueries
 from .engine import WRITING
 from .keys import KeyQueries
-from .models import metadata
 from .refresh import RefreshQueries
 from .rows import storage_errors
 from .tokens import TokenQueries
@@ -65,9 +65,14 @@ class SQLAlchemyStore:
         self._turn: AbstractContextManager[Any] = threading.RLock() if shared else nullcontext()
 
     def create_tables(self) -> None:
-        """Make the tables that are missing; for SQLite, and for tests. Elsewhere migrations do it."""
+        """Make the tables in a database that has none; for SQLite, and for tests. Elsewhere migrations do it."""
         with storage_errors(), self._turn, self._writer.begin() as connection:
-            metadata.create_all(connection)
+            schema.create_tables(connection)
+
+    def check_tables(self) -> None:
+        """:raises UnavailableError: they are missing, or of another release; or the database can't be reached."""
+        with storage_errors(), self._turn, self._engine.connect() as connection:
+            schema.check_revision(connection)
 
     def close(self) -> None:
         """Give up the pooled connections, so that a fork doesn't share them; new ones are made as needed."""

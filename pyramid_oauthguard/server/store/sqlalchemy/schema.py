@@ -1,0 +1,80 @@
+"""Which revision of the tables a database has, and how it gets the newest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    insert,
+    inspect,
+    select,
+)
+
+from ....errors import UnavailableError
+from .engine import WRITING
+from .models import metadata
+from .rows import storage_errors
+
+__all__ = ["HEAD", "VERSION_TABLE", "check_revision", "create_tables", "find_revision", "upgrade"]
+
+HEAD: Final = "0001"
+VERSION_TABLE: Final = "oauth_alembic_version"  # the application may have an alembic_version of its own
+_VERSION: Final = Table(  # as Alembic makes it
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
+_SCRIPTS: Final = Path(__file__).parent / "migrations"
+
+
+def find_revision(connection: Connection) -> str | None:
+    """The revision of the tables, or None where there are none of ours yet."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found: str | None = connection.scalar(select(_VERSION.c.version_num))
+    return found
+
+
+def check_revision(connection: Connection) -> None:
+    """:raises UnavailableError: the tables are missing, or of another revision than this release works with."""
+    found = find_revision(connection)
+    if found is None:
+        raise UnavailableError("no_tables", "the database has no tables of ours yet")
+    if found != HEAD:
+        raise UnavailableError("other_tables", f"the tables are of revision {found}, and {HEAD} is wanted")
+
+
+def create_tables(connection: Connection) -> None:
+    """Make the tables of the newest revision in a database that has none; without Alembic, which takes long to import."""
+    if find_revision(connection) is not None:
+        return
+    metadata.create_all(connection)
+    _VERSION.create(connection)
+    connection.execute(insert(_VERSION).values(version_num=HEAD))
+
+
+def upgrade(engine: Engine) -> tuple[str | None, str]:
+    """Bring the tables to the newest revision, in one transaction where the database has such for tables.
+
+    :return: the revision before and after.
+    :raises UnavailableError: the database can't be reached, or refuses.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    with storage_errors(), engine.execution_options(**{WRITING: True}).begin() as connection:
+        before = find_revision(connection)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        return before, find_revision(connection) or HEAD

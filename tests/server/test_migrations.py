@@ -1,0 +1,134 @@
+"""The tables of the migrations are those of the models, on each database."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pyramid.config import Configurator
+from pyramid.exceptions import ConfigurationExecutionError
+
+from pyramid_oauthguard.server.service import IService
+from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore, schema
+from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
+from pyramid_oauthguard.server.store.sqlalchemy.models import metadata
+from tests.server.databases import make_database
+
+
+@pytest.fixture
+def engine(database):
+    engine = build_engine(database)
+    yield engine
+    engine.dispose()
+
+
+def compare(connection):
+    options = {"compare_type": True, "compare_server_default": True, "version_table": schema.VERSION_TABLE}
+    return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+
+def read_sqlite(engine):
+    """Every statement that made the database, as its clauses: constraints come in any order."""
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").scalars()
+        return sorted(sorted(each.split() for each in re.split(r",(?=\s+CONSTRAINT)|[()\"]", row)) for row in rows)
+
+
+def test_the_migrations_make_what_the_models_say(engine):
+    assert schema.upgrade(engine) == (None, schema.HEAD)
+    with engine.connect() as connection:
+        assert compare(connection) == []
+        schema.check_revision(connection)
+    assert schema.upgrade(engine) == (schema.HEAD, schema.HEAD)
+
+
+def test_on_sqlite_they_make_it_clause_by_clause(tmp_path):
+    one, other = build_engine(f"sqlite:///{tmp_path}/one.sqlite"), build_engine(f"sqlite:///{tmp_path}/other.sqlite")
+    schema.upgrade(one)
+    SQLAlchemyStore(other).create_tables()
+    assert read_sqlite(one) == read_sqlite(other)
+    one.dispose()
+    other.dispose()
+
+
+def test_tables_made_at_start_up_need_no_upgrade(engine):
+    store = SQLAlchemyStore(engine)
+    store.create_tables()
+    store.create_tables()
+    store.check_tables()
+    assert schema.upgrade(engine) == (schema.HEAD, schema.HEAD)
+
+
+def test_the_last_revision_is_the_one_that_start_up_asks_for():
+    scripts = ScriptDirectory(str(schema._SCRIPTS))
+    assert scripts.get_heads() == [schema.HEAD]
+
+
+def test_every_revision_can_be_taken_back(engine):
+    schema.upgrade(engine)
+    config = Config()
+    config.set_main_option("script_location", str(schema._SCRIPTS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    with engine.connect() as connection:
+        assert sa.inspect(connection).get_table_names() == [schema.VERSION_TABLE]
+    assert schema.upgrade(engine) == (None, schema.HEAD)
+
+
+def test_the_applications_own_migrations_are_left_alone(engine):
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('theirs')")
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all() == ["theirs"]
+
+
+@pytest.mark.promise("EV-01")
+@pytest.mark.parametrize("how", [schema.upgrade, lambda engine: SQLAlchemyStore(engine).create_tables()])
+@pytest.mark.parametrize("statement", ["UPDATE oauth_audit SET event = 'x'", "DELETE FROM oauth_audit"])
+def test_no_line_of_the_audit_trail_can_be_changed(engine, how, statement):
+    how(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO oauth_audit (at, event) VALUES (1, 'A')")
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def start(database, pepper):
+    config = Configurator(
+        settings={
+            "oauthguard.server.issuer": "http://localhost:6543",
+            "oauthguard.server.signing.algorithm": "ES256",
+            "oauthguard.server.sqlalchemy.url": database,
+            "oauthguard.server.pepper_file": str(pepper),
+        }
+    )
+    config.include("pyramid_oauthguard.server")
+    config.commit()
+    config.registry.getUtility(IService).store.close()
+
+
+@pytest.mark.needs("initdb", "pg_ctl")
+def test_start_up_says_how_postgresql_gets_its_tables(postgresql, tmp_path):
+    database = make_database(postgresql)
+    with pytest.raises(ConfigurationExecutionError, match="oauthguard server upgrade"):
+        start(database, tmp_path / "pepper")
+    schema.upgrade(engine := build_engine(database))
+    engine.dispose()
+    start(database, tmp_path / "pepper")
+
+
+def test_start_up_refuses_tables_of_another_release(engine, database, tmp_path):
+    SQLAlchemyStore(engine).create_tables()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE oauth_alembic_version SET version_num = '0000'")
+    with pytest.raises(ConfigurationExecutionError, match="are of revision 0000"):
+        start(database, tmp_path / "pepper")
