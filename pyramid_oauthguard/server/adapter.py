@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import suppress
 from typing import Any
@@ -22,9 +23,11 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantT
 
 from ..errors import UnavailableError
 from .answers import build_answer, build_error
+from .client_assertion import Assertion, RefusedError, check_assertion
 from .client_authentication import authenticate, build_refusal, find_credentials
 from .entitlement import choose_audiences, choose_scopes
 from .events import TokenIssued
+from .limits import Attempt
 from .parameters import Parameters, read_body
 from .redirect_uris import find_default, is_registered
 from .service import Service
@@ -34,7 +37,9 @@ from .tokens import MadeToken
 
 __all__ = ["OAuthClient", "OAuthRequest", "OAuthServer", "TokenAnswer"]
 
+log = logging.getLogger("pyramid_oauthguard.server")
 TOUCH_EVERY = 3600.0
+TOKEN = "oauthguard.token"  # noqa: S105  # the name of a route
 
 
 class OAuthClient(ClientMixin):
@@ -129,16 +134,8 @@ class OAuthServer(AuthorizationServer):
         return OAuthClient(record, self.service) if record and record.revoked_at is None else None
 
     def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> OAuthClient:
-        credentials = find_credentials(request.headers.get("Authorization"), request.form)
-        now = time.time()
-        with self.service.store.reading() as unit:
-            record, secret = authenticate(credentials, unit.find_client, self.service.pepper, now=now)
-        if credentials.method not in methods:
-            raise build_refusal()
-        if secret is not None:
-            self._touch(secret, now)
-        request.auth_method = credentials.method
-        return OAuthClient(record, self.service)
+        with self.service.limits.watch(request.pyramid, endpoint) as attempt:
+            return self._authenticate(request, methods, attempt)
 
     def get_token_grant(self, request: OAuthRequest) -> Any:
         if request.payload.grant_type is None:
@@ -208,6 +205,41 @@ class OAuthServer(AuthorizationServer):
             grant_id=record.grant_id,
         )
         self.service.tell(unit, event)
+
+    def _take_assertion(self, request: OAuthRequest, assertion: Assertion, now: float) -> Client:
+        """The client that an assertion proves, which it does once (RFC 7523 section 3)."""
+        settings, path = self.service.settings, request.pyramid.route_path
+        # RFC 8414 knows us by the issuer; RFC 7523 and OpenID Connect name the token endpoint, or the one that is called.
+        names = {TOKEN, request.pyramid.matched_route.name}
+        audiences = {settings.issuer, *(settings.origin + path(name) for name in names)}
+        with self.service.store.reading() as unit:
+            client = unit.find_client(assertion.client_id)
+        try:
+            if client is None or client.revoked_at is not None:
+                raise RefusedError("no such client")
+            token_id, expires_at = check_assertion(assertion, client, audiences=audiences, now=now)
+            with self.service.store.writing() as unit:
+                if not unit.add_assertion(self.service.pepper.hash_assertion(client.client_id, token_id), expires_at):
+                    raise RefusedError("used before")
+        except RefusedError as error:
+            log.info("a client assertion was refused: %s", error.reason)
+            raise build_refusal() from None
+        return client
+
+    def _authenticate(self, request: OAuthRequest, methods: list[str], attempt: Attempt) -> OAuthClient:
+        credentials = find_credentials(request.headers.get("Authorization"), request.form)
+        attempt.name(credentials.client_id)
+        now = time.time()
+        if credentials.method not in methods:
+            raise build_refusal()
+        request.auth_method = credentials.method
+        if credentials.assertion is not None:
+            return OAuthClient(self._take_assertion(request, credentials.assertion, now), self.service)
+        with self.service.store.reading() as unit:
+            record, secret = authenticate(credentials, unit.find_client, self.service.pepper, now=now)
+        if secret is not None:
+            self._touch(secret, now)
+        return OAuthClient(record, self.service)
 
     def _touch(self, secret: ClientSecret, now: float) -> None:
         if secret.last_used_at is not None and 0 <= now - secret.last_used_at < TOUCH_EVERY:

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,8 @@ from zope.interface import Interface, implementer
 
 from ..errors import OAuthGuardError
 from .audit import Tell
-from .events import ClientCreated, ClientRevoked, ClientSecretRevoked, ClientSecretRotated
+from .client_keys import check_keys
+from .events import ClientCreated, ClientKeysReplaced, ClientRevoked, ClientSecretRevoked, ClientSecretRotated
 from .hashing import Pepper
 from .random_values import make_client_id, make_client_secret, make_id
 from .registration import RegistrationError, build_client, check_secret
@@ -38,7 +39,7 @@ class IClientRegistry(Interface):
 
 @dataclass(frozen=True, slots=True)
 class MadeClient:
-    """A client just created. ``secret`` is None for a public client; it can't be read again later."""
+    """A client just created. ``secret`` is None for a public client and for one with keys; it can't be read again later."""
 
     client: Client
     secret: str | None = field(repr=False)
@@ -93,6 +94,7 @@ class ClientRegistry:
         scopes: Iterable[str] = (),
         audiences: Iterable[str] = (),
         role: str = CLIENT,
+        jwks: Mapping[str, Any] | str | None = None,
         tm: Any = None,
     ) -> MadeClient:
         """Register a client.
@@ -110,6 +112,8 @@ class ClientRegistry:
         :param audiences: the APIs its tokens may be for; for a resource server, the APIs that it is. Empty: the
             setting ``oauthguard.server.audience``.
         :param role: ``"client"``, or ``"resource_server"`` for one that may only introspect.
+        :param jwks: its public keys (RFC 7517 section 5), for one that proves with a signature who it is
+            (``private_key_jwt``, RFC 7523); it then has no secret unless one is given.
         :raises RegistrationError: naming the argument that is wrong; also when ``client_id`` is taken.
         """
         now = time.time()
@@ -124,10 +128,12 @@ class ClientRegistry:
             role=role,
             created_at=now,
             known_grants=self._grants,
+            jwks=None if jwks is None else check_keys(jwks),
         )
         if public and secret is not None:
             raise RegistrationError("secret", "a public client has none")
-        made = None if public else self._make_secret(secret, label="first", now=now)
+        secretless = public or (jwks is not None and secret is None)
+        made = None if secretless else self._make_secret(secret, label="first", now=now)
         with self._writing(tm) as unit:
             if unit.is_subject(client.client_id):
                 raise RegistrationError("client_id", "is the identifier of a user")
@@ -182,6 +188,19 @@ class ClientRegistry:
             if not unit.revoke_secret(client_id, secret_id, time.time()):
                 raise RegistrationError("secret_id", "is not a secret of this client")
             self._tell(unit, ClientSecretRevoked(client_id, secret_id))
+
+    def replace_keys(self, client_id: str, jwks: Mapping[str, Any] | str, *, tm: Any = None) -> None:
+        """Give a confidential client other public keys; those it had prove nothing from then on. For an overlap, give old and
+        new ones first and the new ones alone later.
+
+        :raises RegistrationError: no such live client, a public one, or no keys that can be used.
+        """
+        keys = check_keys(jwks)
+        with self._writing(tm) as unit:
+            if _require_live(unit.find_client(client_id)).public:
+                raise RegistrationError("client_id", "is a public client: it has no keys")
+            unit.replace_keys(client_id, keys)
+            self._tell(unit, ClientKeysReplaced(client_id))
 
     def revoke(self, client_id: str, *, tm: Any = None) -> None:
         """End a client for good: it authenticates no more and all its tokens are inactive at once.

@@ -15,6 +15,7 @@ __all__ = [
     "AuthorizationApproved",
     "AuthorizationDenied",
     "ClientCreated",
+    "ClientKeysReplaced",
     "ClientRevoked",
     "ClientSecretRevoked",
     "ClientSecretRotated",
@@ -51,6 +52,13 @@ class ClientSecretRevoked:
 
     client_id: str
     secret_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKeysReplaced:
+    """A client got other public keys to prove with who it is."""
+
+    client_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
 import os
 import secrets
 import stat
@@ -51,6 +52,10 @@ class Pepper:
     def hash_code(self, code: str) -> bytes:
         """For authorization codes, device codes and user codes."""
         return hmac.digest(self._code, code.encode("utf-8", "surrogatepass"), sha256)
+
+    def hash_assertion(self, client_id: str, token_id: str) -> bytes:
+        """For the ``jti`` of a client's assertion."""
+        return hmac.digest(self._code, json.dumps([client_id, token_id]).encode(), sha256)
 
     def __repr__(self) -> str:
         return "<Pepper>"

@@ -56,9 +56,11 @@ def build_client(
     role: str,
     created_at: float,
     known_grants: frozenset[str],
+    jwks: str | None = None,
 ) -> Client:
     """A checked :class:`Client` without secrets.
 
+    :param jwks: checked already.
     :raises RegistrationError: naming the argument that is wrong.
     """
     client = Client(
@@ -71,6 +73,7 @@ def build_client(
         scopes=_as_words("scopes", scopes),
         audiences=_as_words("audiences", audiences),
         created_at=created_at,
+        jwks=jwks,
     )
     _check_names(client)
     for uri in client.redirect_uris:
@@ -135,6 +138,8 @@ def _check_grants(client: Client, known: frozenset[str]) -> None:
             raise RegistrationError("grants", f"{grant!r} is none of {', '.join(sorted(known))}")
     if client.role == RESOURCE_SERVER and (client.grants or client.public):
         raise RegistrationError("role", "a resource server is confidential and obtains no tokens")
+    if client.public and client.jwks is not None:
+        raise RegistrationError("jwks", "a public client has no keys: it does not prove who it is")
     if client.public and "client_credentials" in client.grants:
         raise RegistrationError("grants", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
     if "authorization_code" in client.grants and not client.redirect_uris:

@@ -6,6 +6,9 @@ import pytest
 
 from pyramid_oauthguard.discovery import build_metadata_urls
 
+ALGORITHMS = [
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
+]  # fmt: skip
 PLACES = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
 
 
@@ -13,12 +16,24 @@ def test_it_says_what_is_on(server):
     assert server.app.get(PLACES[0]).json == {
         "issuer": "http://localhost:6543",
         "token_endpoint": "http://localhost:6543/oauth/token",
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "grant_types_supported": ["client_credentials"],
         "revocation_endpoint": "http://localhost:6543/oauth/revoke",
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "revocation_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+            "none",
+        ],
+        "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "introspection_endpoint": "http://localhost:6543/oauth/introspect",
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "introspection_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+        ],
+        "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "jwks_uri": "http://localhost:6543/oauth/jwks",
         "scopes_supported": ["admin", "read", "write"],
         "response_types_supported": [],

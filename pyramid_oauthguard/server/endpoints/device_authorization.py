@@ -12,7 +12,7 @@ from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint
 
 from ...errors import UnavailableError
 from ..adapter import OAuthRequest, OAuthServer
-from ..client_authentication import BASIC, NONE, POST
+from ..client_authentication import EVERY
 from ..device_requests import spell_user_code
 from ..entitlement import choose_audiences, choose_scopes
 from ..random_values import DEVICE_PREFIX, make_opaque, make_user_code
@@ -32,7 +32,7 @@ _TRIES: Final = 5
 class DeviceAuthorization(DeviceAuthorizationEndpoint):
     """Authlib's endpoint; it doesn't ask whether the client may, and stores what it hands out in clear."""
 
-    CLIENT_AUTH_METHODS = (BASIC, POST, NONE)
+    CLIENT_AUTH_METHODS = EVERY
 
     def create_endpoint_response(self, request: OAuthRequest) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         client = self.authenticate_client(request)

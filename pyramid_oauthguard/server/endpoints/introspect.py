@@ -9,7 +9,8 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
 from ..adapter import OAuthClient, OAuthRequest, OAuthServer
-from ..client_authentication import BASIC, POST, build_refusal
+from ..client_authentication import CONFIDENTIAL, build_refusal
+from ..client_keys import ALGORITHMS
 from ..entitlement import find_audiences
 from ..introspection import INACTIVE, TokenRecord, describe_token, find_token, is_active
 from ..service import Service, find_service
@@ -25,7 +26,7 @@ ROUTE = "oauthguard.introspect"
 class Introspection(IntrospectionEndpoint):
     """Authlib's endpoint; its own check of the hint answers 401 to an unknown one."""
 
-    CLIENT_AUTH_METHODS = (BASIC, POST)
+    CLIENT_AUTH_METHODS = CONFIDENTIAL
 
     def authenticate_endpoint_client(self, request: OAuthRequest) -> OAuthClient:
         client: OAuthClient = super().authenticate_endpoint_client(request)
@@ -68,4 +69,5 @@ def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
     return {
         "introspection_endpoint": locate(ROUTE),
         "introspection_endpoint_auth_methods_supported": list(Introspection.CLIENT_AUTH_METHODS),
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
     }

@@ -9,7 +9,8 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 
 from ..adapter import OAuthClient, OAuthRequest, OAuthServer
-from ..client_authentication import BASIC, NONE, POST
+from ..client_authentication import EVERY
+from ..client_keys import ALGORITHMS
 from ..introspection import TokenRecord, find_token
 from ..revocation import revoke_token
 from ..service import Service, find_service
@@ -24,7 +25,7 @@ ROUTE = "oauthguard.revoke"
 class Revocation(RevocationEndpoint):
     """Authlib's endpoint; its own checks of the hint answer 401 to an unknown one, and don't look further for a wrong one."""
 
-    CLIENT_AUTH_METHODS = (BASIC, POST, NONE)
+    CLIENT_AUTH_METHODS = EVERY
 
     def authenticate_token(self, request: OAuthRequest, client: OAuthClient) -> TokenRecord | None:
         text = request.form.get("token")
@@ -49,7 +50,7 @@ class Revocation(RevocationEndpoint):
 
 def include(config: Any, settings: ServerSettings) -> None:
     """Add the route and its view."""
-    add_endpoint(config, ROUTE, f"{settings.path}/revoke", {"POST": answer_revocation})
+    add_endpoint(config, ROUTE, f"{settings.path}/revoke", {"POST": answer_revocation}, shared=True)
 
 
 def answer_revocation(request: Any) -> Any:
@@ -64,4 +65,5 @@ def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
     return {
         "revocation_endpoint": locate(ROUTE),
         "revocation_endpoint_auth_methods_supported": list(Revocation.CLIENT_AUTH_METHODS),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
     }

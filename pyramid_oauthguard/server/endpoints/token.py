@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..adapter import OAuthServer
-from ..client_authentication import BASIC, NONE, POST
+from ..client_authentication import CONFIDENTIAL, EVERY, NONE
+from ..client_keys import ALGORITHMS
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from .views import add_endpoint
@@ -18,7 +19,7 @@ ROUTE = "oauthguard.token"
 
 def include(config: Any, settings: ServerSettings) -> None:
     """Add the route and its view."""
-    add_endpoint(config, ROUTE, f"{settings.path}/token", {"POST": answer_token})
+    add_endpoint(config, ROUTE, f"{settings.path}/token", {"POST": answer_token}, shared=True)
 
 
 def answer_token(request: Any) -> Any:
@@ -33,6 +34,7 @@ def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
     public = any(NONE in grant.grant_class.TOKEN_ENDPOINT_AUTH_METHODS for grant in service.grants.values())
     return {
         "token_endpoint": locate(ROUTE),
-        "token_endpoint_auth_methods_supported": [BASIC, POST, *([NONE] if public else [])],
+        "token_endpoint_auth_methods_supported": list(EVERY if public else CONFIDENTIAL),
+        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "grant_types_supported": sorted(service.grants),
     }

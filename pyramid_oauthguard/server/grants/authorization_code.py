@@ -15,7 +15,7 @@ from authlib.oauth2.rfc6749.errors import (
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 
 from ..adapter import OAuthClient, OAuthRequest, TokenAnswer
-from ..client_authentication import BASIC, NONE, POST
+from ..client_authentication import EVERY
 from ..entitlement import choose_audiences, narrow_audiences
 from ..redirect_uris import find_default, is_registered
 from ..revocation import revoke_grant
@@ -28,7 +28,7 @@ __all__ = ["AuthorizationCode"]
 class AuthorizationCode(AuthorizationCodeGrant):
     """Authlib's checks of both endpoints, told apart where it tells too little; the code is taken by one winner."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, POST, NONE)
+    TOKEN_ENDPOINT_AUTH_METHODS = EVERY
 
     # The authorization endpoint.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 
 from ..adapter import TokenAnswer
-from ..client_authentication import BASIC, POST
+from ..client_authentication import CONFIDENTIAL
 from ..entitlement import choose_audiences, choose_scopes
 
 __all__ = ["ClientCredentials"]
@@ -14,7 +14,7 @@ __all__ = ["ClientCredentials"]
 class ClientCredentials(ClientCredentialsGrant):
     """Confidential clients only; no refresh token."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, POST)
+    TOKEN_ENDPOINT_AUTH_METHODS = CONFIDENTIAL
 
     def generate_token(self, scope: str | None = None, **_: object) -> TokenAnswer:
         client, settings = self.request.client.record, self.server.service.settings

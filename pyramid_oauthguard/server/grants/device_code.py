@@ -15,7 +15,7 @@ from authlib.oauth2.rfc6749.errors import (
 from authlib.oauth2.rfc8628 import AuthorizationPendingError, DeviceCodeGrant, ExpiredTokenError, SlowDownError
 
 from ..adapter import TokenAnswer
-from ..client_authentication import BASIC, NONE, POST
+from ..client_authentication import EVERY
 from ..entitlement import narrow_audiences
 from ..revocation import revoke_grant
 from ..store.records import DeviceRecord, Grant
@@ -30,7 +30,7 @@ _JITTER: Final = 0.5  # between the clock that a device waits by and the moment 
 class DeviceCode(DeviceCodeGrant):
     """Authlib's names of the errors; the device is asked no more often than it was told, and its code is used once."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, POST, NONE)
+    TOKEN_ENDPOINT_AUTH_METHODS = EVERY
 
     def validate_token_request(self) -> None:
         request = self.request

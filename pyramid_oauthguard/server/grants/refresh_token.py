@@ -15,7 +15,7 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
 from ..adapter import TokenAnswer
-from ..client_authentication import BASIC, NONE, POST
+from ..client_authentication import EVERY
 from ..entitlement import narrow_audiences, narrow_scopes
 from ..random_values import REFRESH_PREFIX, OpaqueValue, derive_opaque
 from ..revocation import revoke_grant
@@ -41,7 +41,7 @@ class _Presented:
 class RefreshToken(RefreshTokenGrant):
     """Authlib's checks of the client; what becomes of the token is ours."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, POST, NONE)
+    TOKEN_ENDPOINT_AUTH_METHODS = EVERY
 
     def validate_token_request(self) -> None:
         request = self.request

@@ -71,6 +71,9 @@ class ClientRows(Protocol):
     def touch_secret(self, secret_id: str, now: float) -> None:
         """Remember that the secret was used."""
 
+    def replace_keys(self, client_id: str, jwks: str) -> None:
+        """Store other public keys of a client."""
+
     def revoke_client(self, client_id: str, now: float) -> None:
         """End a client; from then on look-ups report its tokens as revoked."""
 

@@ -82,6 +82,9 @@ class ClientQueries(Rows):
         mine = client_secrets.c.secret_id == secret_id
         self._connection.execute(update(client_secrets).where(mine).values(last_used_at=now))
 
+    def replace_keys(self, client_id: str, jwks: str) -> None:
+        self._connection.execute(update(clients).where(clients.c.client_id == client_id).values(jwks=jwks))
+
     def revoke_client(self, client_id: str, now: float) -> None:
         live = and_(clients.c.client_id == client_id, clients.c.revoked_at.is_(None))
         self._connection.execute(update(clients).where(live).values(revoked_at=now))
