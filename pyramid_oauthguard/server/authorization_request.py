@@ -14,7 +14,7 @@ from .redirect_uris import find_default, is_registered
 from .service import Service
 from .store.records import Client
 
-__all__ = ["AuthorizationRequest", "add_address", "check_request"]
+__all__ = ["AuthorizationRequest", "add_address", "build_query", "check_request"]
 
 # Nothing else of a request is looked at, so nothing else is carried along.
 _KNOWN = (
@@ -61,8 +61,13 @@ def check_request(service: Service, request: Any, parameters: Parameters) -> Aut
         named_redirect_uri=values.get("redirect_uri"),
         code_challenge=values.get("code_challenge"),
         state=values.get("state"),
-        query=urlencode([(name, value) for name in _KNOWN for value in parameters.get_all(name)]),
+        query=build_query(parameters),
     )
+
+
+def build_query(parameters: Parameters) -> str:
+    """The parameters that make the request, as a query string; never a secret that somebody put beside them."""
+    return urlencode([(name, value) for name in _KNOWN for value in parameters.get_all(name)])
 
 
 def add_address(error: OAuth2Error, service: Service, text: str) -> OAuth2Error:

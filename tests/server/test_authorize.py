@@ -157,6 +157,12 @@ def test_a_request_by_post_goes_on_as_a_get(flow):
     assert "Allow Web shop?" in answer.follow(headers={"Cookie": "user=anna"}).text
 
 
+def test_a_secret_sent_by_post_to_the_wrong_place_does_not_get_into_a_url(flow):
+    answer = flow.sign_in().post("/oauth/authorize", {**flow.ask(), "client_secret": flow.web.secret, "code": "x"})
+    assert flow.web.secret not in answer.headers["Location"]
+    assert "Allow Web shop?" in answer.follow(headers={"Cookie": "user=anna"}).text
+
+
 def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(flow):
     stranger = TestApp(flow.server.app.app)
     answer = stranger.get("/oauth/authorize", flow.ask())

@@ -12,6 +12,18 @@ from hypothesis import strategies as st
 from tests.server.flows import build_flow
 
 FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+def flow(build):
+    return build_flow(build)
+
+
+@pytest.fixture
+def server(flow):
+    return flow.server
+
+
 NAMES = st.sampled_from(
     [
         "grant_type", "client_id", "client_secret", "scope", "token", "token_type_hint", "resource", "code",
@@ -82,11 +94,6 @@ def test_no_request_makes_a_500(server, endpoint, method, body, header, kind, qu
     for value in response.headers.values():
         assert "\n" not in value
         assert "\r" not in value
-
-
-@pytest.fixture
-def flow(build):
-    return build_flow(build)
 
 
 HERE = "http://localhost"

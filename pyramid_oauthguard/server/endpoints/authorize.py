@@ -15,7 +15,7 @@ from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc6749.errors import AccessDeniedError, InvalidRequestError
 
 from ...urls import is_loopback
-from ..authorization_request import AuthorizationRequest, add_address, check_request
+from ..authorization_request import AuthorizationRequest, add_address, build_query, check_request
 from ..consent import check_subject, find_allowed, is_asked, open_grant, remember
 from ..events import AuthorizationApproved, AuthorizationDenied
 from ..grants.authorization_code import AuthorizationCode
@@ -65,7 +65,7 @@ def answer_decision(request: Any) -> Any:
     service = find_service(request)
     form = read_body(request)
     if FIELD not in form.values:
-        return redirect(request.route_path(ROUTE, _query=_list_pairs(form)))
+        return redirect(f"{request.route_path(ROUTE)}?{build_query(form)}")
     subject = find_user(service, request)
     ticket = open_ticket(service.pepper, PURPOSE, form.values[FIELD], subject=subject)
     if ticket is None:
@@ -95,10 +95,6 @@ def _read_request(service: Service, request: Any) -> Parameters:
         return read_query(request)
     except OAuth2Error as error:
         raise add_address(error, service, request.query_string) from None
-
-
-def _list_pairs(form: Parameters) -> list[tuple[str, str]]:
-    return [(name, value) for name, values in form.lists.items() for value in values]
 
 
 def _ask(service: Service, request: Any, authorization: AuthorizationRequest, subject: str) -> Any:
