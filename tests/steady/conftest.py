@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator
 
@@ -23,3 +24,8 @@ def server() -> Iterator[HTTPIssuer]:
     """An issuer on loopback with switches for its faults."""
     with HTTPIssuer() as issuer:
         yield issuer
+
+
+def basic(client_id: str, secret: str) -> dict[str, str]:
+    """The header of client_secret_basic."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
