@@ -244,6 +244,13 @@ def test_the_application_may_refuse_until_the_last_moment(flow):
     assert read_answer(page.form.submit("decision", value="allow"))["error"] == "access_denied"
 
 
+def test_a_user_who_may_not_be_acted_for_can_allow_nothing(flow):
+    page = flow.show()
+    flow.people.gone.add("anna")
+    assert read_answer(page.form.submit("decision", value="allow"))["error"] == "access_denied"
+    assert read_answer(ask(flow))["error"] == "access_denied"
+
+
 @pytest.mark.promise("EV-01")
 def test_events_say_what_was_decided_and_hold_no_code(flow):
     heard = listen(flow, AuthorizationApproved, AuthorizationDenied, TokenIssued)

@@ -102,7 +102,7 @@ def _ask(service: Service, request: Any, authorization: AuthorizationRequest, su
     with service.store.reading() as unit:
         _check_user(unit, subject, authorization)
         consents = unit.list_consents(subject, client_id=client.client_id)
-    if not approves(service, request, authorization):
+    if not (service.is_active_user(subject) and approves(service, request, authorization)):
         return _deny(service, authorization, subject, by="application")
     if is_asked(client, scopes, consents):
         return _show_page(service, request, authorization, subject, before=find_allowed(consents))
@@ -115,7 +115,7 @@ def _decide(
 ) -> Any:
     with service.store.reading() as unit:
         _check_user(unit, subject, authorization)
-    if not approves(service, request, authorization):
+    if not (service.is_active_user(subject) and approves(service, request, authorization)):
         return _deny(service, authorization, subject, by="application")
     if form.get("decision") == "deny":
         return _deny(service, authorization, subject, by="user")
