@@ -42,6 +42,8 @@ def build_error(error: OAuth2Error) -> Any:
     if description := error.get_error_description():
         body["error_description"] = description
     headers = [("WWW-Authenticate", CHALLENGE)] if error.status_code == 401 else []
+    if retry_after := getattr(error, "retry_after", None):
+        headers.append(("Retry-After", str(retry_after)))
     return build_answer(error.status_code, body, headers)
 
 

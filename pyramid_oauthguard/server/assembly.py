@@ -11,6 +11,7 @@ from ..interfaces import IIssuer, IOAuthStore
 from . import pages
 from .audit import build_teller
 from .clients import ClientRegistry, IClientRegistry
+from .cors import Origins
 from .directives import IAddedGrants, IResourceOwner
 from .embedded import EmbeddedIssuer
 from .endpoints import ENDPOINTS
@@ -18,6 +19,7 @@ from .events import build_notifier
 from .grants import GRANTS
 from .key_making import KeyMaker
 from .keys import IKeyRegistry, KeyRegistry
+from .limits import build_limits
 from .registration import DEVICE_CODE, OWNED_GRANTS, USER_GRANTS
 from .service import GrantEntry, IService, Service, build_pepper, build_store
 from .settings import ServerSettings, parse_settings
@@ -78,6 +80,8 @@ def build_service(registry: Any, settings: ServerSettings) -> tuple[Service, Emb
         grants={name: grants[name] for name in settings.grants},
         owner=registry.queryUtility(IResourceOwner),
         tell=tell,
+        limits=build_limits(settings, pepper.derive_key("limits").hex()),
+        origins=Origins(store),
     )
     issuer.service = service
     return service, issuer

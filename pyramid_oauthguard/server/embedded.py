@@ -7,7 +7,7 @@ from typing import Any
 from zope.interface import implementer
 
 from ..interfaces import IIssuer, KeyDocument
-from .events import ClientRevoked, SigningKeyMade, SigningKeyRetired, SigningKeyRevoked, TokenRevoked
+from .events import ClientCreated, ClientRevoked, SigningKeyMade, SigningKeyRetired, SigningKeyRevoked, TokenRevoked
 from .introspection import INACTIVE, describe_token, is_active
 from .service import Service
 from .signing import REMEMBER
@@ -47,6 +47,8 @@ class EmbeddedIssuer:
         if isinstance(event, TokenRevoked | ClientRevoked) and event.token_ids:
             for listener in tuple(self._listeners):
                 listener.tokens_revoked(event.token_ids)
+        if isinstance(event, ClientCreated | ClientRevoked):
+            self._find_service().origins.forget()
         if isinstance(event, SigningKeyMade | SigningKeyRetired | SigningKeyRevoked):
             self._find_service().keys.forget()
             self.tell_keys_changed()

@@ -12,7 +12,9 @@ from zope.interface import Interface
 
 from ..errors import SettingError, UnavailableError
 from .audit import Tell
+from .cors import Origins
 from .hashing import Pepper, load_pepper
+from .limits import Limits
 from .settings import PREFIX, ServerSettings
 from .signing import KeyRing
 from .store.contract import Store
@@ -69,6 +71,8 @@ class Service:
     :ivar grants: the grants that are on, by grant type.
     :ivar owner: the application's answers about its users (:class:`ResourceOwner`), or None.
     :ivar tell: writes an event into the audit trail in a unit, and sends it once that is committed.
+    :ivar limits: how often what may be tried.
+    :ivar origins: whose scripts may read our answers.
     """
 
     settings: ServerSettings
@@ -79,6 +83,8 @@ class Service:
     grants: Mapping[str, GrantEntry]
     owner: Any
     tell: Tell
+    limits: Limits
+    origins: Origins
 
     def is_active_user(self, subject: str) -> bool:
         """Whether the application still lets this user be acted for."""

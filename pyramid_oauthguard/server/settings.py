@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ..errors import SettingError
 from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_list, as_str, as_url, parse
+from .rates import Rate, as_rate
 from .registration import OWNED_GRANTS, RegistrationError, as_grant, check_scope
 
 __all__ = ["PREFIX", "TABLE", "ServerSettings", "as_issuer", "as_path", "as_scopes", "parse_settings"]
@@ -44,6 +45,14 @@ class ServerSettings:
     signing_algorithm: str
     signing_rotation: float
     signing_lead: float
+    limits: bool
+    limits_failures: Rate | None
+    limits_token: Rate | None
+    limits_introspection: Rate | None
+    limits_revocation: Rate | None
+    limits_device_authorization: Rate | None
+    limits_sign_in: Rate | None
+    limits_cache: Mapping[str, Any] | None
 
     @property
     def origin(self) -> str:
@@ -126,6 +135,14 @@ TABLE: tuple[Setting, ...] = (
     Setting("signing.algorithm", as_choice("RS256", "ES256", "EdDSA"), "RS256", "What access tokens are signed with; a change makes a new key."),
     Setting("signing.rotation", as_duration, 90 * _DAY, "Age at which a signing key is replaced; 0 for never by itself."),
     Setting("signing.lead", as_duration, _DAY, "How long a signing key is published before it signs: longer than anyone keeps the key set."),
+    Setting("limits", as_bool, True, "Whether anything is limited; what is over a limit is answered 429 with `Retry-After`. Addresses are those that the WSGI server sees: behind a proxy, tell it to trust the proxy."),
+    Setting("limits.failures", as_rate, Rate(20, 60.0), "Failed client authentications per client and address; five times that per address. `0` for no limit, here and below."),
+    Setting("limits.token", as_rate, Rate(1200, 60.0), "Token requests per client and address."),
+    Setting("limits.introspection", as_rate, Rate(60000, 60.0), "Introspections per resource server and address."),
+    Setting("limits.revocation", as_rate, Rate(1200, 60.0), "Revocations per client and address."),
+    Setting("limits.device_authorization", as_rate, Rate(60, 60.0), "Device codes per client and address."),
+    Setting("limits.sign_in", as_rate, Rate(10, 60.0), "Sign-in attempts per user and address, where the application counts them; see the security page."),
+    Setting("limits.cache.*", dict, None, "Where tries are counted: a dogpile.cache `backend` with its `arguments.*`, such as Redis, so that all processes count together; without it, each in its own memory."),
 )  # fmt: skip  # one row a line reads as the table it is
 
 

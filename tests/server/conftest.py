@@ -132,6 +132,7 @@ def build(tmp_path: Path) -> Iterator[Build]:
             "default_scopes": "read",
             "signing.algorithm": "ES256",  # RSA keys take long to make
             "sqlalchemy.url": f"sqlite:///{file}",
+            "limits": "off",
             **(settings or {}),
         }
         config = Configurator(settings={f"oauthguard.server.{key}": value for key, value in given.items()})

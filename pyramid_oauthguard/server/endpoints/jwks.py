@@ -18,7 +18,7 @@ ROUTE = "oauthguard.jwks"
 
 def include(config: Any, settings: ServerSettings) -> None:
     """Add the route and its view."""
-    add_endpoint(config, ROUTE, f"{settings.path}/jwks", {"GET": answer_keys})
+    add_endpoint(config, ROUTE, f"{settings.path}/jwks", {"GET": answer_keys}, shared=True)
 
 
 def answer_keys(request: Any) -> Any:

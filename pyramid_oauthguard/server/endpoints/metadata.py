@@ -23,7 +23,7 @@ def include(config: Any, settings: ServerSettings) -> None:
     try:
         for number, url in enumerate(build_metadata_urls(settings.issuer)):
             name = ROUTE if number == 0 else f"{ROUTE}.{number}"
-            add_endpoint(config, name, urlsplit(url).path, {"GET": answer_metadata})
+            add_endpoint(config, name, urlsplit(url).path, {"GET": answer_metadata}, shared=True)
     finally:
         config.route_prefix = below
 

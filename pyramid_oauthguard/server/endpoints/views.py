@@ -8,7 +8,9 @@ from typing import Any
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..answers import answer_errors, build_answer
+from ..cors import answer_preflight, is_preflight, share_answers
 from ..request_ids import label_answers
+from ..service import find_service
 
 __all__ = ["Nothing", "add_endpoint"]
 
@@ -21,21 +23,31 @@ class Nothing:
         self.__parent__ = None
 
 
-def add_endpoint(config: Any, name: str, pattern: str, views: dict[str, Callable[[Any], Any]]) -> None:
+def add_endpoint(
+    config: Any, name: str, pattern: str, views: dict[str, Callable[[Any], Any]], *, shared: bool = False
+) -> None:
     """Add a route with a view for each method; other methods are answered 405 with ``Allow``.
 
     :param views: views by method; ``GET`` answers HEAD too.
+    :param shared: scripts of the sites that public clients are on may call it; see :mod:`~pyramid_oauthguard.server.cors`.
     """
+    add_view = _add_shared_view if shared else _add_view
     config.add_route(name, pattern, factory=Nothing)
     for method, view in views.items():
-        _add_view(config, name, answer_errors(view), request_method=method)
+        add_view(config, name, answer_errors(view), request_method=method)
     allow = ", ".join(sorted({*views, *({"HEAD"} if "GET" in views else ())}))
 
     def refuse_method(request: Any) -> Any:
+        if shared and is_preflight(request):
+            return answer_preflight(allow)
         body = {"error": "invalid_request", "error_description": f"The method must be {allow}."}
         return build_answer(405, body, [("Allow", allow)])
 
-    _add_view(config, name, refuse_method)
+    add_view(config, name, refuse_method)
+
+
+def _add_shared_view(config: Any, name: str, view: Callable[[Any], Any], **predicates: Any) -> None:
+    _add_view(config, name, share_answers(view, lambda request: find_service(request).origins), **predicates)
 
 
 def _add_view(config: Any, name: str, view: Callable[[Any], Any], **predicates: Any) -> None:

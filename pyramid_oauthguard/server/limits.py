@@ -1,0 +1,170 @@
+"""How often something may be tried: per client and address, in windows of fixed length, counted in a dogpile region.
+
+The region is this process's memory unless the settings name a shared one. Counting there is a read and a write: between
+processes a few tries can go uncounted, never more than there are processes for each that is counted.
+
+What a limit protects is the server's time and people's passwords. The secrets that this server makes can't be guessed.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from authlib.oauth2.base import OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidClientError
+from dogpile.cache import CacheRegion
+from dogpile.cache.api import NO_VALUE
+
+from ..caching import build_region, read_number
+from ..errors import SettingError
+from .rates import MAX_PERIOD, Rate
+from .request_ids import find_request_id
+from .settings import PREFIX, ServerSettings
+
+__all__ = ["Attempt", "Limits", "TooManyRequestsError", "build_limits"]
+
+log = logging.getLogger("pyramid_oauthguard.server")
+_STRIPES: Final = 64
+_SIZE: Final = 20_000
+#: One address may fail for so many clients at once: it may be a company's.
+_ADDRESS_FACTOR: Final = 5
+
+
+class TooManyRequestsError(OAuth2Error):
+    """RFC 6585 section 4; RFC 6749 has no code of its own for it.
+
+    :ivar retry_after: in seconds.
+    """
+
+    error = "temporarily_unavailable"
+    status_code = 429
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many requests: try again in {retry_after} seconds.")
+        self.retry_after = retry_after
+
+
+class Limits:
+    """Counts tries under names; a name without a rate is not limited."""
+
+    def __init__(self, rates: Mapping[str, Rate], region: CacheRegion) -> None:
+        self._rates = rates
+        self._region = region
+        self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
+
+    def hit(self, request: Any, name: str, who: str) -> None:
+        """Count one try of ``who`` from this request's address.
+
+        An application calls it before it checks a password: ``limits.hit(request, "sign_in", user_name)``.
+
+        :param name: of the limit: ``sign_in``, or one of the endpoints'.
+        :param who: the client id or user name that is tried; any text.
+        :raises TooManyRequestsError: there were too many. It is an answer's body and status, with ``retry_after``.
+        """
+        self._count(request, name, (who, _find_address(request)))
+
+    @contextmanager
+    def watch(self, request: Any, endpoint: str) -> Iterator[Attempt]:
+        """Count what a client tries inside, and its failures to authenticate.
+
+        :raises TooManyRequestsError: this address failed too often; from :meth:`Attempt.name` where this client did.
+        """
+        attempt = Attempt(self, request, endpoint)
+        self._check(request, "failures", (attempt.address,), factor=_ADDRESS_FACTOR)
+        try:
+            yield attempt
+        except InvalidClientError:
+            self._add("failures", (attempt.address,))
+            self._add("failures", (attempt.client_id, attempt.address))
+            raise
+
+    def _count(self, request: Any, name: str, key: tuple[str, ...]) -> None:
+        self._check(request, name, key)
+        self._add(name, key)
+
+    def _check(self, request: Any, name: str, key: tuple[str, ...], *, factor: int = 1) -> None:
+        rate = self._rates.get(name)
+        if rate is None:
+            return
+        now = time.time()
+        count, end = self._read(name, key, rate, now)
+        if count >= rate.count * factor:
+            log.warning("request %s: limit %s reached from %s", find_request_id(request), name, key[-1])
+            raise TooManyRequestsError(max(1, math.ceil(end - now)))
+
+    def _add(self, name: str, key: tuple[str, ...]) -> None:
+        rate = self._rates.get(name)
+        if rate is None:
+            return
+        with self._locks[hash(key) % _STRIPES]:
+            count, end = self._read(name, key, rate, time.time())
+            self._region.set(_as_key(name, key), [count + 1, end])
+
+    def _read(self, name: str, key: tuple[str, ...], rate: Rate, now: float) -> tuple[float, float]:
+        """How often in the window that ends when; others may write to a shared cache, so anything may be in it."""
+        found = self._region.get(_as_key(name, key))
+        if found is not NO_VALUE and isinstance(found, list) and len(found) == 2:
+            count, end = map(read_number, found)
+            if count is not None and end is not None and now < end <= now + rate.period:
+                return count, end
+        return 0, now + rate.period
+
+
+@dataclass
+class Attempt:
+    """One request of a client that is not known yet."""
+
+    limits: Limits
+    request: Any
+    endpoint: str
+    client_id: str = ""
+
+    @property
+    def address(self) -> str:
+        return _find_address(self.request)
+
+    def name(self, client_id: str) -> None:
+        """Say who it claims to be.
+
+        :raises TooManyRequestsError: too many requests, or too many failures, of this client from this address.
+        """
+        self.client_id = client_id
+        key = (client_id, self.address)
+        self.limits._check(self.request, "failures", key)
+        self.limits._count(self.request, self.endpoint, key)
+
+
+def build_limits(settings: ServerSettings, secret: str) -> Limits:
+    """The limits of the settings.
+
+    :param secret: what all processes of this server know and nobody else: keys of a shared cache are hashed with it.
+    :raises SettingError: the cache can't be configured.
+    """
+    names = ("failures", "token", "introspection", "revocation", "device_authorization", "sign_in")
+    rates = {name: getattr(settings, f"limits_{name}") for name in names} if settings.limits else {}
+    options = {"arguments.size": _SIZE, **(settings.limits_cache or {})}
+    if "backend" in options:
+        options.pop("arguments.size", None)
+    try:
+        region = build_region("limits", options, expiration_time=MAX_PERIOD, secret=secret)
+    except Exception as error:  # dogpile and its backends raise whatever they like
+        raise SettingError(f"{PREFIX}.limits.cache.*", f"can't be configured: {error}") from error
+    return Limits({name: rate for name, rate in rates.items() if rate is not None}, region)
+
+
+def _find_address(request: Any) -> str:
+    """Where the request came from as the WSGI server says. Behind a proxy that server has to be told to trust it."""
+    return request.remote_addr or "-"
+
+
+def _as_key(name: str, key: tuple[str, ...]) -> str:
+    # Lengths, so that no client id can be made to look like another one with another address.
+    parts = (part.encode("utf-8", "backslashreplace").decode() for part in key)
+    return name + "".join(f" {len(part)}:{part}" for part in parts)

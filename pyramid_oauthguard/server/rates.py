@@ -1,0 +1,36 @@
+"""``20/1m``: how many in how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..settings import as_duration, as_int
+
+__all__ = ["MAX_PERIOD", "Rate", "as_rate"]
+
+MAX_PERIOD: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``count`` in ``period`` seconds."""
+
+    count: int
+    period: float
+
+
+def as_rate(value: Any) -> Rate | None:
+    """A number, a slash and a duration; None for ``0``, which is no limit."""
+    if isinstance(value, Rate):
+        return value
+    count, slash, period = str(value).strip().partition("/")
+    if count == "0" and not slash:
+        return None
+    try:
+        rate = Rate(as_int(count), as_duration(period))
+    except ValueError:
+        raise ValueError(f"must be a rate such as 20/1m, or 0 for no limit, not {value!r}") from None
+    if rate.count < 1 or not 1 <= rate.period <= MAX_PERIOD:
+        raise ValueError(f"must be at least 1 in a second to an hour, not {value!r}; 0 for no limit")
+    return rate

@@ -1,0 +1,110 @@
+"""Scripts of the sites that public clients are on may call the endpoints that they need, and nobody else's."""
+
+from __future__ import annotations
+
+import pytest
+import time_machine
+
+from pyramid_oauthguard.server.cors import find_origin
+
+SITE = "https://spa.example"
+SHARED = [
+    ("/oauth/token", "POST"),
+    ("/oauth/revoke", "POST"),
+    ("/oauth/jwks", "GET"),
+    ("/.well-known/oauth-authorization-server", "GET"),
+    ("/.well-known/openid-configuration", "GET"),
+]
+
+
+@pytest.fixture
+def spa(server):
+    server.clients.create("SPA", public=True, grants=["authorization_code"], redirect_uris=[f"{SITE}/callback"])
+    return server
+
+
+def preflight(server, path, method, origin=SITE):
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": "authorization",
+    }
+    return server.app.options(path, headers=headers, status="*")
+
+
+@pytest.mark.parametrize(("path", "method"), SHARED)
+def test_a_browser_is_told_that_it_may(spa, path, method):
+    answer = preflight(spa, path, method)
+    assert answer.status_int == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == SITE
+    assert method in answer.headers["Access-Control-Allow-Methods"]
+    assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert "Origin" in answer.vary
+
+
+@pytest.mark.parametrize(("path", "method"), SHARED)
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://spa.example", "https://spa.example.evil", "*"]
+)
+def test_another_site_is_told_nothing(spa, path, method, origin):
+    for answer in (
+        preflight(spa, path, method, origin),
+        spa.app.request(path, method=method, headers={"Origin": origin}, expect_errors=True),
+    ):
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert "Origin" in answer.vary
+
+
+def test_a_script_can_read_answers_and_errors(spa):
+    answer = spa.app.get("/oauth/jwks", headers={"Origin": SITE})
+    assert answer.headers["Access-Control-Allow-Origin"] == SITE
+    body = {"grant_type": "client_credentials", "client_id": "nobody", "client_secret": "x"}
+    refusal = spa.app.post("/oauth/token", body, headers={"Origin": SITE}, status=401)
+    assert refusal.headers["Access-Control-Allow-Origin"] == SITE
+    assert "Retry-After" in refusal.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.parametrize("path", ["/oauth/introspect", "/nowhere"])
+def test_what_no_browser_needs_is_not_shared(spa, path):
+    assert "Access-Control-Allow-Origin" not in preflight(spa, path, "POST").headers
+
+
+def test_without_asking_first_options_is_no_method(spa):
+    assert spa.app.options("/oauth/token", status=405).headers["Allow"] == "POST"
+
+
+def test_confidential_clients_and_revoked_ones_share_nothing(server):
+    server.clients.create("Web", grants=["authorization_code"], redirect_uris=["https://web.example/cb"])
+    gone = server.clients.create(
+        "Gone", public=True, grants=["authorization_code"], redirect_uris=["https://gone.example/cb"]
+    )
+    assert "Access-Control-Allow-Origin" in preflight(server, "/oauth/token", "POST", "https://gone.example").headers
+    server.clients.revoke(gone.client.client_id)
+    for origin in ("https://web.example", "https://gone.example"):
+        assert "Access-Control-Allow-Origin" not in preflight(server, "/oauth/token", "POST", origin).headers
+
+
+def test_another_process_hears_of_a_new_client_within_a_minute(build):
+    one, other = build(), build()
+    assert "Access-Control-Allow-Origin" not in preflight(other, "/oauth/token", "POST").headers
+    one.clients.create("SPA", public=True, grants=["authorization_code"], redirect_uris=[f"{SITE}/callback"])
+    import time
+
+    with time_machine.travel(time.time() + 61):
+        assert "Access-Control-Allow-Origin" in preflight(other, "/oauth/token", "POST").headers
+
+
+@pytest.mark.parametrize(
+    ("uri", "origin"),
+    [
+        ("https://Spa.Example/cb?x=1", "https://spa.example"),
+        ("https://spa.example:443/cb", "https://spa.example"),
+        ("https://spa.example:8443/cb", "https://spa.example:8443"),
+        ("http://localhost:3000/", "http://localhost:3000"),
+        ("http://[::1]:80/", "http://[::1]"),
+        ("com.example.app:/cb", None),
+    ],
+)
+def test_the_origin_of_a_redirect_uri(uri, origin):
+    assert find_origin(uri) == origin
