@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pyramid.interfaces import ISecuredView, ISecurityPolicy, IView
 from pyramid.registry import Registry
+from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..errors import SettingError
 from ..interfaces import IIssuer, ITokenVerifier
@@ -69,6 +70,13 @@ def _check(registry: Registry) -> None:
             "register one of the two, or both in one commit",
         )
 
+    for name in _find_unguarded(registry) if settings.policy else ():
+        raise SettingError(
+            name,
+            "has a permission that nobody asks for: it was registered before there was a policy",
+            "include pyramid_oauthguard before the first commit",
+        )
+
 
 def _is_remote(registry: Registry, settings: GuardSettings) -> bool:
     views = registry.introspector.get_category("views", [])
@@ -82,6 +90,15 @@ def _can_introspect(registry: Registry, settings: GuardSettings) -> bool:
     if isinstance(registry.queryUtility(ITokenVerifier, name="remote"), RemoteVerifier):
         return registry.queryUtility(IIssuer, name=settings.issuer) is not None
     return True
+
+
+def _find_unguarded(registry: Registry) -> Iterator[str]:
+    """Views with a permission that Pyramid derived without a policy, and so without a check."""
+    for each in registry.introspector.get_category("permissions", []):
+        wanted = each["introspectable"].discriminator != NO_PERMISSION_REQUIRED
+        for view in [related.get("derived_callable") for related in each["related"]] if wanted else ():
+            if view is not None and not hasattr(view, "__permitted__"):
+                yield f"{view.__module__}.{view.__name__}"
 
 
 def _find_hidden(registry: Registry) -> Iterator[Any]:

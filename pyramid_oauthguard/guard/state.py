@@ -42,8 +42,10 @@ class Guard:
             return principals
         kept = request.__dict__.get(_PRINCIPALS)
         if kept is None or kept[0] is not result:
-            more = frozenset(self.more_principals(result, request))
-            kept = request.__dict__[_PRINCIPALS] = (result, principals | more)
+            more = self.more_principals(result, request)
+            if isinstance(more, str):  # as a set, its letters
+                raise TypeError("oauthguard.principals must return several texts, not one")
+            kept = request.__dict__[_PRINCIPALS] = (result, principals.union(more))
         return kept[1]  # type: ignore[no-any-return]
 
     def _build_principals(self, token: AccessToken) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from zope.interface import implementer
 
@@ -17,6 +17,9 @@ from ..jws import MAX_TOKEN
 from ..settings import GuardSettings
 
 __all__ = ["RemoteVerifier"]
+
+#: A reference to what the issuer keeps needs no more characters. A JWT may be longer: it is verified before it is sent.
+_MAX_OPAQUE: Final = 16_384
 
 
 class _Verifier(Protocol):
@@ -43,9 +46,10 @@ class RemoteVerifier:
         :raises InvalidToken: inactive, or its description does not pass the checks.
         :raises UnavailableError: the issuer can't be asked.
         """
-        if not raw.isascii() or not 0 < len(raw) <= MAX_TOKEN:
+        is_jwt = raw.count(".") == 2
+        if not raw.isascii() or not 0 < len(raw) <= (MAX_TOKEN if is_jwt else _MAX_OPAQUE):
             raise InvalidToken("not_a_token")  # nobody issued it: not worth a call
-        local = self._local.verify(raw) if raw.count(".") == 2 else None
+        local = self._local.verify(raw) if is_jwt else None
         return self._introspector.ask(raw, lambda answer: self._judge(answer, local))
 
     def _judge(self, answer: Mapping[str, Any], local: AccessToken | None) -> AccessToken:
