@@ -384,6 +384,17 @@ def test_no_tokens_for_a_user_who_may_not_be_acted_for_nor_for_a_client_that_is_
     assert send(flow, "token", box, body, 401).json["error"] == "invalid_client"
 
 
+@pytest.mark.promise("IN-03")
+def test_who_may_not_be_acted_for_can_allow_nothing(flow, tv):
+    codes = begin(flow, tv)
+    page = enter(flow, codes["user_code"])
+    flow.people.gone.add("anna")
+    assert "Device not connected" in page.form.submit("decision", value="allow").follow().text
+    assert poll(flow, tv, codes)["error"] == "access_denied"
+    again = begin(flow, tv)
+    assert "Device not connected" in enter(flow, again["user_code"], status=303).follow().text
+
+
 @pytest.mark.promise("TK-06")
 def test_resource_selects_the_audience(flow, tv):
     answer = send(flow, "device_authorization", tv, {"scope": "read", "resource": "https://other.example"}, 400)

@@ -104,7 +104,7 @@ def _ask_decision(service: Service, request: Any, subject: str, *, typed: str | 
             authorization = find_request(service, unit, device)
     if authorization is None:
         return _ask_code(service, request, subject, code=None, problem="unknown", status=422)
-    if not approves(service, request, authorization):
+    if not (service.is_active_user(subject) and approves(service, request, authorization)):
         return _deny(service, request, subject, authorization, code=code, by="application")
     return _show_consent(service, request, subject, authorization, code=code)
 
@@ -145,7 +145,7 @@ def _decide(service: Service, request: Any, subject: str, *, form: Mapping[str, 
         authorization = find_request(service, unit, device) if device else None
     if authorization is None:
         return _ask_code(service, request, subject, code=None, problem="unknown", status=422)
-    if not approves(service, request, authorization):
+    if not (service.is_active_user(subject) and approves(service, request, authorization)):
         return _deny(service, request, subject, authorization, code=code, by="application")
     if form["decision"] == "deny":
         return _deny(service, request, subject, authorization, code=code, by="user")
