@@ -30,6 +30,7 @@ _PAUSE: Final = 5.0
 #: Seconds after which a lock whose holder died opens by itself, and for which others wait for it at most.
 _LOCK_TIMEOUT: Final = 30
 _LOCK_PATIENCE: Final = 5
+_EXPIRATION: Final = ("redis_expiration_time", "valkey_expiration_time")
 #: Memcached takes a longer time for a date.
 _MEMCACHED_MAX: Final = 2_592_000
 #: Entries kept in this process for when the cache is away.
@@ -109,7 +110,7 @@ class SteadyBackend(ProxyBackend):
 
     def set_serialized(self, key: str, value: bytes) -> None:
         self._kept.set(key, value)
-        self._try(lambda: self.proxied.set_serialized(key, self._seal(key, value) + _BAR + value))
+        self._try(lambda: self._store(key, self._seal(key, value) + _BAR + value))
 
     def set_serialized_multi(self, mapping: Mapping[str, bytes]) -> None:
         for key, value in mapping.items():
@@ -126,6 +127,14 @@ class SteadyBackend(ProxyBackend):
     def get_mutex(self, key: str) -> Any:
         mutex = self._try(lambda: self.proxied.get_mutex(key))
         return None if mutex is None or mutex is _FAILED else _SteadyMutex(mutex, self._try)
+
+    def _store(self, key: str, value: bytes) -> None:
+        backend: Any = self.proxied
+        expire = next((vars(backend)[name] for name in _EXPIRATION if vars(backend).get(name)), None)
+        if expire is None:
+            backend.set_serialized(key, value)
+        else:
+            backend.writer_client.set(key, value, ex=expire)  # dogpile's SETEX warns: redis-py gives it up
 
     def _open(self, key: str, found: Any) -> Any:
         if not isinstance(found, bytes):

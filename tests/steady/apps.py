@@ -25,11 +25,12 @@ DAY = 86_400
 class Api:
     """An application whose /local and /remote views are guarded so, and whose /open view is not.
 
-    `settings` are those of the issuer, `more` is written as `cache__jwks__expiration_time=60`.
+    `settings` are those of the issuer, `more` is written as `cache__jwks__expiration_time=60` or in full.
     """
 
     def __init__(self, settings: Mapping[str, Any], **more: Any) -> None:
-        named = {f"oauthguard.{name.replace('__', '.')}": value for name, value in more.items()}
+        prefix = "oauthguard."
+        named = {prefix + name.removeprefix(prefix).replace("__", "."): value for name, value in more.items()}
         config = Configurator(settings={"oauthguard.http.timeout": TIMEOUT, **settings, **named})
         config.include("pyramid_oauthguard")
         config.add_route("open", "/open")
