@@ -62,7 +62,7 @@ def build_key_mangler(secret: str) -> Callable[[str], str]:
     key = hashlib.sha256(b"pyramid_oauthguard cache key\0" + secret.encode()).digest()
 
     def mangle(text: str) -> str:
-        return "oauthguard:" + hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        return "oauthguard:" + hmac.digest(key, text.encode(), "sha256").hex()
 
     return mangle
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -28,12 +28,15 @@ from .urls import check_url
 __all__ = ["Answer", "Fetcher"]
 
 _CHUNK: Final = 65536
+_MAX_TARGETS: Final = 64
+_KEPT_CONNECTIONS: Final = 32
+_ACCEPT: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _clock = threading.local()  # .deadline: when the exchange running in this thread must be over
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: a status, lower-case headers, and a JSON object.
+    """What came back: a status, headers whose names have no case, and a JSON object.
 
     ``body`` is the parsed object; for a status other than 200 it is empty where the answer was no JSON object.
     """
@@ -81,7 +84,32 @@ def _arm(sock: socket.socket) -> None:
     sock.settimeout(remaining)
 
 
-class _Connection(HTTPConnection):
+class _StaleConnection(OSError):
+    """The other side had closed a connection that was kept, as it may: nothing of the exchange took place there."""
+
+
+class _Kept:
+    """Tells a connection that died while it was kept from an origin that does not answer."""
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._reused = self.sock is not None  # type: ignore[attr-defined]
+        try:
+            super().request(*args, **kwargs)  # type: ignore[misc]
+        except ConnectionError as error:
+            if self._reused:
+                raise _StaleConnection from error
+            raise
+
+    def getresponse(self) -> Any:
+        try:
+            return super().getresponse()  # type: ignore[misc]
+        except ConnectionError as error:  # RemoteDisconnected, where no byte of an answer came, is one
+            if self._reused:
+                raise _StaleConnection from error
+            raise
+
+
+class _Connection(_Kept, HTTPConnection):
     def _new_conn(self) -> socket.socket:
         plain = super()._new_conn()
         timeout = plain.gettimeout()
@@ -90,12 +118,24 @@ class _Connection(HTTPConnection):
         return timed
 
 
+class _TLSConnection(_Kept, HTTPSConnection):
+    """Its socket class comes from the context, see Fetcher."""
+
+
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
 class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = HTTPSConnection  # its socket class comes from the context, see Fetcher
+    ConnectionCls = _TLSConnection
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    url: str
+    path: str  # with the query
+    pool: HTTPConnectionPool
+    circuit: Circuit
 
 
 class Fetcher:
@@ -114,57 +154,91 @@ class Fetcher:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._pause = pause
-        self._circuits: dict[str, Circuit] = {}  # by origin; a deployment has one or two
+        self._circuits: dict[str, Circuit] = {}  # by origin
+        self._targets: dict[str, _Target] = {}
         context = ssl.create_default_context(cafile=ca_file)
         context.sslsocket_class = _DeadlineTLSSocket
-        self._pools = urllib3.PoolManager(num_pools=8, maxsize=32, block=False, ssl_context=context)
+        self._pools = urllib3.PoolManager(
+            num_pools=8,
+            maxsize=_KEPT_CONNECTIONS,
+            block=False,
+            ssl_context=context,
+            timeout=urllib3.Timeout(total=timeout),
+        )
         self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
     def get(self, url: str) -> Answer:
         """GET ``url``. :raises UnavailableError: not reachable, too slow, too large, a redirect, not JSON."""
-        return self._exchange("GET", url, None, {})
+        return self._exchange("GET", url, None, {}, harmless=True)
 
-    def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
-        """POST ``form`` urlencoded. :raises UnavailableError: as :meth:`get`."""
+    def post(
+        self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None, *, harmless: bool = False
+    ) -> Answer:
+        """POST ``form`` urlencoded.
+
+        :param harmless: it changes nothing there and may be sent twice, as :meth:`get` is, when a connection that was
+            kept turns out to be dead (RFC 9110 section 9.2.2).
+        :raises UnavailableError: as :meth:`get`.
+        """
         extra = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
-        return self._exchange("POST", url, urlencode(form).encode(), extra)
+        return self._exchange("POST", url, urlencode(form).encode(), extra, harmless=harmless)
 
-    def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    def _exchange(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, harmless: bool
+    ) -> Answer:
+        target = self._targets.get(url) or self._find_target(url)
+        target.circuit.check()
         try:
-            check_url(url)
-        except ValueError as error:
-            raise UnavailableError("forbidden_url", str(error)) from None
-        circuit = self._find_circuit(url)
-        circuit.check()
-        try:
-            answer = self._request(method, url, body, headers)
+            answer = self._request(method, target, body, headers, again=harmless)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            circuit.fail()
+            target.circuit.fail()
             # The class alone: the text of some of these repeats what the other side sent.
             raise UnavailableError("unreachable", f"{method} {url}: {type(error).__name__}") from error
         except UnavailableError:
-            circuit.succeed()  # it answered, if not well
+            target.circuit.succeed()  # it answered, if not well
             raise
-        circuit.succeed()
+        target.circuit.succeed()
         return answer
 
-    def _find_circuit(self, url: str) -> Circuit:
-        parts = urlsplit(url)
-        return self._circuits.setdefault(f"{parts.scheme}://{parts.netloc}", Circuit(self._pause))
+    def _find_target(self, url: str) -> _Target:
+        """Judge and take apart a URL; the two or three that a deployment uses are remembered."""
+        try:
+            check_url(url)
+            parts = urlsplit(url)
+            pool = self._pools.connection_from_url(url)
+        except (ValueError, urllib3.exceptions.HTTPError) as error:
+            raise UnavailableError("forbidden_url", str(error)) from None
+        circuit = self._circuits.setdefault(f"{parts.scheme}://{parts.netloc}", Circuit(self._pause))
+        path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        if len(self._targets) >= _MAX_TARGETS:
+            self._targets.clear()
+        self._targets[url] = target = _Target(url, path, pool, circuit)
+        return target
 
-    def _request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    def _request(
+        self, method: str, target: _Target, body: bytes | None, headers: Mapping[str, str], *, again: bool
+    ) -> Answer:
         _clock.deadline = time.monotonic() + self._timeout
-        response = self._pools.request(
+        for _kept in range(_KEPT_CONNECTIONS):
+            try:
+                return self._read(self._send(method, target, body, headers), target.url)
+            except urllib3.exceptions.ProtocolError as error:
+                if not again or not isinstance(error.args[-1], _StaleConnection):
+                    raise
+        return self._read(self._send(method, target, body, headers), target.url)
+
+    def _send(
+        self, method: str, target: _Target, body: bytes | None, headers: Mapping[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        return target.pool.urlopen(
             method,
-            url,
+            target.path,
             body=body,
-            headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
+            headers={**_ACCEPT, **headers},
             redirect=False,
             retries=False,
             preload_content=False,
-            timeout=urllib3.Timeout(total=self._timeout),
         )
-        return self._read(response, url)
 
     def _read(self, response: urllib3.BaseHTTPResponse, url: str) -> Answer:
         whole = False
@@ -174,7 +248,7 @@ class Fetcher:
         finally:
             # A connection with an unread rest can't be used again.
             response.release_conn() if whole else response.close()
-        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers = response.headers
         if 300 <= response.status < 400:
             raise UnavailableError("redirected", f"{url} answered {response.status}; redirects are not followed")
         try:

@@ -27,9 +27,11 @@ class TracingFetcher(Fetcher):
         self._console.trace_request("GET", url, {}, {})
         return self._trace(lambda: super(TracingFetcher, self).get(url))
 
-    def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
+    def post(
+        self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None, *, harmless: bool = False
+    ) -> Answer:
         self._console.trace_request("POST", url, form, headers or {})
-        return self._trace(lambda: super(TracingFetcher, self).post(url, form, headers))
+        return self._trace(lambda: super(TracingFetcher, self).post(url, form, headers, harmless=harmless))
 
     def _trace(self, exchange: Callable[[], Answer]) -> Answer:
         try:

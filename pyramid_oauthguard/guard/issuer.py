@@ -33,6 +33,7 @@ class HTTPIssuer:
     def __init__(self, settings: GuardSettings, fetcher: Fetcher, region: CacheRegion, *, lifetime: float) -> None:
         self.identifier = settings.issuer
         self._settings = settings
+        self._credentials = self._build_credentials()
         self._fetcher = fetcher
         self._region = region
         self._lifetime = lifetime
@@ -67,8 +68,10 @@ class HTTPIssuer:
     def introspect(self, raw: str) -> Mapping[str, Any]:
         """RFC 7662 section 2. :raises UnavailableError: the endpoint refuses us or does not answer as it should."""
         url = self._settings.introspection_endpoint or self._require_endpoint("introspection_endpoint")
-        headers, form = self._authenticate()
-        answer = self._fetcher.post(url, {"token": raw, "token_type_hint": "access_token", **form}, headers)
+        headers, form = self._credentials
+        answer = self._fetcher.post(
+            url, {"token": raw, "token_type_hint": "access_token", **form}, headers, harmless=True
+        )
         if answer.status != 200 or not isinstance(answer.body.get("active"), bool):
             self._report(url, answer)
             raise UnavailableError("introspection_refused", f"{url} answered {answer.status}")
@@ -77,7 +80,7 @@ class HTTPIssuer:
     def subscribe(self, listener: object) -> None:
         """An issuer elsewhere tells nobody anything."""
 
-    def _authenticate(self) -> tuple[dict[str, str], dict[str, str]]:
+    def _build_credentials(self) -> tuple[dict[str, str], dict[str, str]]:
         client_id = self._settings.introspection_client_id
         secret = self._settings.introspection_client_secret or ""
         method = self._settings.introspection_auth_method

@@ -97,7 +97,7 @@ class Cell:
         assert calls["keys"] <= 1
         assert calls["introspection"] <= (0 if self.view == "local" else ASKED)
         assert calls["elsewhere"] == 0
-        assert not silent or sum(calls.values()) <= 3
+        assert not silent or sum(calls.values()) <= 3 + 1  # three open the circuit; the connection kept is none of them
 
 
 @pytest.fixture
