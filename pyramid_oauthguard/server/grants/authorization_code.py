@@ -45,7 +45,7 @@ class AuthorizationCode(AuthorizationCodeGrant):
                 raise InvalidRequestError("The parameter redirect_uri is missing.")
             return default
         if not is_registered(named, registered):
-            raise InvalidRequestError("The parameter redirect_uri is none that the client has registered.")
+            raise InvalidRequestError("The parameter redirect_uri is not one that the client has registered.")
         uri: str = named
         return uri
 
