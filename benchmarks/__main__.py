@@ -11,7 +11,19 @@ from .harness.measure import Options
 from .harness.report import describe_machine, render, write
 
 #: In the order of their answers in docs/benchmarks.md; with what they answer in a quick run.
-QUESTIONS: Final = ("warm", "cold", "served", "live", "crowds", "refetch", "strangers", "growth", "memory")
+QUESTIONS: Final = (
+    "warm",
+    "cold",
+    "served",
+    "live",
+    "crowds",
+    "refetch",
+    "strangers",
+    "growth",
+    "memory",
+    "outage",
+    "soak",
+)
 QUICK: Final = ("warm", "cold")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pyramid.authorization import ACLHelper, Allow, Authenticated, Everyone
 from pyramid.config import Configurator
 
-__all__ = ["CUSTOMERS", "NoopPolicy", "WSGIApplication", "add_view", "build", "prepare"]
+__all__ = ["CUSTOMERS", "NoopPolicy", "WSGIApplication", "add_view", "build", "find_status", "prepare"]
 
 #: What every view answers with.
 CUSTOMERS: Final[Mapping[str, Any]] = {"customers": [{"id": 1, "name": "Ada", "balance": "12.50"}]}
@@ -87,3 +87,14 @@ def prepare(application: WSGIApplication, tokens: list[str]) -> Callable[[], Non
 def _start_response(status: str, _headers: Any, _error: Any = None) -> None:
     if not status.startswith("200"):
         raise AssertionError(f"a request that should be let in was answered with {status}")
+
+
+def find_status(application: WSGIApplication, token: str) -> int:
+    """The status of one request to ``application`` with this token."""
+    statuses: list[int] = []
+
+    def run(environ: Any, _start_response: Any) -> Any:
+        return application(environ, lambda status, *_rest: statuses.append(int(status.split()[0])))
+
+    prepare(run, [token])()
+    return statuses[0]
