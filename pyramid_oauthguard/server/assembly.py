@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UnavailableError
-from ..interfaces import IIssuer, IOAuthStore
+from ..interfaces import IIssuer, IOAuthStore, ISelfCheck
 from . import pages
 from .audit import build_teller
 from .clients import ClientRegistry, IClientRegistry
@@ -21,6 +21,7 @@ from .key_making import KeyMaker
 from .keys import IKeyRegistry, KeyRegistry
 from .limits import build_limits
 from .registration import DEVICE_CODE, OWNED_GRANTS, USER_GRANTS
+from .self_check import check_server
 from .service import GrantEntry, IService, Service, build_pepper, build_store
 from .settings import ServerSettings, parse_settings
 from .signing import KeyPolicy, KeyRing
@@ -54,6 +55,7 @@ def start(config: Any) -> None:
     grants = _REGISTRABLE | frozenset(_find_grants(registry))
     clients = ClientRegistry(service.store, service.pepper, grants=grants, tell=service.tell)
     registry.registerUtility(clients, IClientRegistry)
+    registry.registerUtility(check_server, ISelfCheck, name="server")
     try:
         service.keys.find_signer()
     except UnavailableError as error:

@@ -19,6 +19,9 @@ class Rate:
     count: int
     period: float
 
+    def __str__(self) -> str:
+        return f"{self.count}/{self.period / 60:g}m"
+
 
 def as_rate(value: Any) -> Rate | None:
     """A number, a slash and a duration; None for ``0``, which is no limit."""

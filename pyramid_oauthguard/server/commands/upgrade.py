@@ -1,0 +1,50 @@
+"""``oauthguard server upgrade``."""
+
+from __future__ import annotations
+
+import click
+from pyramid.paster import get_appsettings, setup_logging
+
+from ...errors import SettingError
+from ...settings import parse
+from ..settings import PREFIX, TABLE
+from .application import INI
+from .output import say
+
+__all__ = ["upgrade"]
+
+
+@click.command()
+@INI
+def upgrade(ini: str) -> None:
+    """Bring the tables of the authorization server to what this release works with.
+
+    The application isn't started; stop it first, and back up the database.
+    """
+    from ..store.sqlalchemy import schema
+    from ..store.sqlalchemy.engine import build_engine
+
+    setup_logging(ini)
+    url = _read_url(ini)
+    try:
+        engine = build_engine(url)
+    except (ValueError, OSError) as error:
+        raise SettingError(f"{PREFIX}.sqlalchemy.url", str(error)) from None
+    try:
+        before, after = schema.upgrade(engine)
+    finally:
+        engine.dispose()
+    say(f"the tables are of revision {after}" + ("" if before == after else f"; they were of {before or 'none'}"))
+
+
+def _read_url(ini: str) -> str:
+    """The one setting that is needed, so that another one that is wrong does not stand in the way."""
+    row = next(each for each in TABLE if each.name == "sqlalchemy.url")
+    given = {name: value for name, value in get_appsettings(ini).items() if name.startswith(f"{PREFIX}.sqlalchemy.")}
+    found: _Url = parse((row,), given, PREFIX, into=_Url)
+    return found.sqlalchemy_url
+
+
+class _Url:
+    def __init__(self, sqlalchemy_url: str) -> None:
+        self.sqlalchemy_url = sqlalchemy_url

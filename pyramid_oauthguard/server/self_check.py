@@ -1,0 +1,136 @@
+"""What is weak about this authorization server, for ``oauthguard check``: each finding says what to do."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ..errors import UnavailableError
+from ..interfaces import Finding, IOAuthStore
+from ..urls import is_loopback
+from .key_life import find_usable, is_published
+from .service import IService, Service
+from .settings import PREFIX, ServerSettings
+from .store.records import Client
+
+__all__ = ["check_server"]
+
+_HOUR: Final = 3600.0
+_DAY: Final = 86400.0
+#: Beyond these a stolen token or code is of use for longer than the RFCs recommend or a user expects.
+_LONGEST: Final = {
+    "access_token_ttl": (_HOUR, "an access token can't be called back from APIs that check locally: 10m is good"),
+    "code_ttl": (600.0, "RFC 6749 section 4.1.2 allows ten minutes at the most: 60s is good"),
+    "refresh_token_ttl": (30 * _DAY, "nobody misses what was not used for 14d"),
+    "refresh_token_max_age": (365 * _DAY, "have people sign in again now and then: 90d is good"),
+    "refresh_reuse_grace": (60.0, "a thief has as long: 10s is good"),
+}
+_GUESSES: Final = ("{id}-secret", "{id}", "secret", "password", "changeme", "demo", "test", "admin")
+
+
+def check_server(registry: Any) -> Iterator[Finding]:
+    """What is right and wrong with the authorization server of the application. Asks the database, live."""
+    service: Service | None = registry.queryUtility(IService)
+    if service is None:
+        return
+    yield _check_issuer(service.settings)
+    yield from _check_lifetimes(service.settings)
+    yield from _check_switches(service.settings)
+    if registry.queryUtility(IOAuthStore) is None:
+        yield from _check_database(service.settings)
+    try:
+        yield from _check_keys(service)
+        yield from _check_clients(service)
+    except UnavailableError as error:
+        hint = "every request will be answered 503; see oauthguard.server.sqlalchemy.url and pepper_file"
+        yield Finding("error", "storage", str(error), hint, 6)
+
+
+def _check_issuer(settings: ServerSettings) -> Finding:
+    key = f"{PREFIX}.issuer"
+    if urlsplit(settings.issuer).scheme == "http":  # others than loopback are refused at start-up
+        return Finding("warning", key, f"{settings.issuer} is for development", "serve others by https")
+    return Finding("ok", key, settings.issuer)
+
+
+def _check_lifetimes(settings: ServerSettings) -> Iterator[Finding]:
+    for name, (longest, hint) in _LONGEST.items():
+        value = getattr(settings, name)
+        level = "warning" if value > longest else "ok"
+        yield Finding(level, f"{PREFIX}.{name}", f"{value:g} s", hint if value > longest else "")
+
+
+def _check_switches(settings: ServerSettings) -> Iterator[Finding]:
+    if not settings.require_pkce:
+        hint = "true: without it a stolen code can be redeemed (RFC 9700 section 2.1.1)"
+        yield Finding("warning", f"{PREFIX}.require_pkce", "off: confidential clients may do without PKCE", hint)
+    if not settings.revocation_cascade:
+        hint = "true: who revokes an access token means to be signed out"
+        yield Finding(
+            "warning", f"{PREFIX}.revocation.cascade", "off: refresh tokens outlive their access tokens", hint
+        )
+    if not settings.signing_rotation:
+        yield Finding("warning", f"{PREFIX}.signing.rotation", "off: a key signs for ever", "90d is good")
+    off = [name for name in ("failures", "sign_in") if getattr(settings, f"limits_{name}") is None]
+    if not settings.limits or off:
+        what = "off" if not settings.limits else f"{' and '.join(off)}: off"
+        yield Finding("warning", f"{PREFIX}.limits", what, "on: passwords and codes can be guessed without end")
+    elif not settings.limits_cache and not _is_sqlite(settings):
+        hint = "limits.cache.backend = dogpile.cache.redis, where several processes serve"
+        yield Finding("warning", f"{PREFIX}.limits.cache", "each process counts for itself", hint)
+
+
+def _check_database(settings: ServerSettings) -> Iterator[Finding]:
+    from .store.sqlalchemy.engine import find_sqlite_file
+
+    key = f"{PREFIX}.sqlalchemy.url"
+    if not _is_sqlite(settings):
+        yield Finding("ok", key, settings.sqlalchemy_url.partition(":")[0])
+        return
+    if find_sqlite_file(settings.sqlalchemy_url) is None:
+        hint = "name a file: each process has a database of its own, with keys of its own, gone when it ends"
+        yield Finding("warning", key, "SQLite in memory", hint)
+    elif os.environ.get("WEB_CONCURRENCY", "1") != "1" or not is_loopback(urlsplit(settings.issuer).hostname or ""):
+        hint = "PostgreSQL where several processes serve: SQLite lets one of them write at a time, and no other host"
+        yield Finding("warning", key, "SQLite", hint)
+    else:
+        yield Finding("ok", key, "SQLite, one process")
+
+
+def _check_keys(service: Service) -> Iterator[Finding]:
+    service.keys.find_signer()
+    with service.store.reading() as unit:
+        records = unit.list_keys()
+    now = time.time()
+    usable = [record.kid for record in find_usable(records, now)]
+    for record in records:
+        if is_published(record, now):
+            what = "signs or will sign" if record.kid in usable else "signed tokens that still live"
+            yield Finding("ok", "signing key", f"{record.kid} {record.algorithm} {what}")
+
+
+def _check_clients(service: Service) -> Iterator[Finding]:
+    with service.store.reading() as unit:
+        clients = [client for client in unit.list_clients() if client.revoked_at is None]
+    for client in clients:
+        if _has_weak_secret(client, service):
+            hint = f"oauthguard server client rotate INI {client.client_id} --overlap 0"
+            yield Finding("warning", f"client {client.client_id}", "has a secret that everybody can guess", hint)
+        unknown = [scope for scope in client.scopes if scope not in service.settings.scopes]
+        if unknown:
+            hint = f"add them to {PREFIX}.scopes, or register the client anew"
+            yield Finding("warning", f"client {client.client_id}", f"no such scopes: {' '.join(unknown)}", hint)
+    yield Finding("ok", "clients", f"{len(clients)} registered")
+
+
+def _has_weak_secret(client: Client, service: Service) -> bool:
+    now = time.time()
+    guesses = {service.pepper.hash_secret(guess.format(id=client.client_id)) for guess in _GUESSES}
+    return any(secret.hash in guesses for secret in client.secrets if secret.is_live(now))
+
+
+def _is_sqlite(settings: ServerSettings) -> bool:
+    return settings.sqlalchemy_url.startswith("sqlite")

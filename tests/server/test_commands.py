@@ -1,0 +1,259 @@
+"""What an operator types."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+import time_machine
+from click.testing import CliRunner
+from webtest import TestApp
+
+from pyramid_oauthguard.errors import OAuthGuardError, SettingError
+from pyramid_oauthguard.server.commands import server as group
+from pyramid_oauthguard.server.service import IService
+from tests.server.conftest import basic
+from tests.server.databases import make_database
+from tests.server.ini_application import main
+
+TEXT = """
+[app:main]
+use = call:tests.server.ini_application:main
+oauthguard.server.issuer = http://localhost:6543
+oauthguard.server.signing.algorithm = ES256
+oauthguard.server.scopes = read
+oauthguard.server.default_scopes = read
+oauthguard.server.sqlalchemy.url = {url}
+oauthguard.server.pepper_file = {folder}/pepper
+"""
+
+
+class Operator:
+    def __init__(self, ini, url, folder):
+        self.ini, self.url, self.folder = ini, url, folder
+        self.apps = []
+
+    def run(self, *arguments, input=None, fails=None):  # noqa: A002
+        words = arguments[:2] if arguments[0] in ("client", "key", "token") else arguments[:1]
+        rest = arguments[len(words) :]
+        result = CliRunner().invoke(group, [*words, str(self.ini), *rest], input=input)
+        if fails is not None:
+            assert isinstance(result.exception, fails), result.output
+            return str(result.exception)
+        assert result.exit_code == 0, (result.output, result.exception)
+        return result
+
+    def json(self, *arguments):
+        return json.loads(self.run(*arguments, "--format", "json").stdout)
+
+    def open(self):
+        """Another process of the same server."""
+        settings = {
+            "oauthguard.server.issuer": "http://localhost:6543",
+            "oauthguard.server.signing.algorithm": "ES256",
+            "oauthguard.server.scopes": "read",
+            "oauthguard.server.default_scopes": "read",
+            "oauthguard.server.sqlalchemy.url": self.url,
+            "oauthguard.server.pepper_file": f"{self.folder}/pepper",
+        }
+        app = main({}, **settings)
+        self.apps.append(app)
+        return TestApp(app)
+
+
+@pytest.fixture
+def operator(tmp_path):
+    url = f"sqlite:///{tmp_path}/oauth.sqlite"
+    ini = tmp_path / "server.ini"
+    ini.write_text(TEXT.format(url=url, folder=tmp_path))
+    found = Operator(ini, url, tmp_path)
+    yield found
+    for app in found.apps:
+        app.registry.getUtility(IService).store.close()
+
+
+def get_token(app, made):
+    headers = basic(made["client_id"], made["client_secret"])
+    return app.post("/oauth/token", {"grant_type": "client_credentials"}, headers=headers, status="*")
+
+
+def test_a_client_from_its_creation_to_its_end(operator):
+    made = operator.json("client", "create", "Nightly report", "--grant", "client_credentials", "--scope", "read")
+    app = operator.open()
+    assert get_token(app, made).status_int == 200
+    assert [each["name"] for each in operator.json("client", "list")] == ["Nightly report"]
+    other = operator.json("client", "rotate", made["client_id"], "--label", "second", "--overlap", "1h")
+    assert {get_token(app, each).status_int for each in (made, other)} == {200}
+    shown = operator.run("client", "show", made["client_id"]).stdout
+    assert "second" in shown
+    assert "last used 20" in shown
+    for secret in (made["client_secret"], other["client_secret"]):
+        assert secret not in shown
+    operator.run("client", "revoke", made["client_id"], "--secret-id", other["secret_id"])
+    assert [get_token(app, each).status_int for each in (made, other)] == [200, 401]
+    operator.run("client", "revoke", made["client_id"])
+    assert get_token(app, made).status_int == 401
+    assert operator.json("client", "list") == []
+    assert len(operator.json("client", "list", "--all")) == 1
+
+
+def test_the_secret_is_data_and_the_warning_is_not(operator):
+    result = operator.run("client", "create", "Report", "--grant", "client_credentials", "--scope", "read")
+    assert "ogcs_" in result.stdout
+    assert "can't be shown again" in result.stderr
+    assert "ogcs_" not in result.stderr
+
+
+def test_public_clients_and_resource_servers(operator):
+    public = operator.json(
+        "client", "create", "Phone", "--public", "--grant", "authorization_code", "--redirect-uri", "https://p.example/"
+    )
+    assert list(public) == ["client_id"]
+    api = operator.json("client", "create", "API", "--resource-server", "--audience", "https://api.example")
+    assert "client_secret" in api
+    assert [each["kind"] for each in operator.json("client", "list")] == ["public", "resource_server"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("client", "create", "X", "--grant", "password"), "grants: 'password' is none of"),
+        (("client", "create", "X", "--scope", 'a"b'), "scopes: "),
+        (("client", "show", "nobody"), "client_id: is not a client"),
+        (("client", "revoke", "nobody"), "client_id: is not a live client"),
+        (("client", "rotate", "nobody"), "client_id: is not a live client"),
+        (("client", "rotate", "nobody", "--overlap", "soon"), "overlap: must be a duration"),
+        (("key", "retire", "nobody"), "there is no signing key nobody"),
+        (("key", "revoke", "nobody"), "there is no signing key nobody"),
+        (("prune", "--keep", "soon"), "--keep: must be a duration"),
+        (("audit", "--since", "soon"), "--since: must be a duration"),
+        (("token", "revoke", "-"), "no token of this server"),
+    ],
+)
+def test_what_can_not_be_done_is_one_line(operator, arguments, words):
+    assert words in operator.run(*arguments, fails=OAuthGuardError)
+
+
+@pytest.mark.promise("SK-01")
+def test_keys_are_rotated_retired_and_revoked(operator):
+    first = operator.json("key", "list")
+    assert [each["state"] for each in first] == ["signing"]
+    made = operator.json("key", "rotate")
+    assert [each["state"] for each in operator.json("key", "list")] == ["signing", "next"]
+    operator.run("key", "retire", first[0]["kid"])
+    assert [each["state"] for each in operator.json("key", "list")] == ["replaced", "signing"]
+    operator.run("key", "revoke", made["kid"])
+    assert [each["state"] for each in operator.json("key", "list")] == ["replaced", "revoked", "signing"]
+    operator.run("key", "rotate", "--now")
+    assert [each["state"] for each in operator.json("key", "list")] == ["replaced", "revoked", "replaced", "signing"]
+
+
+@pytest.mark.promise("IN-03")
+def test_a_key_that_another_process_revoked_is_gone_within_a_minute(operator):
+    app = operator.open()
+    made = operator.json("client", "create", "P", "--grant", "client_credentials", "--scope", "read")
+    api = operator.json("client", "create", "A", "--resource-server")
+    old = get_token(app, made).json["access_token"]
+    operator.run("key", "revoke", operator.json("key", "list")[0]["kid"])
+    headers = basic(api["client_id"], api["client_secret"])
+    assert app.post("/oauth/introspect", {"token": old}, headers=headers).json == {"active": False}
+    with time_machine.travel(time.time() + 91):
+        kids = [key["kid"] for key in app.get("/oauth/jwks").json["keys"]]
+        assert kids == [each["kid"] for each in operator.json("key", "list") if each["state"] == "signing"]
+        new = get_token(app, made).json["access_token"]
+        assert app.post("/oauth/introspect", {"token": new}, headers=headers).json["active"] is True
+
+
+def test_a_token_that_was_found_is_revoked(operator):
+    made = operator.json("client", "create", "P", "--grant", "client_credentials", "--scope", "read")
+    api = operator.json("client", "create", "A", "--resource-server")
+    app = operator.open()
+    token = get_token(app, made).json["access_token"]
+    result = operator.run("token", "revoke", "-", input=token + "\n")
+    assert token not in result.output
+    headers = basic(api["client_id"], api["client_secret"])
+    assert app.post("/oauth/introspect", {"token": token}, headers=headers).json == {"active": False}
+
+
+@pytest.mark.promise("EV-01")
+def test_the_audit_trail_says_who_typed_it(operator):
+    made = operator.json("client", "create", "P", "--grant", "client_credentials", "--scope", "read")
+    get_token(operator.open(), made)
+    lines = operator.json("audit", "--client", made["client_id"])
+    assert [each["event"] for each in lines] == ["TokenIssued", "ClientCreated"]
+    assert lines[1]["request"].startswith("command/")
+    assert lines[0]["detail"]["grant_type"] == "client_credentials"
+    assert operator.json("audit", "--event", "ClientCreated", "--since", "1h", "--limit", "1") == [lines[1]]
+    assert operator.json("audit", "--subject", "anna") == []
+    assert made["client_secret"] not in operator.run("audit").stdout
+
+
+def test_a_name_can_not_steer_the_terminal(operator):
+    made = operator.json("client", "create", "P", "--grant", "client_credentials", "--scope", "read")
+    with operator.open().app.registry.getUtility(IService).store.writing() as unit:
+        unit._connection.exec_driver_sql("UPDATE oauth_clients SET name = char(27) || '[2J'")
+    for text in (operator.run("client", "list").stdout, operator.run("client", "show", made["client_id"]).stdout):
+        assert "\x1b" not in text
+        assert "\\x1b[2J" in text
+
+
+def test_pruning_says_how_much(operator):
+    made = operator.json("client", "create", "P", "--grant", "client_credentials", "--scope", "read")
+    app = operator.open()
+    get_token(app, made)
+    assert "deleted 0 rows" in operator.run("prune").stderr
+    with time_machine.travel(time.time() + 2 * 86400):
+        assert "deleted 1 rows" in operator.run("token", "prune").stderr
+
+
+def test_upgrade_needs_no_application_and_says_what_it_did(operator):
+    assert "revision 0001; they were of none" in operator.run("upgrade").stderr
+    assert operator.run("upgrade").stderr.strip() == "the tables are of revision 0001"
+    operator.open()
+
+
+@pytest.mark.needs("initdb", "pg_ctl")
+def test_upgrade_makes_the_tables_that_start_up_asks_for(tmp_path, postgresql):
+    ini = tmp_path / "server.ini"
+    ini.write_text(TEXT.format(url=make_database(postgresql).replace("%", "%%"), folder=tmp_path))
+    operator = Operator(ini, "", tmp_path)
+    assert "oauthguard server upgrade INI" in operator.run("key", "list", fails=SettingError)
+    operator.run("upgrade")
+    assert operator.json("key", "list")[0]["state"] == "signing"
+
+
+def test_upgrade_with_a_wrong_url(tmp_path):
+    ini = tmp_path / "server.ini"
+    ini.write_text(TEXT.format(url="nonsense", folder=tmp_path))
+    words = Operator(ini, "", tmp_path).run("upgrade", fails=SettingError)
+    assert "oauthguard.server.sqlalchemy.url" in words
+
+
+def test_an_application_without_a_server(tmp_path):
+    ini = tmp_path / "other.ini"
+    ini.write_text("[app:main]\nuse = call:tests.server.ini_application:main\ninclude =\n")
+    for command in (("key", "list"), ("client", "list"), ("audit",), ("prune",)):
+        assert "doesn't include" in Operator(ini, "", tmp_path).run(*command, fails=OAuthGuardError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["key", "list"], 0, "signing"),
+        (["client", "create", "{ini}", "X", "--grant", "password"], 1, "oauthguard: grants: 'password' is none of"),
+    ],
+)
+def test_the_real_command(operator, arguments, status, words):
+    arguments = [each.format(ini=operator.ini) for each in arguments]
+    if "{ini}" not in arguments and str(operator.ini) not in arguments:
+        arguments.append(str(operator.ini))
+    program = "from pyramid_oauthguard.client.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "server", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stderr
+    assert words in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
