@@ -1,0 +1,160 @@
+"""Memory is bounded by the settings, whatever tokens come: good or bad, local or remote, by the hundred thousand.
+
+A million of each are measured in benchmarks/.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import time
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyramid_oauthguard import InvalidToken
+from pyramid_oauthguard.bounded import BoundedMap
+from pyramid_oauthguard.interfaces import ITokenVerifier
+from tests.steady.apps import Distant, build_trusting
+
+SIZE = 200
+SMALL = {
+    "cache__tokens__size": SIZE,
+    "cache__introspection__arguments__size": SIZE,
+    "cache__inactive__arguments__size": SIZE,
+    "cache__introspection__expiration_time": 3_600,
+}
+
+
+class Stateless(Distant):
+    """An issuer that knows from a token alone what to say, so that it remembers none itself."""
+
+    def introspect(self, raw: str) -> Any:
+        if not raw.startswith("good"):
+            return {"active": False}
+        return {"active": True, "aud": self.audience, "exp": time.time() + 600, "jti": raw, "scope": "read"}
+
+
+@pytest.fixture
+def issuer():
+    return Stateless()
+
+
+def make_floods(issuer: Stateless) -> dict[str, tuple[str, Iterator[str]]]:
+    """The mode that takes it, and tokens without end, no two alike."""
+    head, body, signature = issuer.mint().split(".")
+    numbers = itertools.count()
+
+    def unknown() -> str:
+        return issuer.mint(header={"kid": f"made-up-{next(numbers)}"})
+
+    signed_elsewhere = (f"{head}.{body}.{signature[:-12]}{number:010}AA" for number in numbers)
+    return {
+        "bad signature": ("local", signed_elsewhere),
+        "no token at all": ("local", (f"{number}.{number}.{number}" for number in numbers)),
+        "unknown kid": ("local", (unknown() for _ in itertools.count())),
+        "good": ("local", (issuer.mint(n=number) for number in numbers)),
+        "inactive": ("remote", (f"bad-{number}" for number in numbers)),
+        "active": ("remote", (f"good-{number}" for number in numbers)),
+    }
+
+
+def flood(api: Any, mode: str, tokens: Iterator[str], count: int) -> None:
+    verifier = api.registry.getUtility(ITokenVerifier, name=mode)
+    for raw in itertools.islice(tokens, count):
+        try:
+            verifier.verify(raw)
+        except InvalidToken:
+            continue
+
+
+def find_containers(*roots: object) -> list[Any]:
+    """Every dict, list and set that can be reached from these objects without passing through classes and modules."""
+    seen, found, todo = set(), [], list(roots)
+    while todo:
+        each = todo.pop()
+        if id(each) in seen or isinstance(each, (type, types.ModuleType)):
+            continue
+        seen.add(id(each))
+        if isinstance(each, (dict, list, set, frozenset)):
+            found.append(each)
+        if isinstance(each, types.FunctionType):
+            todo += each.__closure__ or ()
+        else:
+            todo += gc.get_referents(each)
+    return found
+
+
+@pytest.mark.promise("GD-23")
+@pytest.mark.parametrize("kind", ["bad signature", "no token at all", "unknown kid", "good", "inactive", "active"])
+def test_nothing_in_the_guard_grows_beyond_its_size(issuer, kind):
+    """White box, but not by name: whatever the verifiers hold on to is looked at."""
+    api = build_trusting(issuer, **SMALL)
+    mode, tokens = make_floods(issuer)[kind]
+    verifiers = [api.registry.getUtility(ITokenVerifier, name=name)._introspector for name in ("remote",)]
+    verifiers += [api.registry.getUtility(ITokenVerifier, name=name) for name in ("local", "remote")]
+    flood(api, mode, tokens, 3 * SIZE)
+    first = find_containers(*verifiers)
+    flood(api, mode, tokens, 7 * SIZE)
+    second = find_containers(*verifiers)
+    grown = {id(each): len(each) for each in second}
+    assert len(second) < len(first) + 10 * SIZE
+    assert max(grown.values()) <= max(SIZE, 256)
+    assert sum(map(len, second)) < sum(map(len, first)) * 1.5 + 1_000
+
+
+def read_rss() -> float:
+    """Resident memory of this process, in megabytes."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+
+@pytest.mark.promise("GD-23")
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
+def test_a_flood_of_200_000_tokens_leaves_no_trace_in_memory():
+    issuer = Stateless(algorithm="EdDSA")
+    api = build_trusting(issuer, cache__introspection__expiration_time=3_600)
+    floods = make_floods(issuer)
+    counts = {"bad signature": 6_000, "no token at all": 100_000, "good": 4_000, "inactive": 80_000, "active": 10_000}
+    for kind, count in counts.items():
+        flood(api, *floods[kind], min(count, 10_000))  # what is kept is full now, or half full of good ones
+    before = read_rss()
+    for kind, count in counts.items():
+        flood(api, *floods[kind], count)
+    assert read_rss() - before < 15
+
+
+@pytest.mark.promise("GD-23")
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 10, 101])
+def test_a_bounded_map_is_bounded(size):
+    kept = BoundedMap(size)
+    for number in range(1_000):
+        kept.set(number, number)
+        kept.get(number // 2)
+        assert len(kept) <= size
+    assert kept.get(999) == (999 if size else None)
+
+
+@pytest.mark.promise("GD-23")
+def test_a_token_in_constant_use_stays_while_others_come_and_go(issuer):
+    api = build_trusting(issuer, **SMALL)
+    busy = issuer.mint()
+    verifier = api.registry.getUtility(ITokenVerifier, name="local")
+    verifier.verify(busy)
+    kept = verifier.verify(busy)  # the value is kept from the second use on
+    for number in range(5 * SIZE):
+        verifier.verify(issuer.mint(n=number))
+        if number % 50 == 0:
+            assert verifier.verify(busy) is kept  # the same value: it was not verified again
+
+
+@pytest.mark.promise("GD-23")
+def test_with_size_0_nothing_is_remembered(issuer):
+    api = build_trusting(issuer, cache__tokens__size=0)
+    raw = issuer.mint()
+    verifier = api.registry.getUtility(ITokenVerifier, name="local")
+    assert verifier.verify(raw) is not verifier.verify(raw)
+    assert api.ask_all("local", [raw] * 3) == {200: 3}
