@@ -39,6 +39,7 @@ class ServerSettings:
     device_code_ttl: float
     device_interval: float
     require_pkce: bool
+    user_names_in_tokens: bool
     revocation_cascade: bool
     sqlalchemy_url: str = field(repr=False)
     pepper_file: Path | None
@@ -129,6 +130,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("device_code_ttl", as_duration, 600.0, "How long a device waits for its user to type the code (RFC 8628)."),
     Setting("device_interval", as_duration, 5.0, "How long a device has to wait between two questions; one that doesn't is made to wait longer."),
     Setting("require_pkce", as_bool, True, "Every client must use PKCE with S256 (RFC 9700 section 2.1.1)."),
+    Setting("user_names_in_tokens", as_bool, False, "Put the user's name, where the application tells it, into access tokens as `preferred_username` (RFC 9068 section 2.2.2), so that a command line can say who signed in. It costs this: every API that a token is sent to reads it."),
     Setting("revocation.cascade", as_bool, True, "Revoking an access token ends its refresh token and all that came of the same grant (RFC 7009 section 2.1); revoking a refresh token always does."),
     Setting("sqlalchemy.url", as_str, "sqlite:///oauthguard.sqlite", "The database, as SQLAlchemy writes it; the tables of a SQLite database are made at start-up.", secret=True),
     Setting("pepper_file", _as_file, None, "Key of the hashes at rest. Made at the first start where it does not exist, readable by its owner only; without it, `<database>.pepper` beside a SQLite file; required with any other database. What is stored is lost without it: back it up, apart from the database."),

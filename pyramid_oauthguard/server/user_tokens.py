@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .random_values import REFRESH_PREFIX, OpaqueValue, make_opaque
 from .store.contract import Unit
@@ -59,12 +59,20 @@ def issue_access_token(
     grant_type: str,
 ) -> TokenAnswer:
     """The access token alone; see :func:`issue`."""
-    claims = None if grant.auth_time is None else {"auth_time": int(grant.auth_time)}  # RFC 9068 section 2.2.1
+    claims = _describe_user(server.service, grant)
     answer = server.make_token(
         client, subject=grant.subject, scopes=scopes, audiences=audiences, grant_id=grant.grant_id, claims=claims
     )
     server.add_token(unit, answer, grant_type)
     return answer
+
+
+def _describe_user(service: Service, grant: Grant) -> dict[str, Any]:
+    """When the user signed in (RFC 9068 section 2.2.1), and who that is where APIs may know."""
+    claims: dict[str, Any] = {} if grant.auth_time is None else {"auth_time": int(grant.auth_time)}
+    tell = getattr(service.owner, "user_name", None) if service.settings.user_names_in_tokens else None
+    name = tell(grant.subject) if tell is not None else None
+    return claims if name is None else {**claims, "preferred_username": name}
 
 
 def may_refresh(service: Service, client: Client) -> bool:
