@@ -25,25 +25,25 @@ MACHINE_SECRET = "machine secret: +&%"
 API = "urn:example:api"
 
 
-def install_foreign() -> Path:
-    """The folder that holds npm's oidc-provider, installed once a checkout and exactly as the lock file says."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    (CACHE.parent / ".gitignore").write_text("*\n")
-    wanted = (SOURCE / "package-lock.json").read_bytes()
-    with (CACHE / "lock").open("w") as lock:
+def install_foreign(source: Path = SOURCE, cache: Path = CACHE) -> Path:
+    """The folder that holds npm's packages, installed once a checkout and exactly as the lock file in ``source`` says."""
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache.parent / ".gitignore").write_text("*\n")
+    wanted = (source / "package-lock.json").read_bytes()
+    with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = CACHE / "installed.json"
+        done = cache / "installed.json"
         if done.exists() and done.read_bytes() == wanted:
-            return CACHE
+            return cache
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(SOURCE / name, CACHE / name)
+            shutil.copy(source / name, cache / name)
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        answer = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, timeout=240, check=False)
+        answer = subprocess.run(command, cwd=cache, capture_output=True, text=True, timeout=240, check=False)
         if answer.returncode:
-            unreachable = f"npm could not install oidc-provider: {answer.stderr[-300:]}"
+            unreachable = f"npm could not install {cache.name}: {answer.stderr[-300:]}"
             pytest.fail(unreachable) if os.environ.get("CI") == "true" else pytest.skip(unreachable)
         done.write_bytes(wanted)
-    return CACHE
+    return cache
 
 
 @contextmanager
