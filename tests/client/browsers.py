@@ -17,18 +17,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests.client.terminal import Answered, Terminal
 
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_ARGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 def install_script(folder: Path) -> dict[str, str]:
     """``BROWSER`` for a script that writes the address it is given to ``folder/url``."""

@@ -12,16 +12,6 @@ from tests.example.servers import find_free_port, serve
 
 pytestmark = pytest.mark.needs("chromium")
 
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 CONTRAST = """
 () => {
   const parse = text => text.match(/[\\d.]+/g).map(Number);
