@@ -89,7 +89,7 @@ def build(server, listening, **settings):
     config = Configurator(
         settings={
             **server.settings,
-            "oauthguard.http.timeout": "0.4",
+            "oauthguard.http.timeout": "1",
             "oauthguard.keys.cooldown": "0",
             "pyramid.debug_all": "true",
             **more,
@@ -157,7 +157,7 @@ def test_in_good_and_bad_requests():
 @pytest.mark.parametrize("fault", FAULTS)
 def test_while_the_issuer_fails(fault):
     with Listening() as listening, HTTPIssuer() as server:
-        server.delay = 0.6
+        server.delay = 1.5
         app = build(server, listening, **{"cache.inactive.expiration_time": "0"})
         tokens = make_tokens(server.issuer)
         assert ask(app, "/remote", tokens["good"]).status_int == 200
