@@ -438,6 +438,24 @@ def test_an_unknown_device_code_is_refused(flow, tv, code):
     assert answer["error"] == ("invalid_grant" if code else "invalid_request")
 
 
+@pytest.mark.promise("EV-01")
+def test_no_code_or_token_is_logged_or_in_an_event(flow, tv, caplog):
+    caplog.set_level("DEBUG")
+    heard = []
+    flow.server.registry.registerHandler(heard.append, [None])
+    codes = begin(flow, tv)
+    allow(flow, codes)
+    answer = poll(flow, tv, codes)
+    form = {"grant_type": "refresh_token", "refresh_token": answer["refresh_token"]}
+    fresh = send(flow, "token", tv, form).json
+    poll(flow, tv, codes)
+    secrets = [codes["device_code"], codes["user_code"], codes["user_code"].replace("-", "")]
+    secrets += [answer["access_token"], answer["refresh_token"], fresh["access_token"], fresh["refresh_token"]]
+    text = caplog.text + repr(heard)
+    assert "AuthorizationApproved" in text
+    assert not [secret for secret in secrets if secret in text]
+
+
 @pytest.mark.promise("TK-03")
 def test_neither_code_is_at_rest(flow, tv):
     codes = begin(flow, tv)
