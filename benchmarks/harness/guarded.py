@@ -29,7 +29,8 @@ def build_guarded(settings: Mapping[str, Any], issuer: Any = None, **options: An
     """
     config = Configurator(settings=dict(settings))
     config.include("pyramid_oauthguard")
-    application = add_view(config, **(options or {"token_check": "local", "permission": "read"}))
+    add_view(config, **(options or {"token_check": "local", "permission": "read"}))
+    application = config.make_wsgi_app()
     if issuer is not None:
         trust(application, issuer)
     return application

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import waitress
+from pyramid.config import Configurator
 
-from .guarded import build_guarded
-from .wsgi import NoopPolicy, build
+from .wsgi import NoopPolicy, WSGIApplication, add_view, build
 
 __all__: list[str] = []
 
 
+def _build_guarded(settings: dict[str, str]) -> WSGIApplication:
+    config = Configurator(settings=settings)
+    config.include("pyramid_oauthguard")
+    for mode in ("local", "remote"):
+        add_view(config, f"/{mode}", token_check=mode, permission="read")
+    return config.make_wsgi_app()  # type: ignore[no-any-return]
+
+
 def _serve() -> None:
     options = json.loads(sys.argv[1])
-    guarded = build_guarded(options["settings"])
-    remote = build_guarded(options["settings"], token_check="remote", permission="read")
-    applications = {
-        "/open": build(),
-        "/noop": build(NoopPolicy()),
-        "/local": guarded,
-        "/remote": remote,
-    }
+    guarded = _build_guarded(options["settings"])
+    unguarded = {"/open": build(), "/noop": build(NoopPolicy())}
 
-    def serve(environ, start_response):  # type: ignore[no-untyped-def]  # WSGI
-        application = applications[environ["PATH_INFO"]]
+    def serve(environ: Any, start_response: Any) -> Any:
+        other = unguarded.get(environ["PATH_INFO"])
+        if other is None:
+            return guarded(environ, start_response)
         environ["PATH_INFO"] = "/customers"
-        return application(environ, start_response)
+        return other(environ, start_response)
 
     waitress.serve(serve, host="127.0.0.1", port=options["port"], threads=options["threads"], connection_limit=1000)
 

@@ -42,20 +42,19 @@ class NoopPolicy:
         return self._acl.permits(context, _PRINCIPALS, permission)
 
 
-def add_view(config: Any, **options: Any) -> WSGIApplication:
-    """The finished application of ``config`` with the one view, which takes ``options``."""
-    config.add_route("customers", "/customers", factory=_Resource)
-    config.add_view(lambda _request: CUSTOMERS, route_name="customers", renderer="json", **options)
-    return config.make_wsgi_app()  # type: ignore[no-any-return]
+def add_view(config: Any, path: str = "/customers", **options: Any) -> None:
+    """The one view, which takes ``options``, at ``path``."""
+    config.add_route(path, path, factory=_Resource)
+    config.add_view(lambda _request: CUSTOMERS, route_name=path, renderer="json", **options)
 
 
 def build(policy: Any = None) -> WSGIApplication:
     """The view without a permission, or under ``policy`` with the ACL."""
     config = Configurator()
-    if policy is None:
-        return add_view(config)
-    config.set_security_policy(policy)
-    return add_view(config, permission="read")
+    if policy is not None:
+        config.set_security_policy(policy)
+    add_view(config, permission=None if policy is None else "read")
+    return config.make_wsgi_app()  # type: ignore[no-any-return]
 
 
 def prepare(application: WSGIApplication, tokens: list[str]) -> Callable[[], None]:
