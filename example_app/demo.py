@@ -15,7 +15,12 @@ from .models import Customer, User
 from .settings import read_example
 from .users import hash_password
 
-__all__: list[str] = []
+__all__ = ["API_SECRET", "CLIENTS", "USER"]
+
+#: What is made, for who wants to warn of it.
+CLIENTS: Final = ("customer-manager", "customer-manager-api", "customer-cli")
+USER: Final = "demo"
+API_SECRET: Final = "customer-manager-api-secret"  # noqa: S105  # known to everybody, as the docs print it
 
 _log = logging.getLogger(__name__)
 _LOOPBACK: Final = ("http://127.0.0.1/callback", "http://[::1]/callback")
@@ -24,6 +29,7 @@ _SCOPES: Final = ("customer_api", "read:messages")
 
 def includeme(config: Configurator) -> None:
     """Make what is missing once the application stands, on every start."""
+    config.include(".self_check")
     if read_example(config.get_settings()).demo:
         config.add_subscriber(_make_demo_data, ApplicationCreated)
 
@@ -39,9 +45,9 @@ def _make_demo_data(event: ApplicationCreated) -> None:
 def _make_rows(registry: Any) -> None:
     """User and customers in one transaction, so that of two processes that start together one makes them."""
     with open_session(registry) as db:
-        if db.scalar(select(User.id).where(User.name == "demo")):
+        if db.scalar(select(User.id).where(User.name == USER)):
             return
-        db.add(User(name="demo", password_hash=hash_password("demo")))
+        db.add(User(name=USER, password_hash=hash_password("demo")))
         db.add_all([Customer(name="Ada Lovelace", balance=0), Customer(name="Grace Hopper", balance=12_50)])
         try:
             db.commit()
@@ -66,7 +72,7 @@ def _make_clients(registry: Any) -> None:
         get_clients(registry),
         "Customer manager API",
         client_id="customer-manager-api",
-        secret="customer-manager-api-secret",  # noqa: S106  # known to everybody, as the README prints it
+        secret=API_SECRET,
         role="resource_server",
     )
     _make_client(

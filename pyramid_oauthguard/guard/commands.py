@@ -3,86 +3,142 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 import click
-from pyramid.exceptions import ConfigurationExecutionError
-from pyramid.paster import get_app
 
-from ..errors import OAuthGuardError, SettingError
+from ..errors import SettingError
 from ..interfaces import Finding, ISelfCheck
-from .explanation import explain_token
+from .application_file import load_registry, silence
+from .exit_status import REFUSED
+from .explanation import Explanation, explain_token
 
 __all__ = ["check", "explain"]
 
-_MARKS: Final = {"ok": "  ok   ", "warning": "  warn ", "error": "  FAIL "}
-_REFUSED: Final = 5
-_FORMAT = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MARKS: Final = {"ok": "  ok  ", "warning": "  warn", "error": "  FAIL"}
+_MAX_INPUT: Final = 1_048_576
+#: What comes before a token in a header; people copy it along.
+_BEFORE: Final = re.compile(r"(authorization\s*:)?\s*(bearer(\s+|$))?", re.IGNORECASE)
+
+
+def _set_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    """Also understood behind the verb. The command's console is reached by what it is given: rooms don't import it."""
+    console = getattr(ctx.obj, "console", None)
+    if value and console is not None:
+        console.debug = True
+
+
+def _common_options(command: F) -> F:
+    style = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+    debug = click.option(
+        "--debug", is_flag=True, expose_value=False, callback=_set_debug, help="A traceback with a failure."
+    )
+    return debug(style(command))
 
 
 @click.command()
-@click.argument("ini", type=click.Path(exists=True, dir_okay=False))
-@_FORMAT
-def check(ini: str, style: str) -> None:
+@click.argument("ini")
+@_common_options
+@click.pass_context
+def check(ctx: click.Context, ini: str, style: str) -> None:
     """Is the configuration in INI sound?
 
     Starts the application, reaches the issuer, compares its metadata and clock, lists the usable keys, and every
-    guarded view with its check, requirement and permission. Exit status 0: no error; 1: the configuration has
-    one; 6: the issuer can't be reached.
+    guarded view with its check, requirement and permission. INI may end in #name for a section other than [app:main].
+
+    Exit status 0: no error, perhaps warnings; 1: the configuration has an error; 6: the issuer can't be reached.
     """
-    registry = _load(ini).registry
-    checks = sorted(registry.getUtilitiesFor(ISelfCheck), key=lambda named: named[0])
-    findings = [finding for _, look in checks for finding in look(registry)]
-    if style == "json":
-        click.echo(json.dumps([asdict(each) for each in findings], indent=2))
-    else:
-        for each in findings:
-            _show(each)
-    statuses = [each.status for each in findings if each.level == "error"]
-    sys.exit(max(statuses, default=0))
+    with silence():
+        findings = _show_findings(_collect(load_registry(ini), ini), style)
+    ctx.exit(max((each.status for each in findings if each.level == "error"), default=0))
 
 
 @click.command()
-@click.argument("ini", type=click.Path(exists=True, dir_okay=False))
-@click.argument("token", type=click.File("r"), default="-")
-@_FORMAT
-def explain(ini: str, token: Any, style: str) -> None:
-    """Why does the application of INI refuse this token?
+@click.argument("ini")
+@click.argument("token", metavar="[-]", type=click.File("rb"), default="-")
+@_common_options
+@click.pass_context
+def explain(ctx: click.Context, ini: str, token: BinaryIO, style: str) -> None:
+    """Why does the application of INI refuse a token?
 
-    TOKEN is a file, or - for standard input. Runs the verifiers that the application would, names the first check
-    that fails and the setting it comes from. Exit status 0: accepted; 5: refused.
+    The token comes from standard input, or from a file that is named. Runs the verifiers that the application would,
+    and names the first check that fails and the setting it comes from.
+
+    Exit status 0: accepted; 5: refused; 1 or 6: nobody can say, as with check.
     """
-    raw = token.read().strip().removeprefix("Bearer ").strip()
-    if not raw:
-        raise click.UsageError("no token: give it on standard input, never as an argument")
-    outcomes = explain_token(_load(ini).registry, raw)
+    raw = _read_token(token)
+    with silence():
+        outcomes = explain_token(load_registry(ini), raw)
     if style == "json":
         click.echo(json.dumps([asdict(each) for each in outcomes], indent=2))
-    for each in outcomes if style == "text" else ():
-        click.echo(f"{each.mode:6}  {'accepted' if each.reason is None else 'REFUSED: ' + each.reason}")
-        click.echo(f"        {each.text}")
-        if each.setting:
-            click.echo(f"        setting: {each.setting}")
-        if each.advice:
-            click.echo(f"        to do:   {each.advice}")
-    sys.exit(_REFUSED if any(each.reason for each in outcomes) else 0)
+    else:
+        for each in outcomes:
+            _show_outcome(each)
+    statuses = {each.status for each in outcomes}
+    ctx.exit(REFUSED if REFUSED in statuses else max(statuses))
 
 
-def _load(ini: str) -> Any:
-    """The WSGI application of an ini file, or one line that says why there is none."""
-    try:
-        return get_app(ini)
-    except OAuthGuardError as error:
-        raise click.ClickException(str(error)) from error
-    except ConfigurationExecutionError as error:
-        if isinstance(error.evalue, SettingError):
-            raise click.ClickException(str(error.evalue)) from error
-        raise
+def _collect(registry: Any, ini: str) -> Iterator[Finding]:
+    checks = sorted(registry.getUtilitiesFor(ISelfCheck), key=lambda named: str(named[0]))
+    if not checks:
+        raise SettingError(
+            ini, "its application has nothing to check", 'config.include("pyramid_oauthguard") guards it'
+        )
+    for name, look in checks:
+        try:
+            yield from look(registry)
+        except Exception as error:  # noqa: BLE001  # one check that breaks must not hide the others
+            yield Finding("error", str(name), f"this check itself failed with {type(error).__qualname__}: {error}")
 
 
-def _show(finding: Finding) -> None:
-    click.echo(f"{_MARKS[finding.level]}{finding.subject}: {finding.text}")
-    if finding.hint:
-        click.echo(f"         -> {finding.hint}")
+def _show_findings(findings: Iterable[Finding], style: str) -> list[Finding]:
+    """Each as soon as it is found: an issuer may take its time."""
+    if style == "json":
+        shown = list(findings)
+        click.echo(json.dumps([asdict(each) for each in shown], indent=2))
+        return shown
+    shown = []
+    for each in findings:
+        shown.append(each)
+        _write(f"{_MARKS[each.level]}  {each.subject}: {each.text}")
+        if each.hint:
+            _write(f"          {each.hint}")
+    click.echo(", ".join(_count(shown, level) for level in ("error", "warning")), err=True)
+    return shown
+
+
+def _count(findings: list[Finding], level: str) -> str:
+    number = sum(each.level == level for each in findings)
+    return f"{number} {level}{'' if number == 1 else 's'}"
+
+
+def _show_outcome(outcome: Explanation) -> None:
+    verdict = "accepted" if outcome.reason is None else outcome.reason
+    word = {0: "", REFUSED: "REFUSED: "}.get(outcome.status, "CAN'T SAY: ")
+    _write(f"{outcome.mode:6}  {word}{verdict}")
+    _write(f"        {outcome.text}")
+    if outcome.setting:
+        _write(f"        setting: {outcome.setting}")
+    if outcome.advice:
+        _write(f"        to do:   {outcome.advice}")
+
+
+def _read_token(file: BinaryIO) -> str:
+    if file is sys.stdin.buffer and file.isatty():
+        click.echo("Paste the token, then press Enter and Ctrl-D.", err=True)
+    text = file.read(_MAX_INPUT).decode("utf-8", "replace").strip()
+    raw = text[_BEFORE.match(text).end() :]  # type: ignore[union-attr]  # it matches the empty string
+    if not raw:
+        raise click.UsageError("no token: give it on standard input, never as an argument")
+    return raw
+
+
+def _write(text: str) -> None:
+    """A line that can't steer a terminal, whatever an issuer calls its keys."""
+    click.echo("".join(char if char.isprintable() else repr(char)[1:-1] for char in text))

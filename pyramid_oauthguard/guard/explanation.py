@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..errors import InvalidToken, OAuthGuardError
+from ..access_token import AccessToken
+from ..errors import InvalidToken, OAuthGuardError, UnavailableError
 from ..interfaces import ITokenVerifier
+from .exit_status import CONFIGURATION, REFUSED, find_exit_status
+from .guarded_views import find_modes, find_views
 from .jws import parse_segment_object
 from .settings import GuardSettings
 from .state import get_guard
+from .verifiers import RANKS
 
 __all__ = ["Explanation", "explain_token"]
 
@@ -25,6 +29,7 @@ class Explanation:
     :ivar text: what was found and what was expected; may show claims, never the token.
     :ivar setting: the key that the expectation comes from, or None.
     :ivar advice: what would have to change.
+    :ivar status: the exit status of a command that ends because of it: 0; 5, refused; 1 or 6, nobody can say.
     """
 
     mode: str
@@ -32,6 +37,7 @@ class Explanation:
     text: str
     setting: str | None = None
     advice: str = ""
+    status: int = 0
 
 
 #: reason -> (setting, what was found, what to do). Braces are filled with what the token says and the settings want.
@@ -39,6 +45,7 @@ _REASONS: Final[Mapping[str, tuple[str | None, str, str]]] = {
     "not_a_jwt": (None, "it is no JWT: three base64url parts with two dots between", "check opaque tokens remotely: token_check=\"remote\""),
     "bad_encoding": (None, "a part of it is not base64url in its one canonical spelling", "copy the token again, whole and without padding"),
     "bad_json": (None, "its header or claims are not one clean JSON object", "ask the issuer"),
+    "not_a_token": (None, "it is empty, longer than any token, or not ASCII", "copy the token again"),
     "too_long": (None, "it is longer than any token", "ask the issuer"),
     "header_too_long": (None, "its header is longer than 16 KiB", "ask the issuer"),
     "bad_algorithm": ("algorithms", "it is signed with {alg!r}; accepted are {algorithms}", "have the issuer sign with one of them"),
@@ -66,25 +73,38 @@ _REASONS: Final[Mapping[str, tuple[str | None, str, str]]] = {
 
 
 def explain_token(registry: Any, raw: str) -> list[Explanation]:
-    """What the application's own verifiers say of ``raw``: local, then remote."""
+    """What the application's own verifiers say of ``raw``, in each mode that a view is checked in."""
     settings = get_guard(registry).settings
-    return [_explain(registry, settings, raw, mode) for mode in ("local", "remote")]
+    modes = find_modes(find_views(registry, settings), settings)
+    return [_explain(registry, settings, raw, mode) for mode in RANKS if mode in modes]
 
 
 def _explain(registry: Any, settings: GuardSettings, raw: str, mode: str) -> Explanation:
     try:
         token = registry.getUtility(ITokenVerifier, name=mode).verify(raw)
+    except UnavailableError as error:
+        return Explanation(
+            mode, error.reason, str(error), None, "oauthguard check looks at the issuer", find_exit_status(error)
+        )
     except OAuthGuardError as error:
         return _put_in_words(error, settings, raw, mode)
-    scopes = " ".join(sorted(token.scopes)) or "no scopes"
-    text = f"accepted: sub {token.subject!r}, client {token.client_id!r}, {scopes}"
-    return Explanation(mode, None, f"{text}, for another {token.expires_at - time.time():.0f} s")
+    except Exception as error:  # noqa: BLE001  # a verifier of the application's own may raise anything
+        text = f"the application's own verifier failed with {type(error).__qualname__}"
+        return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", CONFIGURATION)
+    if not isinstance(token, AccessToken):
+        text = f"the application's own verifier returned a {type(token).__qualname__}, not an AccessToken"
+        return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", CONFIGURATION)
+    return Explanation(mode, None, _describe(token))
+
+
+def _describe(token: AccessToken) -> str:
+    scopes = " ".join(sorted(token.scopes)) or "none"
+    left = token.expires_at - time.time()
+    return f"sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}, expires in {left:.0f} s"
 
 
 def _put_in_words(error: OAuthGuardError, settings: GuardSettings, raw: str, mode: str) -> Explanation:
-    if error.reason not in _REASONS:
-        return Explanation(mode, error.reason, str(error), None, "oauthguard check looks at the issuer")
-    setting, text, advice = _REASONS[error.reason]
+    setting, text, advice = _REASONS.get(error.reason, (None, error.reason, ""))
     facts = _find_facts(settings, raw)
     return Explanation(
         mode,
@@ -92,6 +112,7 @@ def _put_in_words(error: OAuthGuardError, settings: GuardSettings, raw: str, mod
         text.format_map(facts),
         f"oauthguard.{setting}" if setting else None,
         advice.format_map(facts),
+        REFUSED,
     )
 
 

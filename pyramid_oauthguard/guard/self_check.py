@@ -1,27 +1,26 @@
-"""Is this application's guard sound: issuer, keys, clock, introspection, views."""
+"""Is this application's guard sound: issuer, clock, keys, introspection, views."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Final
 
-from pyramid.authorization import ACLHelper
-from pyramid.interfaces import IRootFactory, IRoutesMapper
-from pyramid.security import NO_PERMISSION_REQUIRED
-from pyramid.traversal import DefaultRootFactory
-
+from ..caching import build_region
 from ..errors import UnavailableError
 from ..interfaces import Finding, IIssuer, ITokenVerifier
 from .assembly import build_http_issuer
+from .exit_status import find_exit_status
+from .guarded_views import find_modes, find_views, judge_view
+from .issuer import HTTPIssuer
 from .keyset import build_key_set
 from .settings import GuardSettings
 from .state import get_guard
+from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
 
 __all__ = ["check_guard"]
 
-_NETWORK: Final = 6
 #: No issuer knows such a token; it has the form of one all the same.
 _PROBE: Final = "oauthguard-check-probe"
 
@@ -29,37 +28,91 @@ _PROBE: Final = "oauthguard-check-probe"
 def check_guard(registry: Any) -> Iterator[Finding]:
     """What is right and wrong with the guard of the application. Asks the issuer, live."""
     settings = get_guard(registry).settings
-    issuer = registry.queryUtility(IIssuer, name=settings.issuer)
-    if issuer is None:
-        issuer = build_http_issuer(settings)
-        yield from _check_metadata(issuer, settings)
-    else:
-        yield Finding("ok", "oauthguard.issuer", f"{settings.issuer} runs in this process")
-    yield from _check_keys(issuer, settings)
-    views = list(_find_views(registry, settings))
-    if any(view["mode"] == "remote" for view in views):
-        yield from _check_introspection(registry, issuer, settings)
+    views = find_views(registry, settings)
+    wanted = _find_wanted(registry, find_modes(views, settings))
+    yield from _check_issuer(registry.queryUtility(IIssuer, name=settings.issuer), settings, wanted)
+    for mode in ("local", "remote"):
+        if not _is_built_in(registry, mode):
+            yield Finding("ok", "verifiers", f"the application checks tokens of {mode} views itself")
     for view in views:
-        yield _judge_view(registry, view)
+        yield judge_view(view, settings)
+    if not views:
+        hint = "give a view token_check, token_require or permission"
+        yield Finding("warning", "views", "none is guarded", hint)
 
 
-def _check_metadata(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
-    if settings.jwks_uri and settings.introspection_endpoint:
-        yield Finding("ok", "metadata", "not needed: jwks_uri and introspection.endpoint are set")
+def _find_wanted(registry: Any, modes: frozenset[str]) -> frozenset[str]:
+    """What the built-in verifiers will ask the issuer for; a JWT that is checked remotely is verified locally first."""
+    asking = {mode for mode in modes if _is_built_in(registry, mode)}
+    return frozenset({"keys"} if asking else ()) | frozenset({"introspection"} if "remote" in asking else ())
+
+
+def _is_built_in(registry: Any, mode: str) -> bool:
+    verifier = registry.queryUtility(ITokenVerifier, name=mode)
+    return isinstance(verifier, LocalVerifier | RemoteVerifier)
+
+
+def _check_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]) -> Iterator[Finding]:
+    if embedded is not None:
+        yield Finding("ok", "oauthguard.issuer", f"{settings.issuer} runs in this process")
+    if not wanted:
         return
+    # A region of its own: what the application's caches hold is not what the issuer says now.
+    issuer = embedded or build_http_issuer(settings, build_region("check", {}, expiration_time=60, secret=""))
+    known = embedded is not None or (yield from _check_metadata(issuer, settings, wanted))
+    if "keys" in wanted and (known or settings.jwks_uri):
+        yield from _check_keys(issuer, settings)
+    if "introspection" in wanted and (known or settings.introspection_endpoint):
+        yield from _check_introspection(issuer, settings)
+
+
+def _check_metadata(
+    issuer: HTTPIssuer, settings: GuardSettings, wanted: frozenset[str]
+) -> Generator[Finding, None, bool]:
+    """Whether there are metadata."""
+    needed = not settings.jwks_uri or ("introspection" in wanted and not settings.introspection_endpoint)
+    asked_at = time.time()
     try:
         metadata = issuer.fetch_metadata()
     except UnavailableError as error:
-        yield Finding("error", "oauthguard.issuer", str(error), "every guarded request will answer 503", _NETWORK)
-        return
+        if needed:
+            hint = "every guarded request will answer 503"
+            yield Finding("error", "oauthguard.issuer", str(error), hint, find_exit_status(error))
+        else:
+            hint = "nothing depends on them: oauthguard.jwks_uri and introspection.endpoint say where to go"
+            yield Finding("warning", "oauthguard.issuer", str(error), hint)
+        return False
     yield Finding("ok", "oauthguard.issuer", f"{metadata.url} describes {metadata.issuer}")
+    yield from _compare(settings, metadata.document, wanted)
     if metadata.date is not None:
-        yield _judge_clock(metadata.date - time.time(), settings.leeway)
+        yield _judge_clock(metadata.date, asked_at, settings.leeway)
+    return True
 
 
-def _judge_clock(difference: float, leeway: float) -> Finding:
-    text = f"the issuer's clock is {abs(difference):.0f} s {'ahead' if difference > 0 else 'behind'}"
-    if abs(difference) <= max(leeway, 2):
+def _compare(settings: GuardSettings, document: Any, wanted: frozenset[str]) -> Iterator[Finding]:
+    """Where the settings and the issuer's metadata say different things."""
+    for key, ours in (
+        ("jwks_uri", settings.jwks_uri),
+        ("introspection_endpoint", settings.introspection_endpoint),
+    ):
+        theirs = document.get(key)
+        if ours and theirs and ours != theirs:
+            name = f"oauthguard.{key.replace('_endpoint', '.endpoint')}"
+            yield Finding("warning", name, f"is {ours}, the issuer's metadata say {theirs}", "drop the setting?")
+    methods = document.get("introspection_endpoint_auth_methods_supported")
+    method = settings.introspection_auth_method
+    if "introspection" in wanted and isinstance(methods, list) and method not in methods:
+        offered = " ".join(map(str, methods))
+        yield Finding("warning", "oauthguard.introspection.auth_method", f"is {method}, the issuer takes {offered}")
+
+
+def _judge_clock(date: float, asked_at: float, leeway: float) -> Finding:
+    """By the whole second in an answer that came between ``asked_at`` and now: the least that the clocks can differ."""
+    ahead, behind = date - time.time(), asked_at - (date + 1)
+    if ahead <= 0 and behind <= 0:
+        return Finding("ok", "clock", "the issuer's clock agrees with this machine's")
+    text = f"the issuer's clock is {max(ahead, behind):.0f} s {'ahead' if ahead > 0 else 'behind'}"
+    if max(ahead, behind) <= leeway:
         return Finding("ok", "clock", text)
     return Finding("warning", "clock", text, f"more than oauthguard.leeway ({leeway:g} s): set this machine's clock")
 
@@ -68,94 +121,28 @@ def _check_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     try:
         document = issuer.fetch_keys()
     except UnavailableError as error:
-        yield Finding("error", "keys", str(error), "every token will be refused with 503", _NETWORK)
+        hint = "every token will be refused with 503"
+        yield Finding("error", "keys", str(error), hint, find_exit_status(error))
         return
     keys = build_key_set(document.keys, settings.algorithms)
-    for kid, algorithms in keys.describe():
-        yield Finding("ok", "keys", f"{kid or '(without kid)'} verifies {' '.join(algorithms)}")
     if not keys:
         hint = "compare oauthguard.algorithms with what the issuer signs with"
         yield Finding("error", "keys", f"none of {len(document.keys)} keys is usable under the settings", hint)
-
-
-def _check_introspection(registry: Any, issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
-    if not isinstance(registry.queryUtility(ITokenVerifier, name="remote"), RemoteVerifier):
-        yield Finding("ok", "introspection", "the application has a verifier of its own for remote checks")
         return
+    yield Finding("ok", "keys", f"{len(keys)} of {len(document.keys)} usable under the settings")
+    for kid, algorithms in keys.describe():
+        yield Finding("ok", "keys", f"{kid or '(without kid)'} verifies {' '.join(algorithms)}")
+
+
+def _check_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     try:
-        issuer.introspect(_PROBE)
+        answer = issuer.introspect(_PROBE)
     except UnavailableError as error:
         hint = "remote checks will answer 503; see oauthguard.introspection.*"
-        yield Finding("error", "oauthguard.introspection", str(error), hint, _NETWORK)
+        yield Finding("error", "oauthguard.introspection", str(error), hint, find_exit_status(error))
+        return
+    if answer.get("active") is not False:
+        hint = "remote checks are worth nothing with this issuer"
+        yield Finding("error", "oauthguard.introspection", "calls a made-up token active", hint)
         return
     yield Finding("ok", "introspection", "answers, and lets this application ask")
-
-
-def _find_views(registry: Any, settings: GuardSettings) -> Iterator[dict[str, Any]]:
-    """The guarded views: where, how checked, what required, which permission."""
-    for each in registry.introspector.get_category("views", []):
-        view = each["introspectable"]
-        permissions = [r for r in each["related"] if r.category_name == "permissions"]
-        permission = permissions[0]["value"] if permissions else None
-        mode = view.get("token_check")
-        if permission == NO_PERMISSION_REQUIRED:
-            permission = None
-        if mode is None and view.get("token_require") is None and permission is None:
-            continue
-        yield {
-            "route": view.get("route_name"),
-            "context": view.get("context"),
-            "name": view.get("name"),
-            "methods": view.get("request_methods"),
-            "mode": mode or settings.token_check,
-            "require": view.get("token_require"),
-            "permission": permission,
-        }
-
-
-def _judge_view(registry: Any, view: dict[str, Any]) -> Finding:
-    methods = view["methods"]
-    shown = " ".join([methods] if isinstance(methods, str) else methods) if methods else "any method"
-    place = _find_pattern(registry, view["route"]) or f"context {view['context']!r} view {view['name']!r}"
-    text = f"checked {view['mode']}, requires {view['require'] or 'nothing more'}, permission {view['permission']}"
-    subject = f"{shown} {place}"
-    if view["permission"] is not None and _is_hopeless(registry, view):
-        return Finding("warning", subject, text, "no ACL grants this permission to anybody: every request gets 403")
-    return Finding("ok", subject, text)
-
-
-def _find_pattern(registry: Any, route_name: str | None) -> str | None:
-    if route_name is None:
-        return None
-    mapper = registry.queryUtility(IRoutesMapper)
-    route = mapper.get_route(route_name) if mapper is not None else None
-    return route.pattern if route is not None else route_name
-
-
-def _is_hopeless(registry: Any, view: dict[str, Any]) -> bool:
-    """Whether the ACLs that can be seen without a request grant the permission to nobody.
-
-    An ACL that is computed can't be judged, nor can a context whose parents are only known at run time.
-    """
-    resource = _find_resource(registry, view)
-    if resource is DefaultRootFactory:
-        return True
-    acl = getattr(resource, "__acl__", None)
-    if not isinstance(acl, (list, tuple)) or getattr(resource, "__parent__", None) is not None:
-        return False
-    granted = ACLHelper().principals_allowed_by_permission(_Seen(acl), view["permission"])
-    return not granted
-
-
-def _find_resource(registry: Any, view: dict[str, Any]) -> Any:
-    if isinstance(view["context"], type):
-        return view["context"]
-    mapper = registry.queryUtility(IRoutesMapper)
-    route = mapper.get_route(view["route"]) if mapper is not None and view["route"] else None
-    factory = getattr(route, "factory", None)
-    return factory or registry.queryUtility(IRootFactory) or DefaultRootFactory
-
-
-class _Seen:
-    def __init__(self, acl: Any) -> None:
-        self.__acl__ = acl

@@ -70,7 +70,9 @@ def serve(app: Any, **options: Any) -> Iterator[Server]:
     try:
         yield Server(server.effective_port)
     finally:
-        # In the server's own thread, which sleeps until something pulls its trigger.
-        server.trigger.pull_trigger(lambda: [each.close() for each in list(channels.values())])
+        # In the server's own thread, which sleeps until something pulls its trigger; a request that just ended may do so
+        # before we do, and then the trigger is closed already.
+        with contextlib.suppress(OSError):
+            server.trigger.pull_trigger(lambda: [each.close() for each in list(channels.values())])
         thread.join(10)
         server.task_dispatcher.shutdown(timeout=5)

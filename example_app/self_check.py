@@ -1,0 +1,52 @@
+"""What ``oauthguard check`` says of the example: everything in it whose secret everybody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pyramid.config import Configurator
+
+from pyramid_oauthguard.interfaces import Finding, ISelfCheck
+
+from .database import open_session
+from .demo import API_SECRET, CLIENTS, USER
+from .users import check_password
+
+__all__ = ["check_demo"]
+
+_SECRET: Final = "oauthguard.introspection.client_secret"  # noqa: S105  # the name of a setting
+
+
+def includeme(config: Configurator) -> None:
+    """Let the command ask, also where the demo is off: what it made once is still there."""
+    config.registry.registerUtility(check_demo, ISelfCheck, name="example")
+
+
+def check_demo(registry: Any) -> Iterator[Finding]:
+    """A warning for each demo client, the demo user, and a demo secret among the settings, as far as they exist."""
+    for client_id in _find_clients(registry):
+        yield _warn(f"the client {client_id!r} is there, which everybody can be", "revoke it where others can reach it")
+    with open_session(registry) as db:
+        if check_password(db, USER, USER) is not None:
+            yield _warn(
+                f"the user {USER!r} is there, whose password everybody knows", "remove it, or change the password"
+            )
+    if registry.settings.get(_SECRET) == API_SECRET:
+        yield Finding("warning", _SECRET, "is the demo's, which everybody knows", "give the API a secret of its own")
+
+
+def _find_clients(registry: Any) -> Iterator[str]:
+    if not any(key.startswith("oauthguard.server.") for key in registry.settings):
+        return
+    # Not at the top: an API on its own runs without the server's libraries.
+    from pyramid_oauthguard.server.clients import get_clients
+
+    for client_id in CLIENTS:
+        client = get_clients(registry).find(client_id)
+        if client is not None and client.revoked_at is None:
+            yield client_id
+
+
+def _warn(text: str, hint: str) -> Finding:
+    return Finding("warning", "example.demo", text, hint)

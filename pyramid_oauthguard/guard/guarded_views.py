@@ -1,0 +1,156 @@
+"""The guarded views of an application, as people want to see them: where, how checked, for whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pyramid.authorization import ACLHelper, Authenticated, Everyone
+from pyramid.interfaces import IDefaultPermission, IRootFactory, IRoutesMapper
+from pyramid.security import NO_PERMISSION_REQUIRED
+from pyramid.traversal import DefaultRootFactory
+
+from ..interfaces import Finding
+from .settings import GuardSettings
+
+__all__ = ["GuardedView", "find_modes", "find_views", "judge_view"]
+
+#: A placeholder of a route's pattern that says what it takes: {id:[0-9]{1,9}}
+_PLACEHOLDER: Final = re.compile(r"\{([_a-zA-Z]\w*):[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedView:
+    """One view.
+
+    :ivar place: the route's pattern, or the context and the name.
+    :ivar mode: ``"local"`` or ``"remote"``.
+    :ivar require: its ``token_require``, or None.
+    :ivar permission: None where no ACL is asked.
+    :ivar resource: what its ACL is looked for on, as far as that is known without a request.
+    """
+
+    methods: tuple[str, ...]
+    place: str
+    mode: str
+    require: Any
+    permission: str | None
+    resource: Any
+
+
+def find_views(registry: Any, settings: GuardSettings) -> tuple[GuardedView, ...]:
+    """Every view with ``token_check``, ``token_require`` or a permission, in the order of their places."""
+    found = registry.introspector.get_category("views", [])
+    views = [_describe(registry, each["introspectable"], each["related"], settings) for each in found]
+    return tuple(sorted((each for each in views if each is not None), key=lambda view: (view.place, view.methods)))
+
+
+def find_modes(views: tuple[GuardedView, ...], settings: GuardSettings) -> frozenset[str]:
+    """The modes that are in use; the default one is, also where only a permission is asked by hand."""
+    return frozenset({settings.token_check, *(view.mode for view in views)})
+
+
+def judge_view(view: GuardedView, settings: GuardSettings) -> Finding:
+    """What the view wants, and a warning where nobody can have its permission."""
+    subject = f"{' '.join(view.methods) or 'any method'} {view.place}"
+    wants = [f"checked {'locally' if view.mode == 'local' else 'remotely'}", *_describe_requirements(view.require)]
+    if view.permission is not None:
+        wants.append(f"permission {view.permission}")
+    why = _find_hopelessness(view, settings) if view.permission is not None and settings.policy else None
+    return Finding("warning" if why else "ok", subject, ", ".join(wants), why or "")
+
+
+def _describe(registry: Any, view: Any, related: Any, settings: GuardSettings) -> GuardedView | None:
+    mode, require = view.get("token_check"), view.get("token_require")
+    permission = _find_permission(registry, view, related)
+    if mode is None and require is None and permission is None:
+        return None
+    methods = view.get("request_methods") or ()
+    route = _find_route(registry, view.get("route_name"))
+    return GuardedView(
+        methods=(methods,) if isinstance(methods, str) else tuple(methods),
+        place=_find_place(route, view),
+        mode=mode or settings.token_check,
+        require=require,
+        permission=permission,
+        resource=_find_resource(registry, route, view),
+    )
+
+
+def _find_permission(registry: Any, view: Any, related: Any) -> str | None:
+    named = [each["value"] for each in related if each.category_name == "permissions"]
+    if named:
+        return None if named[0] == NO_PERMISSION_REQUIRED else str(named[0])
+    default = None if view.get("exception_only") else registry.queryUtility(IDefaultPermission)
+    return None if default in (None, NO_PERMISSION_REQUIRED) else str(default)
+
+
+def _find_route(registry: Any, name: str | None) -> Any:
+    mapper = registry.queryUtility(IRoutesMapper)
+    return mapper.get_route(name) if mapper is not None and name is not None else None
+
+
+def _find_place(route: Any, view: Any) -> str:
+    if route is not None:
+        return "/" + _PLACEHOLDER.sub(r"{\1}", route.pattern).lstrip("/")
+    context = view.get("context")
+    name = f"view {view['name']!r} of " if view.get("name") else ""
+    return f"{name}{'any context' if context is None else getattr(context, '__name__', repr(context))}"
+
+
+def _find_resource(registry: Any, route: Any, view: Any) -> Any:
+    if isinstance(view.get("context"), type):
+        return view["context"]
+    return getattr(route, "factory", None) or registry.queryUtility(IRootFactory) or DefaultRootFactory
+
+
+def _describe_requirements(require: Any) -> list[str]:
+    if require is None:
+        return []
+    wanted = require if isinstance(require, Mapping) else {"scope": require}
+    return [
+        f"{name} {value if isinstance(value, str) else ' '.join(map(str, _as_items(value)))}"
+        for name, value in wanted.items()
+    ]
+
+
+def _as_items(value: Any) -> Any:
+    return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+
+
+def _find_hopelessness(view: GuardedView, settings: GuardSettings) -> str | None:
+    """Why nobody can have the permission, as far as the ACLs that can be seen without a request say.
+
+    An ACL that is computed can't be judged, nor can a context whose parents are only known at run time.
+    """
+    if view.resource is DefaultRootFactory:
+        return "no ACL grants this permission to anybody, for there is no root factory: every request gets 403"
+    acl = getattr(view.resource, "__acl__", None)
+    if not isinstance(acl, (list, tuple)) or getattr(view.resource, "__parent__", None) is not None:
+        return None
+    granted = ACLHelper().principals_allowed_by_permission(_Seen(acl), view.permission)
+    if not granted:
+        return "no ACL grants this permission to anybody: every request gets 403"
+    if any(True for _ in _find_possible(granted, settings)):
+        return None
+    names = ", ".join(sorted(map(str, granted)))
+    return f"it is granted to {names} alone, which no token gives: principals are {' '.join(_find_prefixes(settings))}"
+
+
+def _find_possible(granted: Any, settings: GuardSettings) -> Iterator[str]:
+    """Those that a token can become; an application's own function may make any."""
+    prefixes = _find_prefixes(settings)
+    for name in granted:
+        if settings.principals is not None or name in (Everyone, Authenticated) or str(name).startswith(prefixes):
+            yield name
+
+
+def _find_prefixes(settings: GuardSettings) -> tuple[str, ...]:
+    return ("scope:", "client:", "user:", *(("role:",) if settings.role_claim else ()))
+
+
+class _Seen:
+    def __init__(self, acl: Any) -> None:
+        self.__acl__ = acl
