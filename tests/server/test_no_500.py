@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from urllib.parse import quote
 
 import pytest
@@ -137,3 +138,52 @@ def test_no_request_of_a_browser_makes_a_500(flow, path, method, good, changes, 
         assert location.isascii()
         assert location.isprintable()
         assert " " not in location
+
+
+USER_NAMES = st.sampled_from(
+    [
+        "refresh_token", "device_code", "user_code", "scope", "resource", "client_id", "client_secret", "decision", "ticket",
+        "client_assertion", "client_assertion_type", "scope.read", "done", "x",
+    ]
+)  # fmt: skip
+USER_GRANTS = st.sampled_from(
+    ["refresh_token", "authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "client_credentials"]
+)
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+SEGMENTS = st.one_of(
+    st.binary(max_size=30),
+    st.dictionaries(
+        st.sampled_from(["alg", "kid", "typ", "crit", "b64", "iss", "sub", "aud", "exp", "jti"]),
+        st.one_of(
+            st.text(max_size=8), st.integers(), st.floats(), st.none(), st.lists(st.text(max_size=3), max_size=2)
+        ),
+    ).map(lambda value: json.dumps(value).encode()),
+).map(lambda raw: base64.urlsafe_b64encode(raw).rstrip(b"="))
+
+
+@pytest.mark.promise("TK-01", "TK-02", "TK-08")
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.sampled_from(["token", "token", "device_authorization", "device"]),
+    method=st.sampled_from(["POST", "POST", "POST", "GET", "PUT"]),
+    grant=USER_GRANTS,
+    fields=st.lists(st.tuples(USER_NAMES, VALUES), max_size=5),
+    assertion=st.none() | st.lists(SEGMENTS, min_size=1, max_size=4).map(b".".join),
+    known=st.booleans(),
+    query=QUERIES,
+)
+@example("token", "POST", "refresh_token", [], b"eyJhbGciOjF9.e30.AA", False, b"")
+@example("token", "POST", "refresh_token", [("refresh_token", "\ud800")], None, True, b"")
+@example("device", "GET", "", [], None, False, b"user_code=%ff")
+@example("device", "POST", "", [("ticket", "\x00"), ("decision", "allow")], None, False, b"")
+def test_no_request_for_a_users_tokens_makes_a_500(flow, path, method, grant, fields, assertion, known, query):
+    pairs = [("grant_type", grant), *fields]
+    if assertion is not None:
+        pairs += [("client_assertion_type", ASSERTION), ("client_assertion", assertion)]
+    request = flow.server.app.RequestClass.blank(f"/oauth/{path}", body=encode(pairs), method=method)
+    request.environ.update({"QUERY_STRING": query.decode("latin-1"), "CONTENT_TYPE": FORM, "HTTP_COOKIE": "user=anna"})
+    if known:
+        request.environ["HTTP_AUTHORIZATION"] = flow.server.basic(flow.web)["Authorization"]
+    response = request.get_response(flow.server.app.app)
+    assert response.status_int in {200, 400, 401, 405, 422, 429}
+    assert response.status_int != 200 or path == "device" or method != "POST" or known
