@@ -269,7 +269,7 @@ def _nested(handler: _Handler, status: int, value: Any) -> None:
 
 def _other_issuer(handler: _Handler, status: int, value: Any) -> None:
     """Another issuer's metadata, another issuer's keys under our kids, another issuer's word on our tokens."""
-    other = MemoryIssuer("https://other.test")
+    other = MemoryIssuer("https://other.test", algorithm=handler.server.owner.issuer.algorithm)
     keys = [{**other.signing_key.jwk, "kid": key.get("kid")} for key in value.get("keys", ())]
     handler.reply(
         status, {**value, **({"keys": keys} if keys else {"issuer": other.identifier, "iss": other.identifier})}

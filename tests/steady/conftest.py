@@ -10,6 +10,7 @@ import pytest
 import time_machine
 
 from tests.issuers import HTTPIssuer
+from tests.steady.apps import ALGORITHM
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 @pytest.fixture
 def server() -> Iterator[HTTPIssuer]:
     """An issuer on loopback with switches for its faults."""
-    with HTTPIssuer() as issuer:
+    with HTTPIssuer(algorithm=ALGORITHM) as issuer:
         yield issuer
 
 

@@ -12,6 +12,7 @@ import pytest
 from pyramid_oauthguard.interfaces import ITokenVerifier
 from tests.issuers import HTTPIssuer
 from tests.steady.apps import (
+    ALGORITHM,
     TIMEOUT,
     Api,
     Caller,
@@ -58,7 +59,7 @@ def slow(server):
 @pytest.mark.promise("GD-22")
 @pytest.mark.parametrize("view", ["local", "remote"])
 def test_a_cold_start_of_64_makes_one_metadata_and_one_jwks_fetch(slow, view):
-    api = Api(slow.settings, http__timeout=10)
+    api = Api(slow.settings)
     tokens = [slow.issuer.mint() for _ in range(MANY)]
     with serve(api.app, threads=MANY) as url:
         caller = Caller(url)
@@ -70,7 +71,7 @@ def test_a_cold_start_of_64_makes_one_metadata_and_one_jwks_fetch(slow, view):
 
 @pytest.mark.promise("GD-22")
 def test_64_live_checks_of_a_new_token_make_at_most_two_introspections(slow):
-    api = Api(slow.settings, http__timeout=10)
+    api = Api(slow.settings)
     assert api.ask("local", slow.issuer.mint()) == 200
     raw = slow.issuer.mint()
     with serve(api.app, threads=MANY) as url:
@@ -213,7 +214,7 @@ def test_who_dies_while_waiting_to_call_leaves_no_trace(held):
 
 @pytest.mark.promise("GD-20")
 def test_an_issuer_that_hangs_delays_each_caller_by_a_few_timeouts(server):
-    api = Api(server.settings)
+    api = Api(server.settings, http__timeout=TIMEOUT)
     raw = server.issuer.mint()
     assert api.ask("remote", raw) == 200
     server.fail("hang", "introspection")
@@ -243,7 +244,7 @@ def test_each_of_many_gets_the_token_they_asked_about():
 
 @pytest.fixture
 def dead():
-    with HTTPIssuer() as issuer:
+    with HTTPIssuer(algorithm=ALGORITHM) as issuer:
         yield issuer
 
 

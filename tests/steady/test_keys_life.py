@@ -10,7 +10,18 @@ import pytest
 
 from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.testing import generate_key
-from tests.steady.apps import DAY, Api, Distant, Held, build_trusting, in_threads, run_at_once, time_of, wait_until
+from tests.steady.apps import (
+    ALGORITHM,
+    DAY,
+    Api,
+    Distant,
+    Held,
+    build_trusting,
+    in_threads,
+    run_at_once,
+    time_of,
+    wait_until,
+)
 
 HOUR = 3_600
 COOLDOWN = 30
@@ -284,7 +295,7 @@ def test_a_key_withdrawn_in_this_process_while_its_set_is_on_its_way_is_out_at_o
 def test_a_key_that_comes_back_under_its_old_name_with_another_secret(api, issuer, clock, good):
     old = issuer.signing_key
     issuer.withdraw()
-    new = generate_key(kid=old.kid)
+    new = generate_key(ALGORITHM, kid=old.kid)
     issuer.publish(new.jwk)
     clock.shift(HOUR)
     assert api.ask("local", good) == 401

@@ -9,7 +9,7 @@ import pytest
 from pyramid_oauthguard.caching import build_region
 from pyramid_oauthguard.guard.keys import KeySource
 from pyramid_oauthguard.testing import generate_key
-from tests.steady.apps import DAY, Distant
+from tests.steady.apps import ALGORITHM, DAY, Distant
 
 HOUR = 3_600
 COOLDOWN = 30
@@ -26,7 +26,9 @@ def region():
 
 
 def build_source(issuer, region):
-    return KeySource(issuer.fetch_keys, region, algorithms=("RS256",), lifetime=HOUR, cooldown=COOLDOWN, max_stale=DAY)
+    return KeySource(
+        issuer.fetch_keys, region, algorithms=(ALGORITHM,), lifetime=HOUR, cooldown=COOLDOWN, max_stale=DAY
+    )
 
 
 def test_the_same_keys_stay_the_same_object(issuer, region, clock):
@@ -49,12 +51,12 @@ def test_the_same_keys_stay_the_same_object(issuer, region, clock):
 def test_what_one_process_fetched_another_takes(issuer, region, clock):
     one, other = build_source(issuer, region), build_source(issuer, region)
     one.find_current(time.time())
-    assert other.find("RS256", issuer.signing_key.kid)
+    assert other.find(ALGORITHM, issuer.signing_key.kid)
     assert issuer.calls["fetch_keys"] == 1
     issuer.rotate()
     clock.shift(COOLDOWN)
-    one.find("RS256", issuer.signing_key.kid)
-    assert other.find("RS256", issuer.signing_key.kid)
+    one.find(ALGORITHM, issuer.signing_key.kid)
+    assert other.find(ALGORITHM, issuer.signing_key.kid)
     assert issuer.calls["fetch_keys"] == 2
 
 
@@ -86,12 +88,12 @@ ODD_NUMBERS = [None, True, "now", -1, 0, 1e308, -1e308, float("nan"), float("inf
 @pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda value: str(value)[:12])
 @pytest.mark.parametrize("name", ["fetched_at", "tried_at", "life"])
 def test_odd_times_in_a_shared_entry_hurt_nobody(issuer, region, clock, name, number):
-    stranger = generate_key(kid=issuer.signing_key.kid)
+    stranger = generate_key(ALGORITHM, kid=issuer.signing_key.kid)
     now = time.time()
     entry = {"keys": [stranger.jwk], "fetched_at": now - 10 * DAY, "tried_at": now - 10 * DAY, "life": HOUR}
     region.set("jwks", {**entry, name: number})
     source = build_source(issuer, region)
-    assert source.find("RS256", issuer.signing_key.kid)
+    assert source.find(ALGORITHM, issuer.signing_key.kid)
     assert issuer.calls["fetch_keys"] == 1
 
 
@@ -101,10 +103,10 @@ def test_odd_times_in_a_shared_entry_hurt_nobody(issuer, region, clock, name, nu
 )
 def test_odd_keys_in_a_shared_entry_hurt_nobody(issuer, region, clock, keys):
     region.set("jwks", {"keys": keys, "fetched_at": time.time(), "tried_at": 0, "life": HOUR})
-    assert build_source(issuer, region).find("RS256", issuer.signing_key.kid)
+    assert build_source(issuer, region).find(ALGORITHM, issuer.signing_key.kid)
 
 
 @pytest.mark.parametrize("entry", [None, 7, "entry", [], [1], {}, True], ids=str)
 def test_odd_entries_hurt_nobody(issuer, region, clock, entry):
     region.set("jwks", entry)
-    assert build_source(issuer, region).find("RS256", issuer.signing_key.kid)
+    assert build_source(issuer, region).find(ALGORITHM, issuer.signing_key.kid)

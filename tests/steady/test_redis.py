@@ -25,7 +25,7 @@ from pyramid_oauthguard import shared_cache
 from pyramid_oauthguard.caching import build_seal
 from pyramid_oauthguard.testing import MemoryIssuer, generate_key, read_claims
 from tests.issuers import CLIENT, HTTPIssuer
-from tests.steady.apps import Api, build_trusting, time_of
+from tests.steady.apps import ALGORITHM, Api, build_trusting, time_of
 from tests.steady.redis_server import RedisServer, run_redis
 from tests.steady.worker import run_workers
 
@@ -284,7 +284,7 @@ def test_hostile_keys_are_not_taken(server, cache, raw):
     assert build(server, cache, "jwks").ask("local", raw) == 200
     [key] = cache.read_all()
     seal, metadata, _payload = cache.client.get(key).split(b"|", 2)
-    stranger = generate_key(kid=server.issuer.signing_key.kid)
+    stranger = generate_key(ALGORITHM, kid=server.issuer.signing_key.kid)
     now = time.time()
     entry = {"keys": [stranger.jwk], "fetched_at": now, "tried_at": now, "life": 3_600}
     plain = metadata + b"|" + json.dumps(entry).encode()
@@ -371,7 +371,7 @@ def test_redis_dies_and_comes_back(server, own, raw, log):
 @pytest.mark.usefixtures("quick")
 def test_a_revocation_while_redis_is_away_holds_in_this_process(clock, own):
     """Redis comes back and still holds the answer: it was frozen when it should have been deleted."""
-    issuer = MemoryIssuer()
+    issuer = MemoryIssuer(algorithm=ALGORITHM)
     api = build_trusting(issuer, **{**own.settings("introspection"), **TTL})
     raw = issuer.mint()
     assert api.ask("remote", raw) == 200
