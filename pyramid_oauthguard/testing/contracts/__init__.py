@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .store import StoreContract
 from .verifier import VerifierContract
 
-__all__ = ["VerifierContract"]
+__all__ = ["StoreContract", "VerifierContract"]
