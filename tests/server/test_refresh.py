@@ -148,6 +148,18 @@ def test_resource_selects_among_the_audiences_of_the_grant(flow):
     assert flow.server.introspect(wide["access_token"])["aud"] == ["https://api.example", "https://more.example"]
 
 
+@pytest.mark.promise("TK-06")
+def test_an_audience_that_the_server_no_longer_has_is_no_longer_given(build):
+    before = build_flow(build, {"audience": "https://api.example https://more.example"})
+    token = obtain(before)["refresh_token"]
+    after = build_flow(build, {"audience": "https://api.example"})
+    refuse(after, token, before.web, "invalid_target", resource="https://more.example")
+    shrunk = refresh(after, token, before.web)
+    assert after.server.introspect(shrunk["access_token"])["aud"] == "https://api.example"
+    gone = build_flow(build, {"audience": "https://other.example"})
+    refuse(gone, shrunk["refresh_token"], before.web, "invalid_target")
+
+
 @pytest.mark.promise("TK-04")
 def test_unused_it_dies_of_idleness(flow, clock):
     token = obtain(flow)["refresh_token"]

@@ -16,7 +16,7 @@ from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
 from ..adapter import TokenAnswer
 from ..client_authentication import EVERY
-from ..entitlement import narrow_audiences, narrow_scopes
+from ..entitlement import InvalidTargetError, find_audiences, narrow_audiences, narrow_scopes
 from ..random_values import REFRESH_PREFIX, OpaqueValue, derive_opaque
 from ..revocation import revoke_grant
 from ..service import Service
@@ -52,7 +52,8 @@ class RefreshToken(RefreshTokenGrant):
         request.refresh_token = presented = self._find(text)
         client, settings = request.client.record, self.server.service.settings
         request.scopes = narrow_scopes(client, settings, presented.grant.scopes, request.payload.scope)
-        request.audiences = narrow_audiences(presented.grant.audiences, request.parameters.get_all("resource"))
+        resources = request.parameters.get_all("resource")
+        request.audiences = narrow_audiences(self._find_audiences(presented.grant), resources)
 
     def create_token_response(self) -> tuple[int, TokenAnswer, object]:
         service, presented = self.server.service, self.request.refresh_token
@@ -61,6 +62,14 @@ class RefreshToken(RefreshTokenGrant):
         if answer is None:
             raise self._end_stolen(presented.record)
         return 200, answer, self.TOKEN_RESPONSE_HEADER
+
+    def _find_audiences(self, grant: Grant) -> tuple[str, ...]:
+        """Of what was granted, what the client may still have tokens for."""
+        allowed = find_audiences(self.request.client.record, self.server.service.settings)
+        left = tuple(audience for audience in grant.audiences if audience in allowed)
+        if not left:
+            raise InvalidTargetError("The client may no longer have tokens for what it was granted.")
+        return left
 
     def _find(self, text: str) -> _Presented:
         """The token, which another client's or a dead one is not; one that was used may be shielded yet."""
