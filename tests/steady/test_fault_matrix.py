@@ -132,7 +132,7 @@ def test_a_slow_issuer_is_only_slow(cell, state, kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("state", ["cold", "expired"])
 @pytest.mark.parametrize("endpoint", ONE_DOWN)
-@pytest.mark.parametrize("fault", ["hang", "broken", "empty", "other issuer"])
+@pytest.mark.parametrize("fault", ["reset", "broken", "empty", "other issuer"])
 def test_one_endpoint_fails(cell, fault, endpoint, state, kind):
     cell.enter()
     cell.server.fail(fault, endpoint)
