@@ -310,6 +310,55 @@ def test_view_execution_permitted_during_an_outage_is_false(issuer):
         assert ask(app, "/ask", raw).json == {"before": "local", "permitted": False, "after": "local"}
 
 
+@pytest.fixture
+def narrowed(issuer):
+    """A token that says more of itself than its issuer now says of it."""
+    raw = issuer.mint(scope="read", sub="ada")
+    issuer.answer(raw, {"active": True, "scope": "other", "sub": "ada"})
+    return raw
+
+
+@pytest.mark.promise("GD-16")
+@pytest.mark.parametrize("options", [{}, {"token_require": "other"}, {"is_authenticated": True}])
+def test_a_permission_of_a_remote_view_is_decided_by_what_the_issuer_says_now(issuer, narrowed, options):
+    def configure(config):
+        add(config, "/local", token_check="local", permission="read")
+        add(config, "/remote", token_check="remote", permission="read", **options)
+
+    app = build_app(configure, issuer)
+    assert find_status(app, "/local", narrowed) == 200
+    assert find_status(app, "/remote", narrowed) == 403
+
+
+def test_within_a_remote_view_another_views_permission_is_decided_remotely_too(issuer, narrowed):
+    def views(config):
+        config.add_view(tell, name="other", context=Root, renderer="json", token_check="local", permission="read")
+
+    said = {"before": "remote", "permitted": False, "after": "remote"}
+    assert ask(build_asking(issuer, views, token_check="remote"), "/ask", narrowed).json == said
+    said = {"before": "local", "permitted": True, "after": "local"}
+    assert ask(build_asking(issuer, views, token_check="local"), "/ask", narrowed).json == said
+
+
+@pytest.mark.promise("GD-20")
+def test_an_outage_is_503_in_a_view_that_is_rendered_without_permissions_as_well(issuer):
+    """Also where the application's own forbidden view would say something else."""
+
+    def configure(config):
+        config.add_view(tell, name="remote", context=Root, renderer="json", token_check="remote")
+        config.add_view(
+            lambda context, request: render_view_to_response(context, request, "remote", secure=False),
+            name="open",
+            context=Root,
+        )
+        config.add_forbidden_view(lambda error, request: Response("sign in", status=401))
+
+    app = build_app(configure, issuer)
+    assert find_status(app, "/open") == 401
+    with issuer.outage():
+        assert find_status(app, "/open", issuer.mint()) == 503
+
+
 # ── one request within another ───────────────────────────────────────────────────────────────────────────────────
 
 
