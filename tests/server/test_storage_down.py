@@ -53,3 +53,20 @@ def test_a_database_that_can_not_be_opened_stops_start_up_naming_the_key(tmp_pat
     config.include("pyramid_oauthguard.server")
     with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.server\.sqlalchemy\.url: can't be opened"):
         config.commit()
+
+
+@pytest.mark.promise("RV-04")
+def test_a_sqlite_file_that_another_program_keeps_locked_is_503(build, monkeypatch):
+    monkeypatch.setattr("pyramid_oauthguard.server.store.sqlalchemy.engine._BUSY_SECONDS", 0.1)
+    server = build()
+    token = server.token()
+    holder = sqlite3.connect(server.file, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    assert server.revoke(token).status_int == 503
+    answer = server.app.post(
+        "/oauth/token", {"grant_type": "client_credentials"}, headers=server.basic(server.program), status=503
+    )
+    assert answer.headers["Retry-After"]
+    holder.rollback()
+    holder.close()
+    assert server.revoke(token).status_int == 200

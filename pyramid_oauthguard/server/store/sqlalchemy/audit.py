@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 
 from sqlalchemy import insert, select
 
@@ -13,13 +13,15 @@ from .rows import Rows
 __all__ = ["AuditQueries"]
 
 _COLUMNS = [column for column in audit.c if column.name != "audit_id"]
+_ADD = insert(audit)
+_NAMES = tuple(field.name for field in fields(AuditEntry))
 
 
 class AuditQueries(Rows):
     """See :class:`~pyramid_oauthguard.server.store.contract.AuditRows`."""
 
     def add_audit(self, entry: AuditEntry) -> None:
-        self._connection.execute(insert(audit).values(asdict(entry)))
+        self._connection.execute(_ADD, {name: getattr(entry, name) for name in _NAMES})
 
     def list_audit(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 
@@ -15,6 +15,14 @@ from .rows import Rows, as_text, as_words
 
 __all__ = ["ClientQueries"]
 
+# Built once: building a query costs more than running it.
+_CLIENT = (
+    select(clients, *(column.label(f"secret_{column.name}") for column in client_secrets.c))
+    .select_from(clients.outerjoin(client_secrets))
+    .where(clients.c.client_id == bindparam("wanted"))
+    .order_by(client_secrets.c.created_at)
+)
+
 
 class ClientQueries(Rows):
     """See :class:`~pyramid_oauthguard.server.store.contract.ClientRows`."""
@@ -22,14 +30,7 @@ class ClientQueries(Rows):
     def find_client(self, client_id: str) -> Client | None:
         if not client_id.isascii() or not client_id.isprintable():
             return None  # no registered id looks so, and drivers raise on NUL and lone surrogates
-        secret = [column.label(f"secret_{column.name}") for column in client_secrets.c]
-        query = (
-            select(clients, *secret)
-            .select_from(clients.outerjoin(client_secrets))
-            .where(clients.c.client_id == client_id)
-            .order_by(client_secrets.c.created_at)
-        )
-        rows = self._connection.execute(query).mappings().all()
+        rows = self._connection.execute(_CLIENT, {"wanted": client_id}).mappings().all()
         return _build_client(rows[0], (_build_secret(row) for row in rows if row["secret_secret_id"])) if rows else None
 
     def list_clients(self) -> tuple[Client, ...]:

@@ -67,7 +67,7 @@ def _build_sqlite(url: URL) -> Engine:
 def _set_up_connection(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # sqlite3 must not begin transactions by itself: see _begin
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
     cursor.execute("PRAGMA journal_mode = WAL")  # readers don't wait for the writer
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
@@ -76,4 +76,6 @@ def _set_up_connection(connection: Any, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     """A unit that will write takes the lock first: one that read and then wants to write can't wait, only fail."""
     writing = connection.get_execution_options().get(WRITING)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    # Past SQLAlchemy, for which this is a statement like any other: it would take longer than most that follow.
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN IMMEDIATE" if writing else "BEGIN")

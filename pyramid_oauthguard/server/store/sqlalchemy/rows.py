@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -35,5 +36,5 @@ def storage_errors() -> Iterator[None]:
     """Turn what SQLAlchemy raises into an UnavailableError; its text may hold parameters, so it is not repeated."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:  # the latter at BEGIN, see engine
         raise UnavailableError("storage", type(error).__name__, retry_after=5) from error

@@ -62,7 +62,10 @@ class SQLAlchemyStore:
         self._writer = engine.execution_options(**{WRITING: True})
         # A database in memory is one connection, which one unit may use at a time.
         shared = isinstance(engine.pool, StaticPool)
-        self._turn: AbstractContextManager[Any] = threading.RLock() if shared else nullcontext()
+        lock = threading.RLock()
+        self._turn: AbstractContextManager[Any] = lock if shared else nullcontext()
+        # SQLite has one writer at a time, and who waits for it looks again and again: threads of ours queue here instead.
+        self._write_turn: AbstractContextManager[Any] = lock if engine.dialect.name == "sqlite" else nullcontext()
 
     def create_tables(self) -> None:
         """Make the tables in a database that has none; for SQLite, and for tests. Elsewhere migrations do it."""
@@ -87,7 +90,7 @@ class SQLAlchemyStore:
     @contextmanager
     def writing(self) -> Iterator[Unit]:
         callbacks: list[Callable[[], None]] = []
-        with storage_errors(), self._turn, self._writer.begin() as connection:
+        with storage_errors(), self._write_turn, self._writer.begin() as connection:
             yield SQLAlchemyUnit(connection, callbacks)
         for callback in callbacks:
             callback()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, insert, literal_column, or_, select, update
 
 from ..records import AccessTokenRecord, Grant
 from .models import access_tokens, clients, grants, signing_keys
@@ -21,23 +21,29 @@ def is_revoked(*ends: ColumnElement[Any]) -> ColumnElement[int]:
 
 
 # Built once: building a query costs more than running it.
-_ACCESS_TOKEN = select(
-    access_tokens.c.token_id,
-    access_tokens.c.hash,
-    access_tokens.c.client_id,
-    access_tokens.c.subject,
-    access_tokens.c.scopes,
-    access_tokens.c.audiences,
-    access_tokens.c.issued_at,
-    access_tokens.c.expires_at,
-    access_tokens.c.grant_id,
-    access_tokens.c.key_id,
-    is_revoked(access_tokens.c.revoked_at, clients.c.revoked_at, grants.c.revoked_at, signing_keys.c.revoked_at),
-).select_from(
-    access_tokens.join(clients, access_tokens.c.client_id == clients.c.client_id)
-    .outerjoin(grants, access_tokens.c.grant_id == grants.c.grant_id)
-    .outerjoin(signing_keys, access_tokens.c.key_id == signing_keys.c.kid)
+_ACCESS_TOKEN = (
+    select(
+        access_tokens.c.token_id,
+        access_tokens.c.hash,
+        access_tokens.c.client_id,
+        access_tokens.c.subject,
+        access_tokens.c.scopes,
+        access_tokens.c.audiences,
+        access_tokens.c.issued_at,
+        access_tokens.c.expires_at,
+        access_tokens.c.grant_id,
+        access_tokens.c.key_id,
+        is_revoked(access_tokens.c.revoked_at, clients.c.revoked_at, grants.c.revoked_at, signing_keys.c.revoked_at),
+    )
+    .select_from(
+        access_tokens.join(clients, access_tokens.c.client_id == clients.c.client_id)
+        .outerjoin(grants, access_tokens.c.grant_id == grants.c.grant_id)
+        .outerjoin(signing_keys, access_tokens.c.key_id == signing_keys.c.kid)
+    )
+    .where(access_tokens.c.hash == bindparam("wanted"))
 )
+_ADD_GRANT, _ADD_ACCESS_TOKEN = insert(grants), insert(access_tokens)
+_GRANT = select(grants).where(grants.c.grant_id == bindparam("wanted"))
 
 
 class TokenQueries(Rows):
@@ -45,19 +51,20 @@ class TokenQueries(Rows):
 
     def add_grant(self, grant: Grant) -> None:
         self._connection.execute(
-            insert(grants).values(
-                grant_id=grant.grant_id,
-                client_id=grant.client_id,
-                subject=grant.subject,
-                scopes=as_text(grant.scopes),
-                audiences=as_text(grant.audiences),
-                auth_time=grant.auth_time,
-                created_at=grant.created_at,
-            )
+            _ADD_GRANT,
+            {
+                "grant_id": grant.grant_id,
+                "client_id": grant.client_id,
+                "subject": grant.subject,
+                "scopes": as_text(grant.scopes),
+                "audiences": as_text(grant.audiences),
+                "auth_time": grant.auth_time,
+                "created_at": grant.created_at,
+            },
         )
 
     def find_grant(self, grant_id: str) -> Grant | None:
-        row = self._connection.execute(select(grants).where(grants.c.grant_id == grant_id)).mappings().first()
+        row = self._connection.execute(_GRANT, {"wanted": grant_id}).mappings().first()
         if row is None:
             return None
         return Grant(**{**row, "scopes": as_words(row["scopes"]), "audiences": as_words(row["audiences"])})
@@ -68,22 +75,23 @@ class TokenQueries(Rows):
 
     def add_access_token(self, token: AccessTokenRecord) -> None:
         self._connection.execute(
-            insert(access_tokens).values(
-                token_id=token.token_id,
-                hash=token.hash,
-                client_id=token.client_id,
-                grant_id=token.grant_id,
-                subject=token.subject,
-                scopes=as_text(token.scopes),
-                audiences=as_text(token.audiences),
-                key_id=token.key_id,
-                issued_at=token.issued_at,
-                expires_at=token.expires_at,
-            )
+            _ADD_ACCESS_TOKEN,
+            {
+                "token_id": token.token_id,
+                "hash": token.hash,
+                "client_id": token.client_id,
+                "grant_id": token.grant_id,
+                "subject": token.subject,
+                "scopes": as_text(token.scopes),
+                "audiences": as_text(token.audiences),
+                "key_id": token.key_id,
+                "issued_at": token.issued_at,
+                "expires_at": token.expires_at,
+            },
         )
 
     def find_access_token(self, hashed: bytes) -> AccessTokenRecord | None:
-        row = self._connection.execute(_ACCESS_TOKEN.where(access_tokens.c.hash == hashed)).first()
+        row = self._connection.execute(_ACCESS_TOKEN, {"wanted": hashed}).first()
         if row is None:
             return None
         return AccessTokenRecord(
