@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pyramid_oauthguard.discovery import build_metadata_urls
+from pyramid_oauthguard.server.registration import as_grant
+from tests.server.flows import build_flow
 
 ALGORITHMS = [
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
@@ -92,3 +94,31 @@ def test_the_applications_own_policy_defaults_and_factories_do_not_reach_the_end
     assert server.revoke(token).status_int == 200
     for path in (*PLACES, "/oauth/jwks"):
         assert server.app.get(path).status_int == 200
+
+
+@pytest.mark.parametrize(
+    "grants",
+    [
+        "client_credentials",
+        "authorization_code",
+        "authorization_code refresh_token",
+        "device_code",
+        "client_credentials authorization_code refresh_token device_code",
+    ],
+)
+def test_it_says_exactly_what_is_on_and_what_it_says_is_there(build, grants):
+    server = build_flow(build, {"grants": grants}).server
+    found = server.app.get(PLACES[0]).json
+    assert found["grant_types_supported"] == sorted(map(as_grant, grants.split()))
+    assert ("authorization_endpoint" in found) == ("authorization_code" in grants)
+    assert found["response_types_supported"] == (["code"] if "authorization_code" in grants else [])
+    assert ("code_challenge_methods_supported" in found) == ("authorization_code" in grants)
+    assert ("device_authorization_endpoint" in found) == ("device_code" in grants)
+    for name, value in found.items():
+        if name.endswith(("_endpoint", "_uri")):
+            path = value.removeprefix(found["issuer"])
+            assert server.app.request(path, method="DELETE", expect_errors=True).status_int == 405, name
+    off = {"authorization_code": "/oauth/authorize", "device_code": "/oauth/device_authorization"}
+    for grant, path in off.items():
+        if grant not in grants:
+            server.app.post(path, status=404)
