@@ -85,7 +85,7 @@ def test_inspect_a_foreign_token(terminal: Terminal, foreign: str) -> None:
         ("expired", {"exp": int(time.time()) - 3700}, [], "exp"),
         ("no exp", {"exp": None}, [], "exp"),
         ("exp as text", {"exp": "tomorrow"}, [], "exp"),
-        ("not yet", {"nbf": int(time.time()) + 600}, [], "nbf"),
+        ("not yet", {"nbf": int(time.time()) + 90000}, [], "nbf"),
         ("issued tomorrow", {"iat": int(time.time()) + 90000}, [], "iat"),
         ("other issuer", {"iss": "https://other.example"}, [], "iss"),
         ("other audience", {}, ["--audience", "other"], "aud"),
