@@ -1,4 +1,4 @@
-"""Bodies of requests: read within a limit, as JSON or as a form, and refused with the reason."""
+"""Bodies and queries of requests: read within a limit, as JSON or as a form, and refused with the reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyramid.request import Request
 
 from .money import NumberLiteral
 
-__all__ = ["MAX_BYTES", "read_form", "read_json"]
+__all__ = ["MAX_BYTES", "read_form", "read_json", "read_query"]
 
 MAX_BYTES: Final = 65_536
 _MAX_FIELDS: Final = 20
@@ -56,10 +56,23 @@ def read_form(request: Request) -> dict[str, str]:
     """
     body = _read(request, _FORM)
     try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+        return _parse(body.decode("utf-8"))
     except ValueError:
         raise HTTPBadRequest("The form can't be read.") from None
-    return dict(pairs)
+
+
+def read_query(request: Request) -> dict[str, str]:
+    """The parameters of the query; of one that occurs twice, the last.
+
+    Not ``dict(request.GET)``: that looks through all of them for each of them, seconds for what fits into one address.
+
+    :raises ValueError: more than anybody needs, or not UTF-8.
+    """
+    return _parse(request.query_string)
+
+
+def _parse(text: str) -> dict[str, str]:
+    return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS))
 
 
 def _read(request: Request, media_type: str) -> bytes:

@@ -12,7 +12,7 @@ from pyramid.view import view_config
 from sqlalchemy import select, update
 
 from .. import models
-from ..bodies import read_json
+from ..bodies import read_json, read_query
 from ..money import LIMIT, format_units
 from ..problems import InvalidFields, InvalidParameters, Missing, WrongField
 from ..resources import Customer, Customers
@@ -108,10 +108,9 @@ def _load_body(schema: Schema, request: Request) -> dict[str, Any]:
 
 def _load_query(request: Request) -> dict[str, Any]:
     try:
-        query = dict(request.GET)
-        loaded: dict[str, Any] = Page().load(query)
-    except UnicodeDecodeError as error:
-        raise InvalidParameters((WrongField("query", "is not UTF-8"),)) from error
+        loaded: dict[str, Any] = Page().load(read_query(request))
+    except ValueError as error:
+        raise InvalidParameters((WrongField("query", "is not UTF-8, or has too many parameters"),)) from error
     except ValidationError as error:
         raise InvalidParameters(find_errors(error)) from error
     return loaded
