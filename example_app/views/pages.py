@@ -12,6 +12,9 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 
+from pyramid_oauthguard.server.limits import TooManyRequestsError
+from pyramid_oauthguard.server.service import find_service
+
 from ..bodies import read_form
 from ..users import check_password, find_signed_in, sign_in, sign_out
 
@@ -50,6 +53,11 @@ def answer_sign_in(request: Request) -> dict[str, Any] | Response:
     form = read_form(request)
     if not _check_csrf(request, form):
         return _show_again(request, form, 400, "This page was open for too long. Please try again.")
+    try:
+        find_service(request).limits.hit(request, "sign_in", form.get("name", ""))
+    except TooManyRequestsError as error:
+        request.response.headers["Retry-After"] = str(error.retry_after)
+        return _show_again(request, form, 429, f"Too many attempts. Please wait {error.retry_after} seconds.")
     user = check_password(request.db, form.get("name", ""), form.get("password", ""))
     if user is None:
         return _show_again(request, form, 422, "This name and password do not belong together.")

@@ -35,6 +35,7 @@ def build_settings(folder: Path, **more: str) -> dict[str, str]:
         "oauthguard.server.scopes": "customer_api = Customers\nread:messages = Messages",
         "oauthguard.server.default_scopes": "customer_api",
         "oauthguard.server.sqlalchemy.url": f"sqlite:///{folder}/oauth.sqlite",
+        "oauthguard.server.limits": "off",
         **more,
     }
 

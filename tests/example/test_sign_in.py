@@ -84,6 +84,18 @@ def test_a_wrong_name_or_password_is_told_the_same(browser: App, name: str, pass
     assert "not signed in" in browser.get("/").text
 
 
+def test_whoever_guesses_a_password_is_stopped_for_a_while(tmp_path: Path) -> None:
+    made = main({}, **build_settings(tmp_path, **{"oauthguard.server.limits": "on"}))
+    browser = App(made)
+    assert [submit(browser, password=str(number)).status_int for number in range(11)] == [422] * 10 + [429]
+    answer = submit(browser)
+    assert answer.status_int == 429, "also with the right one"
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert "Too many attempts" in answer.text
+    assert submit(browser, REMOTE_ADDR="192.0.2.9").status_int == 303, "demo, elsewhere, is not kept out"
+    dispose(made)
+
+
 def test_what_was_typed_is_escaped(browser: App) -> None:
     answer = submit(browser, '"><script>alert(1)</script>', "x", next='/x?"><script>')
     assert "<script" not in answer.text
