@@ -10,9 +10,11 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from authlib.oauth2.base import OAuth2Error
+from pyramid.interfaces import ITranslationDirectories
 from pyramid.path import AssetResolver
 from pyramid.response import FileResponse, Response
 
@@ -67,11 +69,28 @@ def render_page(request: Any, template: str, *, status: int = 200, **values: Any
 
 
 def _settle_locale(request: Any) -> None:
-    """Find the language now: a negotiator that looks into the parameters fails where they can't be read."""
+    """Find the language now: a negotiator that looks into the parameters fails where they can't be read.
+
+    Only one that there is. Pyramid opens files by the name, and keeps something for each name for good: strangers, who
+    may say any, could fill the memory.
+    """
+    default = request.registry.settings.get("pyramid.default_locale_name", "en")
     try:
-        _found = request.locale_name
+        wanted = str(request.locale_name)
     except Exception:  # noqa: BLE001  # WebOb raises even warnings at odd charsets, and a page is better than a traceback
-        request.locale_name = request.registry.settings.get("pyramid.default_locale_name", "en")
+        wanted = default
+    languages = _find_languages(request.registry)
+    request.locale_name = next((name for name in (wanted, wanted.partition("_")[0]) if name in languages), default)
+
+
+def _find_languages(registry: Any) -> frozenset[str]:
+    """Those with a catalogue, of whichever domain. Looked up once: catalogues are read at the first use, too."""
+    found: frozenset[str] | None = registry.__dict__.get("oauthguard_languages")
+    if found is None:
+        folders = registry.queryUtility(ITranslationDirectories, default=())
+        catalogues = (path for folder in folders for path in Path(folder).glob("*/LC_MESSAGES"))
+        found = registry.oauthguard_languages = frozenset(path.parent.name for path in catalogues)
+    return found
 
 
 def _send_style(request: Any) -> Any:
