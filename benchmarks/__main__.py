@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: every question, its table, results/*.json and the plots of the documentation."""
+"""``python -m benchmarks``: every question, its table, results/*.json and what the documentation shows of them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import time
 from typing import Final
 
 from .harness.measure import Options
+from .harness.publish import publish
 from .harness.report import describe_machine, render, write
 
-#: In the order of their answers in docs/benchmarks.md; with what they answer in a quick run.
+#: In the order in which the documentation answers them.
 QUESTIONS: Final = (
     "warm",
     "cold",
@@ -23,7 +24,10 @@ QUESTIONS: Final = (
     "memory",
     "outage",
     "soak",
+    "introspecting",
+    "issuing",
 )
+#: Those that a quick run answers.
 QUICK: Final = ("warm", "cold")
 
 
@@ -53,6 +57,7 @@ def main() -> None:
         print(render(table), f"\n({time.monotonic() - begun:.0f} s)", flush=True)
         if options.peers:
             write(name, table, machine)
+            publish(QUESTIONS)
 
 
 if __name__ == "__main__":

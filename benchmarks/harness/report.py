@@ -56,6 +56,14 @@ class Row:
         bound = self.at_most if self.at_most is not None else self.at_least
         return "" if bound is None else f"{'<=' if self.at_most is not None else '>='} {bound:g}"
 
+    @property
+    def figure(self) -> str:
+        return f"{self.value:,.3f}" if self.unit == "x" else f"{self.value:,.10g} {self.unit}".rstrip()
+
+    @property
+    def quartiles(self) -> str:
+        return "" if self.spread is None else f"{self.spread[0]:.3f}-{self.spread[1]:.3f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -83,10 +91,7 @@ def describe_machine() -> str:
 def render(table: Table) -> str:
     """The table as text."""
     cells = [("", "median", "reach", "", "quartiles", "")]
-    for row in table.rows:
-        value = f"{row.value:,.3f}" if row.unit == "x" else f"{row.value:,.10g} {row.unit}"
-        spread = "" if row.spread is None else f"{row.spread[0]:.3f}-{row.spread[1]:.3f}"
-        cells.append((row.what, value, row.reach, row.verdict, spread, row.note))
+    cells += [(row.what, row.figure, row.reach, row.verdict, row.quartiles, row.note) for row in table.rows]
     widths = [max(len(line[column]) for line in cells) for column in range(6)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     return "\n".join(["", f"== {table.question}", *lines])

@@ -36,6 +36,7 @@ def answer(options: Options) -> Table:
 def _measure(subject: Subject, rounds: int, series: dict[str, list[tuple[float, float]]]) -> Row:
     path, count = subject.paths["local"], int(_TAKES / _STEP) - 1
     ratios, idles, waits = [], [], []
+    steps_taken: dict[int, list[float]] = {}
     with (
         Issuer() as issuer,
         Server(subject, issuer, cooldown=_COOLDOWN) as server,
@@ -54,7 +55,11 @@ def _measure(subject: Subject, rounds: int, series: dict[str, list[tuple[float, 
             idles.append(median(idle))
             waits.append(median(took for _at, took in busy))
             ratios.append(waits[-1] / idles[-1])
-            series.setdefault(subject.name, []).extend((round(at * 1e3, 1), round(took * 1e3, 3)) for at, took in busy)
+            for at, took in busy:
+                steps_taken.setdefault(round(at / _STEP), []).append(took)
         fetched = issuer.calls["keys"] - before
+    series[subject.name] = [
+        (step * _STEP * 1e3, round(median(took) * 1e3, 3)) for step, took in sorted(steps_taken.items())
+    ]
     note = f"{median(waits) * 1e3:.2f} / {median(idles) * 1e3:.2f} ms; {fetched} refetches in {rounds} rounds"
     return Row(subject.name, round(median(ratios), 2), at_most=1.5 if subject is OURS else None, note=note)
