@@ -35,7 +35,10 @@ def open_application(ini: str) -> Iterator[Any]:
         raise
     with environment as found:
         found["request"].headers[HEADER] = f"command/{_find_operator()}/{make_id()}"
-        yield found["registry"]
+        try:
+            yield found["registry"]
+        finally:
+            _close_store(found["registry"])
 
 
 def find_service(registry: Any) -> Service:
@@ -44,6 +47,13 @@ def find_service(registry: Any) -> Service:
     if service is None:
         raise OAuthGuardError("the application doesn't include pyramid_oauthguard.server")
     return service
+
+
+def _close_store(registry: Any) -> None:
+    service = registry.queryUtility(IService)
+    close = getattr(service.store, "close", None) if service is not None else None
+    if close is not None:  # a store of the application's own need not have one
+        close()
 
 
 def _find_operator() -> str:
