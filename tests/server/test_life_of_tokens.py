@@ -246,13 +246,15 @@ class LifeOfTokens(RuleBasedStateMachine):
         data=st.data(),
         scope=st.sampled_from([None, "read"]),
         again=st.sampled_from([None, 0, GRACE - 1, GRACE]),
+        onwards=st.booleans(),
     )
-    def refresh(self, data: st.DataObject, scope: str | None, again: int | None) -> Any:
-        """Refresh, and with ``again`` send the same token once more so many seconds later."""
+    def refresh(self, data: st.DataObject, scope: str | None, again: int | None, onwards: bool) -> Any:
+        """Refresh; with ``again`` send the same token once more so many seconds later, with ``onwards`` use the new one first."""
         token = data.draw(st.sampled_from(self.find(used=False)))
         made = self.send(token, None, scope)
         if again is not None:
             self.clock.shift(again)
+            made += self.send(made[-1], None, None) if onwards and made else []
             made += self.send(token, None, None)
         return multiple(*made)
 
