@@ -58,11 +58,7 @@ def _check(registry: Registry) -> None:
     if settings.policy and not isinstance(registry.queryUtility(ISecurityPolicy), OAuthSecurityPolicy):
         raise describe_foreign_policy()
     if _is_remote(registry, settings) and not _can_introspect(registry, settings):
-        raise SettingError(
-            "oauthguard.introspection.client_id",
-            "is required: a view is checked remotely",
-            "or set oauthguard.introspection.auth_method = none for an endpoint that asks nobody who they are",
-        )
+        raise _describe_missing_client(registry, settings)
     for view in _find_hidden(registry):
         raise SettingError(
             f"{view.__module__}.{view.__name__}",
@@ -76,6 +72,21 @@ def _check(registry: Registry) -> None:
             "has a permission that nobody asks for: it was registered before there was a policy",
             "include pyramid_oauthguard before the first commit",
         )
+
+
+def _describe_missing_client(registry: Registry, settings: GuardSettings) -> SettingError:
+    """What a remote check lacks. In the process of an authorization server it is the issuer's name that is misspelt, most likely."""
+    near = [name for name, _issuer in registry.getUtilitiesFor(IIssuer)]
+    if near:
+        text = f"is {settings.issuer}, and a view is checked remotely; the server in this process is {' '.join(near)}"
+        return SettingError(
+            "oauthguard.issuer", text, "make them equal, byte for byte, or set oauthguard.introspection.client_id"
+        )
+    return SettingError(
+        "oauthguard.introspection.client_id",
+        "is required: a view is checked remotely",
+        "or set oauthguard.introspection.auth_method = none for an endpoint that asks nobody who they are",
+    )
 
 
 def _is_remote(registry: Registry, settings: GuardSettings) -> bool:

@@ -108,7 +108,7 @@ class _ViewGuard:
         failure = HTTPServiceUnavailable(
             headers=[(k, v) for k, v in rendered.headerlist if not k.startswith("Content")]
         )
-        failure.content_type, failure.charset = rendered.content_type, "utf-8"
+        failure.content_type, failure.charset = rendered.content_type, None  # JSON has none (RFC 8259 section 11)
         failure.body = rendered.body
         return failure
 
