@@ -11,7 +11,7 @@ from pyramid.response import Response
 
 from ..errors import InsufficientScope, OAuthGuardError, TokenError, UnavailableError
 
-__all__ = ["Challenger", "mark_response"]
+__all__ = ["Challenger", "find_refusal", "mark_response"]
 
 _VARIES: Final = frozenset({"authorization", "*"})
 _UNAVAILABLE: Final = "The access token can't be checked at the moment. Try again later."
@@ -67,8 +67,13 @@ class Challenger:
 
     def handle_forbidden(self, context: Any, request: Any) -> Response:
         """The forbidden view: a refusal of ours becomes its challenge, any other HTTPForbidden stays what it is."""
-        error = getattr(context.result, "error", None) if isinstance(context, HTTPForbidden) else None
+        error = find_refusal(context)
         return self.render(error) if isinstance(error, OAuthGuardError) else context
+
+
+def find_refusal(forbidden: Any) -> Any:
+    """The guard's reason for an HTTPForbidden; None for one that somebody else raised, in whatever shape."""
+    return getattr(getattr(forbidden, "result", None), "error", None) if isinstance(forbidden, HTTPForbidden) else None
 
 
 def mark_response(_request: Any, response: Any) -> None:

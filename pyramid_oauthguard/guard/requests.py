@@ -31,6 +31,22 @@ class GuardedRequest:
 
     access_token = property(find_access_token)
 
+    @property
+    def invoke_subrequest(self) -> Any:
+        """Pyramid's own. What a view makes with ``Request.blank`` comes from no factory, so it is extended on the way."""
+        invoke = self.__dict__["invoke_subrequest"]
+
+        def invoke_extended(request: Any, use_tweens: bool = False) -> Any:
+            if not isinstance(request, GuardedRequest):
+                extend_request(request)
+            return invoke(request, use_tweens=use_tweens)
+
+        return invoke_extended
+
+    @invoke_subrequest.setter
+    def invoke_subrequest(self, invoke: Any) -> None:  # the router sets it on each request
+        self.__dict__["invoke_subrequest"] = invoke
+
 
 def add_request_attribute(config: Any) -> None:
     """Make ``request.access_token`` known, by one subclass of the application's request class."""
@@ -47,7 +63,7 @@ def add_request_attribute(config: Any) -> None:
 
 
 def extend_request(request: Any) -> None:
-    """A subrequest made with ``Request.blank`` comes from no factory: a guarded view gives it the attribute."""
+    """Give a request that comes from no factory of ours the attribute, such as one that a script hands to the router."""
     request.__class__ = _extend(request.__class__)
 
 

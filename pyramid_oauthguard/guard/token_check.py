@@ -21,7 +21,7 @@ from ..access_token import AccessToken
 from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
 from ..interfaces import ITokenRequirement
 from .authentication import RESULT
-from .challenge import mark_response
+from .challenge import find_refusal, mark_response
 from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
 from .requirements import Requirement
@@ -89,7 +89,7 @@ class _ViewGuard:
 
     def translate(self, forbidden: HTTPForbidden) -> Response:
         """What ``secured_view`` raised: an outage is not the caller's fault, whatever the forbidden view is."""
-        error = getattr(forbidden.result, "error", None)
+        error = find_refusal(forbidden)
         if self.exception_only and isinstance(error, OAuthGuardError):
             return self._guard.challenger.render(error)
         if isinstance(error, UnavailableError):

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from pyramid.authorization import Allow
-from pyramid.httpexceptions import HTTPConflict, HTTPFound, HTTPMovedPermanently, HTTPNotFound
+from pyramid.httpexceptions import HTTPConflict, HTTPForbidden, HTTPFound, HTTPMovedPermanently, HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
@@ -411,8 +411,6 @@ def test_an_applications_own_forbidden_view_may_call_the_guards(issuer):
 
 
 def test_a_forbidden_that_is_not_the_guards_stays_what_it_is(issuer):
-    from pyramid.httpexceptions import HTTPForbidden
-
     def view(request):
         raise HTTPForbidden("closed on Sundays")
 
@@ -421,6 +419,24 @@ def test_a_forbidden_that_is_not_the_guards_stays_what_it_is(issuer):
     assert response.status_int == 403
     assert "closed on Sundays" in response.text
     assert "WWW-Authenticate" not in response.headers
+
+
+@pytest.mark.parametrize("path", ["/closed", "/guarded"])
+def test_a_forbidden_of_an_odd_shape_stays_what_it_is(issuer, path):
+    class Odd(HTTPForbidden):
+        def __init__(self):
+            Response.__init__(self, "odd", status=403)
+            Exception.__init__(self, "odd")
+
+    def view(request):
+        raise Odd
+
+    def configure(config):
+        add(config, "/closed", view, renderer=None)
+        add(config, "/guarded", view, renderer=None, token_check="local")
+
+    response = ask(build_app(configure, issuer), path, issuer.mint())
+    assert (response.status_int, response.text) == (403, "odd")
 
 
 class Oops(Exception):

@@ -395,6 +395,22 @@ def test_a_subrequest_does_not_inherit_the_token(issuer):
     assert ask(app, "/nest?path=/local", issuer.mint()).json["inner"] == 401
 
 
+@pytest.mark.parametrize("use_tweens", [True, False])
+def test_an_open_view_knows_its_caller_in_a_subrequest_too(issuer, use_tweens):
+    """`Request.blank` is how Pyramid's documentation makes subrequests; it goes past the request factory."""
+    app = build_nesting(issuer, use_tweens=use_tweens, pass_token=True)
+    assert '"subject": "ada"' in ask(app, "/nest?path=/open", issuer.mint(sub="ada")).json["text"]
+    app = build_nesting(issuer, use_tweens=use_tweens, pass_token=False)
+    assert '"subject": null' in ask(app, "/nest?path=/open", issuer.mint(sub="ada")).json["text"]
+
+
+def test_a_request_that_a_script_hands_to_the_router_is_guarded(issuer, revoked):
+    app = build_app(add_both, issuer).app
+    for raw, expected in (revoked, 401), (issuer.mint(scope="read"), 200):
+        request = Request.blank("/remote-permitted", headers=bearer(raw))
+        assert app.invoke_subrequest(request, use_tweens=True).status_int == expected
+
+
 def test_a_refused_subrequest_without_tweens_refuses_the_whole(issuer, revoked):
     app = build_nesting(issuer, use_tweens=False, pass_token=True)
     assert find_status(app, "/nest?path=/remote", revoked) == 401
