@@ -12,6 +12,7 @@ from typing import Any
 from zope.interface import Attribute, Interface
 
 __all__ = [
+    "Finding",
     "IIssuer",
     "IIssuerListener",
     "IOAuthStore",

@@ -8,6 +8,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import pytest
 from pyramid.config import Configurator
 from webtest import TestApp as App
 
+from pyramid_oauthguard.guard import settings as guard_settings
+from pyramid_oauthguard.server import settings as server_settings
 from pyramid_oauthguard.testing import trust
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +27,21 @@ README = (ROOT / "README.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 ORDERS = "/orders"
+#: Names that look like settings.
+ROUTES = {
+    f"oauthguard.{name}"
+    for name in [
+        "applications",
+        "authorize",
+        "device",
+        "device_authorization",
+        "introspect",
+        "jwks",
+        "metadata",
+        "revoke",
+        "token",
+    ]
+}
 
 
 def find_blocks(text: str, language: str) -> list[str]:
@@ -165,3 +183,23 @@ def test_every_page_can_be_reached() -> None:
     assert "\n*\n" in index
     for name in ("guard", "server", "command", "testing", "example", "promises"):
         assert f"(docs/{name}.md)" in README
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_of_a_page_is_code(page: Path) -> None:
+    for block in find_blocks(page.read_text("utf-8"), "python"):
+        compile(
+            "def show():\n" + textwrap.indent(block, "    "), page.name, "exec"
+        )  # some are the inside of a function
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_settings_of_a_page_are_settings(page: Path) -> None:
+    """Each key that is spelt out, in an ini's lines or in a sentence."""
+    tables = {"oauthguard.": guard_settings.TABLE, "oauthguard.server.": server_settings.TABLE}
+    known = {prefix + row.name for prefix, table in tables.items() for row in table}
+    known |= {f"{prefix}{row.name}_file" for prefix, table in tables.items() for row in table if row.secret}
+    trees = tuple(key.removesuffix("*") for key in known if key.endswith(".*"))
+    named = set(re.findall(r"(?:^|`)(oauthguard\.[a-z_.]+[a-z])(?=`| =)", page.read_text("utf-8"), re.MULTILINE))
+    named -= ROUTES
+    assert [key for key in sorted(named) if key not in known and not key.startswith(trees)] == []
