@@ -56,7 +56,7 @@ def main() -> None:
         table = importlib.import_module(f".questions.{name}", __package__).answer(options)
         print(render(table), f"\n({time.monotonic() - begun:.0f} s)", flush=True)
         if options.peers:
-            write(name, table, machine)
+            write(name, table, machine=machine, pairs=options.pairs)
             publish(QUESTIONS)
 
 

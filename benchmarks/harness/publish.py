@@ -43,7 +43,7 @@ def publish(names: Iterable[str]) -> None:
     """Write the tables and plots of the results that are there."""
     _DOCS.mkdir(exist_ok=True)
     found = {name: json.loads(_find(name).read_text()) for name in names if _find(name).exists()}
-    machines = dict.fromkeys(f"{each['machine']} ({each['date']})" for each in found.values())
+    machines = dict.fromkeys(f"{each['machine']}; {each['pairs']} pairs ({each['date']})" for each in found.values())
     parts = ["", *(f"- {machine}" for machine in machines), ""]
     for document in found.values():
         parts += [f"## {document['question']}", "", *_tabulate(document["rows"]), ""]

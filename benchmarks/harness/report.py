@@ -97,10 +97,10 @@ def render(table: Table) -> str:
     return "\n".join(["", f"== {table.question}", *lines])
 
 
-def write(name: str, table: Table, machine: str) -> None:
+def write(name: str, table: Table, *, machine: str, pairs: int) -> None:
     """Keep the figures of a whole run."""
     RESULTS.mkdir(exist_ok=True)
-    document = {"machine": machine, "date": datetime.now(UTC).date().isoformat(), **asdict(table)}
+    document = {"machine": machine, "date": datetime.now(UTC).date().isoformat(), "pairs": pairs, **asdict(table)}
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 

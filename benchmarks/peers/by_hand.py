@@ -148,6 +148,13 @@ def measure():
     print(json.dumps(found))
 
 
+def measure_scopes():
+    """Print, as JSON, what a request with the second token costs over one with the first."""
+    application = build(Policy(POLICIES["remembered"]()))
+    few, many = (prepare(application, [token]) for token in OPTIONS.scopes)
+    print(json.dumps(asdict(compare(many, few, Options(pairs=OPTIONS.pairs, seconds=OPTIONS.seconds)))))
+
+
 def flood():
     """Print, as JSON, how the process grows when so many tokens' claims are remembered."""
     page = resource.getpagesize()
@@ -170,4 +177,5 @@ def flood():
 
 if __name__ == "__main__":
     vars(OPTIONS).update(json.loads(sys.argv[1]))
-    (measure if hasattr(OPTIONS, "policies") else flood if hasattr(OPTIONS, "flood") else serve)()
+    wanted = {"policies": measure, "scopes": measure_scopes, "flood": flood}
+    next((run for name, run in wanted.items() if hasattr(OPTIONS, name)), serve)()

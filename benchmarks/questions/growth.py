@@ -16,6 +16,7 @@ from pyramid_oauthguard.testing import MemoryIssuer, generate_key, mint
 
 from ..harness.environments import build_command, describe
 from ..harness.guarded import CLAIMS, build_guarded, build_verifier
+from ..harness.issuer import Issuer
 from ..harness.measure import Comparison, Options, compare
 from ..harness.report import Row, Table
 from ..harness.wsgi import prepare
@@ -52,7 +53,7 @@ def answer(options: Options) -> Table:
     series: Series = {}
     rows = [*_measure_tokens(options, series), *_measure_keys(options, series), *_measure_scopes(options, series)]
     if options.peers:
-        rows += _measure_libraries(options, series)
+        rows += [*_measure_libraries(options), _measure_by_hand(options)]
     return Table("Growth: the larger number / the smallest", rows, series)
 
 
@@ -100,13 +101,12 @@ def _measure_keys(options: Options, series: Series) -> list[Row]:
 
 
 def _measure_scopes(options: Options, series: Series) -> list[Row]:
-    """A warm request, its token with so many scopes; the one that the ACL asks for among them."""
+    """A warm request, its token with so many scopes."""
     issuer = MemoryIssuer()
     application = build_guarded(issuer.settings, issuer)
     base, rows = None, []
     for total in _SCOPES:
-        scope = " ".join(["customer_api", *(f"scope-{number}" for number in range(1, total))])
-        subject = prepare(application, [issuer.mint({**CLAIMS, "scope": scope})])
+        subject = prepare(application, [issuer.mint({**CLAIMS, "scope": _list_scopes(total)})])
         base = base or subject
         found = compare(subject, base, options)
         _note(series, "a warm request, scopes", total, found)
@@ -114,12 +114,29 @@ def _measure_scopes(options: Options, series: Series) -> list[Row]:
     return rows[1:]
 
 
-def _measure_libraries(options: Options, series: Series) -> list[Row]:
+def _measure_libraries(options: Options) -> list[Row]:
     told = {"pairs": options.pairs, "seconds": options.seconds, "keys": _KEYS, "scopes": _SCOPES}
     command = [*build_command("libraries"), "growth", json.dumps(told)]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     versions = describe("libraries")
     return [Row.of(name, Comparison(**each), note=versions) for name, each in found.items()]
+
+
+def _measure_by_hand(options: Options) -> Row:
+    with Issuer() as issuer:
+        scopes = [_list_scopes(total) for total in (_SCOPES[0], _SCOPES[-1])]
+        told = {
+            "issuer": issuer.origin,
+            "audience": issuer.settings["oauthguard.audience"],
+            "jwks_uri": f"{issuer.origin}/jwks",
+            "scopes": [issuer.mint(1, **{**CLAIMS, "scope": scope})[0] for scope in scopes],
+            "pairs": options.pairs,
+            "seconds": options.seconds,
+        }
+        command = [*build_command("by_hand"), json.dumps(told)]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    what = f"a warm request, 1 -> {_SCOPES[-1]:,} scopes: by hand, a verdict in dogpile"
+    return Row.of(what, Comparison(**found), note=describe("by_hand"))
 
 
 def _prepare_verify(issuer: _FixedIssuer, tokens: list[str]) -> Callable[[], Any]:
@@ -139,6 +156,11 @@ def _prepare_refusal(issuer: _FixedIssuer, tokens: list[str]) -> Callable[[], An
         raise AssertionError("an unknown key was let in")
 
     return refuse
+
+
+def _list_scopes(total: int) -> str:
+    """So many, the one that the ACL asks for at their end."""
+    return " ".join([*(f"scope-{number}" for number in range(1, total)), "customer_api"])
 
 
 def _repeat(operation: Callable[[], Any], count: int) -> None:
