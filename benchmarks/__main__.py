@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
+import sys
 import time
 from typing import Final
 
@@ -49,6 +51,7 @@ def main() -> None:
         quick=given.quick,
         peers=given.peers and not given.quick,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers under test end, too
     machine = describe_machine()
     print(machine)
     for name in given.questions or (QUICK if given.quick else QUESTIONS):
