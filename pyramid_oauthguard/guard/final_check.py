@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from pyramid.interfaces import ISecuredView, ISecurityPolicy, IView
+from pyramid.interfaces import IRequestFactory, ISecuredView, ISecurityPolicy, IView
 from pyramid.registry import Registry
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..errors import SettingError
 from ..interfaces import IIssuer, ITokenVerifier
 from .policy import OAuthSecurityPolicy
+from .requests import makes_guarded
 from .settings import SWITCHES, GuardSettings, is_on
 from .state import get_guard
 from .verifiers.remote import RemoteVerifier
@@ -57,6 +58,12 @@ def _check(registry: Registry) -> None:
     settings = get_guard(registry).settings
     if settings.policy and not isinstance(registry.queryUtility(ISecurityPolicy), OAuthSecurityPolicy):
         raise describe_foreign_policy()
+    if not makes_guarded(registry.queryUtility(IRequestFactory)):
+        raise SettingError(
+            "set_request_factory",
+            "came after the guard was committed, and its requests know no access token",
+            "set the request factory before the first commit",
+        )
     if _is_remote(registry, settings) and not _can_introspect(registry, settings):
         raise _describe_missing_client(registry, settings)
     for view in _find_hidden(registry):

@@ -11,7 +11,7 @@ from pyramid.request import Request
 from ..access_token import AccessToken
 from .state import find_guard
 
-__all__ = ["GuardedRequest", "add_request_attribute", "extend_request", "find_access_token"]
+__all__ = ["GuardedRequest", "add_request_attribute", "extend_request", "find_access_token", "makes_guarded"]
 
 #: After the application had its chance to set a request factory.
 _LAST: Final = 1_000
@@ -54,17 +54,41 @@ def add_request_attribute(config: Any) -> None:
 
     def register() -> None:
         factory = registry.queryUtility(IRequestFactory) or Request
-        if isinstance(factory, type):
-            registry.registerUtility(_extend(factory), IRequestFactory)
-        else:
-            config.add_request_method(find_access_token, "access_token", property=True)
+        if not makes_guarded(factory):
+            extended = _extend(factory) if isinstance(factory, type) else _ExtendingFactory(factory)
+            registry.registerUtility(extended, IRequestFactory)
 
     config.action(("oauthguard", "request"), register, order=_LAST)
+
+
+def makes_guarded(factory: Any) -> bool:
+    """Whether the requests of a request factory know their access token."""
+    return isinstance(factory, _ExtendingFactory) or (isinstance(factory, type) and issubclass(factory, GuardedRequest))
 
 
 def extend_request(request: Any) -> None:
     """Give a request that comes from no factory of ours the attribute, such as one that a script hands to the router."""
     request.__class__ = _extend(request.__class__)
+
+
+class _ExtendingFactory:
+    """A request factory that is no class, and what the guard adds to its requests."""
+
+    def __init__(self, factory: Any) -> None:
+        self._factory = factory
+
+    def __call__(self, environ: Any) -> Any:
+        return self._extended(self._factory(environ))
+
+    def blank(self, *args: Any, **kwargs: Any) -> Any:
+        """As scripts and tests make requests."""
+        return self._extended(self._factory.blank(*args, **kwargs))
+
+    @staticmethod
+    def _extended(request: Any) -> Any:
+        if not isinstance(request, GuardedRequest):
+            extend_request(request)
+        return request
 
 
 @functools.lru_cache(maxsize=16)

@@ -316,3 +316,84 @@ def test_a_flood_of_bad_tokens_leaves_no_memory_behind(issuer, kind):
     finally:
         tracemalloc.stop()
     assert grown < 200_000  # 2,000 tokens of about 700 characters would be seven times that
+
+
+# ── request classes of every make ────────────────────────────────────────────────────────────────────────────────
+
+
+class OwnRequest(Request):
+    """An application's own."""
+
+    @property
+    def shouted(self):
+        return self.path.upper()
+
+
+def make_request(environ):
+    return OwnRequest(environ)
+
+
+@pytest.mark.parametrize("factory", [OwnRequest, make_request], ids=["class", "function"])
+@pytest.mark.parametrize("extended", [True, False])
+def test_whatever_makes_the_requests_they_know_their_caller(issuer, factory, extended):
+    def configure(config):
+        config.set_request_factory(factory)
+        if extended:  # which gives every single request a class of its own
+            config.add_request_method(lambda request: "more", "more", property=True)
+        for path, options in ("/open", {}), ("/guarded", {"token_check": "remote"}):
+            add(config, path, show, **options)
+
+    def show(request):
+        assert not extended or request.more == "more"
+        return {"subject": request.access_token and request.access_token.subject, "shouted": request.shouted}
+
+    app = build_app(configure, issuer)
+    revoked = issuer.mint(sub="ada")
+    issuer.revoke(revoked)
+    for _again in range(3):
+        assert ask(app, "/open").json == {"subject": None, "shouted": "/OPEN"}
+        assert ask(app, "/open", revoked).json["subject"] == "ada"
+        assert ask(app, "/guarded", issuer.mint(sub="ada")).json == {"subject": "ada", "shouted": "/GUARDED"}
+        assert find_status(app, "/guarded", revoked) == 401
+
+
+def test_a_request_factory_that_is_set_after_the_guard_is_used(issuer):
+    config = Configurator(settings=issuer.settings, request_factory=OwnRequest)
+    config.include("pyramid_oauthguard")
+    config.commit()
+    add(config, "/open", lambda request: {"shouted": request.shouted, "caller": request.access_token})
+    app = config.make_wsgi_app()
+    trust(app, issuer)
+    assert Request.blank("/open").get_response(app).json == {"shouted": "/OPEN", "caller": None}
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_a_request_factory_that_comes_too_late_stops_start_up(issuer, autocommit):
+    """Its requests would not know their token, and each view that asks for it would break."""
+
+    def configure():
+        config = Configurator(settings=issuer.settings, autocommit=autocommit)
+        config.include("pyramid_oauthguard")
+        if not autocommit:
+            config.commit()
+        config.set_request_factory(OwnRequest)
+        config.make_wsgi_app()
+
+    assert find_setting_error(configure).key == "set_request_factory"
+
+
+def test_scripts_get_requests_that_know_their_caller(issuer):
+    from pyramid.scripting import prepare
+
+    class Factory:
+        def __call__(self, environ):
+            return OwnRequest(environ)
+
+        def blank(self, path):
+            return OwnRequest.blank(path)
+
+    for factory in OwnRequest, Factory():
+        app = build_app(lambda config, factory=factory: config.set_request_factory(factory), issuer).app
+        with prepare(registry=app.registry) as made:
+            assert made["request"].access_token is None
+            assert made["request"].shouted == "/"
