@@ -19,7 +19,7 @@ from webob import Request, Response
 from pyramid_oauthguard import SettingError
 from pyramid_oauthguard.guard import explanation
 from pyramid_oauthguard.testing import MemoryIssuer
-from tests.guard.commanded import ISSUERS, ROOT, run_check, run_command, run_explain, write_ini
+from tests.guard.commanded import ISSUERS, ROOT, main, run_check, run_command, run_explain, write_ini
 from tests.guard.serving import serve
 from tests.issuers import HTTPIssuer
 
@@ -174,6 +174,16 @@ def test_the_status_tells_what_to_change_from_what_to_wait_for(
     result = run_check(write_ini(tmp_path, server.settings, "remote"), "--format", "json")
     assert [each["subject"] for each in read_findings(result) if each["level"] == "error"] == [subject]
     assert result.exit_code == status
+
+
+def test_what_a_cache_still_holds_is_not_what_the_issuer_says(server: HTTPIssuer, tmp_path: Path) -> None:
+    cache = {"backend": "dogpile.cache.dbm", "arguments.filename": str(tmp_path / "metadata")}
+    ini = write_ini(tmp_path, {**server.settings, **{f"oauthguard.cache.metadata.{key}": cache[key] for key in cache}})
+    raw = server.issuer.mint()
+    assert run_explain(ini, raw).exit_code == 0
+    server.fail("broken", "metadata")
+    assert run_explain(ini, raw).exit_code == 0  # that is what the cache is for
+    assert run_check(ini).exit_code == 6
 
 
 def test_wrong_credentials_are_named_and_not_repeated(server: HTTPIssuer, tmp_path: Path) -> None:
@@ -412,6 +422,13 @@ def test_an_application_without_a_guard(tmp_path: Path) -> None:
     ini = write_ini(tmp_path, {"guarded": "false"}, "plain")
     assert "its application has nothing to check" in str(run_check(ini).exception)
     assert "oauthguard: is not configured" in str(run_explain(ini, "a.b.c").exception)
+
+
+def test_another_application_in_this_process_is_not_taken_for_it(issuer: MemoryIssuer, tmp_path: Path) -> None:
+    other = main({}, views="local", **issuer.settings)
+    (tmp_path / "application.ini").write_text("[app:main]\nuse = call:builtins:dict\n")
+    assert "holds no Pyramid application" in str(run_check(tmp_path / "application.ini").exception)
+    assert other.registry is not None  # it lived until here
 
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
