@@ -14,10 +14,12 @@ from dogpile.cache.api import NO_VALUE, CacheBackend, CantDeserializeException
 from .bounded import BoundedMap
 from .shared_cache import SteadyBackend, build_arguments, check_backend
 
-__all__ = ["BoundedBackend", "build_key_mangler", "build_region", "build_seal", "read_number"]
+__all__ = ["SKEW", "BoundedBackend", "build_key_mangler", "build_region", "build_seal", "read_number"]
 
 BOUNDED: Final = "pyramid_oauthguard.bounded"
 _MAX_NUMBER: Final = 2.0**53
+#: Seconds by which another host's clock, or ours of a while ago, may be ahead.
+SKEW: Final = 5.0
 _IN_PROCESS: Final = frozenset({BOUNDED, "dogpile.cache.memory", "dogpile.cache.null"})
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote_plus
 from dogpile.cache import CacheRegion
 from zope.interface import implementer
 
+from ..caching import SKEW, read_number
 from ..discovery import IssuerMetadata, fetch_metadata
 from ..errors import UnavailableError
 from ..fetch import Answer, Fetcher
@@ -45,15 +46,17 @@ class HTTPIssuer:
 
     def fetch_metadata(self) -> IssuerMetadata:
         """The issuer's metadata, cached. :raises UnavailableError: it can't be had."""
-        found = self._metadata
-        if found is not None and time.time() < self._fresh_until:
+        found, failure = self._metadata, self._failure
+        if found is not None and self._is_fresh(time.time()):
             return found
-        with self._lock:
+        # Down when it was last asked and just being asked again: one thread waits for that, not all of them.
+        if not self._lock.acquire(blocking=failure is None):
+            return self._go_on(failure)
+        try:
             now = time.time()
-            if self._metadata is None or now >= self._fresh_until:
-                self._refresh(now)
-            assert self._metadata is not None  # noqa: S101  # _refresh raises where it leaves none
-            return self._metadata
+            return self._metadata if self._metadata is not None and self._is_fresh(now) else self._refresh(now)
+        finally:
+            self._lock.release()
 
     def fetch_keys(self) -> KeyDocument:
         """The issuer's key set. :raises UnavailableError: it can't be had."""
@@ -105,50 +108,57 @@ class HTTPIssuer:
             raise
         return url
 
-    def _refresh(self, now: float) -> None:
-        if self._failure is not None and now - self._failed_at < self._settings.keys_cooldown:
-            self._go_on(self._failure)
-            return
-        kept = self._region.get(_ENTRY, ignore_expiration=True)
-        if self._adopt(kept, now):
-            return
+    def _is_fresh(self, now: float) -> bool:
+        return self._fetched_at - SKEW <= now < self._fresh_until  # and not from before the clock was set back
+
+    def _refresh(self, now: float) -> IssuerMetadata:
+        if self._failure is not None and -SKEW < now - self._failed_at < self._settings.keys_cooldown:
+            return self._go_on(self._failure)
+        kept = self._adopt(now)
+        if kept is not None:
+            return kept
         try:
             metadata = fetch_metadata(self._fetcher, self.identifier, self._settings.metadata_url)
         except UnavailableError as error:
             logger.warning("the issuer's metadata can't be fetched: %s", error)
-            self._failure, self._failed_at = error, now
-            self._go_on(error)
-            return
+            self._failure, self._failed_at = error.with_traceback(None), now
+            found = self._go_on(error)
+            self._fetched_at = min(self._fetched_at, now)
+            self._fresh_until = now + self._settings.keys_cooldown
+            return found
         entry = {"document": dict(metadata.document), "url": metadata.url, "fetched_at": now}
         self._region.set(_ENTRY, entry)
-        self._take(metadata, now)
+        return self._take(metadata, now)
 
-    def _go_on(self, failure: UnavailableError) -> None:
+    def _go_on(self, failure: UnavailableError | None) -> IssuerMetadata:
         """What the issuer last said holds while it says nothing, but not once another one answers in its place."""
-        if self._metadata is None or failure.reason == "other_issuer":
+        found = self._metadata
+        if failure is None or found is None or failure.reason == "other_issuer":
             # A new one each time: raised again and again, one would grow by a traceback each time.
+            failure = failure or UnavailableError("no_metadata")
             raise UnavailableError(failure.reason, failure.detail, retry_after=failure.retry_after)
-        self._fresh_until = self._failed_at + self._settings.keys_cooldown
+        return found
 
-    def _adopt(self, kept: Any, now: float) -> bool:
+    def _adopt(self, now: float) -> IssuerMetadata | None:
         """Another process's copy from a shared cache, judged as if it came from the issuer."""
+        kept = self._region.get(_ENTRY, ignore_expiration=True)
         if not isinstance(kept, dict):
-            return False
-        document, url, fetched_at = kept.get("document"), kept.get("url"), kept.get("fetched_at")
-        if not isinstance(document, dict) or not isinstance(url, str) or not isinstance(fetched_at, (int, float)):
-            return False
-        if document.get("issuer") != self.identifier or not fetched_at <= now < fetched_at + self._lifetime:
-            return False
-        if fetched_at + self._lifetime <= self._fresh_until:
-            return False
-        self._take(IssuerMetadata(self.identifier, document, url), fetched_at)
-        return True
+            return None
+        document, url, fetched_at = kept.get("document"), kept.get("url"), read_number(kept.get("fetched_at"))
+        if not isinstance(document, dict) or not isinstance(url, str) or fetched_at is None:
+            return None
+        if document.get("issuer") != self.identifier or not self._fetched_at < fetched_at <= now + SKEW:
+            return None
+        if now >= fetched_at + self._lifetime:
+            return None
+        return self._take(IssuerMetadata(self.identifier, document, url), min(fetched_at, now))
 
-    def _take(self, metadata: IssuerMetadata, fetched_at: float) -> None:
+    def _take(self, metadata: IssuerMetadata, fetched_at: float) -> IssuerMetadata:
         self._metadata = metadata
         self._failure = None
         self._fetched_at = fetched_at
         self._fresh_until = fetched_at + self._lifetime
+        return metadata
 
     def _forget_metadata(self) -> None:
         with self._lock:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dogpile.cache import CacheRegion
 
-from ..caching import read_number
+from ..caching import SKEW, read_number
 from ..errors import InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
 from .keyset import Candidates, KeySet, build_key_set
@@ -25,8 +25,6 @@ _REFRESH_AT: Final = 0.8
 #: For how many seconds after a fetch began tokens with an unknown key wait for it. Counted from there, not from when
 #: they came: who sends one after the other must not keep all threads waiting as long as an issuer hangs.
 _PATIENCE: Final = 1.0
-#: Seconds by which another host's clock may be ahead.
-_SKEW: Final = 5.0
 
 
 class KeySource:
@@ -76,7 +74,7 @@ class KeySource:
         :raises UnavailableError: there is none and the issuer can't be asked.
         """
         keys = self.keys
-        if keys is not None and now < self._fresh_until:
+        if keys is not None and self._is_fresh(now):
             if now >= self.calm_until:
                 self._renew_in_background(now)
             return keys
@@ -109,6 +107,12 @@ class KeySource:
             self._failure = None
             self.keys = None
 
+    def _is_fresh(self, now: float) -> bool:
+        return self._fetched_at - SKEW <= now < self._fresh_until  # and not from before the clock was set back
+
+    def _is_cooling(self, now: float) -> bool:
+        return -SKEW <= now - self._tried_at < self._cooldown
+
     def _find_expired(self) -> KeySet:
         """Nobody may use a set past its life without having asked, lest a withdrawn key lives on."""
         # Down when it was last asked and just being asked again: one thread waits for that, not all of them.
@@ -116,7 +120,7 @@ class KeySource:
             return self._require(time.time())
         try:
             now = time.time()
-            if self.keys is None or now >= self._fresh_until:
+            if self.keys is None or not self._is_fresh(now):
                 self._refresh(now)
             return self._require(now)
         finally:
@@ -129,7 +133,7 @@ class KeySource:
             raise UnavailableError("keys_being_fetched", retry_after=1)
         try:
             now = time.time()
-            if self.keys is seen and now - self._tried_at >= self._cooldown:
+            if self.keys is seen and not self._is_cooling(now):
                 self._refresh(now)
             if self._failure is not None:
                 raise self._repeat(self._failure)  # nobody can say whether the issuer has such a key
@@ -138,7 +142,7 @@ class KeySource:
             self._lock.release()
 
     def _renew_in_background(self, now: float) -> None:
-        if now - self._tried_at < self._cooldown or not self._lock.acquire(blocking=False):
+        if self._is_cooling(now) or not self._lock.acquire(blocking=False):
             return
         under_way, self._renewing = self._renewing, True
         self._lock.release()
@@ -161,9 +165,11 @@ class KeySource:
     def _refresh(self, now: float) -> None:
         """Adopt another process's newer set, or fetch one, unless an attempt is cooling down. Holds the lock."""
         self._began = time.monotonic()
+        if now < self._fetched_at - SKEW:  # the clock was set back: nobody knows how old the set is
+            self._fetched_at = self._fresh_until = self.calm_until = now
         if self._adopt(now):
             return
-        if now - self._tried_at < self._cooldown:
+        if self._is_cooling(now):
             self._stretch(self._tried_at)  # another process asked in vain a moment ago
             return
         mutex: Any = self._region._mutex(self._mutex_name)  # type: ignore[no-untyped-call]  # dogpile's, across processes
@@ -214,12 +220,12 @@ class KeySource:
         """Take what another process fetched, when it is newer and still fresh; learn when it last tried."""
         entry = self._read_entry()
         tried_at, fetched_at, life = (read_number(entry.get(name)) for name in ("tried_at", "fetched_at", "life"))
-        if tried_at is not None and tried_at <= now + _SKEW:
+        if tried_at is not None and tried_at <= now + SKEW:
             self._tried_at = max(self._tried_at, min(tried_at, now))
         if fetched_at is None or life is None:
             return False
         life = min(life, self._lifetime)
-        if not self._fetched_at < fetched_at <= now + _SKEW or now >= fetched_at + life:
+        if not self._fetched_at < fetched_at <= now + SKEW or now >= fetched_at + life:
             return False
         keys = build_key_set(entry.get("keys"), self._algorithms)
         if not keys:

@@ -183,3 +183,20 @@ def test_the_issuer_withdraws_a_key(cell, state, kind):
     cell.server.issuer.withdraw(withdrawn)
     cell.check(WITHDRAWN.get((state, kind), 401))
     cell.check_calls()
+
+
+@pytest.mark.promise("GD-20")
+@pytest.mark.parametrize("fault", ["reset", "broken"])
+def test_a_clock_that_is_set_right_ends_no_outage_of_metadata_later(server, clock, fault):
+    api = Api(server.settings)
+    raw = server.issuer.mint_opaque(exp=time.time() + 90 * DAY)
+    clock.shift(30 * DAY)
+    server.fail(fault, "metadata")
+    assert api.ask("remote", raw) == 503
+    clock.shift(-30 * DAY)
+    server.heal()
+    assert api.ask("remote", raw) == 200
+    server.fail(fault, "metadata")
+    clock.shift(2 * DAY)
+    assert api.ask("remote", raw) == 200
+    assert server.calls["metadata"] <= 8 + 2

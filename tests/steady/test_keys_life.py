@@ -302,6 +302,40 @@ def test_a_key_that_comes_back_under_its_old_name_with_another_secret(api, issue
     assert api.ask("local", issuer.mint(key=new)) == 200
 
 
+@pytest.mark.promise("GD-21")
+@pytest.mark.parametrize("ahead", [60, HOUR, 30 * DAY])
+def test_a_clock_that_is_set_right_brings_no_key_back(api, issuer, clock, ahead):
+    """Everything fetched while it was ahead looks fresh for long, and every attempt as if it lay in the future."""
+    clock.shift(ahead)
+    old = issuer.mint(exp=time.time() + 40 * DAY, iat=time.time() - ahead)
+    assert api.ask("local", old) == 200
+    clock.shift(-ahead)
+    withdrawn = issuer.signing_key
+    issuer.rotate()
+    issuer.withdraw(withdrawn.kid)
+    assert api.ask("local", mint(issuer)) == 200
+    assert api.ask("local", old) == 401
+
+
+def test_a_clock_that_is_set_right_ends_no_outage_later(api, issuer, clock):
+    clock.shift(30 * DAY)
+    issuer.go_down()
+    assert api.ask("local", mint(issuer)) == 503
+    clock.shift(-30 * DAY)
+    issuer.come_back()
+    assert api.ask("local", mint(issuer)) == 200
+
+
+@pytest.mark.promise("GD-20")
+def test_a_clock_that_is_set_right_during_an_outage_leaves_the_last_good_set(api, issuer, clock):
+    clock.shift(30 * DAY)
+    assert api.ask("local", mint(issuer)) == 200
+    clock.shift(-30 * DAY)
+    issuer.go_down()
+    assert api.ask_all("local", [mint(issuer) for _ in range(3)]) == {200: 3}
+    assert issuer.calls["fetch_keys"] == 2
+
+
 @pytest.mark.parametrize(
     ("max_age", "fetched_again_at"),
     [(None, HOUR), (600, 600), (0, COOLDOWN), (1, COOLDOWN), (10 * DAY, HOUR), (999_999_999, HOUR)],

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 
 import pytest
+from pyramid.exceptions import ConfigurationExecutionError
 
+from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.caching import build_region
+from pyramid_oauthguard.guard.assembly import build_http_issuer
 from pyramid_oauthguard.guard.keys import KeySource
+from pyramid_oauthguard.guard.settings import parse_settings
 from pyramid_oauthguard.testing import generate_key
-from tests.steady.apps import ALGORITHM, DAY, Distant
+from tests.steady.apps import ALGORITHM, DAY, Distant, build_trusting
 
 HOUR = 3_600
 COOLDOWN = 30
@@ -110,3 +114,60 @@ def test_odd_keys_in_a_shared_entry_hurt_nobody(issuer, region, clock, keys):
 def test_odd_entries_hurt_nobody(issuer, region, clock, entry):
     region.set("jwks", entry)
     assert build_source(issuer, region).find(ALGORITHM, issuer.signing_key.kid)
+
+
+@pytest.mark.promise("GD-25")
+@pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda value: str(value)[:12])
+def test_odd_times_in_shared_metadata_hurt_nobody(server, clock, number):
+    settings = parse_settings(server.settings)
+    region = build_region("metadata", {}, expiration_time=DAY, secret="shared")
+    entry = {"document": dict(server.issuer.metadata), "url": server.origin, "fetched_at": number}
+    region.set("metadata", entry)
+    assert build_http_issuer(settings, region).fetch_keys().keys
+    assert server.calls["metadata"] == 1
+
+
+@pytest.mark.promise("GD-24", "GD-25")
+@pytest.mark.parametrize(
+    "document", [{}, [], None, {"issuer": "https://other.test"}, {"issuer": None}, {"issuer": ["x"]}], ids=str
+)
+def test_shared_metadata_of_another_issuer_is_none(server, clock, document):
+    settings = parse_settings(server.settings)
+    region = build_region("metadata", {}, expiration_time=DAY, secret="shared")
+    region.set("metadata", {"document": document, "url": server.origin, "fetched_at": time.time()})
+    assert build_http_issuer(settings, region).fetch_keys().keys
+    assert server.calls["metadata"] == 1
+
+
+@pytest.mark.promise("GD-24", "GD-25")
+@pytest.mark.parametrize(
+    "url", ["http://192.0.2.1/jwks", "file:///etc/passwd", "//x", 7, None, "javascript:1"], ids=str
+)
+def test_shared_metadata_leads_nowhere_that_fetched_metadata_would_not(server, clock, url):
+    settings = parse_settings(server.settings)
+    region = build_region("metadata", {}, expiration_time=DAY, secret="shared")
+    document = {**server.issuer.metadata, "jwks_uri": url}
+    region.set("metadata", {"document": document, "url": server.origin, "fetched_at": time.time()})
+    issuer = build_http_issuer(settings, region)
+    with pytest.raises(UnavailableError):
+        issuer.fetch_keys()
+    clock.shift(COOLDOWN)
+    assert issuer.fetch_keys().keys  # asked for again, and well
+
+
+@pytest.mark.promise("GD-25")
+@pytest.mark.parametrize("backend", ["memcached", "pylibmc", "bmemcached"])
+def test_a_cache_that_runs_what_it_reads_is_no_cache(issuer, backend):
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.cache\.jwks: .* may unpickle"):
+        build_trusting(issuer, cache__jwks__backend=f"dogpile.cache.{backend}")
+
+
+@pytest.mark.parametrize("backend", ["dogpile.cache.null", "dogpile.cache.memory", "dogpile.cache.memory_pickle"])
+def test_other_backends_of_this_process_serve_as_well(issuer, backend):
+    caches = ("jwks", "introspection", "inactive")
+    more = {f"cache__{name}__backend": backend for name in caches}
+    api = build_trusting(issuer, cache__introspection__expiration_time=60, **more)
+    raw = issuer.mint()
+    assert api.ask_all("local", [raw] * 3) == {200: 3}
+    assert api.ask_all("remote", [raw, "made-up"] * 3) == {200: 3, 401: 3}
+    assert issuer.calls["fetch_keys"] == 1
