@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,7 +72,11 @@ def test_a_port_in_use_is_said_at_the_end(tmp_path: Path) -> None:
 def test_the_server_says_where_it_is(tmp_path: Path) -> None:
     with serve("development.ini", tmp_path, ports={"6543": find_free_port()}) as server:
         port = server.url.rpartition(":")[2]
-        assert f"Serving on http://127.0.0.1:{port}" in server.read_log().replace("[::1]", "127.0.0.1")
+        said = re.compile(rf"Serving on http://(127\.0\.0\.1|\[::1\]):{port}\b")
+        deadline = time.monotonic() + 30  # it listens before it says so
+        while not said.search(server.read_log()):
+            assert time.monotonic() < deadline, server.read_log()
+            time.sleep(0.05)
 
 
 def test_every_refusal_is_of_the_same_kind() -> None:
