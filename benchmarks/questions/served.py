@@ -68,7 +68,7 @@ def _measure(subject: Subject, case: str, issuer: Issuer, tokens: _Tokens, optio
     with Server(subject, issuer, **caching) as server, Load(server.port) as load:
         following = tokens.find(case, subject)
         if case == "in turn":
-            _cost(server, load, path, following, _IN_TURN)
+            _cost(server, load, path, following, 2 * _IN_TURN)  # some things are only kept from a second use on
         found = _compare(server, load, path, "/open", following, tokens)
         reach = _REACH[case] if ours else None
         yield Row.of(f"{_SAYS[case]}: {subject.name}", found, at_least=reach, note=subject.describe())
