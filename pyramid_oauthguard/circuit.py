@@ -1,4 +1,4 @@
-"""A circuit breaker: an origin that does not answer is not asked by every thread in turn."""
+"""A circuit breaker: what does not answer is not asked by every thread in turn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Circuit:
         self._retry_at = 0.0
 
     def check(self) -> None:
-        """Let the caller through. :raises UnavailableError: the origin was down a moment ago."""
+        """Let the caller through. :raises UnavailableError: it was down a moment ago."""
         if self._failures < _THRESHOLD:
             return
         with self._lock:
@@ -38,11 +38,11 @@ class Circuit:
             self._retry_at = now + self._pause  # this caller probes; the others wait for how it ends
 
     def succeed(self) -> None:
-        """The origin answered, whatever it said."""
+        """It answered, whatever it said."""
         self._failures = 0
 
     def fail(self) -> None:
-        """The origin did not answer."""
+        """It did not answer."""
         with self._lock:
             self._failures += 1
             self._retry_at = time.monotonic() + self._pause

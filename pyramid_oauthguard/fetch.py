@@ -144,7 +144,7 @@ class Fetcher:
     :param timeout: seconds for one exchange in all: connecting, TLS, and the last byte of the answer. Only
         the resolving of the host name is outside of it.
     :param max_bytes: a longer answer is refused.
-    :param pause: seconds that an origin is left alone after three calls in a row that it did not answer.
+    :param pause: seconds that a URL is left alone after three calls in a row that it did not answer.
     :param ca_file: PEM file of accepted certificate authorities; None takes the system's.
     """
 
@@ -154,7 +154,6 @@ class Fetcher:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._pause = pause
-        self._circuits: dict[str, Circuit] = {}  # by origin
         self._targets: dict[str, _Target] = {}
         context = ssl.create_default_context(cafile=ca_file)
         context.sslsocket_class = _DeadlineTLSSocket
@@ -208,12 +207,11 @@ class Fetcher:
             pool = self._pools.connection_from_url(url)
         except (ValueError, urllib3.exceptions.HTTPError) as error:
             raise UnavailableError("forbidden_url", str(error)) from None
-        circuit = self._circuits.setdefault(f"{parts.scheme}://{parts.netloc}", Circuit(self._pause))
         path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
         if len(self._targets) >= _MAX_TARGETS:
             self._targets.clear()
-        self._targets[url] = target = _Target(url, path, pool, circuit)
-        return target
+        # A circuit for each, not for the origin: introspection that hangs must not keep keys from being fetched.
+        return self._targets.setdefault(url, _Target(url, path, pool, Circuit(self._pause)))
 
     def _request(
         self, method: str, target: _Target, body: bytes | None, headers: Mapping[str, str], *, again: bool

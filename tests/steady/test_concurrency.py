@@ -311,3 +311,18 @@ def test_one_probe_finds_an_issuer_that_is_back(dead):
     dead.heal()
     time.sleep(0.25)
     assert api.ask_all("remote", [good] * 20) == {200: 20}
+
+
+@pytest.mark.promise("GD-21")
+def test_a_dead_introspection_endpoint_keeps_no_withdrawn_key_alive(dead, clock):
+    """Its circuit is its own: the keys beside it are fetched as ever."""
+    api = Api(dead.settings)
+    old, withdrawn = dead.issuer.mint(exp=time.time() + 86_400), dead.issuer.signing_key
+    assert api.ask_all("remote", [old]) == {200: 1}
+    dead.fail("reset", "introspection")
+    assert api.ask_all("remote", [old] * 5) == {503: 5}
+    dead.issuer.rotate()
+    dead.issuer.withdraw(withdrawn.kid)
+    clock.shift(3_600)
+    assert api.ask("local", old) == 401
+    assert api.ask("local", dead.issuer.mint()) == 200

@@ -118,7 +118,7 @@ def test_a_flood_of_200_000_tokens_leaves_no_trace_in_memory():
     issuer = Stateless()
     api = build_trusting(issuer, cache__introspection__expiration_time=3_600)
     floods = make_floods(issuer)
-    counts = {"bad signature": 6_000, "no token at all": 100_000, "good": 4_000, "inactive": 80_000, "active": 10_000}
+    counts = {"bad signature": 5_000, "no token at all": 150_000, "good": 4_000, "inactive": 35_000, "active": 6_000}
     for kind, count in counts.items():
         flood(api, *floods[kind], min(count, 10_000))  # what is kept is full now, or half full of good ones
     before = read_rss()
