@@ -158,3 +158,15 @@ def test_with_size_0_nothing_is_remembered(issuer):
     verifier = api.registry.getUtility(ITokenVerifier, name="local")
     assert verifier.verify(raw) is not verifier.verify(raw)
     assert api.ask_all("local", [raw] * 3) == {200: 3}
+
+
+@pytest.mark.promise("GD-23")
+def test_a_token_that_is_very_long_is_not_remembered(issuer):
+    """Their number is bounded, and so must be what they are made of."""
+    api = build_trusting(issuer, cache__tokens__size=10)
+    verifier = api.registry.getUtility(ITokenVerifier, name="local")
+    usual, long = issuer.mint(padding="x" * 10_000), issuer.mint(padding="x" * 50_000)
+    for raw in (usual, long, usual, long):
+        verifier.verify(raw)
+    assert verifier.verify(usual) is verifier.verify(usual)
+    assert verifier.verify(long) is not verifier.verify(long)

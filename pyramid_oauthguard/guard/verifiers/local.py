@@ -22,6 +22,9 @@ __all__ = ["LocalVerifier"]
 #: Headers repeat: all tokens signed by one key share theirs. Only headers that passed every check get in.
 _HEADERS: Final = 256
 
+#: In characters. Longer tokens are rare, and ten thousand of them would be gigabytes.
+_MAX_REMEMBERED: Final = 32_768
+
 #: The set that verified it, from when until when it is good without being looked at again, the value.
 _Remembered = tuple[KeySet, float, float, AccessToken | None]
 
@@ -86,7 +89,7 @@ class LocalVerifier:
             self._headers.set(head, (keys, candidates))
         now = time.time()
         token = self._build(body, now)
-        if self._verified is not None:
+        if self._verified is not None and len(raw) <= _MAX_REMEMBERED:
             # That it verified. The value itself, several times the size, is kept from the second use on: most
             # tokens of a flood never come again.
             self._verified.set(f"Bearer {raw}", (keys, now, token.expires_at + self._settings.leeway, None))
