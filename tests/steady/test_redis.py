@@ -2,7 +2,7 @@
 
 Defended: whoever can read it learns neither tokens nor how to look one up, and whoever can write to it can neither run
 code here nor put in keys, answers or metadata of his own, nor move one token's answer to another; all he can do is to
-delete, which costs a call. That rests on `oauthguard.introspection.client_secret`, which keys the hashes and the seals.
+delete, which costs a call, and to fill it with what takes long to read. That rests on `oauthguard.introspection.client_secret`, which keys the hashes and the seals.
 
 Not defended: an application without that secret (one that only checks locally, say) trusts its Redis as it trusts its
 issuer, since the seal can be worked out by who knows the settings; and an old entry can be put back, which is judged by
@@ -25,7 +25,7 @@ from pyramid_oauthguard import shared_cache
 from pyramid_oauthguard.caching import build_seal
 from pyramid_oauthguard.testing import MemoryIssuer, generate_key, read_claims
 from tests.issuers import CLIENT, HTTPIssuer
-from tests.steady.apps import ALGORITHM, Api, build_trusting, time_of
+from tests.steady.apps import ALGORITHM, Api, Held, build_trusting, in_threads, time_of
 from tests.steady.redis_server import RedisServer, run_redis
 from tests.steady.worker import run_workers
 
@@ -365,6 +365,23 @@ def test_redis_dies_and_comes_back(server, own, raw, log):
     assert api.ask_all("remote", [raw, other] * 20) == {200: 40}
     assert log()[1:] == ["the shared introspection cache is back"]
     assert len(own.read_all()) > 0
+
+
+@pytest.mark.promise("GD-17")
+def test_a_revocation_evicts_an_answer_on_its_way_to_another_process(cache):
+    issuer = Held(early=True)
+    settings = {**cache.settings("introspection"), **TTL, "http__timeout": 30}
+    hearing, deaf = build_trusting(issuer, **settings), build_trusting(issuer, **settings)
+    raw = issuer.mint_opaque()
+    assert hearing.ask("remote", issuer.mint()) == 200
+    issuer.tells = False  # nothing to the second one, which asks for the first time now
+    issuer.hold()
+    with in_threads(lambda: deaf.ask("remote", raw)) as [before]:
+        issuer.wait_for_call()
+        issuer.revoke(raw)
+        issuer.let_go()
+    assert before.result() == 200  # asked before the revocation
+    assert [deaf.ask("remote", raw), hearing.ask("remote", raw)] == [401, 401]
 
 
 @pytest.mark.promise("GD-17")
