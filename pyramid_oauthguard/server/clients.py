@@ -31,6 +31,8 @@ from .store.records import CLIENT, Client, ClientSecret
 __all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "RegistrationError", "get_clients"]
 
 ROTATION_OVERLAP = 7 * 86400.0
+_MAX_OVERLAP = 3650 * 86400.0
+_MAX_LABEL = 255
 
 
 class IClientRegistry(Interface):
@@ -166,8 +168,12 @@ class ClientRegistry:
     ) -> MadeSecret:
         """Give a confidential client another secret; those it has expire ``overlap`` seconds from now at the latest.
 
-        :raises RegistrationError: no such live client, or a public one.
+        :raises RegistrationError: no such live client, a public one, or an argument that is wrong.
         """
+        if not 0 <= overlap <= _MAX_OVERLAP:
+            raise RegistrationError("overlap", f"must be 0 seconds to {_MAX_OVERLAP / 86400:g} days")
+        if len(label) > _MAX_LABEL or not label.isprintable():
+            raise RegistrationError("label", f"must be at most {_MAX_LABEL} printable characters")
         now = time.time()
         record, text = self._make_secret(secret, label=label, now=now)
         with self._writing(tm) as unit:

@@ -12,7 +12,7 @@ import time_machine
 from click.testing import CliRunner
 from webtest import TestApp
 
-from pyramid_oauthguard.errors import OAuthGuardError, SettingError
+from pyramid_oauthguard.errors import OAuthGuardError, SettingError, UnavailableError
 from pyramid_oauthguard.server.commands import server as group
 from pyramid_oauthguard.server.service import IService
 from tests.server.conftest import basic
@@ -130,11 +130,73 @@ def test_public_clients_and_resource_servers(operator):
         (("key", "revoke", "nobody"), "there is no signing key nobody"),
         (("prune", "--keep", "soon"), "--keep: must be a duration"),
         (("audit", "--since", "soon"), "--since: must be a duration"),
+        (("client", "rotate", "nobody", "--overlap", "99999999999d"), "overlap: must be 0 seconds to 3650 days"),
+        (("client", "rotate", "nobody", "--label", "x" * 256), "label: must be at most 255"),
         (("token", "revoke", "-"), "no token of this server"),
     ],
 )
 def test_what_can_not_be_done_is_one_line(operator, arguments, words):
     assert words in operator.run(*arguments, fails=OAuthGuardError)
+
+
+@pytest.mark.parametrize("odd", ["\udcff", "a\0b", "\x1b[2J"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("client", "show"),
+        ("client", "rotate", "x", "--label"),
+        ("client", "revoke", "x", "--secret-id"),
+        ("key", "retire"),
+        ("audit", "--client"),
+        ("audit", "--subject"),
+        ("audit", "--event"),
+    ],
+)
+def test_an_argument_that_no_database_can_hold_is_refused(operator, arguments, odd):
+    words = arguments[:2] if len(arguments) != 2 or arguments[0] != "audit" else arguments[:1]
+    rest = arguments[len(words) :]
+    result = CliRunner().invoke(group, [*words, str(operator.ini), *rest, odd])
+    assert "must be printable text" in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_file_that_is_no_text_is_no_token(operator):
+    assert "no token of this server" in operator.run("token", "revoke", "-", input=b"\xff\xfe\0", fails=OAuthGuardError)
+
+
+def test_a_secret_that_outlives_calendars_can_be_shown(operator):
+    """One was made so, before an overlap had an end."""
+    made = operator.json("client", "create", "P", "--grant", "client_credentials", "--scope", "read")
+    with operator.open().app.registry.getUtility(IService).store.writing() as unit:
+        unit.limit_secrets(made["client_id"], 1e15)
+    assert "1000000000000000" in operator.run("client", "show", made["client_id"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nonsense", "does not start: MissingSectionHeaderError"),
+        ("[app:main]\nuse = call:no_such_module:main\n", "No module named 'no_such_module'"),
+        ("[app:other]\nuse = call:x:y\n", "does not start: LookupError"),
+    ],
+)
+def test_an_ini_file_that_starts_nothing_is_one_line(tmp_path, text, words):
+    ini = tmp_path / "bad.ini"
+    ini.write_text(text)
+    for command in (("client", "list"), ("key", "list"), ("audit",)):
+        said = Operator(ini, "", tmp_path).run(*command, fails=SettingError)
+        assert words in said
+        assert str(ini) in said
+        assert "\n" not in said
+
+
+def test_a_database_that_is_away_is_named_with_what_to_do(tmp_path):
+    ini = tmp_path / "server.ini"
+    ini.write_text(TEXT.format(url="postgresql+psycopg://user:sekrit@127.0.0.1:1/x", folder=tmp_path))
+    for command in (("client", "list"), ("audit",), ("prune",), ("upgrade",)):
+        said = Operator(ini, "", tmp_path).run(*command, fails=UnavailableError)
+        assert "oauthguard.server.sqlalchemy.url" in said
+        assert "sekrit" not in said
 
 
 @pytest.mark.promise("SK-01")

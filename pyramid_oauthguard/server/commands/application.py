@@ -11,14 +11,30 @@ import click
 from pyramid.exceptions import ConfigurationExecutionError
 from pyramid.paster import bootstrap
 
-from ...errors import OAuthGuardError
+from ...errors import OAuthGuardError, SettingError, UnavailableError
 from ..random_values import make_id
 from ..request_ids import HEADER
 from ..service import IService, Service
+from ..settings import PREFIX
 
-__all__ = ["INI", "find_service", "open_application"]
+__all__ = ["INI", "WORD", "explain_ini", "explain_storage", "find_service", "open_application"]
 
 INI = click.argument("ini", type=click.Path(exists=True, dir_okay=False))
+_LONGEST = 400
+
+
+class _Word(click.types.StringParamType):
+    """What can be looked up and stored: databases refuse half characters and NUL, and terminals obey controls."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value).isprintable():
+            self.fail("must be printable text", param, ctx)
+        return value
+
+
+WORD = _Word()
 
 
 @contextmanager
@@ -27,18 +43,39 @@ def open_application(ini: str) -> Iterator[Any]:
 
     :raises OAuthGuardError: it can't start, or has no authorization server; the text says why.
     """
-    try:
+    with explain_ini(ini):
         environment = bootstrap(ini)
-    except ConfigurationExecutionError as error:
-        if isinstance(error.evalue, OAuthGuardError):
-            raise error.evalue from error
-        raise
-    with environment as found:
+    with explain_storage(), environment as found:
         found["request"].headers[HEADER] = f"command/{_find_operator()}/{make_id()}"
         try:
             yield found["registry"]
         finally:
             _close_store(found["registry"])
+
+
+@contextmanager
+def explain_ini(ini: str) -> Iterator[None]:
+    """One line for whatever is wrong with the file, or with the application that it names."""
+    try:
+        yield
+    except Exception as error:
+        cause = error.evalue if isinstance(error, ConfigurationExecutionError) else error
+        if isinstance(cause, OAuthGuardError):
+            raise cause from error
+        text = " ".join(f"{type(cause).__name__}: {cause}".split())[:_LONGEST]
+        raise SettingError(ini, f"does not start: {text}") from error
+
+
+@contextmanager
+def explain_storage() -> Iterator[None]:
+    """Say which storage it is that can't be used, and where to look."""
+    try:
+        yield
+    except UnavailableError as error:
+        if error.reason != "storage":
+            raise
+        text = f"the database can't be used ({error.detail}): is it running, and is {PREFIX}.sqlalchemy.url right?"
+        raise UnavailableError(error.reason, text) from error
 
 
 def find_service(registry: Any) -> Service:

@@ -9,7 +9,7 @@ import click
 
 from ...errors import OAuthGuardError
 from ...settings import as_duration
-from .application import INI, find_service, open_application
+from .application import INI, WORD, find_service, open_application
 from .output import FORMAT, as_time, show_rows
 
 __all__ = ["audit"]
@@ -18,9 +18,9 @@ __all__ = ["audit"]
 @click.command()
 @INI
 @click.option("--since", help="How long ago at the most: 30m, 12h, 7d.")
-@click.option("--event", help="TokenIssued, TokenRevoked, ClientCreated …")
-@click.option("--client", "client_id", help="Of this client.")
-@click.option("--subject", help="Of this user.")
+@click.option("--event", type=WORD, help="TokenIssued, TokenRevoked, ClientCreated …")
+@click.option("--client", "client_id", type=WORD, help="Of this client.")
+@click.option("--subject", type=WORD, help="Of this user.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @FORMAT
 def audit(

@@ -10,7 +10,7 @@ import click
 from ...settings import as_duration
 from ..clients import ROTATION_OVERLAP, ClientRegistry, RegistrationError, get_clients
 from ..store.records import CLIENT, RESOURCE_SERVER, Client
-from .application import INI, find_service, open_application
+from .application import INI, WORD, find_service, open_application
 from .output import FORMAT, as_time, say, show_one, show_rows
 
 __all__ = ["client"]
@@ -65,7 +65,7 @@ def list_them(ini: str, everything: bool, style: str) -> None:
 
 @client.command()
 @INI
-@click.argument("client_id")
+@click.argument("client_id", type=WORD)
 @FORMAT
 def show(ini: str, client_id: str, style: str) -> None:
     """Show all that is registered of CLIENT_ID; of secrets, everything but the secrets."""
@@ -78,8 +78,8 @@ def show(ini: str, client_id: str, style: str) -> None:
 
 @client.command()
 @INI
-@click.argument("client_id")
-@click.option("--label", default="", help="To tell secrets apart.")
+@click.argument("client_id", type=WORD)
+@click.option("--label", type=WORD, default="", help="To tell secrets apart.")
 @click.option(
     "--overlap",
     default=f"{ROTATION_OVERLAP / 86400:g}d",
@@ -101,8 +101,8 @@ def rotate(ini: str, client_id: str, label: str, overlap: str, style: str) -> No
 
 @client.command()
 @INI
-@click.argument("client_id")
-@click.option("--secret-id", help="End this secret alone; the client and its tokens live on.")
+@click.argument("client_id", type=WORD)
+@click.option("--secret-id", type=WORD, help="End this secret alone; the client and its tokens live on.")
 def revoke(ini: str, client_id: str, secret_id: str | None) -> None:
     """End CLIENT_ID and all its tokens at once, for good."""
     with open_application(ini) as registry:

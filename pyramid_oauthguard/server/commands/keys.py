@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..keys import KeyRegistry, get_keys
-from .application import INI, find_service, open_application
+from .application import INI, WORD, find_service, open_application
 from .output import FORMAT, as_time, say, show_one, show_rows
 
 __all__ = ["key"]
@@ -54,7 +54,7 @@ def rotate(ini: str, at_once: bool, style: str) -> None:
 
 @key.command()
 @INI
-@click.argument("kid")
+@click.argument("kid", type=WORD)
 def retire(ini: str, kid: str) -> None:
     """Let KID sign no more; it stays published until its last token has expired."""
     with open_application(ini) as registry:
@@ -64,7 +64,7 @@ def retire(ini: str, kid: str) -> None:
 
 @key.command()
 @INI
-@click.argument("kid")
+@click.argument("kid", type=WORD)
 def revoke(ini: str, kid: str) -> None:
     """End KID at once, with every token that it signed: others may know its private half."""
     with open_application(ini) as registry:

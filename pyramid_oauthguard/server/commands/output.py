@@ -15,8 +15,13 @@ FORMAT = click.option("--format", "style", type=click.Choice(["text", "json"]), 
 
 
 def as_time(seconds: float | None) -> str:
-    """UTC to the second, empty for None."""
-    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    """UTC to the second, empty for None; a number where calendars end."""
+    if seconds is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:.0f}"
 
 
 def say(text: str) -> None:

@@ -45,7 +45,7 @@ token.add_command(prune)
 
 @token.command()
 @INI
-@click.argument("token", type=click.File("r"), default="-")
+@click.argument("token", type=click.File("r", errors="replace"), default="-")
 def revoke(ini: str, token: Any) -> None:
     """End a token, whoever has it, and all that came of the same grant.
 

@@ -8,7 +8,7 @@ from pyramid.paster import get_appsettings, setup_logging
 from ...errors import SettingError
 from ...settings import parse
 from ..settings import PREFIX, TABLE
-from .application import INI
+from .application import INI, explain_ini, explain_storage
 from .output import say
 
 __all__ = ["upgrade"]
@@ -24,14 +24,16 @@ def upgrade(ini: str) -> None:
     from ..store.sqlalchemy import schema
     from ..store.sqlalchemy.engine import build_engine
 
-    setup_logging(ini)
-    url = _read_url(ini)
+    with explain_ini(ini):
+        setup_logging(ini)
+        url = _read_url(ini)
     try:
         engine = build_engine(url)
     except (ValueError, OSError) as error:
         raise SettingError(f"{PREFIX}.sqlalchemy.url", str(error)) from None
     try:
-        before, after = schema.upgrade(engine)
+        with explain_storage():
+            before, after = schema.upgrade(engine)
     finally:
         engine.dispose()
     say(f"the tables are of revision {after}" + ("" if before == after else f"; they were of {before or 'none'}"))
