@@ -9,7 +9,10 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pyramid.exceptions import URLDecodeError
+from pyramid.response import Response
 
+from tests.server.conftest import ISSUER
 from tests.server.flows import build_flow
 
 FORM = "application/x-www-form-urlencoded"
@@ -187,3 +190,27 @@ def test_no_request_for_a_users_tokens_makes_a_500(flow, path, method, grant, fi
     response = request.get_response(flow.server.app.app)
     assert response.status_int in {200, 400, 401, 405, 422, 429}
     assert response.status_int != 200 or path == "device" or method != "POST" or known
+
+
+@pytest.mark.parametrize("path", ["/%ff", "/oauth/%ff", "/oauth/token/%c3%28", "/.well-known/%ed%a0%80"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_an_address_that_is_no_utf_8_is_400(server, path, method):
+    answer = server.app.RequestClass.blank(path, method=method).get_response(server.app.app)
+    assert answer.status_int == 400
+    assert answer.json["error"] == "invalid_request"
+
+
+def test_an_applications_own_view_for_such_addresses_stays(build):
+    def own(error, request):
+        return Response("own", status=404)
+
+    app = build(configure=lambda config: config.add_exception_view(own, context=URLDecodeError)).app
+    assert app.get("/%ff", status=404).text == "own"
+
+
+def test_with_a_guard_such_addresses_are_answered_once(build):
+    def configure(config):
+        config.add_settings({"oauthguard.issuer": ISSUER, "oauthguard.audience": "https://api.example"})
+        config.include("pyramid_oauthguard")
+
+    build(configure=configure).app.get("/%ff", status=400)
