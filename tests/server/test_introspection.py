@@ -128,17 +128,16 @@ def test_tokens_of_a_disabled_user_are_inactive(build):
     assert server.introspect(own)["active"] is True, "a client is no user"
 
 
-def test_introspection_is_one_query_for_the_token(server):
+def test_introspection_is_one_query_for_the_client_and_one_for_the_token(server):
     from sqlalchemy import event
 
     token = server.token()
     server.introspect(token)
     seen = []
     engine = server.service.store._engine
-    event.listen(engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    event.listen(engine, "checkout", lambda connection, *_: connection.set_trace_callback(seen.append))
     server.introspect(token)
-    selects = [statement for statement in seen if statement.startswith("SELECT")]
-    assert len(selects) == 2, "the client that asks, and the token"
+    assert [statement.split()[0] for statement in seen] == ["SELECT", "SELECT"], seen
     with server.service.store.reading() as unit:
-        plan = unit._connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {selects[1]}", (b"",)).all()
+        plan = unit._connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {seen[1]}").all()
     assert all("SEARCH" in str(step) and "INDEX" in str(step) for step in plan), plan

@@ -8,20 +8,21 @@ from sqlalchemy import insert, select
 
 from ..records import AuditEntry
 from .models import audit
+from .prepared import Prepared
 from .rows import Rows
 
 __all__ = ["AuditQueries"]
 
 _COLUMNS = [column for column in audit.c if column.name != "audit_id"]
-_ADD = insert(audit)
 _NAMES = tuple(field.name for field in fields(AuditEntry))
+_ADD = Prepared(insert(audit).inline(), _NAMES)
 
 
 class AuditQueries(Rows):
     """See :class:`~pyramid_oauthguard.server.store.contract.AuditRows`."""
 
     def add_audit(self, entry: AuditEntry) -> None:
-        self._connection.execute(_ADD, {name: getattr(entry, name) for name in _NAMES})
+        self._run(_ADD, {name: getattr(entry, name) for name in _NAMES})
 
     def list_audit(
         self,

@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import and_, bindparam, insert, or_, select, update
-from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from ..records import Client, ClientSecret
 from .models import client_secrets, clients, grants
+from .prepared import Prepared
 from .rows import Rows, as_text, as_words
 
 __all__ = ["ClientQueries"]
 
 # Built once: building a query costs more than running it.
-_CLIENT = (
-    select(clients, *(column.label(f"secret_{column.name}") for column in client_secrets.c))
+_OF_CLIENT = (
+    clients.c.client_id,
+    clients.c.name,
+    clients.c.role,
+    clients.c.public,
+    clients.c.redirect_uris,
+    clients.c.grants,
+    clients.c.scopes,
+    clients.c.audiences,
+    clients.c.created_at,
+    clients.c.revoked_at,
+    clients.c.jwks,
+)
+_OF_SECRET = (
+    client_secrets.c.secret_id,
+    client_secrets.c.hash,
+    client_secrets.c.label,
+    client_secrets.c.created_at,
+    client_secrets.c.expires_at,
+    client_secrets.c.revoked_at,
+    client_secrets.c.last_used_at,
+)
+_WIDTH = len(_OF_CLIENT)
+_CLIENT = Prepared(
+    select(*_OF_CLIENT, *(column.label(f"secret_{column.name}") for column in _OF_SECRET))
     .select_from(clients.outerjoin(client_secrets))
     .where(clients.c.client_id == bindparam("wanted"))
     .order_by(client_secrets.c.created_at)
@@ -30,8 +53,11 @@ class ClientQueries(Rows):
     def find_client(self, client_id: str) -> Client | None:
         if not client_id.isascii() or not client_id.isprintable():
             return None  # no registered id looks so, and drivers raise on NUL and lone surrogates
-        rows = self._connection.execute(_CLIENT, {"wanted": client_id}).mappings().all()
-        return _build_client(rows[0], (_build_secret(row) for row in rows if row["secret_secret_id"])) if rows else None
+        rows = self._fetch(_CLIENT, wanted=client_id)
+        if not rows:
+            return None
+        secrets = tuple(_build_secret(row[_WIDTH:]) for row in rows if row[_WIDTH] is not None)
+        return _build_client(rows[0][:_WIDTH], secrets)
 
     def list_clients(self) -> tuple[Client, ...]:
         ids = self._connection.scalars(select(clients.c.client_id).order_by(clients.c.created_at, clients.c.client_id))
@@ -91,20 +117,21 @@ class ClientQueries(Rows):
         self._connection.execute(update(clients).where(live).values(revoked_at=now))
 
 
-def _build_client(row: RowMapping, secrets: Iterable[ClientSecret]) -> Client:
+def _build_client(row: Sequence[Any], secrets: tuple[ClientSecret, ...]) -> Client:
+    client_id, name, role, public, redirect_uris, grant_types, scopes, audiences, created_at, revoked_at, jwks = row
     return Client(
-        client_id=row["client_id"],
-        name=row["name"],
-        role=row["role"],
-        public=row["public"],
-        redirect_uris=as_words(row["redirect_uris"]),
-        grants=as_words(row["grants"]),
-        scopes=as_words(row["scopes"]),
-        audiences=as_words(row["audiences"]),
-        created_at=row["created_at"],
-        revoked_at=row["revoked_at"],
-        secrets=tuple(secrets),
-        jwks=row["jwks"],
+        client_id=client_id,
+        name=name,
+        role=role,
+        public=bool(public),
+        redirect_uris=as_words(redirect_uris),
+        grants=as_words(grant_types),
+        scopes=as_words(scopes),
+        audiences=as_words(audiences),
+        created_at=created_at,
+        revoked_at=revoked_at,
+        secrets=secrets,
+        jwks=jwks,
     )
 
 
@@ -123,13 +150,14 @@ def _build_client_row(client: Client) -> dict[str, Any]:
     }
 
 
-def _build_secret(row: RowMapping) -> ClientSecret:
+def _build_secret(row: Sequence[Any]) -> ClientSecret:
+    secret_id, hashed, label, created_at, expires_at, revoked_at, last_used_at = row
     return ClientSecret(
-        secret_id=row["secret_secret_id"],
-        hash=row["secret_hash"],
-        label=row["secret_label"],
-        created_at=row["secret_created_at"],
-        expires_at=row["secret_expires_at"],
-        revoked_at=row["secret_revoked_at"],
-        last_used_at=row["secret_last_used_at"],
+        secret_id=secret_id,
+        hash=hashed,
+        label=label,
+        created_at=created_at,
+        expires_at=expires_at,
+        revoked_at=revoked_at,
+        last_used_at=last_used_at,
     )

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from ..records import CodeRecord
 from .models import clients, codes, grants
+from .prepared import Prepared
 from .rows import Rows
+from .tokens import is_revoked
 
 __all__ = ["CodeQueries"]
 
 _ADD = insert(codes)
-_ENDS = grants.c.revoked_at.label("grant_end"), clients.c.revoked_at.label("client_end")
-_CODE = (
-    select(codes, grants.c.client_id, *_ENDS)
+_CODE = Prepared(
+    select(
+        codes.c.hash,
+        codes.c.grant_id,
+        grants.c.client_id,
+        codes.c.redirect_uri,
+        codes.c.code_challenge,
+        codes.c.created_at,
+        codes.c.expires_at,
+        codes.c.used_at,
+        is_revoked(clients.c.revoked_at, grants.c.revoked_at),
+    )
     .select_from(codes.join(grants).join(clients, grants.c.client_id == clients.c.client_id))
     .where(codes.c.hash == bindparam("wanted"))
+)
+_USE = Prepared(
+    update(codes).where(codes.c.hash == bindparam("wanted"), codes.c.used_at.is_(None)).values(used_at=bindparam("now"))
 )
 
 
@@ -36,12 +50,21 @@ class CodeQueries(Rows):
         )
 
     def find_code(self, hashed: bytes) -> CodeRecord | None:
-        row = self._connection.execute(_CODE, {"wanted": hashed}).mappings().first()
-        if row is None:
+        rows = self._fetch(_CODE, wanted=hashed)
+        if not rows:
             return None
-        values = {name: row[name] for name in (*codes.c.keys(), "client_id")}
-        return CodeRecord(**values, revoked=row["grant_end"] is not None or row["client_end"] is not None)
+        found, grant_id, client_id, redirect_uri, code_challenge, created_at, expires_at, used_at, revoked = rows[0]
+        return CodeRecord(
+            hash=found,
+            grant_id=grant_id,
+            client_id=client_id,
+            redirect_uri=redirect_uri,
+            code_challenge=code_challenge,
+            created_at=created_at,
+            expires_at=expires_at,
+            used_at=used_at,
+            revoked=bool(revoked),
+        )
 
     def use_code(self, hashed: bytes, now: float) -> bool:
-        fresh = and_(codes.c.hash == hashed, codes.c.used_at.is_(None))
-        return self._connection.execute(update(codes).where(fresh).values(used_at=now)).rowcount == 1
+        return self._run(_USE, {"wanted": hashed, "now": now}) == 1

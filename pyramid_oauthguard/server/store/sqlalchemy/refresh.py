@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from ..records import RefreshTokenRecord
 from .models import clients, grants, refresh_tokens
+from .prepared import Prepared
 from .rows import Rows, as_text, as_words
 from .tokens import is_revoked
 
 __all__ = ["RefreshQueries"]
 
 # Built once, as in tokens.
-_REFRESH_TOKEN = (
+_REFRESH_TOKEN = Prepared(
     select(
         refresh_tokens.c.token_id,
         refresh_tokens.c.hash,
@@ -34,14 +35,22 @@ _REFRESH_TOKEN = (
     )
     .where(refresh_tokens.c.hash == bindparam("wanted"))
 )
-_ADD = insert(refresh_tokens)
+_ADD = Prepared(
+    insert(refresh_tokens),
+    ("token_id", "hash", "grant_id", "scopes", "audiences", "issued_at", "expires_at"),
+)
+_USE = Prepared(
+    update(refresh_tokens)
+    .where(refresh_tokens.c.hash == bindparam("wanted"), refresh_tokens.c.used_at.is_(None))
+    .values(used_at=bindparam("now"), successor_id=bindparam("successor"))
+)
 
 
 class RefreshQueries(Rows):
     """See :class:`~pyramid_oauthguard.server.store.contract.RefreshRows`."""
 
     def add_refresh_token(self, token: RefreshTokenRecord) -> None:
-        self._connection.execute(
+        self._run(
             _ADD,
             {
                 "token_id": token.token_id,
@@ -55,19 +64,25 @@ class RefreshQueries(Rows):
         )
 
     def find_refresh_token(self, hashed: bytes) -> RefreshTokenRecord | None:
-        row = self._connection.execute(_REFRESH_TOKEN, {"wanted": hashed}).mappings().first()
-        if row is None:
+        rows = self._fetch(_REFRESH_TOKEN, wanted=hashed)
+        if not rows:
             return None
+        token_id, found, grant_id, client_id, subject, scopes, audiences, *times, successor_id, revoked = rows[0]
+        issued_at, expires_at, used_at = times
         return RefreshTokenRecord(
-            **{
-                **row,
-                "scopes": as_words(row["scopes"]),
-                "audiences": as_words(row["audiences"]),
-                "revoked": bool(row["revoked"]),
-            }
+            token_id=token_id,
+            hash=found,
+            grant_id=grant_id,
+            client_id=client_id,
+            subject=subject,
+            scopes=as_words(scopes),
+            audiences=as_words(audiences),
+            issued_at=issued_at,
+            expires_at=expires_at,
+            used_at=used_at,
+            successor_id=successor_id,
+            revoked=bool(revoked),
         )
 
     def use_refresh_token(self, hashed: bytes, successor_id: str, now: float) -> bool:
-        fresh = and_(refresh_tokens.c.hash == hashed, refresh_tokens.c.used_at.is_(None))
-        used = update(refresh_tokens).where(fresh).values(used_at=now, successor_id=successor_id)
-        return self._connection.execute(used).rowcount == 1
+        return self._run(_USE, {"wanted": hashed, "successor": successor_id, "now": now}) == 1

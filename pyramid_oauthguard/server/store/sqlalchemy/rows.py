@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from ....errors import UnavailableError
+from .prepared import Prepared, find_driver
 
 __all__ = ["Rows", "as_text", "as_words", "storage_errors"]
 
@@ -19,6 +21,13 @@ class Rows:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._driver = find_driver(connection)
+
+    def _fetch(self, statement: Prepared, **values: Any) -> list[Any]:
+        return statement.fetch(self._connection, self._driver, values)
+
+    def _run(self, statement: Prepared, values: dict[str, Any]) -> int:
+        return statement.run(self._connection, self._driver, values)
 
 
 def as_words(text: str) -> tuple[str, ...]:
@@ -36,5 +45,5 @@ def storage_errors() -> Iterator[None]:
     """Turn what SQLAlchemy raises into an UnavailableError; its text may hold parameters, so it is not repeated."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:  # the latter at BEGIN, see engine
+    except (SQLAlchemyError, sqlite3.Error) as error:  # the latter at BEGIN and what is prepared
         raise UnavailableError("storage", type(error).__name__, retry_after=5) from error

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, insert, literal_col
 
 from ..records import AccessTokenRecord, Grant
 from .models import access_tokens, clients, grants, signing_keys
+from .prepared import Prepared
 from .rows import Rows, as_text, as_words
 
 __all__ = ["TokenQueries", "is_revoked"]
@@ -21,7 +22,7 @@ def is_revoked(*ends: ColumnElement[Any]) -> ColumnElement[int]:
 
 
 # Built once: building a query costs more than running it.
-_ACCESS_TOKEN = (
+_ACCESS_TOKEN = Prepared(
     select(
         access_tokens.c.token_id,
         access_tokens.c.hash,
@@ -42,8 +43,34 @@ _ACCESS_TOKEN = (
     )
     .where(access_tokens.c.hash == bindparam("wanted"))
 )
-_ADD_GRANT, _ADD_ACCESS_TOKEN = insert(grants), insert(access_tokens)
-_GRANT = select(grants).where(grants.c.grant_id == bindparam("wanted"))
+_ADD_GRANT = insert(grants)
+_ADD_ACCESS_TOKEN = Prepared(
+    insert(access_tokens),
+    (
+        "token_id",
+        "hash",
+        "client_id",
+        "grant_id",
+        "subject",
+        "scopes",
+        "audiences",
+        "key_id",
+        "issued_at",
+        "expires_at",
+    ),
+)
+_GRANT = Prepared(
+    select(
+        grants.c.grant_id,
+        grants.c.client_id,
+        grants.c.subject,
+        grants.c.scopes,
+        grants.c.audiences,
+        grants.c.created_at,
+        grants.c.auth_time,
+        grants.c.revoked_at,
+    ).where(grants.c.grant_id == bindparam("wanted"))
+)
 
 
 class TokenQueries(Rows):
@@ -64,17 +91,27 @@ class TokenQueries(Rows):
         )
 
     def find_grant(self, grant_id: str) -> Grant | None:
-        row = self._connection.execute(_GRANT, {"wanted": grant_id}).mappings().first()
-        if row is None:
+        rows = self._fetch(_GRANT, wanted=grant_id)
+        if not rows:
             return None
-        return Grant(**{**row, "scopes": as_words(row["scopes"]), "audiences": as_words(row["audiences"])})
+        found, client_id, subject, scopes, audiences, created_at, auth_time, revoked_at = rows[0]
+        return Grant(
+            grant_id=found,
+            client_id=client_id,
+            subject=subject,
+            scopes=as_words(scopes),
+            audiences=as_words(audiences),
+            created_at=created_at,
+            auth_time=auth_time,
+            revoked_at=revoked_at,
+        )
 
     def revoke_grant(self, grant_id: str, now: float) -> bool:
         live = and_(grants.c.grant_id == grant_id, grants.c.revoked_at.is_(None))
         return self._connection.execute(update(grants).where(live).values(revoked_at=now)).rowcount == 1
 
     def add_access_token(self, token: AccessTokenRecord) -> None:
-        self._connection.execute(
+        self._run(
             _ADD_ACCESS_TOKEN,
             {
                 "token_id": token.token_id,
@@ -91,21 +128,24 @@ class TokenQueries(Rows):
         )
 
     def find_access_token(self, hashed: bytes) -> AccessTokenRecord | None:
-        row = self._connection.execute(_ACCESS_TOKEN, {"wanted": hashed}).first()
-        if row is None:
+        rows = self._fetch(_ACCESS_TOKEN, wanted=hashed)
+        if not rows:
             return None
+        token_id, found, client_id, subject, scopes, audiences, issued_at, expires_at, grant_id, key_id, revoked = rows[
+            0
+        ]
         return AccessTokenRecord(
-            token_id=row.token_id,
-            hash=row.hash,
-            client_id=row.client_id,
-            subject=row.subject,
-            scopes=as_words(row.scopes),
-            audiences=as_words(row.audiences),
-            issued_at=row.issued_at,
-            expires_at=row.expires_at,
-            grant_id=row.grant_id,
-            key_id=row.key_id,
-            revoked=bool(row.revoked),
+            token_id=token_id,
+            hash=found,
+            client_id=client_id,
+            subject=subject,
+            scopes=as_words(scopes),
+            audiences=as_words(audiences),
+            issued_at=issued_at,
+            expires_at=expires_at,
+            grant_id=grant_id,
+            key_id=key_id,
+            revoked=bool(revoked),
         )
 
     def revoke_access_token(self, token_id: str, now: float) -> bool:
