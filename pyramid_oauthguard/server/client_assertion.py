@@ -125,9 +125,13 @@ def _read_time(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        seconds = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:  # JSON has integers without end
+        seconds = math.inf
+    if not math.isfinite(seconds):
         raise RefusedError(f"{name} is not a time")
-    return float(value)
+    return seconds
 
 
 class _Registry(jws.JWSRegistry):

@@ -157,6 +157,13 @@ def test_an_assertion_that_says_something_else_is_refused(server, signer, claims
 
 
 @pytest.mark.promise("TK-02")
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("sign_of_it", [1, -1])
+def test_a_time_that_no_float_can_hold_is_refused_not_raised(server, signer, name, sign_of_it):
+    refuse(server, sign(signer, **{name: sign_of_it * 10**400}))
+
+
+@pytest.mark.promise("TK-02")
 @pytest.mark.parametrize(
     "header",
     [
