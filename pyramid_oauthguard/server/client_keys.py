@@ -36,13 +36,16 @@ def check_keys(jwks: Mapping[str, Any] | str) -> str:
     try:
         document = json.loads(jwks) if isinstance(jwks, str) else dict(jwks)
         keys = list(document["keys"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise RegistrationError("jwks", "must be a JSON Web Key Set: an object with `keys`") from None
     if not 0 < len(keys) <= _MAX_KEYS:
         raise RegistrationError("jwks", f"must have 1 to {_MAX_KEYS} keys")
     for number, key in enumerate(keys, 1):
         _check_key(number, key)
-    return json.dumps({"keys": keys})
+    try:
+        return json.dumps({"keys": keys})
+    except (TypeError, ValueError):
+        raise RegistrationError("jwks", "holds what is no JSON") from None
 
 
 def list_fitting(jwks: str, kid: str | None, algorithm: str) -> list[Key]:
@@ -62,11 +65,12 @@ def _check_key(number: int, key: Any) -> None:
         raise RegistrationError("jwks", f"key {number} is not an object")
     if _PRIVATE.intersection(key):
         raise RegistrationError("jwks", f"key {number} is private: only the public half is for the server")
-    if (key.get("kty"), key.get("crv")) not in _FITTING:
+    if (key.get("kty"), key.get("crv")) not in list(_FITTING):  # not a look-up: they may be lists
         raise RegistrationError(
             "jwks", f"key {number} is of no kind that can be used: RSA, EC on a NIST curve, Ed25519"
         )
-    if key.get("use", "sig") != "sig":
+    operations = key.get("key_ops", ["verify"])
+    if key.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         raise RegistrationError("jwks", f"key {number} is not for signatures")
     if not isinstance(key.get("kid", ""), str):
         raise RegistrationError("jwks", f"key {number} has a kid that is not text")
