@@ -143,7 +143,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("limits.introspection", as_rate, Rate(60000, 60.0), "Introspections per resource server and address."),
     Setting("limits.revocation", as_rate, Rate(1200, 60.0), "Revocations per client and address."),
     Setting("limits.device_authorization", as_rate, Rate(60, 60.0), "Device codes per client and address."),
-    Setting("limits.sign_in", as_rate, Rate(10, 60.0), "Sign-in attempts per user and address, where the application counts them; see the security page."),
+    Setting("limits.sign_in", as_rate, Rate(10, 60.0), "Sign-in attempts per user and address, where the application counts them; five times that per address."),
     Setting("limits.cache.*", dict, None, "Where tries are counted: a dogpile.cache `backend` with its `arguments.*`, such as Redis, so that all processes count together; without it, each in its own memory."),
 )  # fmt: skip  # one row a line reads as the table it is
 

@@ -143,15 +143,53 @@ def test_an_application_counts_sign_ins(limited):
     limits.hit(Request(), "sign_in", "bert")
 
 
-def test_a_flood_of_names_takes_no_more_room_than_it_may(limited):
-    server = limited(sign_in="2/1m")
+def test_one_password_tried_with_every_name_is_stopped(limited):
+    limits = limited(sign_in="2/1m").service.limits
 
     class Request:
         headers = {}  # noqa: RUF012
         remote_addr = "192.0.2.1"
 
+    class Elsewhere(Request):
+        remote_addr = "192.0.2.2"
+
+    for number in range(10):
+        limits.hit(Request(), "sign_in", f"name-{number}")
+    with pytest.raises(TooManyRequestsError):
+        limits.hit(Request(), "sign_in", "name-10")
+    limits.hit(Elsewhere(), "sign_in", "name-10")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:0:1::1", "2001:DB8:0:1::2", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("[2001:db8::1", "[2001:db8::2", False),
+    ],
+)
+def test_who_has_an_ipv6_network_has_not_as_many_tries(limited, first, second, same):
+    server = limited(token="1/1m")
+    headers = server.basic(server.program)
+    assert ask(server, headers, address=first).status_int == 200
+    assert ask(server, headers, address=second).status_int == (429 if same else 200)
+
+
+def test_a_flood_of_names_takes_no_more_room_than_it_may(limited):
+    server = limited(sign_in="2/1m")
+
+    class Request:
+        headers = {}  # noqa: RUF012
+
+        def __init__(self, number):
+            self.remote_addr = f"192.0.2.{number}"
+
     for number in range(21_000):
-        server.service.limits.hit(Request(), "sign_in", f"name-{number}")
+        server.service.limits.hit(Request(number), "sign_in", f"name-{number}")
     assert len(server.service.limits._region.actual_backend._map) == 20_000
 
 
