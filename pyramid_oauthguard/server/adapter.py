@@ -39,6 +39,7 @@ __all__ = ["OAuthClient", "OAuthRequest", "OAuthServer", "TokenAnswer"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 TOUCH_EVERY = 3600.0
+_SECURE = "https://localhost/"  # what Authlib checks in each request: start-up has checked the issuer
 TOKEN = "oauthguard.token"  # noqa: S105  # the name of a route
 
 
@@ -88,7 +89,8 @@ class OAuthRequest(OAuth2Request):
     """One request as Authlib sees it. ``pyramid`` is the request it came from."""
 
     def __init__(self, request: Any, parameters: Parameters, service: Service) -> None:
-        super().__init__(request.method, service.settings.issuer, headers=request.headers)
+        super().__init__(request.method, _SECURE, headers=request.headers)
+        self.uri = service.settings.issuer
         self.pyramid = request
         self.parameters = parameters
         self.payload = _Payload(parameters)

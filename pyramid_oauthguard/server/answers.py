@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from authlib.oauth2.base import OAuth2Error
 from pyramid.response import Response
@@ -18,22 +19,18 @@ __all__ = ["answer_errors", "build_answer", "build_error"]
 log = logging.getLogger("pyramid_oauthguard.server")
 CHALLENGE = 'Basic realm="oauth", charset="UTF-8"'
 View = Callable[[Any], Any]
+_HEADERS: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
+_as_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def build_answer(status: int, body: Mapping[str, Any] | None, headers: Iterable[tuple[str, str]] = ()) -> Any:
     """A JSON response, or an empty one for None; ``Cache-Control: no-store`` and ``Pragma: no-cache`` on each."""
-    response = Response(status=status)
-    if body is None:
-        del response.headers["Content-Type"]
-    else:
-        response.content_type = "application/json"
-        response.charset = None
-        response.json_body = dict(body)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Pragma"] = "no-cache"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers.update(dict(headers))
-    return response
+    lines = {**_HEADERS, **dict(headers)}
+    if body is not None:
+        lines["Content-Type"] = "application/json"
+    text = b"" if body is None else _as_json(body).encode()
+    # All at once: each header that is set later is looked for among the others.
+    return Response(text, status, list(lines.items()))
 
 
 def build_error(error: OAuth2Error) -> Any:

@@ -4,6 +4,7 @@ what was committed; ids only, never a secret, code or token.
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -39,9 +40,9 @@ def build_entry(event: Any, request: Any) -> AuditEntry:
     :param event: a dataclass of :mod:`~pyramid_oauthguard.server.events`.
     :param request: the request that did it; None where it was a command or a job.
     """
-    values = {field.name: getattr(event, field.name) for field in fields(event)}
+    values = {name: getattr(event, name) for name in _list_fields(type(event))}  # type: ignore[arg-type]  # a class is hashable
     detail = {name: value for name, value in values.items() if name not in _COLUMNS and value not in (None, ())}
-    address = getattr(request, "remote_addr", None)
+    address = None if request is None else request.remote_addr
     return AuditEntry(
         at=time.time(),
         event=type(event).__name__,
@@ -53,3 +54,8 @@ def build_entry(event: Any, request: Any) -> AuditEntry:
         request_id=None if request is None else find_request_id(request),
         detail=json.dumps(detail) if detail else None,
     )
+
+
+@functools.cache
+def _list_fields(event_class: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(event_class))

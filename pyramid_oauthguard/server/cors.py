@@ -85,7 +85,7 @@ def answer_preflight(methods: str) -> Any:
 
 
 def _share(request: Any, response: Any, origins: Origins) -> None:
-    response.vary = (*(response.vary or ()), "Origin")
+    response.headers.add("Vary", "Origin")
     origin = request.headers.get("Origin")
     try:
         allowed = origin is not None and origin in origins

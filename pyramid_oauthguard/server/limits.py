@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidClientError
@@ -81,7 +81,7 @@ class Limits:
 
         :raises TooManyRequestsError: this address failed too often; from :meth:`Attempt.name` where this client did.
         """
-        attempt = Attempt(self, request, endpoint)
+        attempt = Attempt(self, request, endpoint, _find_address(request))
         self._check(request, "failures", (attempt.address,), factor=_ADDRESS_FACTOR)
         try:
             yield attempt
@@ -91,30 +91,43 @@ class Limits:
             raise
 
     def _count(self, request: Any, name: str, key: tuple[str, ...]) -> None:
-        self._check(request, name, key)
-        self._add(name, key)
+        """Check and add in one step."""
+        rate = self._rates.get(name)
+        if rate is None:
+            return
+        now, place = time.time(), _as_key(name, key)
+        with self._locks[hash(key) % _STRIPES]:
+            count, end = self._read(place, rate, now)
+            if count < rate.count:
+                self._region.set(place, [count + 1, end])
+                return
+        self._refuse(request, name, key, end - now)
 
     def _check(self, request: Any, name: str, key: tuple[str, ...], *, factor: int = 1) -> None:
         rate = self._rates.get(name)
         if rate is None:
             return
         now = time.time()
-        count, end = self._read(name, key, rate, now)
+        count, end = self._read(_as_key(name, key), rate, now)
         if count >= rate.count * factor:
-            log.warning("request %s: limit %s reached from %s", find_request_id(request), name, key[-1])
-            raise TooManyRequestsError(max(1, math.ceil(end - now)))
+            self._refuse(request, name, key, end - now)
+
+    def _refuse(self, request: Any, name: str, key: tuple[str, ...], wait: float) -> NoReturn:
+        log.warning("request %s: limit %s reached from %s", find_request_id(request), name, key[-1])
+        raise TooManyRequestsError(max(1, math.ceil(wait)))
 
     def _add(self, name: str, key: tuple[str, ...]) -> None:
         rate = self._rates.get(name)
         if rate is None:
             return
+        place = _as_key(name, key)
         with self._locks[hash(key) % _STRIPES]:
-            count, end = self._read(name, key, rate, time.time())
-            self._region.set(_as_key(name, key), [count + 1, end])
+            count, end = self._read(place, rate, time.time())
+            self._region.set(place, [count + 1, end])
 
-    def _read(self, name: str, key: tuple[str, ...], rate: Rate, now: float) -> tuple[float, float]:
+    def _read(self, place: str, rate: Rate, now: float) -> tuple[float, float]:
         """How often in the window that ends when; others may write to a shared cache, so anything may be in it."""
-        found = self._region.get(_as_key(name, key))
+        found = self._region.get(place)
         if found is not NO_VALUE and isinstance(found, list) and len(found) == 2:
             count, end = map(read_number, found)
             if count is not None and end is not None and now < end <= now + rate.period:
@@ -129,11 +142,8 @@ class Attempt:
     limits: Limits
     request: Any
     endpoint: str
+    address: str
     client_id: str = ""
-
-    @property
-    def address(self) -> str:
-        return _find_address(self.request)
 
     def name(self, client_id: str) -> None:
         """Say who it claims to be.
@@ -183,5 +193,7 @@ def _find_address(request: Any) -> str:
 
 def _as_key(name: str, key: tuple[str, ...]) -> str:
     # Lengths, so that no client id can be made to look like another one with another address.
-    parts = (part.encode("utf-8", "backslashreplace").decode() for part in key)
-    return name + "".join(f" {len(part)}:{part}" for part in parts)
+    for part in key:
+        text = part if part.isascii() else part.encode("utf-8", "backslashreplace").decode()
+        name += f" {len(text)}:{text}"
+    return name

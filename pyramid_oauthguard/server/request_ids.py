@@ -31,7 +31,7 @@ def label_answers(view: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @functools.wraps(view)
     def wrapped(request: Any) -> Any:
         response = view(request)
-        response.headers[HEADER] = find_request_id(request)
+        response.headerlist.append((HEADER, find_request_id(request)))
         return response
 
     return wrapped

@@ -135,6 +135,7 @@ def test_introspection_is_one_query_for_the_client_and_one_for_the_token(server)
     server.introspect(token)
     seen = []
     engine = server.service.store._engine
+    server.service.store.close()  # so that connections are made anew
     event.listen(engine, "checkout", lambda connection, *_: connection.set_trace_callback(seen.append))
     server.introspect(token)
     assert [statement.split()[0] for statement in seen] == ["SELECT", "SELECT"], seen

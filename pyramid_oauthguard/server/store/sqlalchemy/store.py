@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
@@ -19,6 +19,7 @@ from .assertions import AssertionQueries
 from .audit import AuditQueries
 from .clients import ClientQueries
 from .codes import CodeQueries
+from .connections import Connections
 from .consents import ConsentQueries
 from .devices import DeviceQueries
 from .engine import WRITING
@@ -29,6 +30,8 @@ from .tokens import TokenQueries
 from .upkeep import UpkeepQueries
 
 __all__ = ["SQLAlchemyStore", "SQLAlchemyUnit"]
+
+_READERS: Final = 4  # as many as threads that usually read at once; fewer than the pool has
 
 
 class SQLAlchemyUnit(
@@ -61,11 +64,13 @@ class SQLAlchemyStore:
         self._engine = engine
         self._writer = engine.execution_options(**{WRITING: True})
         # A database in memory is one connection, which one unit may use at a time.
-        shared = isinstance(engine.pool, StaticPool)
+        shared, sqlite = isinstance(engine.pool, StaticPool), engine.dialect.name == "sqlite"
         lock = threading.RLock()
         self._turn: AbstractContextManager[Any] = lock if shared else nullcontext()
         # SQLite has one writer at a time, and who waits for it looks again and again: threads of ours queue here instead.
-        self._write_turn: AbstractContextManager[Any] = lock if engine.dialect.name == "sqlite" else nullcontext()
+        self._write_turn: AbstractContextManager[Any] = lock if sqlite else nullcontext()
+        self._for_reading = Connections(engine, keep=_READERS if sqlite and not shared else 0)
+        self._for_writing = Connections(self._writer, keep=1 if sqlite and not shared else 0)
 
     def create_tables(self) -> None:
         """Make the tables in a database that has none; for SQLite, and for tests. Elsewhere migrations do it."""
@@ -79,18 +84,21 @@ class SQLAlchemyStore:
 
     def close(self) -> None:
         """Give up the pooled connections, so that a fork doesn't share them; new ones are made as needed."""
-        if not isinstance(self._engine.pool, StaticPool):
-            self._engine.dispose()
+        if isinstance(self._engine.pool, StaticPool):
+            return
+        self._for_reading.close()
+        self._for_writing.close()
+        self._engine.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[Unit]:
-        with storage_errors(), self._turn, self._engine.connect() as connection:
+        with storage_errors(), self._turn, self._for_reading.lend() as connection:
             yield SQLAlchemyUnit(connection, [])
 
     @contextmanager
     def writing(self) -> Iterator[Unit]:
         callbacks: list[Callable[[], None]] = []
-        with storage_errors(), self._write_turn, self._writer.begin() as connection:
+        with storage_errors(), self._write_turn, self._for_writing.lend() as connection, connection.begin():
             yield SQLAlchemyUnit(connection, callbacks)
         for callback in callbacks:
             callback()
