@@ -11,7 +11,7 @@ from joserfc.jwk import JWKRegistry, Key, RSAKey
 
 from .registration import RegistrationError
 
-__all__ = ["ALGORITHMS", "check_keys", "list_fitting"]
+__all__ = ["ALGORITHMS", "check_keys", "list_fitting", "list_names"]
 
 # What each kind of key may sign with, by `kty` and, where it has one, curve.
 _FITTING: Final = {
@@ -52,6 +52,11 @@ def list_fitting(jwks: str, kid: str | None, algorithm: str) -> list[Key]:
     """The keys of a stored key set that a signature of this algorithm may be of."""
     found = [key for key in json.loads(jwks)["keys"] if _fits(key, kid, algorithm)]
     return [_import(key) for key in found]
+
+
+def list_names(jwks: str) -> list[str]:
+    """What people tell the keys of a stored key set by: the kid, or else the kind."""
+    return [str(key.get("kid") or key.get("crv") or key["kty"]) for key in json.loads(jwks)["keys"]]
 
 
 def _fits(key: Mapping[str, Any], kid: str | None, algorithm: str) -> bool:

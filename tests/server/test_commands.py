@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import time
@@ -10,6 +11,8 @@ import time
 import pytest
 import time_machine
 from click.testing import CliRunner
+from joserfc import jwt
+from joserfc.jwk import ECKey
 from webtest import TestApp
 
 from pyramid_oauthguard.errors import OAuthGuardError, SettingError, UnavailableError
@@ -105,6 +108,69 @@ def test_the_secret_is_data_and_the_warning_is_not(operator):
     assert "ogcs_" in result.stdout
     assert "can't be shown again" in result.stderr
     assert "ogcs_" not in result.stderr
+
+
+def make_key_set(*kids, private=False):
+    keys = [ECKey.generate_key("P-256", {"kid": kid}) for kid in kids]
+    return keys, json.dumps({"keys": [key.as_dict(private=private) for key in keys]})
+
+
+def get_token_by_signature(app, client_id, key):
+    now = int(time.time())
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": "http://localhost:6543",
+        "exp": now + 60,
+        "jti": secrets.token_hex(8),
+    }
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key),
+    }
+    return app.post("/oauth/token", form, status="*")
+
+
+def test_a_client_with_keys_and_then_with_others(operator):
+    (one, two), both = make_key_set("one", "two")
+    file = operator.folder / "keys.json"
+    file.write_text(json.dumps({"keys": [one.as_dict(private=False)]}))
+    made = operator.json(
+        "client", "create", "Signer", "--grant", "client_credentials", "--scope", "read", "--jwks", str(file)
+    )
+    assert list(made) == ["client_id"], "no secret"
+    app = operator.open()
+    assert [get_token_by_signature(app, made["client_id"], key).status_int for key in (one, two)] == [200, 401]
+    assert "replaced" in operator.run("client", "keys", made["client_id"], "--jwks", "-", input=both).stderr
+    assert [get_token_by_signature(app, made["client_id"], key).status_int for key in (one, two)] == [200, 200]
+    assert "one two" in operator.run("client", "show", made["client_id"]).stdout
+    file.write_bytes(b"\xef\xbb\xbf" + json.dumps({"keys": [two.as_dict(private=False)]}).encode())
+    operator.run("client", "keys", made["client_id"], "--jwks", str(file))
+    assert [get_token_by_signature(app, made["client_id"], key).status_int for key in (one, two)] == [401, 200]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (make_key_set("one", private=True)[1], "jwks: key 1 is private: only the public half is for the server"),
+        ("-----BEGIN PUBLIC KEY-----", "jwks: must be a JSON Web Key Set: an object with `keys`"),
+        (json.dumps({"kty": "EC"}), "jwks: must be a JSON Web Key Set: an object with `keys`"),
+        (b"\xff\xfe", "jwks: must be a JSON Web Key Set in UTF-8"),
+        ('{"keys": []}', "jwks: must have 1 to 10 keys"),
+        ('{"keys": [{"kty": "oct", "k": "AAAA"}]}', "jwks: key 1 is private"),
+        (make_key_set("one")[1], "client_id: is not a live client"),
+    ],
+)
+def test_keys_that_can_not_be_used_are_one_line_that_holds_no_key(operator, text, words):
+    said = operator.run("client", "keys", "nobody", "--jwks", "-", input=text, fails=OAuthGuardError)
+    assert words in said
+    assert "BEGIN" not in said
+    assert len(said.splitlines()) == 1
+    if not words.startswith("client_id"):
+        create = ("client", "create", "X", "--grant", "client_credentials", "--jwks", "-")
+        assert operator.run(*create, input=text, fails=OAuthGuardError) == said
+        assert operator.json("client", "list") == []
 
 
 def test_public_clients_and_resource_servers(operator):
@@ -306,6 +372,8 @@ def test_an_application_without_a_server(tmp_path):
     [
         (["key", "list"], 0, "signing"),
         (["client", "create", "{ini}", "X", "--grant", "password"], 1, "oauthguard: grants: 'password' is none of"),
+        (["client", "keys", "{ini}", "X", "--jwks", "{ini}"], 1, "oauthguard: jwks: must be a JSON Web Key Set"),
+        (["client", "keys", "{ini}", "X", "--jwks", "/nowhere"], 1, "No such file"),
     ],
 )
 def test_the_real_command(operator, arguments, status, words):

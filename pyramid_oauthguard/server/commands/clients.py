@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from ...settings import as_duration
+from ..client_keys import list_names
 from ..clients import ROTATION_OVERLAP, ClientRegistry, RegistrationError, get_clients
 from ..store.records import CLIENT, RESOURCE_SERVER, Client
 from .application import INI, WORD, find_service, open_application
@@ -34,18 +35,16 @@ def client() -> None:
 @click.option("--redirect-uri", "redirect_uris", multiple=True, help="Compared as an exact string.")
 @click.option("--audience", "audiences", multiple=True, help="An API that its tokens may be for.")
 @click.option(
-    "--jwks", type=click.File("r"), help="A file of its public keys, for private_key_jwt; it has no secret then."
+    "--jwks",
+    type=click.File("rb"),
+    help="A file of its public keys, - for standard input; it signs with them (private_key_jwt) and has no secret.",
 )
 @FORMAT
-def create(ini: str, name: str, resource_server: bool, jwks: Any, style: str, **how: Any) -> None:
+def create(ini: str, name: str, resource_server: bool, jwks: BinaryIO | None, style: str, **how: Any) -> None:
     """Register a client called NAME; its secret is shown this once. Options may be repeated."""
+    keys = None if jwks is None else _read_keys(jwks)
     with open_application(ini) as registry:
-        made = _open(registry).create(
-            name,
-            role=RESOURCE_SERVER if resource_server else CLIENT,
-            jwks=None if jwks is None else jwks.read(),
-            **how,
-        )
+        made = _open(registry).create(name, role=RESOURCE_SERVER if resource_server else CLIENT, jwks=keys, **how)
     secret = {} if made.secret is None else {"client_secret": made.secret}
     show_one({"client_id": made.client.client_id, **secret}, style)
     if made.secret is not None:
@@ -99,6 +98,18 @@ def rotate(ini: str, client_id: str, label: str, overlap: str, style: str) -> No
     say(f"The older secrets end at {as_time(time.time() + seconds)}.")
 
 
+@client.command("keys")
+@INI
+@click.argument("client_id", type=WORD)
+@click.option("--jwks", type=click.File("rb"), required=True, help="A file of its public keys, - for standard input.")
+def replace_keys(ini: str, client_id: str, jwks: BinaryIO) -> None:
+    """Give CLIENT_ID other public keys, at once; for an overlap, old and new ones first and the new ones alone later."""
+    keys = _read_keys(jwks)
+    with open_application(ini) as registry:
+        _open(registry).replace_keys(client_id, keys)
+    say("replaced")
+
+
 @client.command()
 @INI
 @click.argument("client_id", type=WORD)
@@ -117,6 +128,13 @@ def revoke(ini: str, client_id: str, secret_id: str | None) -> None:
 def _open(registry: Any) -> ClientRegistry:
     find_service(registry)
     return get_clients(registry)
+
+
+def _read_keys(file: BinaryIO) -> str:
+    try:
+        return file.read().decode("utf-8-sig")
+    except (OSError, ValueError):
+        raise RegistrationError("jwks", "must be a JSON Web Key Set in UTF-8") from None
 
 
 def _summarize(found: Client) -> dict[str, Any]:
@@ -138,6 +156,8 @@ def _describe(found: Client) -> dict[str, Any]:
         "redirect_uris": list(found.redirect_uris),
         "audiences": list(found.audiences),
     }
+    if found.jwks is not None:
+        described["keys"] = list_names(found.jwks)
     for secret in found.secrets:
         end = secret.revoked_at if secret.revoked_at is not None else secret.expires_at
         described[f"secret {secret.secret_id}"] = "; ".join(
