@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["AccessToken"]
+
+_new: Final = object.__new__
+_set: Final = object.__setattr__
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +59,13 @@ class AccessToken:
         return not self.scopes.isdisjoint(scopes)
 
 
-def take(**fields: Any) -> AccessToken:
-    """The same as the constructor with all its fields, in a tenth of its time.
+def take(fields: dict[str, Any]) -> AccessToken:
+    """The same as the constructor with all its fields and ``_derived``, in a tenth of its time. Takes the dictionary over.
 
     A frozen dataclass sets its fields one by one past its own lock, which costs a quarter of a signature check.
     """
-    fields["_derived"] = None
-    token = object.__new__(AccessToken)
-    object.__setattr__(token, "__dict__", fields)
+    token = _new(AccessToken)
+    _set(token, "__dict__", fields)
     return token
 
 

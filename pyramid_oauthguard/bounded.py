@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import OrderedDict
 from typing import Any, Final
 
@@ -43,8 +42,10 @@ class BoundedMap:
         if len(entries) * 2 > self._size:
             self.crowded = True
         if len(entries) > self._size:
-            with contextlib.suppress(KeyError):  # emptied by another thread just now
+            try:  # noqa: SIM105  # as above
                 entries.popitem(last=False)
+            except KeyError:  # emptied by another thread just now
+                pass
 
     def delete(self, key: Any) -> None:
         self._entries.pop(key, None)

@@ -5,6 +5,7 @@ Everything that comes back is a JSON object or an :class:`~pyramid_oauthguard.er
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
 import ssl
@@ -31,6 +32,8 @@ _CHUNK: Final = 65536
 _MAX_TARGETS: Final = 64
 _KEPT_CONNECTIONS: Final = 32
 _ACCEPT: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
+_Send = functools.partial[urllib3.BaseHTTPResponse]
+
 _clock = threading.local()  # .deadline: when the exchange running in this thread must be over
 
 
@@ -155,44 +158,54 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._pause = pause
         self._targets: dict[str, _Target] = {}
-        context = ssl.create_default_context(cafile=ca_file)
-        context.sslsocket_class = _DeadlineTLSSocket
-        self._pools = urllib3.PoolManager(
-            num_pools=8,
-            maxsize=_KEPT_CONNECTIONS,
-            block=False,
-            ssl_context=context,
-            timeout=urllib3.Timeout(total=timeout),
-        )
-        self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        self._context = ssl.create_default_context(cafile=ca_file)
+        self._context.sslsocket_class = _DeadlineTLSSocket
+        self._pools = self._build_pools()
 
     def get(self, url: str) -> Answer:
-        """GET ``url``. :raises UnavailableError: not reachable, too slow, too large, a redirect, not JSON."""
-        return self._exchange("GET", url, None, {}, harmless=True)
+        """GET ``url``, on a connection of its own: what is asked for once an hour would find a kept one dead, and whether
+        a request that met a dead one was seen can't be known.
+
+        :raises UnavailableError: not reachable, too slow, too large, a redirect, not JSON.
+        """
+        target = self._targets.get(url) or self._find_target(url)
+        with self._build_pools() as pools:
+            pool = pools.connection_from_url(url)
+            return self._exchange(target, _prepare(pool, "GET", target.path, None, {"Connection": "close"}))
 
     def post(
         self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None, *, harmless: bool = False
     ) -> Answer:
         """POST ``form`` urlencoded.
 
-        :param harmless: it changes nothing there and may be sent twice, as :meth:`get` is, when a connection that was
-            kept turns out to be dead (RFC 9110 section 9.2.2).
+        :param harmless: it changes nothing there and may be sent twice when a connection that was kept turns out to
+            be dead (RFC 9110 section 9.2.2).
         :raises UnavailableError: as :meth:`get`.
         """
-        extra = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
-        return self._exchange("POST", url, urlencode(form).encode(), extra, harmless=harmless)
-
-    def _exchange(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, harmless: bool
-    ) -> Answer:
         target = self._targets.get(url) or self._find_target(url)
+        extra = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        send = _prepare(target.pool, "POST", target.path, urlencode(form).encode(), extra)
+        return self._exchange(target, send, again=harmless)
+
+    def _build_pools(self) -> urllib3.PoolManager:
+        pools = urllib3.PoolManager(
+            num_pools=8,
+            maxsize=_KEPT_CONNECTIONS,
+            block=False,
+            ssl_context=self._context,
+            timeout=urllib3.Timeout(total=self._timeout),
+        )
+        pools.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        return pools
+
+    def _exchange(self, target: _Target, send: _Send, *, again: bool = False) -> Answer:
         target.circuit.check()
         try:
-            answer = self._request(method, target, body, headers, again=harmless)
+            answer = self._request(target, send, again=again)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             target.circuit.fail()
             # The class alone: the text of some of these repeats what the other side sent.
-            raise UnavailableError("unreachable", f"{method} {url}: {type(error).__name__}") from error
+            raise UnavailableError("unreachable", f"{send.args[0]} {target.url}: {type(error).__name__}") from error
         except UnavailableError:
             target.circuit.succeed()  # it answered, if not well
             raise
@@ -213,30 +226,15 @@ class Fetcher:
         # A circuit for each, not for the origin: introspection that hangs must not keep keys from being fetched.
         return self._targets.setdefault(url, _Target(url, path, pool, Circuit(self._pause)))
 
-    def _request(
-        self, method: str, target: _Target, body: bytes | None, headers: Mapping[str, str], *, again: bool
-    ) -> Answer:
+    def _request(self, target: _Target, send: _Send, *, again: bool) -> Answer:
         _clock.deadline = time.monotonic() + self._timeout
         for _kept in range(_KEPT_CONNECTIONS):
             try:
-                return self._read(self._send(method, target, body, headers), target.url)
+                return self._read(send(), target.url)
             except urllib3.exceptions.ProtocolError as error:
                 if not again or not isinstance(error.args[-1], _StaleConnection):
                     raise
-        return self._read(self._send(method, target, body, headers), target.url)
-
-    def _send(
-        self, method: str, target: _Target, body: bytes | None, headers: Mapping[str, str]
-    ) -> urllib3.BaseHTTPResponse:
-        return target.pool.urlopen(
-            method,
-            target.path,
-            body=body,
-            headers={**_ACCEPT, **headers},
-            redirect=False,
-            retries=False,
-            preload_content=False,
-        )
+        return self._read(send(), target.url)
 
     def _read(self, response: urllib3.BaseHTTPResponse, url: str) -> Answer:
         whole = False
@@ -266,3 +264,16 @@ class Fetcher:
                 raise UnavailableError("too_large", f"{url} answered with more than {self._max_bytes} bytes")
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+def _prepare(pool: HTTPConnectionPool, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> _Send:
+    return functools.partial(
+        pool.urlopen,
+        method,
+        path,
+        body=body,
+        headers={**_ACCEPT, **headers},
+        redirect=False,
+        retries=False,
+        preload_content=False,
+    )

@@ -138,6 +138,7 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, A
         lifetime=positive,
         inactive_lifetime=inactive,
         patience=settings.http_timeout,
+        memory=settings.cache_tokens_size,
     )
     issuer.listener = _Listener(keys, introspector)
     local = LocalVerifier(settings, keys)

@@ -25,6 +25,9 @@ logger = logging.getLogger("pyramid_oauthguard")
 #: A verified token, or why there is none.
 Result = AccessToken | OAuthGuardError
 
+#: An Authorization header's token, if it was verified before and is as good as then.
+Recall = Callable[[str | None], AccessToken | None]
+
 _MODE: Final = "_oauthguard_mode"
 #: Where the result in the present mode is, for those whom even a call costs too much.
 RESULT: Final = "_oauthguard_result"
@@ -45,7 +48,7 @@ class Authenticator:
     def __init__(self, registry: Registry, default_mode: str) -> None:
         self._registry = registry
         self._verifiers: dict[str, Any] = {}
-        self._recall: Callable[[str | None], AccessToken | None] | None = None
+        self._recalls: dict[str, Recall] = {}
         self.default_mode = default_mode
 
     def authenticate(self, request: Any) -> Result:
@@ -54,9 +57,12 @@ class Authenticator:
         result: Result | None = kept.get(RESULT)
         if result is None:
             mode = kept.get(_MODE) or self.default_mode
-            if mode == "local" and self._recall is not None and not self._registry.has_listeners:
-                result = self._recall(request.environ.get("HTTP_AUTHORIZATION"))
-            result = kept[RESULT] = result or self._verify(request, mode)
+            recall = self._recalls.get(mode)
+            if recall is not None and not self._registry.has_listeners:
+                result = recall(request.environ.get("HTTP_AUTHORIZATION"))
+            if result is None:
+                result = self._verify(request, mode)
+            kept[RESULT] = result
         return result
 
     def find_token(self, request: Any) -> AccessToken | None:
@@ -110,9 +116,9 @@ class Authenticator:
         found = self._verifiers.get(mode)
         if found is None:
             found = self._registry.getUtility(ITokenVerifier, name=mode)
-            if type(found) is LocalVerifier:
-                self._recall = found.recall  # no other's: one that wraps or extends ours means to be asked each time
-            elif type(found) is not RemoteVerifier:
+            if type(found) in (LocalVerifier, RemoteVerifier):
+                self._recalls[mode] = found.recall  # no other's: what wraps or extends ours means to be asked each time
+            else:
                 found = _Adopter(found)
             self._verifiers[mode] = found
         return found

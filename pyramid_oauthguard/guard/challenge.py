@@ -11,9 +11,13 @@ from pyramid.response import Response
 
 from ..errors import InsufficientScope, OAuthGuardError, TokenError, UnavailableError
 
-__all__ = ["Challenger", "find_refusal", "mark_response"]
+__all__ = ["MARKS", "Challenger", "find_refusal", "mark_response"]
 
 _VARIES: Final = frozenset({"authorization", "*"})
+_VARY: Final = ("Vary", "Authorization")
+_NO_STORE: Final = ("Cache-Control", "no-store")
+#: What :func:`mark_response` adds to an answer that has neither.
+MARKS: Final = (_VARY, _NO_STORE)
 _UNAVAILABLE: Final = "The access token can't be checked at the moment. Try again later."
 
 
@@ -87,9 +91,9 @@ def mark_response(_request: Any, response: Any) -> None:
         elif size == 13 and name.lower() == "cache-control":
             cached = True
     if not vary:
-        headers.append(("Vary", "Authorization"))
+        headers.append(_VARY)
     if not cached:
-        headers.append(("Cache-Control", "no-store"))
+        headers.append(_NO_STORE)
 
 
 def _quote(value: str) -> str:

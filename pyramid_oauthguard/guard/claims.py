@@ -15,13 +15,12 @@ __all__ = ["CLIENT_CLAIMS", "build_access_token", "check_profile", "find_roles"]
 
 _MAX_NUMBER: Final = 2.0**53
 _RFC9068: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
-_CONTAINERS: Final = frozenset({dict, list})
 CLIENT_CLAIMS: Final = ("client_id", "cid", "azp")
 
 
-def check_profile(claims: Mapping[str, Any], profile: str) -> None:
-    """Every claim that RFC 9068 section 2.2 requires, where the profile says so."""
-    if profile == "rfc9068" and not all(name in claims for name in _RFC9068):
+def check_profile(claims: Mapping[str, Any]) -> None:
+    """Every claim that RFC 9068 section 2.2 requires is there."""
+    if not all(name in claims for name in _RFC9068):
         raise InvalidToken("missing_claim")
 
 
@@ -65,19 +64,23 @@ def build_access_token(
     subject, token_id, username = get("sub"), get("jti"), get("username")
     if not (type(subject) is type(token_id) is str and username is None):
         _check_texts(subject, token_id, username)
-    return take(
-        subject=subject,
-        client_id=client_id,
-        scopes=_find_scopes(claims, settings.scope_claim),
-        audience=audience,
-        issuer=settings.issuer,
-        expires_at=exp,
-        issued_at=iat,
-        token_id=token_id,
-        username=username,
-        claims=_freeze(claims),
-        mode=mode,
-    )
+    scope = get(settings.scope_claim[0]) if settings.scope_claim else None
+    kinds = [*map(type, claims.values())]
+    return take({
+        "subject": subject,
+        "client_id": client_id,
+        "scopes": _split_scopes(scope) if type(scope) is str else _find_scopes(claims, settings.scope_claim),
+        "audience": audience,
+        "issuer": settings.issuer,
+        "expires_at": exp,
+        "issued_at": iat,
+        "token_id": token_id,
+        "username": username,
+        # One token serves many requests: what one of them changed, all others would see.
+        "claims": _freeze(claims) if dict in kinds or list in kinds else MappingProxyType(claims),
+        "mode": mode,
+        "_derived": None,
+    })  # fmt: skip
 
 
 def find_roles(claims: Mapping[str, Any], path: str) -> tuple[str, ...]:
@@ -168,9 +171,6 @@ def _as_texts(value: Any, reason: str) -> tuple[str, ...]:
 
 
 def _freeze(claims: dict[str, Any]) -> Mapping[str, Any]:
-    """One token serves many requests: what one of them changed, all others would see."""
-    if _CONTAINERS.isdisjoint(map(type, claims.values())):
-        return MappingProxyType(claims)
     return MappingProxyType({name: _freeze_value(each) for name, each in claims.items()})
 
 

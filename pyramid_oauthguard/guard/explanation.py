@@ -141,6 +141,6 @@ def _find_facts(settings: GuardSettings, raw: str) -> dict[str, Any]:
 
 def _decode(segment: str) -> dict[str, Any]:
     try:
-        return parse_segment_object(segment)
+        return parse_segment_object(segment.encode("ascii", "replace"))
     except InvalidToken:
         return {}

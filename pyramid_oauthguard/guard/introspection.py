@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from dogpile.cache import CacheRegion
 
 from ..access_token import AccessToken
-from ..caching import read_number
+from ..bounded import BoundedMap
+from ..caching import BoundedBackend, read_number
 from ..errors import InvalidToken, OAuthGuardError, UnavailableError
 
 __all__ = ["Introspector"]
@@ -21,6 +23,19 @@ _MAX_REMEMBERED: Final = 16_384
 _MAX_REVOKED: Final = 10_000
 
 Judge = Callable[[Mapping[str, Any]], AccessToken]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer out of the cache, and when it was asked for and is of no use any more."""
+
+    asked_at: float
+    until: float
+    answer: Mapping[str, Any]
+
+
+#: From when until when a judged answer is good, when it was asked for, what it was judged to be.
+_Remembered = tuple[float, float, float, AccessToken]
 
 
 class _Call:
@@ -40,6 +55,8 @@ class Introspector:
     With ``lifetime`` 0 every answer comes from a call that began after the asker came; those who come while a
     call is under way share the next one. With ``lifetime`` n a positive answer serves for n seconds, never
     past its ``exp``, and is judged again each time. A negative one serves for ``inactive_lifetime``.
+
+    :param memory: how many judged answers are remembered beside a cache that lives in this process anyway.
     """
 
     def __init__(
@@ -51,6 +68,7 @@ class Introspector:
         lifetime: float,
         inactive_lifetime: float,
         patience: float,
+        memory: int = 0,
     ) -> None:
         self._introspect = introspect
         self._positive = positive
@@ -59,6 +77,9 @@ class Introspector:
         self._lifetime = lifetime
         self._inactive_lifetime = inactive_lifetime
         self._patience = patience
+        # Not beside a shared one: another process may have evicted there what is remembered here.
+        in_process = type(positive.backend) is BoundedBackend
+        self._judged = BoundedMap(memory) if lifetime and memory and in_process else None
         self._lock = threading.Lock()
         self._running: dict[str, _Call] = {}
         self._revoked: set[str] = set()
@@ -72,8 +93,9 @@ class Introspector:
         """
         kept = self._find_kept(raw)
         if kept is not None:
-            token = judge(kept)
+            token = judge(kept.answer)
             if token.token_id not in self._revoked:
+                self._remember(raw, kept, token)
                 return token
         self._check_inactive(raw)
         asked_at = time.time()
@@ -83,6 +105,23 @@ class Introspector:
             raise InvalidToken("inactive")
         token = judge(answer)
         self._keep(raw, answer, token, asked_at)
+        return token
+
+    def recall(self, header: str | None) -> AccessToken | None:
+        """The token of an Authorization header whose kept answer was judged before and would be judged the same now:
+        only time and revocation can change that, and both are looked at. Raises nothing.
+        """
+        judged = self._judged
+        if judged is None:
+            return None
+        remembered: _Remembered | None = judged.peek(header)
+        if remembered is None:
+            return None
+        if judged.crowded:
+            judged.get(header)  # counts as a use
+        since, until, asked_at, token = remembered
+        if not since <= time.time() < until or asked_at <= self._distrusted_until or token.token_id in self._revoked:
+            return None
         return token
 
     def evict(self, token_ids: Iterable[str]) -> None:
@@ -106,17 +145,23 @@ class Introspector:
             if isinstance(entry, str):
                 self._positive.backend.delete(entry)  # by its hash: nobody here knows the token
 
-    def _find_kept(self, raw: str) -> Mapping[str, Any] | None:
+    def _find_kept(self, raw: str) -> _Kept | None:
         if not self._lifetime:
             return None
         kept = self._positive.get(f"token {raw}", ignore_expiration=True)
         if not isinstance(kept, dict):
             return None
         asked_at, until, answer = read_number(kept.get("asked_at")), read_number(kept.get("until")), kept.get("answer")
-        if asked_at is None or until is None or not isinstance(answer, dict):
+        if asked_at is None or until is None or not isinstance(answer, dict) or answer.get("active") is not True:
             return None
-        fresh = self._distrusted_until < asked_at <= time.time() < min(asked_at + self._lifetime, until)
-        return answer if fresh and answer.get("active") is True else None
+        until = min(asked_at + self._lifetime, until)
+        fresh = self._distrusted_until < asked_at <= time.time() < until
+        return _Kept(asked_at, until, answer) if fresh else None
+
+    def _remember(self, raw: str, kept: _Kept, token: AccessToken) -> None:
+        """From a token's second use on: most tokens of a flood never come again."""
+        if self._judged is not None:
+            self._judged.set(f"Bearer {raw}", (time.time(), kept.until, kept.asked_at, token))
 
     def _keep(self, raw: str, answer: Mapping[str, Any], token: AccessToken, asked_at: float) -> None:
         if not self._lifetime:

@@ -11,7 +11,7 @@ from ..strict_json import parse_object
 
 __all__ = ["ParsedHeader", "parse_header", "parse_segment", "parse_segment_object"]
 
-#: Nobody's header is this long; refused before it is decoded. In characters of base64url.
+#: Nobody's header is this long; refused before it is decoded. In bytes of base64url.
 MAX_HEADER: Final = 16_384
 #: A token of more characters than any web server takes in a header by default.
 MAX_TOKEN: Final = 262_144
@@ -19,7 +19,7 @@ MAX_TOKEN: Final = 262_144
 _TO_BASE64: Final = bytes.maketrans(b"-_+/=", b"+/***")
 #: By the length modulo four; no encoding has a remainder of one.
 _PADDING: Final = (b"", b"*", b"==", b"=")
-_LAST: Final = ("", "", "AQgw", "AEIMQUYcgkosw048")
+_LAST: Final = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 _JWT_TYPES: Final = frozenset({None, "jwt", "at+jwt"})
 
 
@@ -31,7 +31,7 @@ class ParsedHeader:
     kid: str | None
 
 
-def parse_header(segment: str, algorithms: frozenset[str], profile: str) -> ParsedHeader:
+def parse_header(segment: bytes, algorithms: frozenset[str], profile: str) -> ParsedHeader:
     """Decode and judge a JOSE header (RFC 7515 section 4.1).
 
     Key material and addresses in it (jwk, jku, x5u, x5c) are not looked at; unknown members are ignored
@@ -67,19 +67,19 @@ def _check_type(header: dict[str, Any], profile: str) -> None:
         raise InvalidToken("wrong_type")
 
 
-def parse_segment(segment: str) -> bytes:
+def parse_segment(segment: bytes) -> bytes:
     """Base64url without padding, in its one canonical spelling (RFC 4648 sections 3.5 and 5)."""
     surplus = len(segment) & 3
     try:
-        data = a2b_base64(segment.encode("ascii").translate(_TO_BASE64) + _PADDING[surplus], strict_mode=True)
-    except ValueError:  # binascii.Error and UnicodeEncodeError are
+        data = a2b_base64(segment.translate(_TO_BASE64) + _PADDING[surplus], strict_mode=True)
+    except ValueError:  # binascii.Error is one
         raise InvalidToken("bad_encoding") from None
     if surplus and segment[-1] not in _LAST[surplus]:
         raise InvalidToken("bad_encoding")  # the unused bits of the last character are not zero
     return data
 
 
-def parse_segment_object(segment: str) -> dict[str, Any]:
+def parse_segment_object(segment: bytes) -> dict[str, Any]:
     """A segment that holds a JSON object. :raises InvalidToken: it doesn't."""
     try:
         return parse_object(parse_segment(segment))

@@ -61,7 +61,9 @@ class OAuthSecurityPolicy:
         guard = self._guard or find_guard(request)
         result = request.__dict__.get(RESULT) or guard.authenticator.authenticate(request)
         principals = result._derived if type(result) is AccessToken and guard.more_principals is None else None
-        allowed = self._acl.permits(context, principals or guard.find_principals(request, result), permission)
+        if principals is None:
+            principals = guard.find_principals(request, result)
+        allowed = self._acl.permits(context, principals, permission)
         if allowed:
             return allowed
         error = result if isinstance(result, OAuthGuardError) else self._find_error(allowed)

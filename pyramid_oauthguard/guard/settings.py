@@ -184,7 +184,7 @@ TABLE: Final = (
     Setting("cache.jwks.*", _as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest a withdrawn key stays accepted while the issuer answers."),
     Setting("cache.introspection.*", _as_cache, {}, _CACHE_HELP + "Positive answers; 0 (the default) is live, n trusts one for at most n seconds and never past `exp`."),
     Setting("cache.inactive.*", _as_cache, {}, _CACHE_HELP + "Tokens the issuer called inactive, 10 seconds; 0 asks again each time."),
-    Setting("cache.tokens.size", as_int, 10_000, "Verified tokens remembered in the process for local checks; 0 is off."),
+    Setting("cache.tokens.size", as_int, 10_000, "Verified tokens remembered in the process for local checks, and as many judged answers beside an introspection cache in the process; 0 is off."),
     Setting("keys.cooldown", as_duration, 30.0, "Seconds between attempts to refetch keys for an unknown kid or after a failure."),
     Setting("keys.max_stale", as_duration, 86_400.0, "How long the last good key set serves while the issuer is down."),
     Setting("policy", as_bool, SWITCHES["policy"], "`off` does not install the security policy: the application composes it. Read when the guard is included."),

@@ -21,7 +21,7 @@ from ..access_token import AccessToken
 from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
 from ..interfaces import ITokenRequirement
 from .authentication import RESULT
-from .challenge import find_refusal, mark_response
+from .challenge import MARKS, find_refusal, mark_response
 from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
 from .requirements import Requirement
@@ -168,7 +168,11 @@ def guard_view(view: View, info: Any) -> View:
         except Exception:
             request.add_response_callback(mark_response)
             raise
-        mark_response(request, response)
+        headers = response.headerlist
+        if len(headers) == 2 and headers[0][0] == "Content-Type" and headers[1][0] == "Content-Length":
+            headers += MARKS  # what a renderer makes: no look for marks of the view's own
+        else:
+            mark_response(request, response)
         return response
 
     return guarded_view

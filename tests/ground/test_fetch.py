@@ -13,16 +13,30 @@ from pyramid_oauthguard.fetch import Fetcher
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
+def read(connection: socket.socket) -> bytes:
+    """A whole request; nothing where the other side closed."""
+    received = b""
+    while not received.endswith((b"\r\n\r\n", b"=t")) or (received.endswith(b"\n") and b"POST" in received):
+        more = connection.recv(65536)
+        if not more:
+            break
+        received += more
+    return received
+
+
 @contextmanager
-def serve_once_a_connection() -> Iterator[tuple[str, list[bytes]]]:
-    """A server that answers the first request of each connection and drops the connection at the second."""
+def serve_once_a_connection(*, answers: bool = True) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that answers the first request of each connection and drops the connection at the second, or does so at
+    the first. What it dropped is in the list, empty where nothing came.
+    """
     requests: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            connection.recv(65536)
-            connection.sendall(ANSWER)
-            requests.append(connection.recv(65536))
+            if answers:
+                read(connection)
+                connection.sendall(ANSWER)
+            requests.append(read(connection))
 
     def accept() -> None:
         with suppress(OSError):
@@ -40,17 +54,33 @@ def serve_once_a_connection() -> Iterator[tuple[str, list[bytes]]]:
 def test_a_kept_connection_that_died_is_replaced():
     with serve_once_a_connection() as (url, requests):
         fetcher = Fetcher(timeout=5)
-        assert [fetcher.get(url).status for _ in range(4)] == [200] * 4
+        assert [fetcher.post(url, {"token": "t"}, harmless=True).status for _ in range(5)] == [200] * 5
+        assert len([request for request in requests if request.startswith(b"POST")]) == 4
+
+
+def test_what_is_fetched_once_an_hour_meets_no_dead_connection():
+    with serve_once_a_connection() as (url, requests):
+        fetcher = Fetcher(timeout=5)
         assert fetcher.post(url, {"token": "t"}, harmless=True).status == 200
-        met_dead = [each for each in requests if each.startswith((b"GET", b"POST"))]
-        assert len(met_dead) == 4
+        assert [fetcher.get(url).status for _ in range(4)] == [200] * 4
+        assert not any(requests)
+
+
+@pytest.mark.promise("GD-20")
+def test_a_reset_of_a_fetch_is_no_second_fetch():
+    """It was seen and turned away: to ask again at once would be to ask twice in one cool-down."""
+    with serve_once_a_connection(answers=False) as (url, requests):
+        fetcher = Fetcher(timeout=5)
+        with pytest.raises(UnavailableError):
+            fetcher.get(url)
+        assert [request[:3] for request in requests] == [b"GET"]
 
 
 def test_what_may_change_something_is_not_sent_twice():
     with serve_once_a_connection() as (url, requests):
         fetcher = Fetcher(timeout=5)
-        fetcher.get(url)
+        fetcher.post(url, {"code": "t"})
         with pytest.raises(UnavailableError) as caught:
-            fetcher.post(url, {"code": "c"})
+            fetcher.post(url, {"code": "t"})
         assert caught.value.reason == "unreachable"
         assert [request.split(b" ")[0] for request in requests] == [b"POST"]

@@ -98,7 +98,8 @@ def test_four_processes_share_keys_answers_and_evictions(server, workers):
 
     server.heal()
     raw, other = server.issuer.mint(), server.issuer.mint()
-    assert [worker.ask("remote", each) for each in (raw, other) for worker in workers] == [200] * 8
+    for _use in range(3):
+        assert [worker.ask("remote", each) for each in (raw, other) for worker in workers] == [200] * 8
     assert count(server) == (1, 1, 2)
 
     server.issuer.revoke(raw)
@@ -391,7 +392,7 @@ def test_a_revocation_while_redis_is_away_holds_in_this_process(clock, own):
     issuer = MemoryIssuer(algorithm=ALGORITHM)
     api = build_trusting(issuer, **{**own.settings("introspection"), **TTL})
     raw = issuer.mint()
-    assert api.ask("remote", raw) == 200
+    assert api.ask_all("remote", [raw] * 3) == {200: 3}
     own.freeze()
     issuer.revoke(raw)
     own.thaw()

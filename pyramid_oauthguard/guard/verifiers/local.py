@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from cryptography.exceptions import InvalidSignature
 from zope.interface import implementer
 
 from ...access_token import AccessToken
@@ -50,7 +51,8 @@ class LocalVerifier:
         :raises InvalidToken: it is malformed, not signed by the issuer, not for us, or not valid now.
         :raises UnavailableError: the issuer's keys are not known and can't be fetched.
         """
-        return self.recall(f"Bearer {raw}") or self._verify(raw)
+        header = f"Bearer {raw}"
+        return self.recall(header) or self._verify(raw, header, time.time())
 
     def recall(self, header: str | None) -> AccessToken | None:
         """The token of an Authorization header if it was verified before and is as good as then: neither expired
@@ -58,8 +60,10 @@ class LocalVerifier:
         find it. Raises nothing.
         """
         verified = self._verified
-        remembered: _Remembered | None = verified.peek(header) if verified is not None else None
-        if verified is None or remembered is None or header is None:
+        if verified is None:
+            return None
+        remembered: _Remembered | None = verified.peek(header)
+        if remembered is None or header is None:
             return None
         if verified.crowded:
             verified.get(header)  # counts as a use
@@ -69,30 +73,25 @@ class LocalVerifier:
         if not since <= now < until or keys is not (source.keys if now < source.calm_until else self._find_keys(now)):
             return None
         if token is None:
-            token = self._build(_split(header.removeprefix("Bearer "))[1], now)
+            token = self._build(header.split(".")[1].encode(), now)
             verified.set(header, (keys, since, until, token))
         return token
 
-    def _verify(self, raw: str) -> AccessToken:
-        head, body, tail = _split(raw)
-        known: tuple[KeySet, Candidates] | None = self._headers.get(head)
-        seen = known is not None and known[0] is self._keys.find_current(time.time())
+    def _verify(self, raw: str, header: str, now: float) -> AccessToken:
+        head, body, tail, message = _split(raw)
+        known: tuple[KeySet, Candidates] | None = self._headers.peek(head)
+        seen = known is not None and known[0] is self._keys.find_current(now)
         keys, candidates = known if known is not None and seen else self._find_candidates(head)
-        signature = parse_segment(tail)
-        message = raw[: -len(tail) - 1].encode("ascii", "replace")
-        for check in candidates:
-            if check(message, signature):
-                break
-        else:
+        if not _is_signed(message, parse_segment(tail), candidates):
             raise InvalidToken("bad_signature")
         if not seen:
             self._headers.set(head, (keys, candidates))
-        now = time.time()
+            now = time.time()  # the issuer may have been asked
         token = self._build(body, now)
         if self._verified is not None and len(raw) <= _MAX_REMEMBERED:
             # That it verified. The value itself, several times the size, is kept from the second use on: most
             # tokens of a flood never come again.
-            self._verified.set(f"Bearer {raw}", (keys, now, token.expires_at + self._settings.leeway, None))
+            self._verified.set(header, (keys, now, token.expires_at + self._settings.leeway, None))
         return token
 
     def _find_keys(self, now: float) -> KeySet | None:
@@ -101,24 +100,37 @@ class LocalVerifier:
         except UnavailableError:
             return None
 
-    def _find_candidates(self, head: str) -> tuple[KeySet, Candidates]:
+    def _find_candidates(self, head: bytes) -> tuple[KeySet, Candidates]:
         header = parse_header(head, self._algorithms, self._settings.profile)
         return self._keys.find(header.algorithm, header.kid)
 
-    def _build(self, segment: str, now: float) -> AccessToken:
+    def _build(self, segment: bytes, now: float) -> AccessToken:
         claims = parse_segment_object(segment)
-        check_profile(claims, self._settings.profile)
+        if self._settings.profile == "rfc9068":
+            check_profile(claims)
         try:
             return build_access_token(claims, self._settings, mode="local", now=now)
         except RecursionError:
             raise InvalidToken("bad_json") from None
 
 
-def _split(raw: str) -> tuple[str, str, str]:
-    """Header, claims and signature of a compact JWS (RFC 7515 section 7.1), each there and not empty."""
+def _split(raw: str) -> tuple[bytes, bytes, bytes, bytes]:
+    """Header, claims and signature of a compact JWS (RFC 7515 section 7.1), each there and not empty; what is signed."""
     if len(raw) > MAX_TOKEN:
         raise InvalidToken("too_long")
-    parts = raw.split(".", 3)
+    data = raw.encode("ascii", "replace")  # what is not ASCII is no base64url either
+    parts = data.split(b".", 3)
     if len(parts) != 3 or not all(parts):
         raise InvalidToken("not_a_jwt")
-    return parts[0], parts[1], parts[2]
+    head, body, tail = parts
+    return head, body, tail, data[: -len(tail) - 1]
+
+
+def _is_signed(message: bytes, signature: bytes, candidates: Candidates) -> bool:
+    for verify in candidates:
+        try:
+            verify(signature, message)
+        except (InvalidSignature, ValueError):
+            continue
+        return True
+    return False
