@@ -1,0 +1,107 @@
+"""The pages about the server say what is true: the application in them works, and their answers are the endpoints' answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyramid.interfaces import IRoutesMapper
+from webtest import TestApp
+
+from pyramid_oauthguard.server import events
+from pyramid_oauthguard.server.clients import get_clients
+from pyramid_oauthguard.server.service import IService
+from tests.promises import read_promises
+from tests.server.conftest import Build
+from tests.server.flows import CALLBACK, Flow, build_flow, read_answer
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "server.md").read_text("utf-8")
+SECURITY = (ROOT / "docs" / "security.md").read_text("utf-8")
+
+
+@pytest.fixture
+def flow(build: Build) -> Flow:
+    return build_flow(build)
+
+
+def find_blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def test_the_application_on_the_page_is_an_authorization_server(flow, tmp_path):
+    (code,) = [block for block in find_blocks("python") if "def main(" in block]
+    space: dict[str, Any] = {}
+    exec(compile(code, "server.md", "exec"), space)  # noqa: S102  # it is our own page
+    app = space["main"](
+        {},
+        **{
+            "session.secret": "x" * 40,
+            "oauthguard.server.issuer": "http://localhost:6543",
+            "oauthguard.server.scopes": "read = Read\nwrite = Write",
+            "oauthguard.server.signing.algorithm": "ES256",
+            "oauthguard.server.sqlalchemy.url": f"sqlite:///{tmp_path}/page.sqlite",
+        },
+    )
+    how = {"redirect_uris": [CALLBACK], "grants": ["authorization_code"], "scopes": ["read", "write"]}
+    made = get_clients(app.registry).create("Web shop", **how)
+    browser = TestApp(app)
+    page = browser.get("/oauth/authorize", flow.ask(made, redirect_uri=CALLBACK)).follow()
+    answer = page.form.submit().follow().form.submit("decision", value="allow")
+    assert read_answer(answer)["code"]
+    app.registry.getUtility(IService).store.close()
+
+
+def test_every_endpoint_is_on_the_page(flow):
+    routes = {route.pattern for route in flow.server.registry.getUtility(IRoutesMapper).get_routes()}
+    headings = "\n".join(re.findall(r"^###? .*", PAGE, re.MULTILINE))
+    assert routes - {"/oauth/pages.css"} == {path for path in routes if f"{path}`" in headings}
+
+
+def find_object(member: str) -> dict[str, Any]:
+    """The one answer on the page that has this member."""
+    objects = [json.loads(block) for block in find_blocks("json")]
+    (found,) = [each for each in objects if member in each]
+    return found
+
+
+def test_the_answers_on_the_page_are_those_of_the_endpoints(flow):
+    server = flow.server
+    token = server.token()
+    assert server.introspect(token).keys() == find_object("active").keys()
+    assert server.app.get("/.well-known/oauth-authorization-server").json.keys() == find_object("token_endpoint").keys()
+    form = {"grant_type": "client_credentials"}
+    headers = server.basic(server.program)
+    assert server.app.post("/oauth/token", form, headers=headers).json.keys() == find_object("access_token").keys()
+    box = server.clients.create("Box", public=True, grants=["device_code"], scopes=["read"])
+    answer = server.app.post("/oauth/device_authorization", {"client_id": box.client.client_id})
+    assert answer.json.keys() == find_object("user_code").keys()
+    refusal = '{"error": "invalid_request", "error_description": "The parameter grant_type is missing."}'
+    assert refusal in PAGE
+    assert server.app.post("/oauth/token", {}, headers=headers, status=400).json == json.loads(refusal)
+
+
+def test_the_keys_on_the_page_are_rsa_keys_as_they_are_published(build):
+    server = build({"signing.algorithm": "RS256"})
+    (key,) = server.app.get("/oauth/jwks").json["keys"]
+    assert key.keys() == find_object("keys")["keys"][0].keys()
+
+
+def test_the_events_on_the_page_are_those_that_there_are():
+    section = PAGE.partition("\n## Events\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([A-Z]\w+)`", section)) == {name for name in events.__all__ if name[0].isupper()}
+
+
+def test_every_row_of_the_security_page_names_what_shows_it():
+    rows = [line.strip("|").split("|") for line in SECURITY.splitlines() if line.startswith("| ") and "---" not in line]
+    assert len(rows) > 15
+    for _threat, _answer, shown, source in rows[1:]:
+        named = re.findall(r"\b[A-Z]{2}-\d\d\b", shown)
+        files = re.findall(r"`(tests/[\w/.]+)`", shown)
+        assert named or files, shown
+        assert set(named) <= read_promises().keys()
+        assert all((ROOT / file).is_file() for file in files), files
+        assert source.strip()
