@@ -27,6 +27,7 @@ _LONGEST: Final = {
     "refresh_token_ttl": (30 * _DAY, "nobody misses what was not used for 14d"),
     "refresh_token_max_age": (365 * _DAY, "have people sign in again now and then: 90d is good"),
     "refresh_reuse_grace": (60.0, "a thief has as long: 10s is good"),
+    "device_code_ttl": (1800.0, "user codes are short, and are guessed at for as long: 10m is good"),
 }
 _GUESSES: Final = ("{id}-secret", "{id}", "secret", "password", "changeme", "demo", "test", "admin")
 
@@ -60,7 +61,7 @@ def _check_lifetimes(settings: ServerSettings) -> Iterator[Finding]:
     for name, (longest, hint) in _LONGEST.items():
         value = getattr(settings, name)
         level = "warning" if value > longest else "ok"
-        yield Finding(level, f"{PREFIX}.{name}", f"{value:g} s", hint if value > longest else "")
+        yield Finding(level, f"{PREFIX}.{name}", _spell(value), hint if value > longest else "")
 
 
 def _check_switches(settings: ServerSettings) -> Iterator[Finding]:
@@ -72,8 +73,13 @@ def _check_switches(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding(
             "warning", f"{PREFIX}.revocation.cascade", "off: refresh tokens outlive their access tokens", hint
         )
-    if not settings.signing_rotation:
-        yield Finding("warning", f"{PREFIX}.signing.rotation", "off: a key signs for ever", "90d is good")
+    if not 0 < settings.signing_rotation <= 366 * _DAY:
+        what = (
+            f"a key signs for {_spell(settings.signing_rotation)}"
+            if settings.signing_rotation
+            else "off: a key signs for ever"
+        )
+        yield Finding("warning", f"{PREFIX}.signing.rotation", what, "90d is good")
     off = [name for name in ("failures", "sign_in") if getattr(settings, f"limits_{name}") is None]
     if not settings.limits or off:
         what = "off" if not settings.limits else f"{' and '.join(off)}: off"
@@ -130,6 +136,14 @@ def _has_weak_secret(client: Client, service: Service) -> bool:
     now = time.time()
     guesses = {service.pepper.hash_secret(guess.format(id=client.client_id)) for guess in _GUESSES}
     return any(secret.hash in guesses for secret in client.secrets if secret.is_live(now))
+
+
+def _spell(seconds: float) -> str:
+    """A duration as people write it."""
+    for unit, length in (("d", _DAY), ("h", _HOUR), ("m", 60.0)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:g}s"
 
 
 def _is_sqlite(settings: ServerSettings) -> bool:

@@ -40,6 +40,8 @@ def test_at_home_nothing_but_the_issuer_is_weak(build):
         ({"refresh_token_ttl": "31d"}, "refresh_token_ttl"),
         ({"refresh_token_max_age": "400d"}, "refresh_token_max_age"),
         ({"refresh_reuse_grace": "2m"}, "refresh_reuse_grace"),
+        ({"device_code_ttl": "1d"}, "device_code_ttl"),
+        ({"signing.rotation": "3650d"}, "signing.rotation"),
         ({"require_pkce": "no"}, "require_pkce"),
         ({"revocation.cascade": "no"}, "revocation.cascade"),
         ({"signing.rotation": "0"}, "signing.rotation"),
@@ -52,6 +54,13 @@ def test_each_weakness_has_a_line_with_what_to_do(build, settings, subject):
     finding = find(build({**STRONG, **settings}), f"oauthguard.server.{subject}")
     assert finding.level == "warning"
     assert finding.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("90d", "90d"), ("26h", "26h"), ("150", "150s"), ("90m", "90m"), ("3d", "3d")]
+)
+def test_durations_are_said_as_people_write_them(build, given, said):
+    assert find(build({"refresh_token_ttl": given}), "oauthguard.server.refresh_token_ttl").text == said
 
 
 def test_sqlite_under_several_processes(build, monkeypatch):
