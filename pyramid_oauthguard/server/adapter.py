@@ -89,8 +89,8 @@ class OAuthRequest(OAuth2Request):
     """One request as Authlib sees it. ``pyramid`` is the request it came from."""
 
     def __init__(self, request: Any, parameters: Parameters, service: Service) -> None:
-        super().__init__(request.method, _SECURE, headers=request.headers)
-        self.uri = service.settings.issuer
+        super().__init__(request.method, _SECURE)
+        self.uri, self.headers = service.settings.issuer, request.headers
         self.pyramid = request
         self.parameters = parameters
         self.payload = _Payload(parameters)

@@ -53,11 +53,16 @@ class TooManyRequestsError(OAuth2Error):
 
 
 class Limits:
-    """Counts tries under names; a name without a rate is not limited."""
+    """Counts tries under names; a name without a rate is not limited.
 
-    def __init__(self, rates: Mapping[str, Rate], region: CacheRegion) -> None:
+    :param alone: nobody else counts in this region, so that it needn't be asked for what was never counted.
+    """
+
+    def __init__(self, rates: Mapping[str, Rate], region: CacheRegion, *, alone: bool = False) -> None:
         self._rates = rates
         self._region = region
+        self._alone = alone
+        self._ends: dict[str, float] = {}  # by when each window has ended in which something was counted under a name
         self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
 
     def hit(self, request: Any, name: str, who: str) -> None:
@@ -99,6 +104,7 @@ class Limits:
         with self._locks[hash(key) % _STRIPES]:
             count, end = self._read(place, rate, now)
             if count < rate.count:
+                self._ends[name] = now + rate.period
                 self._region.set(place, [count + 1, end])
                 return
         self._refuse(request, name, key, end - now)
@@ -108,6 +114,8 @@ class Limits:
         if rate is None:
             return
         now = time.time()
+        if self._alone and now >= self._ends.get(name, 0.0):
+            return
         count, end = self._read(_as_key(name, key), rate, now)
         if count >= rate.count * factor:
             self._refuse(request, name, key, end - now)
@@ -122,7 +130,9 @@ class Limits:
             return
         place = _as_key(name, key)
         with self._locks[hash(key) % _STRIPES]:
-            count, end = self._read(place, rate, time.time())
+            now = time.time()
+            count, end = self._read(place, rate, now)
+            self._ends[name] = now + rate.period
             self._region.set(place, [count + 1, end])
 
     def _read(self, place: str, rate: Rate, now: float) -> tuple[float, float]:
@@ -165,13 +175,14 @@ def build_limits(settings: ServerSettings, secret: str) -> Limits:
     names = ("failures", "token", "introspection", "revocation", "device_authorization", "sign_in")
     rates = {name: getattr(settings, f"limits_{name}") for name in names} if settings.limits else {}
     options = {"arguments.size": _SIZE, **(settings.limits_cache or {})}
-    if "backend" in options:
+    alone = "backend" not in options
+    if not alone:
         options.pop("arguments.size", None)
     try:
         region = build_region("limits", options, expiration_time=MAX_PERIOD, secret=secret)
     except Exception as error:  # dogpile and its backends raise whatever they like
         raise SettingError(f"{PREFIX}.limits.cache.*", f"can't be configured: {error}") from error
-    return Limits({name: rate for name, rate in rates.items() if rate is not None}, region)
+    return Limits({name: rate for name, rate in rates.items() if rate is not None}, region, alone=alone)
 
 
 def _find_address(request: Any) -> str:

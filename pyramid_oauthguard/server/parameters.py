@@ -66,8 +66,8 @@ def read_body(request: Any) -> Parameters:
 
     :raises InvalidRequestError: another content type, a parameter twice, credentials in the query, not UTF-8, too big.
     """
-    in_query = {name for name, _value in _parse(request.query_string)}
-    if in_query & _IN_BODY_ONLY:
+    query = request.query_string
+    if query and not _IN_BODY_ONLY.isdisjoint(name for name, _value in _parse(query)):
         raise InvalidRequestError("Parameters must be in the body, not in the URL.")  # RFC 6749 section 2.3.1
     body = _read(request)
     if body and request.content_type != FORM:

@@ -50,6 +50,33 @@ def test_the_answer_says_when_to_come_back(limited):
     }
 
 
+def test_failures_count_until_their_window_ends_and_not_the_last_ones(limited):
+    """What was never counted in this process is not looked for; what was counted is, as long as it may."""
+    server = limited(failures="2/1m")
+    good, wrong = server.basic(server.program), basic(server.program.client.client_id, "wrong")
+    with time_machine.travel(NOW, tick=False) as clock:
+        assert [ask(server, wrong).status_int for _ in range(3)] == [401, 401, 429]
+        clock.shift(30)
+        assert ask(server, wrong, address="192.0.2.2").status_int == 401, "the last one, and another's"
+        clock.shift(29)
+        assert ask(server, good).status_int == 429
+        clock.shift(1)
+        assert ask(server, good).status_int == 200
+        assert ask(server, wrong, address="192.0.2.2").status_int == 401
+        assert ask(server, good, address="192.0.2.2").status_int == 429
+        clock.shift(31)
+        assert ask(server, good, address="192.0.2.2").status_int == 200
+
+
+def test_a_clock_that_is_set_back_lets_nobody_go_on(limited):
+    server = limited(failures="2/1m")
+    wrong = basic(server.program.client.client_id, "wrong")
+    with time_machine.travel(NOW, tick=False) as clock:
+        assert [ask(server, wrong).status_int for _ in range(3)] == [401, 401, 429]
+        clock.shift(-1000)
+        assert [ask(server, wrong).status_int for _ in range(3)] == [401, 401, 429]
+
+
 def test_the_window_ends(limited):
     server = limited(token="1/1m")
     headers = server.basic(server.program)
