@@ -21,9 +21,10 @@ from pyramid.response import FileResponse, Response
 from ..errors import UnavailableError
 from .settings import ServerSettings
 
-__all__ = ["answer_errors_on_page", "include", "redirect", "render_page"]
+__all__ = ["answer_errors_on_page", "include", "redirect", "render_page", "translate"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
+_DOMAIN: Final = "pyramid_oauthguard"
 _ENVIRONMENT: Final = ".oauthguard"
 _TEMPLATES: Final = "pyramid_oauthguard.server:templates/"
 _STYLE: Final = "pyramid_oauthguard.server:static/pages.css"
@@ -66,6 +67,13 @@ def render_page(request: Any, template: str, *, status: int = 200, **values: Any
     response = Response(text, status=status, content_type="text/html", charset="utf-8")
     response.headers.update(_HEADERS)
     return response
+
+
+def translate(request: Any, text: str) -> str:
+    """A text of the settings, such as what a scope means, in the language of the page; as it is where no catalogue has it."""
+    _settle_locale(request)
+    translated: str = request.localizer.translate(text, domain=_DOMAIN)
+    return translated
 
 
 def _settle_locale(request: Any) -> None:

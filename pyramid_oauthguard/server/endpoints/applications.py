@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..consent import check_subject, withdraw
-from ..pages import answer_errors_on_page, redirect, render_page
+from ..pages import answer_errors_on_page, redirect, render_page, translate
 from ..parameters import read_body, read_query
 from ..registration import USER_GRANTS
 from ..resource_owner import find_user, find_user_name, sign_in
@@ -42,7 +42,7 @@ def show_applications(request: Any) -> Any:
         request,
         "applications",
         action=request.route_path(ROUTE),
-        applications=_list_applications(service, subject),
+        applications=_list_applications(service, request, subject),
         user_name=find_user_name(service, subject),
         withdrawn=withdrawn,
     )
@@ -65,7 +65,7 @@ def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
     return {}
 
 
-def _list_applications(service: Service, subject: str) -> list[dict[str, Any]]:
+def _list_applications(service: Service, request: Any, subject: str) -> list[dict[str, Any]]:
     by_client: dict[str, list[Consent]] = {}
     with service.store.reading() as unit:
         check_subject(unit, subject)
@@ -73,14 +73,16 @@ def _list_applications(service: Service, subject: str) -> list[dict[str, Any]]:
             by_client.setdefault(consent.client_id, []).append(consent)
         found = [(unit.find_client(client_id), consents) for client_id, consents in by_client.items()]
     live = [(client, consents) for client, consents in found if client is not None and client.revoked_at is None]
-    return [_describe_application(service, subject, client, consents) for client, consents in live]
+    return [_describe_application(service, request, subject, client, consents) for client, consents in live]
 
 
-def _describe_application(service: Service, subject: str, client: Client, consents: list[Consent]) -> dict[str, Any]:
+def _describe_application(
+    service: Service, request: Any, subject: str, client: Client, consents: list[Consent]
+) -> dict[str, Any]:
     scopes = dict.fromkeys(scope for consent in consents for scope in consent.scopes)
     return {
         "name": client.name,
-        "scopes": [service.settings.scopes.get(scope, scope) for scope in scopes],
+        "scopes": [translate(request, service.settings.scopes.get(scope, scope)) for scope in scopes],
         "allowed_on": time.strftime("%Y-%m-%d", time.gmtime(consents[-1].allowed_at)),
         "ticket": seal_ticket(service.pepper, PURPOSE, {"client_id": client.client_id}, subject=subject),
     }

@@ -19,7 +19,7 @@ from ..authorization_request import AuthorizationRequest, add_address, build_que
 from ..consent import check_subject, find_allowed, is_asked, open_grant, remember
 from ..events import AuthorizationApproved, AuthorizationDenied
 from ..grants.authorization_code import AuthorizationCode
-from ..pages import answer_errors_on_page, redirect, render_page
+from ..pages import answer_errors_on_page, redirect, render_page, translate
 from ..parameters import Parameters, read_body, read_query, read_text
 from ..pkce import METHOD
 from ..random_values import CODE_PREFIX, make_opaque
@@ -145,7 +145,7 @@ def _show_page(
     before: frozenset[str],
     problem: bool = False,
 ) -> Any:
-    shown = {scope: service.settings.scopes[scope] for scope in authorization.scopes}
+    shown = {scope: translate(request, service.settings.scopes[scope]) for scope in authorization.scopes}
     ticket = {"query": authorization.query, "shown": shown}
     return render_page(
         request,

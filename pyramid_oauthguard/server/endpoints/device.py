@@ -16,7 +16,7 @@ from ..authorization_request import AuthorizationRequest
 from ..consent import check_subject, find_allowed, open_grant, remember
 from ..device_requests import LockedError, find_pending, find_request, find_waiting, read_user_code, spell_user_code
 from ..events import AuthorizationApproved, AuthorizationDenied
-from ..pages import answer_errors_on_page, redirect, render_page
+from ..pages import answer_errors_on_page, redirect, render_page, translate
 from ..parameters import read_body, read_query
 from ..registration import DEVICE_CODE
 from ..resource_owner import approves, find_auth_time, find_user, find_user_name, sign_in
@@ -118,7 +118,7 @@ def _show_consent(
     code: str,
     problem: bool = False,
 ) -> Any:
-    shown = {scope: service.settings.scopes[scope] for scope in authorization.scopes}
+    shown = {scope: translate(request, service.settings.scopes[scope]) for scope in authorization.scopes}
     with service.store.reading() as unit:
         before = find_allowed(unit.list_consents(subject, client_id=authorization.client.client_id))
     return render_page(
