@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from webtest import TestApp
 
+from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.server.clients import MadeClient
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
@@ -152,6 +153,32 @@ def test_a_file_that_can_not_be_read(visitor, damage):
     else:
         file.mkdir()
     visitor.expect_503(but=NEEDS_NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("hook", "needed_by"),
+    [
+        (
+            "user",
+            {"authorize", "allow", "deny", "user code", "device decision", "withdraw", "applications", "device page"},
+        ),
+        (
+            "is_active",
+            {"authorize", "allow", "deny", "user code", "device decision", "introspection", "code", "refresh"},
+        ),
+        ("approve", {"authorize", "allow", "deny", "user code", "device decision"}),
+        ("user_name", {"user code", "applications", "device page"}),
+        ("auth_time", {"authorize", "allow", "device decision"}),
+    ],
+)
+def test_an_application_that_can_not_tell_who_its_users_are(visitor, monkeypatch, hook, needed_by):
+    def fail(*_anything: Any) -> Any:
+        raise UnavailableError("users")
+
+    monkeypatch.setattr(visitor.flow.people, hook, fail)
+    answers = {name: visitor.does[name]() for name in sorted(needed_by)}
+    assert {name: answer.status_int for name, answer in answers.items()} == dict.fromkeys(needed_by, 503)
+    assert all(answer.headers["Retry-After"] for answer in answers.values())
 
 
 @pytest.fixture
