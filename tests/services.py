@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 # Debian keeps initdb and pg_ctl off the PATH.
 _ELSEWHERE = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+
+# Of Node: what npm's oidc-provider asks for. Debian 12 has an older one.
+_OLDEST_NODE = 20
 
 _CHROMIUM_FLAGS = [
     "--headless=new",
@@ -36,13 +41,26 @@ def find_program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=os.pathsep.join(map(str, _ELSEWHERE)))
 
 
+@cache
+def _find_lack(name: str) -> str | None:
+    """What to say of a program that is not here, or too old."""
+    path = find_program(name)
+    if path is None:
+        return f"{name} is not installed"
+    if name == "node":
+        version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        if int(version.lstrip("v").partition(".")[0]) < _OLDEST_NODE:
+            return f"Node {version} is older than {_OLDEST_NODE}"
+    return None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip, or with CI=true fail, a test whose programs are not here."""
     wanted = [program for marker in item.iter_markers("needs") for program in marker.args]
-    missing = [program for program in wanted if find_program(program) is None]
-    if not missing:
+    lacking = [lack for lack in map(_find_lack, wanted) if lack is not None]
+    if not lacking:
         return
-    reason = f"not installed: {', '.join(missing)}"
+    reason = ", ".join(lacking)
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
