@@ -11,15 +11,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any, Final, Self
 from urllib.parse import urlencode
 
 from .environments import describe, prepare
 from .load import Load
+from .report import Row
 
-__all__ = ["AuthorizationServer", "compose_form", "describe_peer", "measure_cost"]
+__all__ = ["AuthorizationServer", "Costs", "compose_form", "describe_peer", "measure_costs"]
 
 _ROOT: Final = Path(__file__).parent.parent.parent
 _PEER: Final = "django_toolkit"
@@ -102,13 +106,47 @@ def compose_form(path: str, client: Iterable[str], form: Mapping[str, str]) -> b
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
-def measure_cost(server: AuthorizationServer, load: Load, requests: Iterator[bytes], count: int) -> tuple[float, float]:
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What batches cost a server, in seconds for one request.
+
+    :ivar cpu: of the process, batch by batch.
+    :ivar clock: by the clock.
+    """
+
+    cpu: list[float] = field(default_factory=list)
+    clock: list[float] = field(default_factory=list)
+
+    def as_row(self, what: str) -> Row:
+        """The medians."""
+        return Row(what, round(median(self.cpu) * 1e6), "µs", note=f"{1 / median(self.clock):.0f} a second")
+
+
+def measure_costs(
+    subjects: Mapping[str, tuple[AuthorizationServer, Iterator[bytes]]], *, batch: int, pairs: int
+) -> dict[str, Costs]:
+    """What a request costs each server: after a batch each to warm up, one of each in turn, ``pairs`` times.
+
+    So whatever else the machine does meets all of them alike, and the ratio of two is that of their pairs.
+    """
+    found = {name: Costs() for name in subjects}
+    with ExitStack() as stack:
+        loads = {name: stack.enter_context(Load(server.port)) for name, (server, _) in subjects.items()}
+        for number in range(pairs + 1):
+            for name, (server, requests) in subjects.items():
+                cpu, clock = _measure(server, loads[name], list(islice(requests, batch)), batch)
+                if number:
+                    found[name].cpu.append(cpu)
+                    found[name].clock.append(clock)
+    return found
+
+
+def _measure(server: AuthorizationServer, load: Load, requests: list[bytes], count: int) -> tuple[float, float]:
     """Seconds of the server's CPU and of the clock for one request, each of which must be answered 200."""
-    batch = list(islice(requests, count))
     begun, clock = server.cpu, time.perf_counter()
-    answers = load.drive(batch)
+    answers = load.drive(requests)
     spent, passed = server.cpu - begun, time.perf_counter() - clock
-    if answers.statuses != {200: len(batch)} or len(batch) < count:
+    if answers.statuses != {200: count}:
         raise AssertionError(f"answered with {dict(answers.statuses)} of {count}")
     return spent / count, passed / count
 
