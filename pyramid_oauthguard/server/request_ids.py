@@ -8,11 +8,12 @@ import secrets
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["HEADER", "find_request_id", "label_answers"]
+__all__ = ["HEADER", "find_request_id", "label_answers", "label_command"]
 
 HEADER: Final = "X-Request-Id"
 _ATTRIBUTE: Final = "_oauthguard_request_id"
-_SOUND: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}")
+_COMMAND: Final = "command/"
+_SOUND: Final = re.compile(f"(?!{_COMMAND})" + r"[A-Za-z0-9._~+/=-]{1,128}")  # no stranger's looks like an operator's
 
 
 def find_request_id(request: Any) -> str:
@@ -23,6 +24,12 @@ def find_request_id(request: Any) -> str:
         found = given if _SOUND.fullmatch(given) else secrets.token_hex(8)
         setattr(request, _ATTRIBUTE, found)
     return found
+
+
+def label_command(request: Any, name: str) -> None:
+    """Name the request of a command line after who typed it; what can't be written anywhere of a name is left out."""
+    sound = re.sub(r"[^A-Za-z0-9._-]", "", name)[:64]
+    setattr(request, _ATTRIBUTE, f"{_COMMAND}{sound or 'unknown'}/{secrets.token_hex(8)}")
 
 
 def label_answers(view: Callable[[Any], Any]) -> Callable[[Any], Any]:

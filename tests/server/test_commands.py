@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
+import re
 import secrets
 import subprocess
 import sys
@@ -317,6 +320,23 @@ def test_the_audit_trail_says_who_typed_it(operator):
     assert operator.json("audit", "--event", "ClientCreated", "--since", "1h", "--limit", "1") == [lines[1]]
     assert operator.json("audit", "--subject", "anna") == []
     assert made["client_secret"] not in operator.run("audit").stdout
+
+
+@pytest.mark.promise("EV-01")
+def test_the_environment_can_not_say_who_typed_it(operator, monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody-else")
+    operator.run("client", "create", "P", "--grant", "client_credentials", "--scope", "read")
+    (line,) = operator.json("audit", "--event", "ClientCreated")
+    assert line["request"].startswith(f"command/{pwd.getpwuid(os.getuid()).pw_name}/")
+
+
+@pytest.mark.parametrize("name", ["", "a b\n", "x" * 500, "\udcff", "DOMAIN\\anna"])
+def test_any_account_fits_into_the_trail(operator, monkeypatch, name):
+    monkeypatch.setattr("pyramid_oauthguard.server.commands.application._read_account", lambda: name)
+    operator.run("client", "create", "P", "--grant", "client_credentials", "--scope", "read")
+    (line,) = operator.json("audit", "--event", "ClientCreated")
+    assert re.fullmatch(r"command/[A-Za-z0-9._-]{1,64}/[0-9a-f]{16}", line["request"])
 
 
 def test_a_name_can_not_steer_the_terminal(operator):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,8 +13,7 @@ from pyramid.exceptions import ConfigurationExecutionError
 from pyramid.paster import bootstrap
 
 from ...errors import OAuthGuardError, SettingError, UnavailableError
-from ..random_values import make_id
-from ..request_ids import HEADER
+from ..request_ids import label_command
 from ..service import IService, Service
 from ..settings import PREFIX
 
@@ -46,7 +46,7 @@ def open_application(ini: str) -> Iterator[Any]:
     with explain_ini(ini):
         environment = bootstrap(ini)
     with explain_storage(), environment as found:
-        found["request"].headers[HEADER] = f"command/{_find_operator()}/{make_id()}"
+        label_command(found["request"], _find_operator())
         try:
             yield found["registry"]
         finally:
@@ -94,7 +94,16 @@ def _close_store(registry: Any) -> None:
 
 
 def _find_operator() -> str:
+    """The account of this process; not what the environment says, which anybody may write."""
     try:
-        return getpass.getuser()
+        return _read_account()
     except (OSError, KeyError):  # an account without a name
-        return "unknown"
+        return f"uid-{os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+def _read_account() -> str:
+    if not hasattr(os, "getuid"):
+        return getpass.getuser()
+    import pwd
+
+    return pwd.getpwuid(os.getuid()).pw_name
