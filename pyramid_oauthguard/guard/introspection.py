@@ -101,6 +101,8 @@ class Introspector:
         asked_at = time.time()
         answer = self._share(raw)
         if answer.get("active") is not True:
+            if self._judged is not None:
+                self._judged.delete(f"Bearer {raw}")  # remembered longer than kept, in a cache that is full
             self._keep_inactive(raw)
             raise InvalidToken("inactive")
         token = judge(answer)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyramid.config import not_
+from pyramid.config.predicates import MAX_ORDER
 from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
 from pyramid.interfaces import IDefaultPermission
 from pyramid.response import Response
@@ -139,6 +140,9 @@ def bind_view(view: View, info: Any) -> View:
         # Always true: shown to those who list views, but not asked at each request.
         bound_view.__predicates__ = info.predicates  # type: ignore[attr-defined]
         info.predicates = []
+        # Told here, the rank among the views of a MultiView needs no wrapper of Pyramid's to tell it.
+        bound_view.__order__, bound_view.__view_attr__ = info.order, info.options.get("attr")  # type: ignore[attr-defined]
+        info.order = MAX_ORDER
     return bound_view
 
 

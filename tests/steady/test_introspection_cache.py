@@ -140,6 +140,25 @@ def test_a_kept_answer_serves_where_no_token_is_remembered(issuer, clock):
     assert count(issuer) == 3
 
 
+@pytest.mark.promise("GD-17")
+def test_what_is_known_to_be_inactive_is_not_let_in_by_an_older_answer(clock):
+    """The cache had no room left for the answer; what was made of it was still remembered."""
+    issuer = Distant()
+    api = build_trusting(
+        issuer,
+        cache__introspection__expiration_time=N,
+        cache__introspection__arguments__size=4,
+        cache__inactive__expiration_time=0,
+    )
+    raw = issuer.mint_opaque()
+    assert api.ask_all("remote", [raw] * 3) == {200: 3}
+    assert api.ask_all("remote", [issuer.mint_opaque() for _ in range(5)]) == {200: 5}
+    issuer.revoke(raw)
+    other_spelling = Request.blank("/remote", headers={"Authorization": f"bearer {raw}"})
+    assert other_spelling.get_response(api.app).status_int == 401
+    assert api.ask("remote", raw) == 401
+
+
 def test_who_listens_hears_of_every_use_of_a_kept_answer(issuer, clock):
     heard = []
     config = Configurator(settings={**issuer.settings, "oauthguard.cache.introspection.expiration_time": N})
