@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from authlib.oauth2.base import OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from .adapter import OAuthRequest, OAuthServer
 from .parameters import Parameters, find_sound
@@ -50,6 +51,8 @@ def check_request(service: Service, request: Any, parameters: Parameters) -> Aut
     :raises OAuth2Error: with ``redirect_uri`` and ``state`` where the client may be told, without where only the user can
         be: who sent them here is then not known (RFC 6749 section 4.1.2.1).
     """
+    if "client_id" not in parameters.values:
+        raise InvalidRequestError("The parameter client_id is missing.")
     asked = OAuthRequest(request, parameters, service)
     grant = OAuthServer(service).get_consent_grant(asked)
     values = parameters.values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc7636 import CodeChallenge
 
 __all__ = ["METHOD", "S256Challenge"]
@@ -36,3 +36,9 @@ class S256Challenge(CodeChallenge):
             raise InvalidRequestError("The parameter code_challenge_method must be S256.")
         if not _CHALLENGE.fullmatch(challenge):
             raise InvalidRequestError("The parameter code_challenge is malformed.")
+
+    def validate_code_verifier(self, grant: Any, result: Any) -> None:
+        try:
+            super().validate_code_verifier(grant, result)
+        except InvalidGrantError:
+            raise InvalidGrantError("The parameter code_verifier does not fit the code's challenge.") from None
