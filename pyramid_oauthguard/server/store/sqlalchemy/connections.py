@@ -60,5 +60,6 @@ class Connections:
     def _start_anew(self) -> None:
         """After a fork: SQLite's connections can be neither used nor closed in a child, so they are only kept alive."""
         self._inherited += [self._idle, self._engine.pool]
-        self._idle, self._process = [], os.getpid()
+        self._idle = []
         self._engine.dispose(close=False)
+        self._process = os.getpid()  # last: until then no other thread may go on
