@@ -247,8 +247,14 @@ _NO_VERB = """
 CREATE TRIGGER oauth_audit_no_{0} BEFORE {0} ON oauth_audit
 BEGIN SELECT RAISE(ABORT, 'oauth_audit is append-only'); END
 """
+# REPLACE deletes a row without asking the triggers of DELETE. A row that is given no id has -1 here.
+_NO_REPLACE = """
+CREATE TRIGGER oauth_audit_no_replace BEFORE INSERT ON oauth_audit
+WHEN NEW.audit_id <> -1 AND EXISTS (SELECT 1 FROM oauth_audit WHERE audit_id = NEW.audit_id)
+BEGIN SELECT RAISE(ABORT, 'oauth_audit is append-only'); END
+"""
 GUARDS: Final = {
-    "sqlite": (_NO_VERB.format("update"), _NO_VERB.format("delete")),
+    "sqlite": (_NO_VERB.format("update"), _NO_VERB.format("delete"), _NO_REPLACE),
     "postgresql": (_REFUSE, _NO_CHANGE),
 }
 for _dialect, _statements in GUARDS.items():
