@@ -21,6 +21,7 @@ from webtest import TestApp
 from pyramid_oauthguard.errors import OAuthGuardError, SettingError, UnavailableError
 from pyramid_oauthguard.server.commands import server as group
 from pyramid_oauthguard.server.service import IService
+from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from tests.server.conftest import basic
 from tests.server.databases import make_database
 from tests.server.ini_application import main
@@ -378,6 +379,15 @@ def test_upgrade_with_a_wrong_url(tmp_path):
     ini.write_text(TEXT.format(url="nonsense", folder=tmp_path))
     words = Operator(ini, "", tmp_path).run("upgrade", fails=SettingError)
     assert "oauthguard.server.sqlalchemy.url" in words
+
+
+def test_upgrade_of_tables_of_a_later_release(operator):
+    operator.run("upgrade")
+    engine = build_engine(operator.url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE oauth_alembic_version SET version_num = '9999'")
+    engine.dispose()
+    assert "use the release that made them" in operator.run("upgrade", fails=SettingError)
 
 
 def test_an_application_without_a_server(tmp_path):

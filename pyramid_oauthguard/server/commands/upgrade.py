@@ -21,6 +21,8 @@ def upgrade(ini: str) -> None:
 
     The application isn't started; stop it first, and back up the database.
     """
+    from alembic.util import CommandError
+
     from ..store.sqlalchemy import schema
     from ..store.sqlalchemy.engine import build_engine
 
@@ -34,6 +36,9 @@ def upgrade(ini: str) -> None:
     try:
         with explain_storage():
             before, after = schema.upgrade(engine)
+    except CommandError:
+        problem = "has tables of a revision that this release does not know"
+        raise SettingError(f"{PREFIX}.sqlalchemy.url", problem, "use the release that made them") from None
     finally:
         engine.dispose()
     say(f"the tables are of revision {after}" + ("" if before == after else f"; they were of {before or 'none'}"))
