@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .authorization_request import AuthorizationRequest
+from .request_ids import HEADER
 from .service import Service
 
 __all__ = ["approves", "find_auth_time", "find_user", "find_user_name", "sign_in"]
@@ -22,6 +23,7 @@ def sign_in(service: Service, request: Any) -> Any:
     response = service.owner.sign_in(request)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.pop(HEADER, None)  # of the request before, where it is the same response each time
     return response
 
 

@@ -6,9 +6,11 @@ import json
 
 import pytest
 import sqlalchemy as sa
+from pyramid.httpexceptions import HTTPSeeOther
 
 from pyramid_oauthguard.server.clients import get_clients
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
+from tests.server.flows import build_flow
 
 pytestmark = pytest.mark.promise("EV-01")
 
@@ -52,6 +54,15 @@ def test_a_request_id_that_can_not_be_written_anywhere_is_replaced(server, hosti
     made = answer.headers["X-Request-Id"]
     assert made not in ("", hostile)
     assert read_trail(server, event="TokenIssued")[0].request_id == made
+
+
+def test_a_response_that_an_application_gives_each_time_does_not_grow(build):
+    flow = build_flow(build)
+    always = HTTPSeeOther("/sign-in")
+    flow.people.sign_in = lambda request: always
+    answers = [flow.server.app.get("/oauth/authorize", flow.ask()) for _ in range(3)]
+    assert [len(answer.headers.getall("X-Request-Id")) for answer in answers] == [1, 1, 1]
+    assert len({answer.headers["X-Request-Id"] for answer in answers}) == 3
 
 
 def test_the_trail_holds_no_secret(server):
