@@ -65,6 +65,15 @@ def test_a_reader_sees_what_was_written_a_moment_ago(store):
         assert unit._connection.exec_driver_sql("SELECT tries FROM oauth_device_tries").scalar() == 1
 
 
+@pytest.mark.promise("RV-03")
+def test_each_commit_is_on_the_disk_before_it_is_answered(store):
+    with store.writing() as unit:
+        modes = [
+            unit._connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "journal_mode")
+        ]
+    assert modes == [2, "wal"], "2 is FULL: with WAL, less than that forgets commits at a power cut"
+
+
 def test_no_more_stay_open_than_may(store):
     together = threading.Barrier(12)
 

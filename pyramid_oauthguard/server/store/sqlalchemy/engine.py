@@ -69,6 +69,8 @@ def _set_up_connection(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
     cursor.execute("PRAGMA journal_mode = WAL")  # readers don't wait for the writer
+    # Some builds sync only now and then with WAL: a power cut would undo a revocation that was answered.
+    cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
