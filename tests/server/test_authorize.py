@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+import time_machine
 from webtest import TestApp
 
 from pyramid_oauthguard.server.events import AuthorizationApproved, AuthorizationDenied, TokenIssued
+from pyramid_oauthguard.server.pruning import prune
 from tests.server.conftest import ISSUER, Build
 from tests.server.flows import CALLBACK, LOOPBACK, Flow, build_flow, read_answer, read_next
 
@@ -219,6 +223,19 @@ def test_a_client_cant_take_the_id_of_a_user_seen_before(flow):
     from pyramid_oauthguard.server.clients import RegistrationError
 
     flow.allow()
+    with pytest.raises(RegistrationError, match="is the identifier of a user"):
+        flow.server.clients.create("Anna", client_id="anna", grants=["client_credentials"])
+
+
+@pytest.mark.promise("AS-11")
+def test_a_client_cant_take_the_id_of_a_user_whose_grants_were_pruned(flow):
+    from pyramid_oauthguard.server.clients import RegistrationError
+
+    flow.allow()
+    with time_machine.travel(time.time() + 3 * 86400):
+        prune(flow.server.service.store)
+    with flow.server.service.store.reading() as unit:
+        assert unit.list_live_grant_ids("anna", flow.web.client.client_id) == ()
     with pytest.raises(RegistrationError, match="is the identifier of a user"):
         flow.server.clients.create("Anna", client_id="anna", grants=["client_credentials"])
 

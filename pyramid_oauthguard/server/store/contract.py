@@ -54,7 +54,7 @@ class ClientRows(Protocol):
         """The redirect URIs of all public clients that are not revoked."""
 
     def is_subject(self, subject: str) -> bool:
-        """Whether any grant names this user."""
+        """Whether any grant or consent names this user; of a consent it is told for ever, withdrawn ones too."""
 
     def add_client(self, client: Client) -> bool:
         """Store a client without its secrets; False, and nothing stored, when the id is taken, also by a revoked one."""

@@ -290,6 +290,7 @@ class StoreContract:
         )
         with store.writing() as unit:
             unit.add_consent(consent)
+            assert unit.is_subject("anna")
             unit.add_grant(_make_grant("g"))
         with store.reading() as unit:
             assert unit.list_consents("anna") == (consent,)
@@ -302,6 +303,7 @@ class StoreContract:
         with store.reading() as unit:
             assert unit.list_consents("anna") == ()
             assert unit.list_live_grant_ids("anna", "app") == ()
+            assert unit.is_subject("anna")
 
     # Keys, the audit trail, upkeep.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, insert, or_, select, update
+from sqlalchemy import and_, bindparam, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..records import Client, ClientSecret
-from .models import client_secrets, clients, grants
+from .models import client_secrets, clients, consents, grants
 from .prepared import Prepared
 from .rows import Rows, as_text, as_words
 
@@ -70,9 +70,9 @@ class ClientQueries(Rows):
         return tuple(uri for uris in found for uri in as_words(uris))
 
     def is_subject(self, subject: str) -> bool:
-        return (
-            self._connection.scalar(select(grants.c.grant_id).where(grants.c.subject == subject).limit(1)) is not None
-        )
+        # Grants are pruned; consents stay.
+        named = (exists().where(table.c.subject == subject) for table in (grants, consents))
+        return bool(self._connection.scalar(select(or_(*named))))
 
     def add_client(self, client: Client) -> bool:
         try:
