@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pyramid.exceptions import URLDecodeError
 from pyramid.response import Response
 
+from pyramid_oauthguard.server.service import find_service
 from tests.server.conftest import ISSUER
 from tests.server.flows import build_flow
 
@@ -198,6 +199,22 @@ def test_an_address_that_is_no_utf_8_is_400(server, path, method):
     answer = server.app.RequestClass.blank(path, method=method).get_response(server.app.app)
     assert answer.status_int == 400
     assert answer.json["error"] == "invalid_request"
+
+
+def test_a_limit_that_nobody_catches_is_429(build):
+    def sign_in(request):
+        find_service(request).limits.hit(request, "sign_in", "anna")
+        return Response("tried")
+
+    def configure(config):
+        config.add_route("try", "/try")
+        config.add_view(sign_in, route_name="try")
+
+    app = build({"limits": "on", "limits.sign_in": "1/1m"}, configure=configure).app
+    assert app.get("/try").text == "tried"
+    answer = app.get("/try", status=429)
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert answer.json["error"] == "temporarily_unavailable"
 
 
 def test_an_applications_own_view_for_such_addresses_stays(build):

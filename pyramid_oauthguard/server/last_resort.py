@@ -1,0 +1,48 @@
+"""Answers to what nobody caught, where Pyramid by itself would say 500: an address that is no UTF-8, and a limit reached.
+
+The guard answers such addresses for applications that have no server: rooms do not import each other, and whichever comes
+second finds the other's view and adds none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from pyramid.config import Configurator
+from pyramid.exceptions import URLDecodeError
+from pyramid.interfaces import IExceptionViewClassifier, IRequest, IView
+from zope.interface import implementedBy
+
+from .answers import build_answer, build_error
+from .limits import TooManyRequestsError
+
+__all__ = ["add_last_resort"]
+
+#: After the views of the application, and after the guard's.
+_LAST: Final = 1_001
+
+
+def add_last_resort(config: Any) -> None:
+    """Add the views, each unless the application has one for this exception or for one of its bases."""
+    config.action("oauthguard server last resort", _add_views, args=(config.registry,), order=_LAST)
+
+
+def _add_views(registry: Any) -> None:
+    _add_view(registry, URLDecodeError, _answer_undecodable)
+    _add_view(registry, TooManyRequestsError, _answer_limit)
+
+
+def _add_view(registry: Any, error: type[Exception], view: Callable[[Any, Any], Any]) -> None:
+    place = (IExceptionViewClassifier, IRequest, implementedBy(error))
+    if registry.adapters.lookup(place, IView, "") is None:
+        late = Configurator(registry=registry, autocommit=True)  # where views are no longer in conflict
+        late.add_exception_view(view, context=error)
+
+
+def _answer_undecodable(_error: Any, _request: Any) -> Any:
+    return build_answer(400, {"error": "invalid_request", "error_description": "The address is not valid UTF-8."})
+
+
+def _answer_limit(error: Any, _request: Any) -> Any:
+    return build_error(error)
