@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final, NoReturn
 
 from authlib.oauth2.base import OAuth2Error
@@ -33,6 +34,7 @@ __all__ = ["Attempt", "Limits", "TooManyRequestsError", "build_limits"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _STRIPES: Final = 64
+_LONGEST: Final = 255  # of a client id; user names are shorter
 _SIZE: Final = 20_000
 #: One address may fail for so many clients at once: it may be a company's.
 _ADDRESS_FACTOR: Final = 5
@@ -206,5 +208,7 @@ def _as_key(name: str, key: tuple[str, ...]) -> str:
     # Lengths, so that no client id can be made to look like another one with another address.
     for part in key:
         text = part if part.isascii() else part.encode("utf-8", "backslashreplace").decode()
+        if len(text) > _LONGEST:  # a flood of long names must not fill the memory that as many short ones may
+            text = sha256(text.encode()).hexdigest()
         name += f" {len(text)}:{text}"
     return name
