@@ -7,16 +7,15 @@ what is there. Everything hashed with it is lost with it.
 from __future__ import annotations
 
 import base64
-import hmac
 import json
 import os
 import secrets
 import stat
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..errors import SettingError
@@ -34,31 +33,37 @@ class Pepper:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._secret = self.derive_key("client secret")
-        self._token = self.derive_key("token")
-        self._code = self.derive_key("code")
+        self._secret, self._token, self._code = (
+            HMAC(self.derive_key(purpose), SHA256()) for purpose in ("client secret", "token", "code")
+        )
 
     def derive_key(self, purpose: str) -> bytes:
         """32 bytes for ``purpose`` alone (RFC 5869)."""
         return HKDF(SHA256(), length=32, salt=None, info=f"pyramid_oauthguard {purpose}".encode()).derive(self._key)
 
     def hash_secret(self, secret: str) -> bytes:
-        return hmac.digest(self._secret, secret.encode("utf-8", "surrogatepass"), sha256)
+        return _digest(self._secret, secret)
 
     def hash_token(self, token: str) -> bytes:
         """For access tokens and refresh tokens alike."""
-        return hmac.digest(self._token, token.encode("utf-8", "surrogatepass"), sha256)
+        return _digest(self._token, token)
 
     def hash_code(self, code: str) -> bytes:
         """For authorization codes, device codes and user codes."""
-        return hmac.digest(self._code, code.encode("utf-8", "surrogatepass"), sha256)
+        return _digest(self._code, code)
 
     def hash_assertion(self, client_id: str, token_id: str) -> bytes:
         """For the ``jti`` of a client's assertion."""
-        return hmac.digest(self._code, json.dumps([client_id, token_id]).encode(), sha256)
+        return _digest(self._code, json.dumps([client_id, token_id]))
 
     def __repr__(self) -> str:
         return "<Pepper>"
+
+
+def _digest(keyed: HMAC, text: str) -> bytes:
+    copied = keyed.copy()  # a third of the time that a key takes to be set up anew
+    copied.update(text.encode("utf-8", "surrogatepass"))
+    return copied.finalize()
 
 
 def load_pepper(path: Path) -> Pepper:

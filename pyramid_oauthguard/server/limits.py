@@ -1,7 +1,7 @@
-"""How often something may be tried: per client and address, in windows of fixed length, counted in a dogpile region.
+"""How often something may be tried: per client and address, in windows of fixed length.
 
-The region is this process's memory unless the settings name a shared one. Counting there is a read and a write: between
-processes a few tries can go uncounted, never more than there are processes for each that is counted.
+Tries are counted in this process's memory, or in the dogpile region that the settings name. Counting there is a read and a
+write: between processes a few tries can go uncounted, never more than there are processes for each that is counted.
 
 What a limit protects is the server's time and people's passwords. The secrets that this server makes can't be guessed.
 """
@@ -24,6 +24,7 @@ from authlib.oauth2.rfc6749.errors import InvalidClientError
 from dogpile.cache import CacheRegion
 from dogpile.cache.api import NO_VALUE
 
+from ..bounded import BoundedMap
 from ..caching import build_region, read_number
 from ..errors import SettingError
 from .rates import MAX_PERIOD, Rate
@@ -57,13 +58,13 @@ class TooManyRequestsError(OAuth2Error):
 class Limits:
     """Counts tries under names; a name without a rate is not limited.
 
-    :param alone: nobody else counts in this region, so that it needn't be asked for what was never counted.
+    :param counts: a region; or a map where nobody else counts, which needn't be asked for what was never counted.
     """
 
-    def __init__(self, rates: Mapping[str, Rate], region: CacheRegion, *, alone: bool = False) -> None:
+    def __init__(self, rates: Mapping[str, Rate], counts: CacheRegion | BoundedMap) -> None:
         self._rates = rates
-        self._region = region
-        self._alone = alone
+        self._region = counts
+        self._alone = isinstance(counts, BoundedMap)
         self._ends: dict[str, float] = {}  # by when each window has ended in which something was counted under a name
         self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
 
@@ -176,15 +177,14 @@ def build_limits(settings: ServerSettings, secret: str) -> Limits:
     """
     names = ("failures", "token", "introspection", "revocation", "device_authorization", "sign_in")
     rates = {name: getattr(settings, f"limits_{name}") for name in names} if settings.limits else {}
-    options = {"arguments.size": _SIZE, **(settings.limits_cache or {})}
-    alone = "backend" not in options
-    if not alone:
-        options.pop("arguments.size", None)
+    found = {name: rate for name, rate in rates.items() if rate is not None}
+    if not settings.limits_cache:
+        return Limits(found, BoundedMap(_SIZE))
     try:
-        region = build_region("limits", options, expiration_time=MAX_PERIOD, secret=secret)
+        region = build_region("limits", settings.limits_cache, expiration_time=MAX_PERIOD, secret=secret)
     except Exception as error:  # dogpile and its backends raise whatever they like
         raise SettingError(f"{PREFIX}.limits.cache.*", f"can't be configured: {error}") from error
-    return Limits({name: rate for name, rate in rates.items() if rate is not None}, region, alone=alone)
+    return Limits(found, region)
 
 
 def _find_address(request: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import stat
 
@@ -117,3 +118,17 @@ def test_reprs_hold_no_secret(server):
     assert made.secret not in repr(made)
     assert made.secret not in repr(server.clients.rotate_secret(made.client.client_id))
     assert "sqlite" not in repr(server.service.settings)
+
+
+@pytest.mark.promise("TK-03")
+@pytest.mark.parametrize("text", ["", "ogat_x", "ü \ud800", "x" * 5000])
+def test_hashes_are_hmac_sha256_for_ever(text):
+    """Of anything else, what a database holds already would be lost."""
+    pepper = Pepper(b"p" * 32)
+    data = text.encode("utf-8", "surrogatepass")
+    for purpose, found in (
+        ("client secret", pepper.hash_secret),
+        ("token", pepper.hash_token),
+        ("code", pepper.hash_code),
+    ):
+        assert found(text) == hmac.digest(pepper.derive_key(purpose), data, "sha256")
