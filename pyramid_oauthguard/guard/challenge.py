@@ -6,12 +6,12 @@ import re
 from http.client import responses
 from typing import Any, Final
 
-from pyramid.httpexceptions import HTTPForbidden
+from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
 from pyramid.response import Response
 
 from ..errors import InsufficientScope, OAuthGuardError, TokenError, UnavailableError
 
-__all__ = ["MARKS", "Challenger", "find_refusal", "mark_response"]
+__all__ = ["MARKS", "Challenger", "find_refusal", "mark_refusal", "mark_response"]
 
 _VARIES: Final = frozenset({"authorization", "*"})
 _VARY: Final = ("Vary", "Authorization")
@@ -94,6 +94,18 @@ def mark_response(_request: Any, response: Any) -> None:
         headers.append(_VARY)
     if not cached:
         headers.append(_NO_STORE)
+
+
+def mark_refusal(request: Any, response: Any) -> None:
+    """:func:`mark_response`, once all others are done with the request; and where its traceback led.
+
+    A traceback holds the frames that hold the request that holds the traceback: a flood of bad tokens would fill the
+    memory until the collector of cycles comes round. Of a refusal it says nothing.
+    """
+    mark_response(request, response)
+    exception = request.exception
+    if isinstance(exception, (HTTPForbidden, HTTPServiceUnavailable)):
+        request.exc_info = (type(exception), exception.with_traceback(None), None)
 
 
 def _quote(value: str) -> str:

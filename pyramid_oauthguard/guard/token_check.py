@@ -22,7 +22,7 @@ from ..access_token import AccessToken
 from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
 from ..interfaces import ITokenRequirement
 from .authentication import RESULT
-from .challenge import MARKS, find_refusal, mark_response
+from .challenge import MARKS, find_refusal, mark_refusal, mark_response
 from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
 from .requirements import Requirement
@@ -132,7 +132,7 @@ def bind_view(view: View, info: Any) -> View:
         try:
             return view(context, request)
         except HTTPForbidden as error:
-            request.add_response_callback(mark_response)  # whoever's the forbidden view is
+            request.add_response_callback(mark_refusal)  # whoever's the forbidden view is
             return guard.translate(error)
 
     _bind_permitted(view, guard)
@@ -162,12 +162,12 @@ def guard_view(view: View, info: Any) -> View:
             if not plain or type(request.__dict__.get(RESULT)) is not AccessToken:
                 error = guard.find_error(request)
                 if error is not None:
-                    request.add_response_callback(mark_response)
+                    request.add_response_callback(mark_refusal)
                     return guard.refuse(error)
         try:
             response = view(context, request)
         except (TokenError, UnavailableError) as error:  # the view's own refusal, in the guard's words
-            request.add_response_callback(mark_response)
+            request.add_response_callback(mark_refusal)
             return guard.refuse(error.with_traceback(None))
         except Exception:
             request.add_response_callback(mark_response)

@@ -173,3 +173,24 @@ def test_a_token_that_is_very_long_is_not_remembered(issuer):
         verifier.verify(raw)
     assert verifier.verify(usual) is verifier.verify(usual)
     assert verifier.verify(long) is not verifier.verify(long)
+
+
+@pytest.mark.promise("GD-23")
+@pytest.mark.parametrize("view", ["local", "remote"])
+@pytest.mark.parametrize("fault", ["bad signature", "no token", "outage"])
+def test_a_refusal_leaves_nothing_to_the_collector_of_cycles(issuer, view, fault):
+    """A traceback leads back to its request: what a flood of refusals leaves lying would be megabytes."""
+    api = build_trusting(issuer)
+    raw = {"bad signature": issuer.mint_tampered(), "no token": None, "outage": issuer.mint()}[fault]
+    if fault == "outage":
+        issuer.go_down()
+    for _ in range(3):
+        assert api.ask(view, raw) == (503 if fault == "outage" else 401)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            api.ask(view, raw)
+        assert gc.collect() < 20
+    finally:
+        gc.enable()
