@@ -92,24 +92,34 @@ class _StaleConnection(OSError):
 
 
 class _Kept:
-    """Tells a connection that died while it was kept from an origin that does not answer."""
+    """Tells a connection that died while it was kept from an origin that does not answer.
+
+    By whether it ever had an answer: that there is a socket says nothing, for TLS is set up before the first request.
+    """
+
+    _answered = False
+
+    def connect(self) -> None:
+        self._answered = False
+        super().connect()  # type: ignore[misc]
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        self._reused = self.sock is not None  # type: ignore[attr-defined]
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]
         except ConnectionError as error:
-            if self._reused:
+            if self._answered:
                 raise _StaleConnection from error
             raise
 
     def getresponse(self) -> Any:
         try:
-            return super().getresponse()  # type: ignore[misc]
+            response = super().getresponse()  # type: ignore[misc]
         except ConnectionError as error:  # RemoteDisconnected, where no byte of an answer came, is one
-            if self._reused:
+            if self._answered:
                 raise _StaleConnection from error
             raise
+        self._answered = True
+        return response
 
 
 class _Connection(_Kept, HTTPConnection):

@@ -17,7 +17,8 @@ from ..errors import InvalidToken, OAuthGuardError, UnavailableError
 
 __all__ = ["Introspector"]
 
-#: An inactive token of this size or less is remembered; what is longer was never issued by anybody.
+#: A token of this size or less is remembered: an inactive one that is longer was never issued by anybody, active ones
+#: are rare, and ten thousand of them would be gigabytes.
 _MAX_REMEMBERED: Final = 16_384
 #: So many revoked tokens are known by name in this process; beyond that every kept answer is asked for again.
 _MAX_REVOKED: Final = 10_000
@@ -94,15 +95,16 @@ class Introspector:
         kept = self._find_kept(raw)
         if kept is not None:
             token = judge(kept.answer)
-            if token.token_id not in self._revoked:
+            if not self._is_revoked(token, kept.asked_at):
                 self._remember(raw, kept, token)
                 return token
         self._check_inactive(raw)
         asked_at = time.time()
         answer = self._share(raw)
+        if self._judged is not None:
+            # Of an older answer, which is remembered longer than it is kept where the cache is full.
+            self._judged.delete(f"Bearer {raw}")
         if answer.get("active") is not True:
-            if self._judged is not None:
-                self._judged.delete(f"Bearer {raw}")  # remembered longer than kept, in a cache that is full
             self._keep_inactive(raw)
             raise InvalidToken("inactive")
         token = judge(answer)
@@ -122,7 +124,7 @@ class Introspector:
         if judged.crowded:
             judged.get(header)  # counts as a use
         since, until, asked_at, token = remembered
-        if not since <= time.time() < until or asked_at <= self._distrusted_until or token.token_id in self._revoked:
+        if not since <= time.time() < until or self._is_revoked(token, asked_at):
             return None
         return token
 
@@ -140,12 +142,20 @@ class Introspector:
             if len(self._revoked) > _MAX_REVOKED:
                 self._distrusted_until = time.time()
                 self._revoked.clear()
+                if self._judged is not None:
+                    self._judged.clear()  # the clock may have been set back since they were asked for
         for token_id in gone:
             # First this, then the look for an answer; who stores one does it the other way round.
             self._positive.set(f"gone {token_id}", True)
             entry = self._positive.get(f"id {token_id}", ignore_expiration=True)
             if isinstance(entry, str):
                 self._positive.backend.delete(entry)  # by its hash: nobody here knows the token
+
+    def _is_revoked(self, token: AccessToken, asked_at: float) -> bool:
+        """Whether a kept answer is about a token revoked since. In this order, the other way round from :meth:`evict`:
+        a name that is no longer known was forgotten after older answers were distrusted.
+        """
+        return token.token_id in self._revoked or asked_at <= self._distrusted_until
 
     def _find_kept(self, raw: str) -> _Kept | None:
         if not self._lifetime:
@@ -162,7 +172,7 @@ class Introspector:
 
     def _remember(self, raw: str, kept: _Kept, token: AccessToken) -> None:
         """From a token's second use on: most tokens of a flood never come again."""
-        if self._judged is not None:
+        if self._judged is not None and len(raw) <= _MAX_REMEMBERED:
             self._judged.set(f"Bearer {raw}", (time.time(), kept.until, kept.asked_at, token))
 
     def _keep(self, raw: str, answer: Mapping[str, Any], token: AccessToken, asked_at: float) -> None:

@@ -1,11 +1,19 @@
 """What the outbound HTTP does with connections that are kept."""
 
+import datetime
+import ipaddress
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.fetch import Fetcher
@@ -25,13 +33,17 @@ def read(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def serve_once_a_connection(*, answers: bool = True) -> Iterator[tuple[str, list[bytes]]]:
+def serve_once_a_connection(*, answers: bool = True, pem: Path | None = None) -> Iterator[tuple[str, list[bytes]]]:
     """A server that answers the first request of each connection and drops the connection at the second, or does so at
-    the first. What it dropped is in the list, empty where nothing came.
+    the first. What it dropped is in the list, empty where nothing came. With TLS where there is a certificate.
     """
     requests: list[bytes] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if pem else None
+    if context:
+        context.load_cert_chain(pem)
 
-    def serve(connection: socket.socket) -> None:
+    def serve(accepted: socket.socket) -> None:
+        connection = context.wrap_socket(accepted, server_side=True) if context else accepted
         with connection, suppress(OSError):
             if answers:
                 read(connection)
@@ -46,14 +58,37 @@ def serve_once_a_connection(*, answers: bool = True) -> Iterator[tuple[str, list
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/", requests
+        yield f"{'https' if pem else 'http'}://127.0.0.1:{listener.getsockname()[1]}/", requests
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(5)
 
 
-def test_a_kept_connection_that_died_is_replaced():
-    with serve_once_a_connection() as (url, requests):
-        fetcher = Fetcher(timeout=5)
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory):
+    """A certificate for 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, now - day, now + day)
+    builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    file.write_bytes(
+        builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return file
+
+
+@pytest.fixture(params=["http", "https"])
+def tls(request):
+    return request.getfixturevalue("pem") if request.param == "https" else None
+
+
+def test_a_kept_connection_that_died_is_replaced(tls):
+    with serve_once_a_connection(pem=tls) as (url, requests):
+        fetcher = Fetcher(timeout=5, ca_file=tls and str(tls))
         assert [fetcher.post(url, {"token": "t"}, harmless=True).status for _ in range(5)] == [200] * 5
         assert len([request for request in requests if request.startswith(b"POST")]) == 4
 
@@ -74,6 +109,16 @@ def test_a_reset_of_a_fetch_is_no_second_fetch():
         with pytest.raises(UnavailableError):
             fetcher.get(url)
         assert [request[:3] for request in requests] == [b"GET"]
+
+
+@pytest.mark.promise("GD-22")
+def test_a_reset_of_a_new_connection_is_not_taken_for_one_that_was_kept(tls):
+    """TLS was set up before the request was sent, so there was a socket: one check asked the issuer 33 times."""
+    with serve_once_a_connection(answers=False, pem=tls) as (url, requests):
+        fetcher = Fetcher(timeout=5, ca_file=tls and str(tls))
+        with pytest.raises(UnavailableError):
+            fetcher.post(url, {"token": "t"}, harmless=True)
+        assert [request[:4] for request in requests] == [b"POST"]
 
 
 def test_what_may_change_something_is_not_sent_twice():

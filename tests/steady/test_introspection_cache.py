@@ -36,6 +36,10 @@ def mint(request, issuer):
     return issuer.mint if request.param == "jwt" else issuer.mint_opaque
 
 
+def find_introspector(api):
+    return api.registry.getUtility(ITokenVerifier, name="remote")._introspector
+
+
 @pytest.fixture(params=[1, 3], ids=["new", "in use"])
 def warm(request, api):
     """Lets a token in as often as it takes to be found in the cache, or to be known at a glance."""
@@ -138,6 +142,7 @@ def test_a_kept_answer_serves_where_no_token_is_remembered(issuer, clock):
     assert api.ask_all("remote", [issuer.mint(), issuer.mint_opaque()] * 5) == {200: 10}
     assert api.ask_all("remote", [issuer.mint()] * 5) == {200: 5}
     assert count(issuer) == 3
+    assert find_introspector(api)._judged is None
 
 
 @pytest.mark.promise("GD-17")
@@ -157,6 +162,35 @@ def test_what_is_known_to_be_inactive_is_not_let_in_by_an_older_answer(clock):
     other_spelling = Request.blank("/remote", headers={"Authorization": f"bearer {raw}"})
     assert other_spelling.get_response(api.app).status_int == 401
     assert api.ask("remote", raw) == 401
+
+
+@pytest.mark.promise("GD-16")
+@pytest.mark.parametrize(
+    ("newer", "expected"), [({"sub": "newer"}, [200, 200]), ({"aud": "https://other.test"}, [401, 401])]
+)
+def test_an_older_answer_says_nothing_after_a_newer_one(clock, newer, expected):
+    """The cache had no room left for the older one; what was made of it was still remembered, under one spelling."""
+    issuer = Distant()
+    api = build_trusting(issuer, cache__introspection__expiration_time=N, cache__introspection__arguments__size=4)
+    raw = issuer.mint_opaque()
+    older = {"active": True, "aud": issuer.audience, "exp": time.time() + 600, "sub": "older", "jti": "same"}
+    issuer.answer(raw, older)
+    assert api.ask_all("remote", [raw] * 3) == {200: 3}
+    assert api.ask_all("remote", [issuer.mint_opaque() for _ in range(5)]) == {200: 5}
+    issuer.answer(raw, older | newer)
+    headers = [{"Authorization": f"{scheme} {raw}"} for scheme in ("bearer", "Bearer")]
+    answers = [Request.blank("/remote", headers=each).get_response(api.app) for each in headers]
+    assert [each.status_int for each in answers] == expected
+    assert not any("older" in each.text for each in answers)
+
+
+@pytest.mark.promise("GD-23")
+def test_no_large_token_is_remembered_with_its_answer(api, issuer, clock):
+    """Ten thousand of them would be gigabytes."""
+    assert api.ask_all("remote", [issuer.mint(more="x" * 16_384)] * 4) == {200: 4}
+    assert len(find_introspector(api)._judged) == 0
+    assert api.ask_all("remote", [issuer.mint()] * 4) == {200: 4}
+    assert len(find_introspector(api)._judged) == 1
 
 
 def test_who_listens_hears_of_every_use_of_a_kept_answer(issuer, clock):
@@ -285,13 +319,24 @@ def test_a_mass_revocation_evicts_everything_and_is_not_remembered_for_ever(api,
     [listener] = issuer._listeners
     listener.tokens_revoked([f"id-{number}" for number in range(25_000)])
     assert api.ask_all("remote", tokens) == {401: 50}
-    introspector = api.registry.getUtility(ITokenVerifier, name="remote")._introspector
-    assert len(introspector._revoked) <= 10_000
+    assert len(find_introspector(api)._revoked) <= 10_000
     clock.shift(1)
     new = issuer.mint()
     before = count(issuer)
     assert api.ask_all("remote", [new] * 3) == {200: 3}
     assert count(issuer) == before + 1  # kept again
+
+
+@pytest.mark.promise("GD-17")
+def test_a_mass_revocation_while_the_clock_is_set_back_holds_when_it_has_caught_up(api, issuer, clock, warm):
+    raw = issuer.mint_opaque(jti="id-0", iat=time.time() - 600)
+    warm(raw)
+    clock.shift(-20)
+    issuer.answer(raw, {"active": False})
+    [listener] = issuer._listeners
+    listener.tokens_revoked([f"id-{number}" for number in range(25_000)])
+    clock.shift(25)
+    assert api.ask("remote", raw) == 401
 
 
 def test_a_token_without_jti_serves_for_its_time(api, issuer, clock):
