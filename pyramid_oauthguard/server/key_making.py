@@ -34,7 +34,7 @@ class KeyMaker:
 
         :param active_from: when it begins to sign, None for now.
         """
-        kid = make_id()
+        kid = make_id().lstrip("-")  # operators type it, and the command line takes "-" for an option
         now = time.time()
         key = _generate(algorithm)
         public = {**key.as_dict(private=False), "kid": kid, "alg": algorithm, "use": "sig"}

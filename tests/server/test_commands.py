@@ -323,6 +323,17 @@ def test_the_audit_trail_says_who_typed_it(operator):
     assert made["client_secret"] not in operator.run("audit").stdout
 
 
+@pytest.mark.promise("SK-01")
+def test_a_key_whose_id_begins_with_a_dash_can_be_revoked(operator, monkeypatch):
+    ids = iter(["--_first", "-second", "-third"])
+    monkeypatch.setattr("pyramid_oauthguard.server.key_making.make_id", lambda: next(ids))
+    assert operator.json("key", "list")[0]["kid"] == "_first"
+    with operator.open().app.registry.getUtility(IService).store.writing() as unit:
+        unit._connection.exec_driver_sql("UPDATE oauth_signing_keys SET kid = '-_first'")
+    operator.run("key", "revoke", "-_first")
+    assert [each["state"] for each in operator.json("key", "list")] == ["revoked", "signing"]
+
+
 @pytest.mark.promise("EV-01")
 def test_the_environment_can_not_say_who_typed_it(operator, monkeypatch):
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
@@ -359,8 +370,8 @@ def test_pruning_says_how_much(operator):
 
 
 def test_upgrade_needs_no_application_and_says_what_it_did(operator):
-    assert "revision 0001; they were of none" in operator.run("upgrade").stderr
-    assert operator.run("upgrade").stderr.strip() == "the tables are of revision 0001"
+    assert "revision 0002; they were of none" in operator.run("upgrade").stderr
+    assert operator.run("upgrade").stderr.strip() == "the tables are of revision 0002"
     operator.open()
 
 

@@ -10,6 +10,8 @@ from .output import FORMAT, as_time, say, show_one, show_rows
 
 __all__ = ["key"]
 
+_ANY_KID = {"ignore_unknown_options": True}  # some that were made before begin with "-"
+
 
 @click.group()
 def key() -> None:
@@ -52,7 +54,7 @@ def rotate(ini: str, at_once: bool, style: str) -> None:
     show_one({"kid": made.kid, "signs from": as_time(made.active_from)}, style)
 
 
-@key.command()
+@key.command(context_settings=_ANY_KID)
 @INI
 @click.argument("kid", type=WORD)
 def retire(ini: str, kid: str) -> None:
@@ -62,7 +64,7 @@ def retire(ini: str, kid: str) -> None:
     say("retired")
 
 
-@key.command()
+@key.command(context_settings=_ANY_KID)
 @INI
 @click.argument("kid", type=WORD)
 def revoke(ini: str, kid: str) -> None:
