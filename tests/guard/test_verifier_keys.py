@@ -374,6 +374,25 @@ def test_an_ecdsa_signature_in_der_is_refused(algorithm):
     assert find_reason(build_verifier(issuer), exchange_signature(raw, der)) == "bad_signature"
 
 
+@pytest.mark.promise("GD-06", "GD-10")
+@pytest.mark.parametrize("algorithm", SIZES)
+def test_an_ecdsa_signature_has_no_zero_more_or_less(algorithm):
+    """Both numbers would stay what they are, and the same token would have other spellings."""
+    issuer = MemoryIssuer(algorithm=algorithm)
+    verifier = build_verifier(issuer)
+    half = SIZES[algorithm] // 2
+    minted = (issuer.mint(n=number) for number in itertools.count())
+    signed = ((raw, urlsafe_b64decode(raw.rpartition(".")[2].encode())) for raw in minted)
+    raw, good = next((raw, good) for raw, good in signed if good[half] == 0)
+    for signature in (
+        good[:half] + b"\0" + good[half:],
+        good[:half] + bytes(8) + good[half:],
+        good[:half] + good[half + 1 :],
+    ):
+        assert find_reason(verifier, exchange_signature(raw, signature)) == "bad_signature"
+    assert verifier.verify(raw)
+
+
 @pytest.mark.promise("GD-06")
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "ES512", "Ed25519"])
 def test_a_signature_of_another_length_is_refused(algorithm):
