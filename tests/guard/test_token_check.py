@@ -182,6 +182,19 @@ def test_each_view_of_a_multiview_keeps_its_own_check(issuer, revoked, order):
 
 
 @pytest.mark.promise("GD-15")
+@pytest.mark.parametrize("marked_first", [True, False])
+def test_a_view_with_nothing_but_a_mark_has_the_same_rank_whenever_it_was_registered(issuer, revoked, marked_first):
+    def configure(config):
+        views = [{"token_check": "remote"}, {"token_require": "read", "request_param": "want"}]
+        for options in views if marked_first else reversed(views):
+            add(config, "/here", **options)
+
+    app = build_app(configure, issuer)
+    assert find_status(app, "/here?want=1", revoked) == 401
+    assert ask(app, "/here?want=1", issuer.mint(scope="read")).json["mode"] == "remote"
+
+
+@pytest.mark.promise("GD-15")
 @pytest.mark.parametrize("accept", ["text/plain", "application/json"])
 def test_views_chosen_by_accept_keep_their_own_check(issuer, revoked, accept):
     def configure(config):
