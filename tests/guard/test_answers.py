@@ -644,3 +644,17 @@ def test_two_forms_of_one_answer(app, issuer):
     assert f'scope="{problem["scope"]}"' in response.headers["WWW-Authenticate"]
     assert problem["detail"] in response.headers["WWW-Authenticate"]
     assert bearer("x") == {"Authorization": "Bearer x"}
+
+
+@pytest.mark.parametrize("own", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+@pytest.mark.parametrize("name", ["Vary", "Cache-Control"])
+def test_of_two_headers_the_views_own_one_stays_alone(own, name):
+    def view(context, request):
+        response = Response(app_iter=[b"ok"])
+        mark = (name, "private, *")
+        response.headerlist = [own, mark] if own[0] == "Content-Type" else [mark, own]
+        return response
+
+    issuer = MemoryIssuer()
+    app = build_app(lambda config: add(config, "/here", view, renderer=None, token_check="local"), issuer)
+    assert ask(app, "/here", issuer.mint()).headers.getall(name) == ["private, *"]
