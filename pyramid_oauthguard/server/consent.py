@@ -9,14 +9,25 @@ from collections.abc import Iterable, Mapping
 
 from authlib.oauth2.base import OAuth2Error
 
+from .entitlement import find_audiences
 from .events import ConsentRevoked
 from .random_values import make_id
 from .revocation import revoke_grant
 from .service import Service
+from .settings import ServerSettings
 from .store.contract import Unit
 from .store.records import Client, Consent, Grant
 
-__all__ = ["ServerError", "check_subject", "find_allowed", "is_asked", "open_grant", "remember", "withdraw"]
+__all__ = [
+    "ServerError",
+    "check_subject",
+    "find_allowed",
+    "is_asked",
+    "name_apis",
+    "open_grant",
+    "remember",
+    "withdraw",
+]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _MAX_SUBJECT = 255
@@ -43,21 +54,42 @@ def check_subject(unit: Unit, subject: object) -> None:
         raise ServerError
 
 
-def find_allowed(consents: Iterable[Consent]) -> frozenset[str]:
-    """All scopes in these consents."""
-    return frozenset(scope for consent in consents for scope in consent.scopes)
+def find_allowed(consents: Iterable[Consent], audiences: Iterable[str]) -> frozenset[str]:
+    """The scopes that these consents allow at every one of these APIs: to read at one is not to read at another."""
+    given = tuple(consents)
+    allowed = frozenset(scope for consent in given for scope in consent.scopes)
+    for audience in audiences:
+        allowed &= {scope for consent in given if audience in consent.audiences for scope in consent.scopes}
+    return allowed
 
 
-def is_asked(client: Client, scopes: Iterable[str], consents: tuple[Consent, ...]) -> bool:
+def is_asked(client: Client, scopes: Iterable[str], audiences: Iterable[str], consents: tuple[Consent, ...]) -> bool:
     """Whether the user has to be asked: for what is new, and always for a public client, which anyone can say to be
     (RFC 6749 section 10.2, RFC 8252 section 8.6).
 
+    :param audiences: the APIs that the tokens would be for (RFC 8707).
     :param consents: those that the user gave this client and has not withdrawn.
     """
-    return client.public or not consents or not find_allowed(consents).issuperset(scopes)
+    known = {audience for consent in consents for audience in consent.audiences}
+    if client.public or not consents or not known.issuperset(audiences):
+        return True
+    return not find_allowed(consents, audiences).issuperset(scopes)
 
 
-def remember(unit: Unit, client: Client, subject: str, *, scopes: Iterable[str], wording: Mapping[str, str]) -> None:
+def name_apis(client: Client, settings: ServerSettings, audiences: tuple[str, ...]) -> tuple[str, ...]:
+    """The APIs that a page has to name: none where the client can have tokens for one alone."""
+    return audiences if len(find_audiences(client, settings)) > 1 else ()
+
+
+def remember(
+    unit: Unit,
+    client: Client,
+    subject: str,
+    *,
+    scopes: Iterable[str],
+    audiences: Iterable[str],
+    wording: Mapping[str, str],
+) -> None:
     """Store, in the caller's unit, what a user has just allowed on a page.
 
     :param wording: what the page said of each scope that it showed.
@@ -68,6 +100,7 @@ def remember(unit: Unit, client: Client, subject: str, *, scopes: Iterable[str],
             client_id=client.client_id,
             subject=subject,
             scopes=tuple(scopes),
+            audiences=tuple(audiences),
             wording=json.dumps(dict(wording), ensure_ascii=False),
             allowed_at=time.time(),
         )

@@ -11,7 +11,7 @@ import time_machine
 
 from pyramid_oauthguard.server.events import AuthorizationApproved, ConsentRevoked, TokenRevoked
 from tests.server.conftest import Build
-from tests.server.flows import Flow, build_flow, read_answer
+from tests.server.flows import CALLBACK, Flow, build_flow, read_answer
 
 LATER = 3601
 
@@ -135,6 +135,33 @@ def test_a_confidential_client_is_asked_for_once_and_a_public_one_every_time(flo
     assert read_answer(get(flow, flow.web))["code"]
     assert "Allow Native?" in get(flow, flow.native).text
     assert "Allow Web shop?" in flow.show(browser=flow.sign_in("berta")).text
+
+
+@pytest.mark.promise("AS-07", "TK-06")
+def test_what_was_allowed_at_one_api_is_not_allowed_at_another(flow):
+    shop, bank = "https://shop.example/api", "https://bank.example/api"
+    grants, scopes = ["authorization_code"], ["read", "write"]
+    client = flow.server.clients.create(
+        "Both", redirect_uris=[CALLBACK], grants=grants, scopes=scopes, audiences=[shop, bank]
+    )
+
+    def ask(*apis, scope="read"):
+        pairs = [*flow.ask(client, scope=scope, redirect_uri=CALLBACK).items(), *(("resource", api) for api in apis)]
+        return flow.sign_in().get("/oauth/authorize", pairs)
+
+    page = ask(shop)
+    assert [each.text for each in page.html.select("fieldset .where strong")] == [shop]
+    page.form.submit("decision", value="allow")
+    assert ask(shop).status_int == 303
+    page = ask(bank)
+    assert [each.text for each in page.html.select("fieldset .where strong")] == [bank]
+    assert "allowed before" not in page
+    both = ask(shop, bank)
+    assert [each.text for each in both.html.select("fieldset .where strong")] == [shop, bank]
+    page.form.submit("decision", value="allow")
+    assert [ask(*apis).status_int for apis in ((shop,), (bank,), (shop, bank))] == [303, 303, 303]
+    assert ask(bank, scope="read write").status_int == 200
+    assert not flow.show().html.select("fieldset .where")  # a client with one API
 
 
 def test_only_what_is_new_is_asked_for(flow):

@@ -82,6 +82,27 @@ def test_every_revision_can_be_taken_back(engine):
     assert schema.upgrade(engine) == (None, schema.HEAD)
 
 
+def test_a_consent_from_before_apis_were_written_down_covers_none(engine):
+    """So the user is asked once more."""
+    schema.upgrade(engine)
+    config = Config()
+    config.set_main_option("script_location", str(schema._SCRIPTS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        client = dict.fromkeys(("redirect_uris", "grants", "scopes", "audiences"), "")
+        client |= {"client_id": "app", "name": "App", "role": "client", "public": False, "created_at": 1}
+        connection.execute(metadata.tables["oauth_clients"].insert().values(client))
+        connection.exec_driver_sql(
+            "INSERT INTO oauth_consents (consent_id, client_id, subject, scopes, wording, allowed_at) "
+            "VALUES ('c', 'app', 'anna', 'read', '{}', 1)"
+        )
+    assert schema.upgrade(engine) == ("0001", schema.HEAD)
+    with SQLAlchemyStore(engine).reading() as unit:
+        [consent] = unit.list_consents("anna")
+    assert (consent.scopes, consent.audiences) == (("read",), ())
+
+
 def test_the_applications_own_migrations_are_left_alone(engine):
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")

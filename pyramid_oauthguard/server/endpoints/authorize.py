@@ -16,7 +16,7 @@ from authlib.oauth2.rfc6749.errors import AccessDeniedError, InvalidRequestError
 
 from ...urls import is_loopback
 from ..authorization_request import AuthorizationRequest, add_address, build_query, check_request
-from ..consent import check_subject, find_allowed, is_asked, open_grant, remember
+from ..consent import check_subject, find_allowed, is_asked, name_apis, open_grant, remember
 from ..events import AuthorizationApproved, AuthorizationDenied
 from ..grants.authorization_code import AuthorizationCode
 from ..pages import answer_errors_on_page, redirect, render_page, translate
@@ -98,14 +98,15 @@ def _read_request(service: Service, request: Any) -> Parameters:
 
 
 def _ask(service: Service, request: Any, authorization: AuthorizationRequest, subject: str) -> Any:
-    client, scopes = authorization.client, authorization.scopes
+    client, scopes, audiences = authorization.client, authorization.scopes, authorization.audiences
     with service.store.reading() as unit:
         _check_user(unit, subject, authorization)
         consents = unit.list_consents(subject, client_id=client.client_id)
     if not (service.is_active_user(subject) and approves(service, request, authorization)):
         return _deny(service, authorization, subject, by="application")
-    if is_asked(client, scopes, consents):
-        return _show_page(service, request, authorization, subject, before=find_allowed(consents))
+    if is_asked(client, scopes, audiences, consents):
+        before = find_allowed(consents, audiences)
+        return _show_page(service, request, authorization, subject, before=before)
     answer = _approve(service, request, authorization, subject, scopes=scopes, shown=None)
     return answer or _show_page(service, request, authorization, subject, before=frozenset())
 
@@ -152,6 +153,7 @@ def _show_page(
         "consent",
         status=422 if problem else 200,
         action=request.route_path(ROUTE),
+        apis=name_apis(authorization.client, service.settings, authorization.audiences),
         client=authorization.client,
         destination=_name_destination(authorization.redirect_uri),
         problem=problem,
@@ -183,15 +185,15 @@ def _approve(
 
     :param shown: what the page said, or None where there was no page.
     """
-    client, remembered = authorization.client, shown is None
+    client, audiences, remembered = authorization.client, authorization.audiences, shown is None
     auth_time = find_auth_time(service, request)
     code = make_opaque(CODE_PREFIX)
     with service.store.writing() as unit:
         if shown is not None:
-            remember(unit, client, subject, scopes=scopes, wording=shown)
-        elif is_asked(client, scopes, unit.list_consents(subject, client_id=client.client_id, hold=True)):
+            remember(unit, client, subject, scopes=scopes, audiences=audiences, wording=shown)
+        elif is_asked(client, scopes, audiences, unit.list_consents(subject, client_id=client.client_id, hold=True)):
             return None
-        grant = open_grant(unit, client, subject, scopes=scopes, audiences=authorization.audiences, auth_time=auth_time)
+        grant = open_grant(unit, client, subject, scopes=scopes, audiences=audiences, auth_time=auth_time)
         unit.add_code(_build_code(service, authorization, grant, code.text))
         event = AuthorizationApproved(client.client_id, subject, scopes, grant.grant_id, remembered)
         service.tell(unit, event)

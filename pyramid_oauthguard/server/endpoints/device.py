@@ -13,7 +13,7 @@ from typing import Any, Final
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from ..authorization_request import AuthorizationRequest
-from ..consent import check_subject, find_allowed, open_grant, remember
+from ..consent import check_subject, find_allowed, name_apis, open_grant, remember
 from ..device_requests import LockedError, find_pending, find_request, find_waiting, read_user_code, spell_user_code
 from ..events import AuthorizationApproved, AuthorizationDenied
 from ..pages import answer_errors_on_page, redirect, render_page, translate
@@ -120,12 +120,14 @@ def _show_consent(
 ) -> Any:
     shown = {scope: translate(request, service.settings.scopes[scope]) for scope in authorization.scopes}
     with service.store.reading() as unit:
-        before = find_allowed(unit.list_consents(subject, client_id=authorization.client.client_id))
+        consents = unit.list_consents(subject, client_id=authorization.client.client_id)
+    before = find_allowed(consents, authorization.audiences)
     return render_page(
         request,
         "device_consent",
         status=422 if problem else 200,
         action=request.route_path(ROUTE),
+        apis=name_apis(authorization.client, service.settings, authorization.audiences),
         client=authorization.client,
         problem=problem,
         scopes=[
@@ -168,13 +170,13 @@ def _approve(
     scopes: tuple[str, ...],
     shown: Mapping[str, str],
 ) -> Any:
-    client, hashed = authorization.client, service.pepper.hash_code(code)
+    client, audiences, hashed = authorization.client, authorization.audiences, service.pepper.hash_code(code)
     auth_time = find_auth_time(service, request)
     with service.store.writing() as unit:
-        grant = open_grant(unit, client, subject, scopes=scopes, audiences=authorization.audiences, auth_time=auth_time)
+        grant = open_grant(unit, client, subject, scopes=scopes, audiences=audiences, auth_time=auth_time)
         won = unit.decide_device(hashed, "approved", grant.grant_id, time.time())
         if won:
-            remember(unit, client, subject, scopes=scopes, wording=shown)
+            remember(unit, client, subject, scopes=scopes, audiences=audiences, wording=shown)
             service.tell(unit, AuthorizationApproved(client.client_id, subject, scopes, grant.grant_id))
         else:  # somebody else decided a moment ago: nothing will ever come of this grant
             unit.revoke_grant(grant.grant_id, time.time())

@@ -145,6 +145,7 @@ class Consent:
     """One approval by a user on a page: who allowed which client what and when.
 
     :ivar scopes: what was allowed, which may be less than was shown.
+    :ivar audiences: at which APIs it was allowed.
     :ivar wording: JSON: what the page said that each scope means, also of those that were not allowed.
     """
 
@@ -152,6 +153,7 @@ class Consent:
     client_id: str
     subject: str
     scopes: tuple[str, ...]
+    audiences: tuple[str, ...]
     wording: str
     allowed_at: float
     withdrawn_at: float | None = None

@@ -285,6 +285,7 @@ class StoreContract:
             client_id="app",
             subject="anna",
             scopes=("a",),
+            audiences=("https://api.example", "urn:b"),
             wording=json.dumps({"a": "Ä"}),
             allowed_at=_NOW,
         )

@@ -21,6 +21,7 @@ class ConsentQueries(Rows):
                 client_id=consent.client_id,
                 subject=consent.subject,
                 scopes=as_text(consent.scopes),
+                audiences=as_text(consent.audiences),
                 wording=consent.wording,
                 allowed_at=consent.allowed_at,
             )
@@ -37,7 +38,10 @@ class ConsentQueries(Rows):
         if hold:  # SQLite has no such thing and needs none: there a writing unit is alone
             query = query.with_for_update(read=True)
         rows = self._connection.execute(query).mappings()
-        return tuple(Consent(**{**row, "scopes": as_words(row["scopes"])}) for row in rows)
+        return tuple(
+            Consent(**{**row, "scopes": as_words(row["scopes"]), "audiences": as_words(row["audiences"])})
+            for row in rows
+        )
 
     def withdraw_consents(self, subject: str, client_id: str, now: float) -> bool:
         live = and_(consents.c.subject == subject, consents.c.client_id == client_id, consents.c.withdrawn_at.is_(None))

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    text,
 )
 
 __all__ = [
@@ -106,6 +107,7 @@ consents = Table(
     Column("wording", Text, nullable=False),  # JSON: what the page said each scope means
     Column("allowed_at", Double, nullable=False),
     Column("withdrawn_at", Double),
+    Column("audiences", Text, nullable=False, server_default=text("''")),
     Index("ix_oauth_consents_subject_client", "subject", "client_id"),
 )
 
