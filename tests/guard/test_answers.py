@@ -646,13 +646,11 @@ def test_two_forms_of_one_answer(app, issuer):
     assert bearer("x") == {"Authorization": "Bearer x"}
 
 
-@pytest.mark.parametrize("own", [("Content-Type", "text/plain"), ("Content-Length", "2")])
 @pytest.mark.parametrize("name", ["Vary", "Cache-Control"])
-def test_of_two_headers_the_views_own_one_stays_alone(own, name):
+def test_of_two_headers_the_views_own_one_stays_alone(name):
     def view(context, request):
         response = Response(app_iter=[b"ok"])
-        mark = (name, "private, *")
-        response.headerlist = [own, mark] if own[0] == "Content-Type" else [mark, own]
+        response.headerlist = [("Content-Type", "text/plain"), (name, "private, *")]
         return response
 
     issuer = MemoryIssuer()
