@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from urllib.parse import urlsplit
 
 __all__ = ["check_url", "is_loopback"]
 
 
+@functools.lru_cache(maxsize=64)  # an endpoint is judged each time it is used; who is refused is not remembered
 def check_url(url: str) -> None:
     """ValueError unless ``url`` is absolute https, or http to a loopback host, without user, fragment or controls."""
     if not url.isascii() or any(ord(char) <= 32 or char in '"<>\\^`{|}\x7f' for char in url):

@@ -26,7 +26,9 @@ CHARGE = '{"amount": "12.50"}'
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running example; its issuer identifier too."""
-    with serve("development.ini", tmp_path_factory.mktemp("example"), ports={"6543": find_free_port()}) as server:
+    more = {"oauthguard.server.limits.sign_in": "100/1m"}  # one user signs in for all of these tests
+    folder, ports = tmp_path_factory.mktemp("example"), {"6543": find_free_port()}
+    with serve("development.ini", folder, ports=ports, settings=more) as server:
         yield server.url
 
 

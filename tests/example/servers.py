@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import urllib3
@@ -102,9 +103,12 @@ def _is_free_on_ipv6(port: int) -> bool:
 
 
 @contextmanager
-def serve(ini: str, folder: Path, *, ports: dict[str, int]) -> Iterator[Server]:
-    """Run a copy of `ini` in `folder`, so that its `%(here)s/var` is there, with the port numbers replaced."""
-    text = (CHECKOUT / ini).read_text("utf-8")
+def serve(
+    ini: str, folder: Path, *, ports: dict[str, int], settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Server]:
+    """Run a copy of `ini` in `folder`, so that its `%(here)s/var` is there, with the port numbers replaced and these settings more."""
+    more = "".join(f"\n{name} = {value}" for name, value in settings.items())
+    text = (CHECKOUT / ini).read_text("utf-8").replace("[app:main]", "[app:main]" + more)
     for port, free in ports.items():
         assert port in text
         text = text.replace(port, str(free))

@@ -18,7 +18,9 @@ CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve("development.ini", tmp_path_factory.mktemp("flow"), ports={"6543": find_free_port()}) as server:
+    more = {"oauthguard.server.limits.sign_in": "100/1m"}  # one user signs in for all of these tests
+    folder, ports = tmp_path_factory.mktemp("flow"), {"6543": find_free_port()}
+    with serve("development.ini", folder, ports=ports, settings=more) as server:
         yield server
 
 
