@@ -11,7 +11,7 @@ from typing import Final
 __all__ = ["Chart", "draw"]
 
 _WIDTH, _HEIGHT = 720, 380
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 50, 50
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 40, 50, 50
 _COLOURS: Final = ("#0b6e4f", "#c8553d", "#3d5a98", "#b8860b", "#7b4b94", "#555555", "#1b998b")
 
 Series = Mapping[str, Sequence[tuple[float, float]]]
