@@ -51,7 +51,6 @@ class KeySource:
     ) -> None:
         self._fetch = fetch
         self._region = region
-        self._lock_name = str(region.key_mangler(_ENTRY)) if region.key_mangler else _ENTRY
         self._algorithms = algorithms
         self._lifetime = lifetime
         self._cooldown = cooldown

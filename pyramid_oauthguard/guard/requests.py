@@ -37,9 +37,7 @@ class GuardedRequest:
         invoke = self.__dict__["invoke_subrequest"]
 
         def invoke_extended(request: Any, use_tweens: bool = False) -> Any:
-            if not isinstance(request, GuardedRequest):
-                extend_request(request)
-            return invoke(request, use_tweens=use_tweens)
+            return invoke(extend_request(request), use_tweens=use_tweens)
 
         return invoke_extended
 
@@ -66,9 +64,11 @@ def makes_guarded(factory: Any) -> bool:
     return isinstance(factory, _ExtendingFactory) or (isinstance(factory, type) and issubclass(factory, GuardedRequest))
 
 
-def extend_request(request: Any) -> None:
+def extend_request(request: Any) -> Any:
     """Give a request that comes from no factory of ours the attribute, such as one that a script hands to the router."""
-    request.__class__ = _extend(request.__class__)
+    if not isinstance(request, GuardedRequest):
+        request.__class__ = _extend(request.__class__)
+    return request
 
 
 class _ExtendingFactory:
@@ -78,17 +78,11 @@ class _ExtendingFactory:
         self._factory = factory
 
     def __call__(self, environ: Any) -> Any:
-        return self._extended(self._factory(environ))
+        return extend_request(self._factory(environ))
 
     def blank(self, *args: Any, **kwargs: Any) -> Any:
         """As scripts and tests make requests."""
-        return self._extended(self._factory.blank(*args, **kwargs))
-
-    @staticmethod
-    def _extended(request: Any) -> Any:
-        if not isinstance(request, GuardedRequest):
-            extend_request(request)
-        return request
+        return extend_request(self._factory.blank(*args, **kwargs))
 
 
 @functools.lru_cache(maxsize=16)
