@@ -36,6 +36,7 @@ BANNED = {
     "pyramid_oauthguard.errors": {*PYRAMID, *NOT_BARE},
     "pyramid_oauthguard.access_token": {*PYRAMID, *NOT_BARE},
     "pyramid_oauthguard.strict_json": {*PYRAMID, *NOT_BARE},
+    "pyramid_oauthguard.outages": {*PYRAMID, *NOT_BARE},
     "pyramid_oauthguard.settings": NOT_BARE,
     "pyramid_oauthguard.caching": NOT_BARE,
     "pyramid_oauthguard.interfaces": NOT_BARE,

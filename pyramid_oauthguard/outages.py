@@ -1,0 +1,144 @@
+"""Outages in the log: a line when one begins, a line with a count for each interval, and a line when it has ended.
+
+Without this, an outage writes a line for each request. Each process counts its own failures.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["Outages"]
+
+_INTERVAL_SECONDS: Final = 60.0
+#: Without a failure for so long, a success ends an outage: parts of a service may fail while others work.
+_QUIET_SECONDS: Final = 5.0
+#: Of one cause, how many beginnings are logged in an interval: a service may fail and recover many times a second.
+_BEGINNINGS: Final = 10
+#: A cause beyond these is counted with the others of its kind, so that no caller can fill the memory or the log.
+_CAUSES: Final = 64
+_OTHER: Final = "other causes"
+
+
+@dataclass(slots=True)
+class _Outage:
+    """One cause: its present outage, or its last one. Times are of the monotonic clock."""
+
+    interval_began: float
+    beginnings: int = 0  # logged in this interval
+    is_open: bool = False
+    is_logged: bool = False
+    began: float = 0.0
+    failed: float = 0.0  # the last time
+    logged: float = 0.0  # the last time
+    failures: int = 0
+    not_logged: int = 0
+
+
+class Outages:
+    """Writes the failures of one service, or of several, to ``logger``. Safe for threads; a forked child starts anew.
+
+    :param interval_seconds: a cause that lasts is logged once in so many seconds.
+    """
+
+    def __init__(self, logger: logging.Logger, *, interval_seconds: float = _INTERVAL_SECONDS) -> None:
+        self._logger = logger
+        self._interval = interval_seconds
+        self._start_anew()
+
+    def report(self, cause: str, message: str, *, level: int = logging.ERROR) -> None:
+        """Count one failure, and log it if it is the first of its outage, or the first since an interval ago.
+
+        NOT checked: the texts. Neither may contain a secret, nor text of a caller that was not made printable.
+
+        :param cause: which outage this is, such as ``"the database: 57P01"``. It is part of the line at the end.
+        :param message: what is logged.
+        :param level: of the line.
+        """
+        with self._find_lock():
+            now = time.monotonic()
+            outage = self._find(cause, now)
+            count, seconds = self._count(outage, now)
+        if count == 1:
+            self._logger.log(level, "%s", message)
+        elif count:
+            self._logger.log(level, "%s (%d failures in %.0f seconds)", message, count, seconds)
+
+    def ended(self, cause: str) -> None:
+        """Log that the outage with this cause has ended; nothing where there is none. Costs little then."""
+        outage = self._outages.get(cause)
+        if outage is not None and outage.is_open:
+            self._end(cause)
+
+    def settle(self) -> None:
+        """Something worked: end each outage that had no failure for five seconds. Costs little where there is none."""
+        if not self._open:
+            return
+        quiet_since = time.monotonic() - _QUIET_SECONDS
+        for cause in [cause for cause in tuple(self._open) if self._failed_before(cause, quiet_since)]:
+            self._end(cause)
+
+    def _failed_before(self, cause: str, moment: float) -> bool:
+        outage = self._outages.get(cause)
+        return outage is not None and outage.failed <= moment
+
+    def _count(self, outage: _Outage, now: float) -> tuple[int, float]:
+        """How many failures a line tells of, and in how many seconds they were; no failures for no line."""
+        if not outage.is_open:
+            outage.is_open, outage.is_logged, outage.began, outage.failures = True, False, now, 0
+            outage.logged, outage.not_logged = now, 0
+        outage.failed = now
+        outage.failures += 1
+        outage.not_logged += 1
+        if not self._is_due(outage, now):
+            return 0, 0.0
+        count, seconds = outage.not_logged, now - outage.logged
+        outage.is_logged, outage.logged, outage.not_logged = True, now, 0
+        return count, seconds
+
+    def _is_due(self, outage: _Outage, now: float) -> bool:
+        if outage.is_logged:
+            return now >= outage.logged + self._interval
+        if now >= outage.interval_began + self._interval:
+            outage.interval_began, outage.beginnings = now, 0
+        outage.beginnings += 1
+        return outage.beginnings <= _BEGINNINGS
+
+    def _end(self, cause: str) -> None:
+        with self._find_lock():
+            outage = self._outages.get(cause)
+            self._open.discard(cause)
+            if outage is None or not outage.is_open:
+                return  # another thread was faster
+            outage.is_open = False
+            seconds = time.monotonic() - outage.began
+        if outage.is_logged:
+            self._logger.warning("%s: works again, after %.0f seconds and %d failures", cause, seconds, outage.failures)
+
+    def _find(self, cause: str, now: float) -> _Outage:
+        if cause not in self._outages and len(self._outages) >= _CAUSES:
+            self._drop_old(now)
+            cause = cause if len(self._outages) < _CAUSES else _OTHER
+        self._open.add(cause)
+        return self._outages.setdefault(cause, _Outage(now))
+
+    def _drop_old(self, now: float) -> None:
+        ended = [cause for cause, outage in self._outages.items() if not outage.is_open]
+        for cause in ended:
+            if self._failed_before(cause, now - self._interval):
+                del self._outages[cause]
+
+    def _find_lock(self) -> threading.Lock:
+        if self._process != os.getpid():  # a thread of the parent may hold the lock for ever
+            self._start_anew()
+        return self._lock
+
+    def _start_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._outages: dict[str, _Outage] = {}
+        self._open: set[str] = set()
+        self._process = os.getpid()
