@@ -13,6 +13,7 @@ from dogpile.cache.api import NO_VALUE, CacheBackend, CantDeserializeException
 
 from .bounded import BoundedMap
 from .shared_cache import SteadyBackend, build_arguments, check_backend
+from .strict_json import check_depth
 
 __all__ = ["SKEW", "BoundedBackend", "build_key_mangler", "build_region", "build_seal", "read_number"]
 
@@ -120,6 +121,8 @@ def _as_json(value: Any) -> bytes:
 
 def _from_json(data: bytes) -> Any:
     try:
-        return json.loads(data)
+        value = json.loads(data)
+        check_depth(value)
     except (ValueError, RecursionError) as error:
         raise CantDeserializeException from error
+    return value

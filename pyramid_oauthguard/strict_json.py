@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["parse_object"]
+__all__ = ["MAX_DEPTH", "check_depth", "parse_object"]
+
+#: Objects and lists inside each other. Python's own limit differs between versions and depends on who calls.
+MAX_DEPTH: Final = 100
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
     """The JSON object in ``data``.
 
     :raises ValueError: not UTF-8, not an object, a member that occurs twice, NaN, Infinity or a number beyond them, an unpaired
-        surrogate (it can't be written out again), or nesting deeper than the interpreter's stack.
+        surrogate (it can't be written out again), or nesting deeper than :data:`MAX_DEPTH`.
     """
     try:
         text = data.decode("utf-8")
@@ -29,7 +33,21 @@ def parse_object(data: bytes) -> dict[str, Any]:
         raise ValueError("nested too deeply") from None
     if type(value) is not dict:
         raise ValueError("not a JSON object")
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        check_depth(value)
     return value
+
+
+def check_depth(value: object) -> None:
+    """ValueError if more than :data:`MAX_DEPTH` dictionaries, lists and tuples are inside each other. Takes linear time."""
+    containers: list[Any] = [value] if isinstance(value, (dict, list, tuple, Mapping)) else []
+    for _level in range(MAX_DEPTH):
+        if not containers:
+            return
+        inner = [each.values() if isinstance(each, Mapping) else each for each in containers]
+        containers = [each for members in inner for each in members if isinstance(each, (dict, list, tuple))]
+    if containers:
+        raise ValueError("nested too deeply")
 
 
 def _refuse_constant(name: str) -> None:

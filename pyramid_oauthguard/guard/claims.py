@@ -77,7 +77,7 @@ def build_access_token(
         "token_id": token_id,
         "username": username,
         # One token serves many requests: what one of them changed, all others would see.
-        "claims": _freeze(claims) if dict in kinds or list in kinds else MappingProxyType(claims),
+        "claims": _freeze_claims(claims) if dict in kinds or list in kinds else MappingProxyType(claims),
         "mode": mode,
         "_derived": None,
     })  # fmt: skip
@@ -170,11 +170,15 @@ def _as_texts(value: Any, reason: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _freeze(claims: dict[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType({name: _freeze_value(each) for name, each in claims.items()})
+def _freeze_claims(claims: dict[str, Any]) -> Any:
+    try:
+        return _freeze(claims)
+    except RecursionError:  # the caller has nearly filled the stack
+        raise InvalidToken("bad_json") from None
 
 
-def _freeze_value(value: Any) -> Any:
+def _freeze(value: Any) -> Any:
+    """Read-only mappings and tuples all the way down. The depth was bounded before; one level takes one frame."""
     if type(value) is dict:
-        return _freeze(value)
-    return tuple([_freeze_value(each) for each in value]) if type(value) is list else value
+        return MappingProxyType(dict(zip(value, map(_freeze, value.values()), strict=True)))
+    return tuple(map(_freeze, value)) if type(value) is list else value

@@ -14,6 +14,7 @@ from ..access_token import AccessToken
 from ..bounded import BoundedMap
 from ..caching import BoundedBackend, read_number
 from ..errors import InvalidToken, OAuthGuardError, UnavailableError
+from ..strict_json import check_depth
 
 __all__ = ["Introspector"]
 
@@ -226,14 +227,23 @@ class Introspector:
             with self._lock:
                 call.begun = True
                 self._running[raw] = call
-            call.answer = self._introspect(raw)
+            call.answer = self._fetch(raw)
         except OAuthGuardError as error:
             call.error = error
+        except Exception as error:  # noqa: BLE001  # an issuer of the application's own may raise anything
+            call.error = UnavailableError("introspection_failed", type(error).__qualname__)
         finally:
             with self._lock:
                 self._end(raw, call)
             call.done.set()
         return self._read(call)
+
+    def _fetch(self, raw: str) -> Mapping[str, Any]:
+        answer = self._introspect(raw)
+        if not isinstance(answer, Mapping):
+            raise UnavailableError("introspection_failed", "the answer is not an object")
+        check_depth(answer)
+        return answer
 
     def _end(self, raw: str, call: _Call) -> None:
         """Take the call out of the table, wherever it got to, and leave there the one that follows it."""

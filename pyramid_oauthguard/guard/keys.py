@@ -13,6 +13,7 @@ from dogpile.cache import CacheRegion
 from ..caching import SKEW, read_number
 from ..errors import InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
+from ..strict_json import check_depth
 from .keyset import Candidates, KeySet, build_key_set
 
 __all__ = ["KeySource"]
@@ -184,6 +185,7 @@ class KeySource:
         self._tried_at = now
         try:
             document = self._fetch()
+            check_depth(document.keys)
             keys = build_key_set(document.keys, self._algorithms)
             if not keys:
                 raise UnavailableError("no_usable_keys", "the issuer's key set has no key usable here", retry_after=30)

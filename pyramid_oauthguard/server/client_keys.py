@@ -9,6 +9,7 @@ from typing import Any, Final
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key, RSAKey
 
+from ..strict_json import check_depth
 from .registration import RegistrationError
 
 __all__ = ["ALGORITHMS", "check_keys", "list_fitting", "list_names"]
@@ -36,6 +37,7 @@ def check_keys(jwks: Mapping[str, Any] | str) -> str:
     try:
         document = json.loads(jwks) if isinstance(jwks, str) else dict(jwks)
         keys = list(document["keys"])
+        check_depth(keys)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise RegistrationError("jwks", "must be a JSON Web Key Set: an object with `keys`") from None
     if not 0 < len(keys) <= _MAX_KEYS:

@@ -72,10 +72,7 @@ class LocalVerifier:
         source = self._keys
         if not since <= now < until or keys is not (source.keys if now < source.calm_until else self._find_keys(now)):
             return None
-        if token is None:
-            token = self._build(header.split(".")[1].encode(), now)
-            verified.set(header, (keys, since, until, token))
-        return token
+        return token if token is not None else self._rebuild(header, remembered, now)
 
     def _verify(self, raw: str, header: str, now: float) -> AccessToken:
         head, body, tail, message = _split(raw)
@@ -94,6 +91,17 @@ class LocalVerifier:
             self._verified.set(header, (keys, now, token.expires_at + self._settings.leeway, None))
         return token
 
+    def _rebuild(self, header: str, remembered: _Remembered, now: float) -> AccessToken | None:
+        """The value of a token that was verified, None where it can't be built now."""
+        keys, since, until, _token = remembered
+        try:
+            token = self._build(header.split(".")[1].encode(), now)
+        except InvalidToken:  # where the stack is nearly full: nested claims that could be built before
+            return None
+        if self._verified is not None:
+            self._verified.set(header, (keys, since, until, token))
+        return token
+
     def _find_keys(self, now: float) -> KeySet | None:
         try:
             return self._keys.find_current(now)
@@ -108,10 +116,7 @@ class LocalVerifier:
         claims = parse_segment_object(segment)
         if self._settings.profile == "rfc9068":
             check_profile(claims)
-        try:
-            return build_access_token(claims, self._settings, mode="local", now=now)
-        except RecursionError:
-            raise InvalidToken("bad_json") from None
+        return build_access_token(claims, self._settings, mode="local", now=now)
 
 
 def _split(raw: str) -> tuple[bytes, bytes, bytes, bytes]:
