@@ -15,7 +15,9 @@ def includeme(config: Any) -> None:
     """Make the application of ``config`` an authorization server; its settings are ``oauthguard.server.*``."""
     from .assembly import add_endpoints, start
     from .last_resort import add_last_resort
+    from .route_order import keep_place
 
+    keep_place(config)
     config.add_directive("add_oauth_grant", add_oauth_grant)
     config.add_directive("set_oauth_store", set_oauth_store)
     config.add_directive("set_resource_owner", set_resource_owner)

@@ -21,6 +21,7 @@ from .key_making import KeyMaker
 from .keys import IKeyRegistry, KeyRegistry
 from .limits import build_limits
 from .registration import DEVICE_CODE, OWNED_GRANTS, USER_GRANTS
+from .route_order import take_place
 from .self_check import check_server
 from .service import GrantEntry, IService, Service, build_pepper, build_store
 from .settings import ServerSettings, parse_settings
@@ -41,6 +42,7 @@ def add_endpoints(config: Any) -> None:
         pages.include(config, settings)
     for endpoint in ENDPOINTS:
         endpoint.include(config, settings)
+    take_place(config)
 
 
 def start(config: Any) -> None:

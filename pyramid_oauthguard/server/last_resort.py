@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pyramid.config import Configurator
+from pyramid.config.views import DefaultViewMapper
 from pyramid.exceptions import URLDecodeError
 from pyramid.interfaces import IExceptionViewClassifier, IRequest, IView
 from zope.interface import implementedBy
@@ -37,7 +38,7 @@ def _add_view(registry: Any, error: type[Exception], view: Callable[[Any, Any], 
     place = (IExceptionViewClassifier, IRequest, implementedBy(error))
     if registry.adapters.lookup(place, IView, "") is None:
         late = Configurator(registry=registry, autocommit=True)  # where views are no longer in conflict
-        late.add_exception_view(view, context=error)
+        late.add_exception_view(view, context=error, mapper=DefaultViewMapper)
 
 
 def _answer_undecodable(_error: Any, _request: Any) -> Any:

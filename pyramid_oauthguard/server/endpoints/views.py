@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyramid.config.views import DefaultViewMapper
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..answers import answer_errors, build_answer
 from ..cors import answer_preflight, is_preflight, share_answers
 from ..request_ids import label_answers
+from ..route_order import add_named_route
 from ..service import find_service
 
 __all__ = ["Nothing", "add_endpoint"]
@@ -32,7 +34,7 @@ def add_endpoint(
     :param shared: scripts of the sites that public clients are on may call it; see :mod:`~pyramid_oauthguard.server.cors`.
     """
     add_view = _add_shared_view if shared else _add_view
-    config.add_route(name, pattern, factory=Nothing)
+    add_named_route(config, name, pattern, factory=Nothing)
     for method, view in views.items():
         add_view(config, name, answer_errors(view), request_method=method)
     allow = ", ".join(sorted({*views, *({"HEAD"} if "GET" in views else ())}))
@@ -53,5 +55,10 @@ def _add_shared_view(config: Any, name: str, view: Callable[[Any], Any], **predi
 def _add_view(config: Any, name: str, view: Callable[[Any], Any], **predicates: Any) -> None:
     # Whoever comes here has no session and no token yet, so neither a default permission nor CSRF may stand before it.
     config.add_view(
-        label_answers(view), route_name=name, permission=NO_PERMISSION_REQUIRED, require_csrf=False, **predicates
+        label_answers(view),
+        route_name=name,
+        permission=NO_PERMISSION_REQUIRED,
+        require_csrf=False,
+        mapper=DefaultViewMapper,  # the application may call its own views in another way
+        **predicates,
     )
