@@ -10,6 +10,7 @@ from typing import Any, Final
 from ..access_token import AccessToken, take
 from ..errors import InvalidToken
 from .settings import GuardSettings
+from .token_kind import MARKS, check_kind
 
 __all__ = ["CLIENT_CLAIMS", "build_access_token", "check_profile", "find_roles"]
 
@@ -27,10 +28,11 @@ def check_profile(claims: Mapping[str, Any]) -> None:
 def build_access_token(
     claims: dict[str, Any], settings: GuardSettings, *, mode: str, now: float, audience_required: bool = True
 ) -> AccessToken:
-    """Check ``iss``, ``exp``, ``nbf``, ``iat``, ``aud`` and the client (RFC 7519 section 4.1), then build the value.
+    """Check ``iss``, the kind, ``exp``, ``nbf``, ``iat``, ``aud`` and the client (RFC 7519 section 4.1), then build the
+    value.
 
-    Takes ``claims`` over: nobody may change it afterwards. Not checked here: signature, ``typ``, whether the
-    issuer still calls the token active.
+    Takes ``claims`` over: nobody may change it afterwards. Not checked here: signature, ``typ`` of the header, whether
+    the issuer still calls the token active.
 
     :param now: seconds since the epoch.
     :param audience_required: False lets ``aud`` be absent; when present it is checked all the same.
@@ -40,6 +42,8 @@ def build_access_token(
     get = claims.get
     if get("iss") != settings.issuer:
         raise InvalidToken("wrong_issuer")
+    if not MARKS.isdisjoint(claims):
+        check_kind(claims)  # before the audience: of an ID token, that it is one says more than whom it is for
     exp, iat, soonest, latest = get("exp"), get("iat"), now - settings.leeway, now + settings.leeway
     nbf = get("nbf", iat)
     if not (

@@ -1,0 +1,67 @@
+"""Whether claims are those of an access token. An issuer signs tokens of other kinds with the same keys, often for the
+same audience: ID tokens, refresh tokens, logout tokens (RFC 8725 section 3.12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..errors import InvalidToken
+
+__all__ = ["MARKS", "check_kind"]
+
+#: Keycloak writes the kind into the claim ``typ``: its access tokens have ``Bearer``.
+_TYPES: Final = ("bearer", "jwt", "at+jwt", "application/jwt", "application/at+jwt")
+#: OpenID Connect Core sections 2 and 3.3.2.11, CIBA section 10.3.1, Native SSO section 3.4: only ID tokens have these.
+_ID_TOKEN: Final = frozenset({
+    "at_hash", "c_hash", "s_hash", "ds_hash", "nonce",
+    "urn:openid:params:jwt:claim:rt_hash", "urn:openid:params:jwt:claim:auth_req_id",
+})  # fmt: skip
+_CLIENT: Final = frozenset({"azp", "appid", "client_id", "cid"})
+#: Claims with none of these names say nothing about the kind of the token.
+MARKS: Final = _ID_TOKEN | {"token_type", "token_use", "tokenName", "typ", "events", "token_introspection", "tid"}
+
+
+def check_kind(claims: Mapping[str, Any]) -> None:
+    """Refuse a token that names another kind, or has a claim that access tokens do not have, whatever its value is.
+
+    The same for a JWT and for an introspection answer (RFC 7662 section 2.2). Not checked here: ``typ`` in the header. A
+    token that names no kind is accepted: then only its audience tells it from an ID token.
+
+    :raises InvalidToken: with the first reason found.
+    """
+    if not _says(claims, "token_type", ("bearer",), any_case=True):
+        raise InvalidToken("wrong_token_type")  # RFC 6749 section 7.1
+    if not _says(claims, "typ", _TYPES, any_case=True):
+        raise InvalidToken("wrong_typ_claim")
+    if not _says(claims, "token_use", ("access", "access_token")):
+        raise InvalidToken("wrong_token_use")  # Cognito; Hydra writes the second
+    if not _says(claims, "tokenName", ("access_token",)):
+        raise InvalidToken("wrong_token_name")  # ForgeRock
+    if "events" in claims:
+        raise InvalidToken("security_event")  # RFC 8417 section 2.2; logout tokens have it
+    if "token_introspection" in claims:
+        raise InvalidToken("introspection_response")  # RFC 9701 section 5
+    if _is_id_token(claims):
+        raise InvalidToken("id_token")
+
+
+def _says(claims: Mapping[str, Any], name: str, accepted: tuple[str, ...], *, any_case: bool = False) -> bool:
+    """Whether the claim is absent or has one of these values. Null and the wrong type are other values."""
+    if name not in claims:
+        return True
+    value = claims[name]
+    if type(value) is not str or not value.isascii():
+        return False
+    return (value.lower() if any_case else value) in accepted
+
+
+def _is_id_token(claims: Mapping[str, Any]) -> bool:
+    """By what only ID tokens have; the claims that name the kind were checked before."""
+    marks = _ID_TOKEN.intersection(claims)
+    if marks == {"nonce"}:
+        # Keycloak before 25 and ForgeRock copy it into access tokens; each names its ID tokens in the same claim.
+        return str(claims.get("typ")).lower() != "bearer" and "tokenName" not in claims
+    # Entra ID: an access token names its client, an ID token does not.
+    is_entra = "tid" in claims and claims.get("ver") in ("1.0", "2.0")
+    return bool(marks) or (is_entra and _CLIENT.isdisjoint(claims))
