@@ -87,7 +87,7 @@ SURFACE = {
         "UnavailableError",
         "includeme",
     },
-    "pyramid_oauthguard.guard": {"OAuthSecurityPolicy", "csrf_callback", "forbidden_view", "includeme"},
+    "pyramid_oauthguard.guard": {"OAuthSecurityPolicy", "TokensUnder", "csrf_callback", "forbidden_view", "includeme"},
     "pyramid_oauthguard.server": {"includeme"},
     "pyramid_oauthguard.testing": {
         "ABSENT",

@@ -19,9 +19,10 @@ from .self_check import check_guard
 from .settings import SWITCHES, is_on
 from .state import find_guard
 from .token_check import TokenCheckPredicate, bind_view, guard_view
+from .tokens_under import TokensUnder, find_tokens_under
 from .undecodable import answer_undecodable
 
-__all__ = ["OAuthSecurityPolicy", "csrf_callback", "forbidden_view", "includeme"]
+__all__ = ["OAuthSecurityPolicy", "TokensUnder", "csrf_callback", "forbidden_view", "includeme"]
 
 
 def includeme(config: Any) -> None:
@@ -52,6 +53,8 @@ def forbidden_view(context: Any, request: Any) -> Any:
 def csrf_callback(request: Any) -> bool:
     """For ``config.set_default_csrf_options(callback=csrf_callback)``: whether the request needs a CSRF token.
 
-    One that brings a bearer token does not: no browser adds that by itself (RFC 6750 section 5.2).
+    One that brings a bearer token does not: no browser adds that by itself (RFC 6750 section 5.2). With
+    :class:`TokensUnder` this holds under its prefixes only, because elsewhere the token is not who the caller is.
     """
-    return not is_bearer(request)
+    policy = find_tokens_under(request.registry)
+    return not (is_bearer(request) and (policy is None or policy.handles(request)))

@@ -11,10 +11,12 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..errors import SettingError
 from ..interfaces import IIssuer, ITokenVerifier
+from .placement import check_places
 from .policy import OAuthSecurityPolicy
 from .requests import makes_guarded
 from .settings import SWITCHES, GuardSettings, is_on
 from .state import get_guard
+from .tokens_under import find_tokens_under
 from .verifiers.remote import RemoteVerifier
 
 __all__ = ["build_check", "check_application", "describe_foreign_policy"]
@@ -50,7 +52,7 @@ def describe_foreign_policy() -> SettingError:
     return SettingError(
         "oauthguard.policy",
         "the application has a security policy of its own, which leaves the guard's out",
-        "set oauthguard.policy = off and ask OAuthSecurityPolicy where its handles(request) says so, or drop the other",
+        "set oauthguard.policy = off and compose the two with TokensUnder, or drop the other",
     )
 
 
@@ -73,7 +75,10 @@ def _check(registry: Registry) -> None:
             "register one of the two, or both in one commit",
         )
 
-    for name in _find_unguarded(registry) if settings.policy else ():
+    composed = find_tokens_under(registry)
+    if composed is not None:
+        check_places(registry, composed)
+    for name in _find_unguarded(registry) if settings.policy or composed is not None else ():
         raise SettingError(
             name,
             "has a permission that nobody asks for: it was registered before there was a policy",

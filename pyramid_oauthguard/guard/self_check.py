@@ -14,8 +14,10 @@ from .exit_status import find_exit_status
 from .guarded_views import find_modes, find_views, judge_view
 from .issuer import HTTPIssuer
 from .keyset import build_key_set
+from .placement import describe_places
 from .settings import GuardSettings
 from .state import get_guard
+from .tokens_under import find_tokens_under
 from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
 
@@ -36,6 +38,9 @@ def check_guard(registry: Any) -> Iterator[Finding]:
             yield Finding("ok", "verifiers", f"the application checks tokens of {mode} views itself")
     for view in views:
         yield judge_view(view, settings)
+    composed = find_tokens_under(registry)
+    if composed is not None:
+        yield from describe_places(registry, composed)
     if not views:
         hint = "give a view token_check, token_require or permission"
         yield Finding("warning", "views", "none is guarded", hint)

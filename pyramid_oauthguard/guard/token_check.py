@@ -8,6 +8,7 @@ raises the request's mode before any permission is asked; ``guard_view`` inside 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -27,9 +28,12 @@ from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
 from .requirements import Requirement
 from .state import Guard, get_guard
+from .tokens_under import find_misplacement
 from .verifiers import RANKS
 
 __all__ = ["TokenCheckPredicate", "bind_view", "guard_view"]
+
+logger = logging.getLogger("pyramid_oauthguard")
 
 View = Callable[[Any, Any], Any]
 
@@ -57,6 +61,7 @@ class _ViewGuard:
 
     def __init__(self, info: Any) -> None:
         self._guard: Guard = get_guard(info.registry)
+        self.alone: bool = self._guard.settings.policy  # no other policy decides
         self.mode: str | None = _find_mode(info)
         self.stricter = self.mode is not None and RANKS[self.mode] > RANKS[self._guard.settings.token_check]
         self.requirements = _build_requirements(info)
@@ -98,7 +103,7 @@ class _ViewGuard:
         raise forbidden
 
     def permitted(self, request: Any) -> Any:
-        error = self.find_error(request) if self.marked else None
+        error = find_misplacement(request) or self.find_error(request) if self.marked else None
         return TokenDenied(error) if error else Allowed("the access token will do")
 
     def restore(self, request: Any, mode: str) -> None:
@@ -179,10 +184,25 @@ def guard_view(view: View, info: Any) -> View:
             mark_response(request, response)
         return response
 
-    return guarded_view
+    return guarded_view if guard.alone else _confine(guarded_view, guard, info.original_view)
 
 
 guard_view.options = ("token_require",)  # type: ignore[attr-defined]
+
+
+def _confine(view: View, guard: _ViewGuard, original: Any) -> View:
+    """Refuse where :class:`TokensUnder` takes no tokens: there the permission is asked of another policy."""
+    name = getattr(original, "__qualname__", type(original).__qualname__)
+
+    def confined_view(context: Any, request: Any) -> Any:
+        error = find_misplacement(request)
+        if error is None:
+            return view(context, request)
+        logger.error("%s wants an access token, and its path is not under a prefix of TokensUnder: refused", name)
+        request.add_response_callback(mark_refusal)
+        return guard.refuse(error)
+
+    return confined_view
 
 
 def _bind_permitted(view: Any, guard: _ViewGuard) -> None:

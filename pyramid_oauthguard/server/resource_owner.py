@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+from ..token_schemes import brings_token
 from .authorization_request import AuthorizationRequest
-from .request_ids import HEADER
+from .request_ids import HEADER, find_request_id
 from .service import Service
 
 __all__ = ["approves", "find_auth_time", "find_user", "find_user_name", "sign_in"]
 
+log = logging.getLogger("pyramid_oauthguard.server")
+
 
 def find_user(service: Service, request: Any) -> str | None:
-    """The ``sub`` of the user signed in, as the application says it; not checked."""
+    """The ``sub`` of the user signed in, as the application says it; not checked.
+
+    None for a request that brings an access token, and the application is not asked: what it answers may come from that
+    token, and a token that could approve a request could give itself every scope.
+    """
+    if brings_token(request.environ.get("HTTP_AUTHORIZATION")):
+        log.info(
+            "request %s: a page for users was asked for with an access token: signed out", find_request_id(request)
+        )
+        return None
     found: str | None = service.owner.user(request)
     return found
 

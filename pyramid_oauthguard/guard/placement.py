@@ -1,0 +1,52 @@
+"""Where the views that want a token are, under a policy that takes tokens under some paths only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyramid.interfaces import IRoutesMapper
+
+from ..errors import SettingError
+from ..interfaces import Finding
+from .tokens_under import TokensUnder
+
+__all__ = ["check_places", "describe_places"]
+
+
+def check_places(registry: Any, policy: TokensUnder) -> None:
+    """Check that no route leads to a view that wants a token at a path where the policy takes none.
+
+    NOT checked: views whose path only a request tells, such as those of traversal and of ``/{tenant}/orders``.
+
+    :raises SettingError: naming the route's pattern.
+    """
+    for pattern, covered in _find_places(registry, policy):
+        if covered is False:
+            raise SettingError(
+                "TokensUnder",
+                f"a view of {pattern} wants a token, and this path is not under {policy.prefixes}",
+                "give TokensUnder its prefix too, or move the route",
+            )
+
+
+def describe_places(registry: Any, policy: TokensUnder) -> Iterator[Finding]:
+    """Where tokens count, and the views that are refused elsewhere at request time."""
+    text = f"access tokens count under {policy.prefixes} only, elsewhere {type(policy.other).__name__} decides"
+    yield Finding("ok", "TokensUnder", text)
+    for pattern, covered in _find_places(registry, policy):
+        if covered is None:
+            yield Finding("ok", pattern or "a view by traversal", "wants a token: refused at any other path")
+
+
+def _find_places(registry: Any, policy: TokensUnder) -> Iterator[tuple[str, bool | None]]:
+    """Each view that wants a token: its route's pattern, or "" without a route; and whether it is under a prefix."""
+    mapper = registry.queryUtility(IRoutesMapper)
+    for each in registry.introspector.get_category("views", []):
+        view = each["introspectable"]
+        if view.get("token_check") is None and view.get("token_require") is None:
+            continue
+        name = view.get("route_name")
+        route = mapper.get_route(name) if mapper is not None and name is not None else None
+        pattern = "" if route is None else "/" + route.pattern.lstrip("/")
+        yield pattern, policy.prefixes.covers_pattern(pattern) if pattern else None
