@@ -29,6 +29,7 @@ from .entitlement import choose_audiences, choose_scopes
 from .events import TokenIssued
 from .limits import Attempt
 from .parameters import Parameters, read_body
+from .random_values import is_client_secret
 from .redirect_uris import find_default, is_registered
 from .service import Service
 from .store.contract import Unit
@@ -208,7 +209,7 @@ class OAuthServer(AuthorizationServer):
         )
         self.service.tell(unit, event)
 
-    def _take_assertion(self, request: OAuthRequest, assertion: Assertion, now: float) -> Client:
+    def _take_assertion(self, request: OAuthRequest, assertion: Assertion, attempt: Attempt, now: float) -> Client:
         """The client that an assertion proves, which it does once (RFC 7523 section 3)."""
         settings, path = self.service.settings, request.pyramid.route_path
         # RFC 8414 knows us by the issuer; RFC 7523 and OpenID Connect name the token endpoint, or the one that is called.
@@ -220,6 +221,7 @@ class OAuthServer(AuthorizationServer):
             if client is None or client.revoked_at is not None:
                 raise RefusedError("no such client")
             token_id, expires_at = check_assertion(assertion, client, audiences=audiences, now=now)
+            attempt.succeed()  # before the storage is asked to remember it
             with self.service.store.writing() as unit:
                 if not unit.add_assertion(self.service.pepper.hash_assertion(client.client_id, token_id), expires_at):
                     raise RefusedError("used before")
@@ -230,15 +232,19 @@ class OAuthServer(AuthorizationServer):
 
     def _authenticate(self, request: OAuthRequest, methods: list[str], attempt: Attempt) -> OAuthClient:
         credentials = find_credentials(request.headers.get("Authorization"), request.form)
-        attempt.name(credentials.client_id)
+        guessable = credentials.secret is not None and not is_client_secret(credentials.secret)
+        attempt.name(credentials.client_id, guessable=guessable)
         now = time.time()
         if credentials.method not in methods:
             raise build_refusal()
         request.auth_method = credentials.method
         if credentials.assertion is not None:
-            return OAuthClient(self._take_assertion(request, credentials.assertion, now), self.service)
+            return OAuthClient(self._take_assertion(request, credentials.assertion, attempt, now), self.service)
+        if credentials.secret is None:
+            attempt.check_site(self.service.origins.__contains__)
         with self.service.store.reading() as unit:
             record, secret = authenticate(credentials, unit.find_client, self.service.pepper, now=now)
+        attempt.succeed()
         if secret is not None:
             self._touch(secret, now)
         return OAuthClient(record, self.service)

@@ -1,42 +1,33 @@
 """How often something may be tried: per client and address, in windows of fixed length.
 
-Tries are counted in this process's memory, or in the dogpile region that the settings name. Counting there is a read and a
-write: between processes a few tries can go uncounted, never more than there are processes for each that is counted.
-
-What a limit protects is the server's time and people's passwords. The secrets that this server makes can't be guessed.
+What a limit protects is the server's time, and secrets that people chose: passwords, and client secrets from elsewhere. The
+secrets that this server makes cannot be guessed, and neither can signatures. So nobody can lock out a client with such a
+secret by failing in its name or from its address: at a limit of failures they are still checked.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import math
-import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final, NoReturn
 
 from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidClientError
-from dogpile.cache import CacheRegion
-from dogpile.cache.api import NO_VALUE
 
-from ..bounded import BoundedMap
-from ..caching import build_region, read_number
+from ..caching import build_region
 from ..errors import SettingError
+from .addresses import IPV6_PREFIX, UNKNOWN, find_network, is_cross_site
 from .rates import MAX_PERIOD, Rate
 from .request_ids import find_request_id
 from .settings import PREFIX, ServerSettings
+from .tries import Tries
 
-__all__ = ["Attempt", "Limits", "TooManyRequestsError", "build_limits"]
+__all__ = ["Attempt", "CrossSiteError", "Limits", "TooManyRequestsError", "build_limits"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
-_STRIPES: Final = 64
-_LONGEST: Final = 255  # of a client id; user names are shorter
-_SIZE: Final = 20_000
 #: One address may fail for so many clients at once: it may be a company's.
 _ADDRESS_FACTOR: Final = 5
 
@@ -55,118 +46,161 @@ class TooManyRequestsError(OAuth2Error):
         self.retry_after = retry_after
 
 
+class CrossSiteError(OAuth2Error):
+    """A page of another site made a browser send this; it was neither checked nor counted."""
+
+    error = "invalid_request"
+    status_code = 403
+
+
 class Limits:
     """Counts tries under names; a name without a rate is not limited.
 
-    :param counts: a region; or a map where nobody else counts, which needn't be asked for what was never counted.
+    :param ipv6_prefix: addresses of IPv6 that have so many bits in common are one address.
     """
 
-    def __init__(self, rates: Mapping[str, Rate], counts: CacheRegion | BoundedMap) -> None:
+    def __init__(self, rates: Mapping[str, Rate], tries: Tries, *, ipv6_prefix: int = IPV6_PREFIX) -> None:
         self._rates = rates
-        self._region = counts
-        self._alone = isinstance(counts, BoundedMap)
-        self._ends: dict[str, float] = {}  # by when each window has ended in which something was counted under a name
-        self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
+        self._tries = tries
+        self._ipv6_prefix = ipv6_prefix
+        self._has_warned = False
 
     def hit(self, request: Any, name: str, who: str) -> None:
         """Count one try of ``who`` from this request's address, which may try five times as often in all: else a thief who
         tries one password with every name would never be stopped.
 
-        An application calls it before it checks a password: ``limits.hit(request, "sign_in", user_name)``.
+        An application calls it before it checks a password, and after it refused what pages of other sites send
+        (:func:`pyramid.csrf.check_csrf_token`): ``limits.hit(request, "sign_in", user_name)``.
+
+        NOT limited where the WSGI server does not know the address: one name after another from one caller.
 
         :param name: of the limit: ``sign_in``, or one of the endpoints'.
         :param who: the client id or user name that is tried; any text.
         :raises TooManyRequestsError: there were too many. It is an answer's body and status, with ``retry_after``.
         """
-        address = _find_address(request)
-        self._check(request, name, (address,), factor=_ADDRESS_FACTOR)
-        self._count(request, name, (who, address))
-        self._add(name, (address,))
+        rate = self._rates.get(name)
+        if rate is None:
+            return
+        address = self._find_address(request)
+        wait = self._tries.find_wait(name, (address,), rate, factor=_ADDRESS_FACTOR) if address else 0.0
+        wait = wait or self._tries.take(name, (who, address), rate)
+        if wait:
+            self._refuse(request, name, address, wait)
+        if address:
+            self._tries.add(name, (address,), rate)
 
     @contextmanager
     def watch(self, request: Any, endpoint: str) -> Iterator[Attempt]:
-        """Count what a client tries inside, and its failures to authenticate.
+        """Count the failures of a client to authenticate inside; :meth:`Attempt.succeed` counts what it may do.
 
-        :raises TooManyRequestsError: this address failed too often; from :meth:`Attempt.name` where this client did.
+        :raises TooManyRequestsError: it failed, and this client or this address did so too often before.
         """
-        attempt = Attempt(self, request, endpoint, _find_address(request))
-        self._check(request, "failures", (attempt.address,), factor=_ADDRESS_FACTOR)
+        attempt = Attempt(self, request, endpoint, self._find_address(request), is_cross_site(request))
         try:
             yield attempt
         except InvalidClientError:
-            self._add("failures", (attempt.address,))
-            self._add("failures", (attempt.client_id, attempt.address))
+            attempt.fail()
             raise
 
-    def _count(self, request: Any, name: str, key: tuple[str, ...]) -> None:
-        """Check and add in one step."""
-        rate = self._rates.get(name)
+    def _find_address(self, request: Any) -> str:
+        address = find_network(request, ipv6_prefix=self._ipv6_prefix)
+        if address == UNKNOWN and not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "the WSGI server does not know the addresses of callers: limits per address are not applied. "
+                "Tell it which proxy to trust"
+            )
+        return address
+
+    def _find_failures(self, client_id: str, address: str) -> float:
+        """For how many seconds this client or this address may not guess again."""
+        rate = self._rates.get("failures")
+        if rate is None:
+            return 0.0
+        tries = self._tries
+        wait = tries.find_wait("failures", (address,), rate, factor=_ADDRESS_FACTOR) if address else 0.0
+        return wait or (tries.find_wait("failures", (client_id, address), rate) if client_id else 0.0)
+
+    def _add_failure(self, client_id: str, address: str) -> None:
+        rate = self._rates.get("failures")
         if rate is None:
             return
-        now, place = time.time(), _as_key(name, key)
-        with self._locks[hash(key) % _STRIPES]:
-            count, end = self._read(place, rate, now)
-            if count < rate.count:
-                self._ends[name] = now + rate.period
-                self._region.set(place, [count + 1, end])
-                return
-        self._refuse(request, name, key, end - now)
+        if address:
+            self._tries.add("failures", (address,), rate)
+        if client_id:
+            self._tries.add("failures", (client_id, address), rate)
 
-    def _check(self, request: Any, name: str, key: tuple[str, ...], *, factor: int = 1) -> None:
+    def _count(self, request: Any, name: str, key: tuple[str, str]) -> None:
         rate = self._rates.get(name)
-        if rate is None:
-            return
-        now = time.time()
-        if self._alone and now >= self._ends.get(name, 0.0):
-            return
-        count, end = self._read(_as_key(name, key), rate, now)
-        if count >= rate.count * factor:
-            self._refuse(request, name, key, end - now)
+        wait = 0.0 if rate is None else self._tries.take(name, key, rate)
+        if wait:
+            self._refuse(request, name, key[-1], wait)
 
-    def _refuse(self, request: Any, name: str, key: tuple[str, ...], wait: float) -> NoReturn:
-        log.warning("request %s: limit %s reached from %s", find_request_id(request), name, key[-1])
+    def _refuse(self, request: Any, name: str, address: str, wait: float) -> NoReturn:
+        place = address or "an unknown address"
+        log.warning("request %s: limit %s reached from %s", find_request_id(request), name, place)
         raise TooManyRequestsError(max(1, math.ceil(wait)))
-
-    def _add(self, name: str, key: tuple[str, ...]) -> None:
-        rate = self._rates.get(name)
-        if rate is None:
-            return
-        place = _as_key(name, key)
-        with self._locks[hash(key) % _STRIPES]:
-            now = time.time()
-            count, end = self._read(place, rate, now)
-            self._ends[name] = now + rate.period
-            self._region.set(place, [count + 1, end])
-
-    def _read(self, place: str, rate: Rate, now: float) -> tuple[float, float]:
-        """How often in the window that ends when; others may write to a shared cache, so anything may be in it."""
-        found = self._region.get(place)
-        if found is not NO_VALUE and isinstance(found, list) and len(found) == 2:
-            count, end = map(read_number, found)
-            if count is not None and end is not None and now < end <= now + rate.period:
-                return count, end
-        return 0, now + rate.period
 
 
 @dataclass
 class Attempt:
-    """One request of a client that is not known yet."""
+    """One request of a client that is not known yet.
+
+    :ivar cross_site: a page of another site made a browser send it, or a program says so. Its failures are not counted, and
+        therefore nothing in it that could be a guess is checked.
+    """
 
     limits: Limits
     request: Any
     endpoint: str
     address: str
+    cross_site: bool
     client_id: str = ""
+    wait: float = 0.0
 
-    def name(self, client_id: str) -> None:
+    def name(self, client_id: str, *, guessable: bool) -> None:
         """Say who it claims to be.
 
-        :raises TooManyRequestsError: too many requests, or too many failures, of this client from this address.
+        :param guessable: its secret was not made here.
+        :raises TooManyRequestsError: it is guessable, and this client or this address failed too often.
+        :raises CrossSiteError: it is guessable, and would not be counted.
         """
         self.client_id = client_id
-        key = (client_id, self.address)
-        self.limits._check(self.request, "failures", key)
-        self.limits._count(self.request, self.endpoint, key)
+        self.wait = self.limits._find_failures(client_id, self.address)
+        if guessable and self.cross_site:
+            raise CrossSiteError("A page of another site may not send a client secret that this server did not make.")
+        if guessable and self.wait:
+            self._refuse()
+
+    def check_site(self, is_shared_with: Callable[[str], bool]) -> None:
+        """Before what a client does that proves nothing is counted: its budget is not for pages of other sites.
+
+        :param is_shared_with: whether scripts of an origin may call this endpoint.
+        :raises CrossSiteError: a page of another site sent it.
+        """
+        if self.cross_site and not is_shared_with(self.request.headers.get("Origin", "")):
+            raise CrossSiteError("A page may call this only from the origin of a redirect URI of a public client.")
+
+    def succeed(self) -> None:
+        """The client is known: count what it may do.
+
+        :raises TooManyRequestsError: it did so too often.
+        """
+        self.limits._count(self.request, self.endpoint, (self.client_id, self.address))
+
+    def fail(self) -> None:
+        """The client could not say who it is.
+
+        :raises TooManyRequestsError: it may not fail any more for now.
+        """
+        self.wait = self.wait or self.limits._find_failures(self.client_id, self.address)
+        if self.wait:
+            self._refuse()
+        if not self.cross_site:
+            self.limits._add_failure(self.client_id, self.address)
+
+    def _refuse(self) -> NoReturn:
+        self.limits._refuse(self.request, "failures", self.address, self.wait)
 
 
 def build_limits(settings: ServerSettings, secret: str) -> Limits:
@@ -178,37 +212,13 @@ def build_limits(settings: ServerSettings, secret: str) -> Limits:
     names = ("failures", "token", "introspection", "revocation", "device_authorization", "sign_in")
     rates = {name: getattr(settings, f"limits_{name}") for name in names} if settings.limits else {}
     found = {name: rate for name, rate in rates.items() if rate is not None}
+    return Limits(found, _build_tries(settings, secret), ipv6_prefix=settings.limits_ipv6_prefix)
+
+
+def _build_tries(settings: ServerSettings, secret: str) -> Tries:
     if not settings.limits_cache:
-        return Limits(found, BoundedMap(_SIZE))
+        return Tries()
     try:
-        region = build_region("limits", settings.limits_cache, expiration_time=MAX_PERIOD, secret=secret)
+        return Tries(build_region("limits", settings.limits_cache, expiration_time=MAX_PERIOD, secret=secret))
     except Exception as error:  # dogpile and its backends raise whatever they like
         raise SettingError(f"{PREFIX}.limits.cache.*", f"can't be configured: {error}") from error
-    return Limits(found, region)
-
-
-def _find_address(request: Any) -> str:
-    """Where the request came from as the WSGI server says. Behind a proxy that server has to be told to trust it.
-
-    Of IPv6 it is the network: whoever has one address there has 2^64 of them.
-    """
-    address: str = request.remote_addr or "-"
-    if ":" not in address:
-        return address
-    try:
-        found = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.IPv6Network((found, 64), strict=False))
-
-
-def _as_key(name: str, key: tuple[str, ...]) -> str:
-    # Lengths, so that no client id can be made to look like another one with another address.
-    for part in key:
-        text = part if part.isascii() else part.encode("utf-8", "backslashreplace").decode()
-        if len(text) > _LONGEST:  # a flood of long names must not fill the memory that as many short ones may
-            text = sha256(text.encode()).hexdigest()
-        name += f" {len(text)}:{text}"
-    return name

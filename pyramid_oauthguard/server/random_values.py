@@ -23,6 +23,7 @@ __all__ = [
     "OpaqueValue",
     "derive_opaque",
     "has_checksum",
+    "is_client_secret",
     "make_client_id",
     "make_client_secret",
     "make_id",
@@ -36,6 +37,7 @@ DEVICE_PREFIX = "ogdc_"
 REFRESH_PREFIX = "ogrt_"
 SECRET_PREFIX = "ogcs_"  # noqa: S105  # a public prefix
 USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
+_SECRET_LENGTH = len(SECRET_PREFIX) + 22 + 43 + 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,12 @@ def make_user_code() -> str:
 def has_checksum(text: str) -> bool:
     """Whether ``text`` ends in the checksum of the rest: what a scanner for leaked tokens asks."""
     return text.isascii() and len(text) > 8 and _checksum(text[:-8]) == text[-8:]
+
+
+def is_client_secret(text: str) -> bool:
+    """Whether ``text`` is spelt as a client secret that this server makes. One that people chose is not, unless they know
+    this spelling and make up 65 characters: so it can be told apart from a guess."""
+    return len(text) == _SECRET_LENGTH and text.startswith(SECRET_PREFIX) and has_checksum(text)
 
 
 def _build(prefix: str, token_id: str, secret: str) -> OpaqueValue:

@@ -9,7 +9,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ..errors import SettingError
-from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_list, as_str, as_url, parse
+from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url, parse
+from .addresses import IPV6_PREFIX
 from .rates import Rate, as_rate
 from .registration import OWNED_GRANTS, RegistrationError, as_grant, check_scope
 
@@ -17,6 +18,7 @@ __all__ = ["PREFIX", "TABLE", "ServerSettings", "as_issuer", "as_path", "as_scop
 
 PREFIX: Final = "oauthguard.server"
 _DAY: Final = 86400.0
+_SHORTEST_PREFIX: Final = 32  # a whole provider has so many bits in common
 _KEPT: Final = 120  # by other processes of ours, and by caches of the key set
 
 
@@ -53,6 +55,7 @@ class ServerSettings:
     limits_revocation: Rate | None
     limits_device_authorization: Rate | None
     limits_sign_in: Rate | None
+    limits_ipv6_prefix: int
     limits_cache: Mapping[str, Any] | None
 
     @property
@@ -114,6 +117,13 @@ def _as_file(value: Any) -> Path:
     return Path(as_str(value)).absolute()
 
 
+def _as_prefix(value: Any) -> int:
+    bits = as_int(value)
+    if not _SHORTEST_PREFIX <= bits <= 128:
+        raise ValueError(f"must be {_SHORTEST_PREFIX} to 128 bits, not {value!r}")
+    return bits
+
+
 TABLE: tuple[Setting, ...] = (
     Setting("issuer", as_issuer, REQUIRED, "Issuer identifier: https, or http for loopback hosts; in metadata and in every token, byte for byte as written here."),
     Setting("path", as_path, "/oauth", "Where the endpoints are."),
@@ -137,14 +147,15 @@ TABLE: tuple[Setting, ...] = (
     Setting("signing.algorithm", as_choice("RS256", "ES256", "EdDSA"), "RS256", "What access tokens are signed with; a change makes a new key."),
     Setting("signing.rotation", as_duration, 90 * _DAY, "Age at which a signing key is replaced; 0 for never by itself."),
     Setting("signing.lead", as_duration, _DAY, "How long a signing key is published before it signs: longer than anyone keeps the key set."),
-    Setting("limits", as_bool, True, "Whether anything is limited; what is over a limit is answered 429 with `Retry-After`. Addresses are those that the WSGI server sees: behind a proxy, tell it to trust the proxy."),
-    Setting("limits.failures", as_rate, Rate(20, 60.0), "Failed client authentications per client and address; five times that per address. `0` for no limit, here and below."),
+    Setting("limits", as_bool, True, "Whether anything is limited; what is over a limit is answered 429 with `Retry-After`. Addresses are those that the WSGI server sees: behind a proxy, tell it to trust the proxy. Callers whose address it does not know, as behind a Unix socket, are limited per client alone."),
+    Setting("limits.failures", as_rate, Rate(20, 60.0), "Failed client authentications per client and address; five times that per address. At this limit, only secrets that this server made and signatures are still checked: they cannot be guessed. `0` for no limit, here and below."),
     Setting("limits.token", as_rate, Rate(1200, 60.0), "Token requests per client and address."),
     Setting("limits.introspection", as_rate, Rate(60000, 60.0), "Introspections per resource server and address."),
     Setting("limits.revocation", as_rate, Rate(1200, 60.0), "Revocations per client and address."),
     Setting("limits.device_authorization", as_rate, Rate(60, 60.0), "Device codes per client and address."),
     Setting("limits.sign_in", as_rate, Rate(10, 60.0), "Sign-in attempts per user and address, where the application counts them; five times that per address."),
-    Setting("limits.cache.*", dict, None, "Where tries are counted: a dogpile.cache `backend` with its `arguments.*`, such as Redis, so that all processes count together; without it, each in its own memory."),
+    Setting("limits.ipv6_prefix", _as_prefix, IPV6_PREFIX, "Addresses of IPv6 whose first bits are the same count as one address: 32 to 128 bits. Your callers' networks may be larger, such as 56 or 48."),
+    Setting("limits.cache.*", dict, None, "Where tries are counted: a dogpile.cache `backend` with its `arguments.*`, such as Redis, so that all processes count together. Each process counts in its own memory, too, and goes on with that while the cache fails."),
 )  # fmt: skip  # one row a line reads as the table it is
 
 

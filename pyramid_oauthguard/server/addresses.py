@@ -1,0 +1,43 @@
+"""The address that a limit counts under, and pages of other sites that make a browser send requests."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any, Final
+
+__all__ = ["IPV6_PREFIX", "UNKNOWN", "find_network", "is_cross_site"]
+
+#: Of an IPv6 address, how many bits name the network: who has one address in a network of 64 bits has all of them.
+IPV6_PREFIX: Final = 64
+#: A caller whose address the WSGI server does not know: behind a Unix socket all callers are so.
+UNKNOWN: Final = ""
+_WITH_PORT: Final = re.compile(r"\[([^\]]*)\](?::\d+)?|([\d.]+):\d+")
+
+
+def find_network(request: Any, *, ipv6_prefix: int = IPV6_PREFIX) -> str:
+    """Where the request came from as the WSGI server says: an IPv4 address, an IPv6 network, or ``UNKNOWN``.
+
+    NOT checked: whether this is the caller or a proxy. The WSGI server must be told which proxy it may trust.
+    """
+    text: str = request.remote_addr or ""
+    match = _WITH_PORT.fullmatch(text)
+    if match is not None:
+        text = match[1] or match[2] or ""
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return UNKNOWN
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((found, ipv6_prefix), strict=False))
+
+
+def is_cross_site(request: Any) -> bool:
+    """Whether a browser says that a page of another site made it send this request (Fetch Metadata).
+
+    A page cannot set this header, but a program can send what it likes: this must never spare a guess its count.
+    """
+    return bool(request.headers.get("Sec-Fetch-Site") == "cross-site")
