@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check bench docs
+.PHONY: serve test quick check format bench docs
 # Two targets at once would run two pips in one environment.
 .NOTPARALLEL:
 
@@ -12,13 +12,21 @@ serve: .venv/example.stamp
 	$(BIN)/pserve development.ini
 
 test: .venv/test.stamp
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
+
+quick: .venv/test.stamp
+	$(BIN)/pytest -n auto -m "not slow"
 
 check: .venv/check.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+
+format: .venv/check.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 bench: .venv/test.stamp
 	$(BIN)/python -m benchmarks

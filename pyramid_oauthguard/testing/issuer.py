@@ -148,9 +148,10 @@ class MemoryIssuer:
     def rotate(self, algorithm: str | None = None) -> SigningKey:
         """Publish a new key and sign with it from now on; the former ones stay published."""
         key = _POOL.borrow(algorithm or self.algorithm)
-        with self._lock:
+        with self._lock:  # in one step: another thread must not sign with a key that is not published yet
+            self._published.append(key.jwk)
             self._held.append(key)
-        self.publish(key.jwk)
+        self._tell_keys_changed()
         return key
 
     def publish(self, *keys: Mapping[str, Any]) -> None:

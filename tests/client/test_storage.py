@@ -316,8 +316,9 @@ import sys
 from pathlib import Path
 from pyramid_oauthguard.client.folder import Folder
 folder = Folder(Path(sys.argv[1]))
-print("ready", flush=True)
 number = 0
+folder.write("x", f"{number}:" + "y" * 20000 + f":{number}")
+print("ready", flush=True)
 while True:
     number += 1
     folder.write("x", f"{number}:" + "y" * 20000 + f":{number}")
