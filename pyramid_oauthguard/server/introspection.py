@@ -24,29 +24,14 @@ def find_token(unit: Unit, hashed: bytes, hint: str | None) -> TokenRecord | Non
     return unit.find_access_token(hashed) or unit.find_refresh_token(hashed)
 
 
-def is_active(token: TokenRecord, service: Service) -> bool:
-    """Whether a token is neither revoked, expired, from the future, rotated, nor of a user who may not be acted for."""
+def is_active(token: AccessTokenRecord, service: Service) -> bool:
+    """Whether a token is neither revoked, expired, from the future, nor of a user who may not be acted for."""
     now = time.time()
     if token.revoked or not token.issued_at - CLOCK_SKEW <= now < token.expires_at:
-        return False
-    if isinstance(token, RefreshTokenRecord) and token.used_at is not None:
         return False
     return token.grant_id is None or service.is_active_user(token.subject)
 
 
-def describe_token(token: TokenRecord, issuer: str) -> dict[str, Any]:
-    """The answer for an active token. A refresh token's audience is the issuer, so that no API takes one for access."""
-    if isinstance(token, AccessTokenRecord):
-        return {"active": True, "token_type": "Bearer", **describe(token, issuer)}
-    return {
-        "active": True,
-        "token_type": "refresh_token",
-        "iss": issuer,
-        "aud": issuer,
-        "sub": token.subject,
-        "client_id": token.client_id,
-        "scope": " ".join(token.scopes),
-        "iat": int(token.issued_at),
-        "exp": int(token.expires_at),
-        "jti": token.token_id,
-    }
+def describe_token(token: AccessTokenRecord, issuer: str) -> dict[str, Any]:
+    """The answer for an active token (RFC 7662 section 2.2)."""
+    return {"active": True, "token_type": "Bearer", **describe(token, issuer)}

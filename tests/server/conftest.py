@@ -58,6 +58,24 @@ class Server:
         headers = self.basic(client or self.program)
         return self.app.post("/oauth/revoke", {"token": token, **form}, headers=headers, status="*")
 
+    def is_active(self, token: str) -> bool:
+        """Whether an API is told that an access token is good, or a client may use a refresh token."""
+        answer = self.introspect(token)
+        if token.startswith(REFRESH_PREFIX):
+            assert answer == {"active": False}, "no API is told anything of a refresh token"
+            return self.find_refresh_token(token) is not None
+        assert answer["active"] or answer == {"active": False}
+        return bool(answer["active"])
+
+    def find_refresh_token(self, text: str) -> RefreshTokenRecord | None:
+        """What is stored of a refresh token that its client may use now, else None. No endpoint says this."""
+        now, pepper = time.time(), self.service.pepper
+        with self.service.store.reading() as unit:
+            found = unit.find_refresh_token(pepper.hash_token(text))
+        if found is None or found.revoked or found.used_at is not None or not found.issued_at <= now < found.expires_at:
+            return None
+        return found if self.service.is_active_user(found.subject) else None
+
     def user_tokens(
         self,
         *,

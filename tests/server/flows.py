@@ -107,7 +107,7 @@ class Flow:
         return TestApp(self.server.app.app).post("/oauth/token", form, headers=headers, status=status).json
 
     def is_active(self, token: str) -> bool:
-        return bool(self.server.introspect(token)["active"])
+        return self.server.is_active(token)
 
 
 def build_flow(build: Any, settings: dict[str, Any] | None = None, **how: Any) -> Flow:

@@ -112,7 +112,7 @@ def test_scope_can_only_shrink_and_what_is_left_of_it_comes_back(flow):
     narrow = refresh(flow, token, scope="read")
     assert narrow["scope"] == "read"
     assert flow.server.introspect(narrow["access_token"])["scope"] == "read"
-    assert flow.server.introspect(narrow["refresh_token"])["scope"] == "read write"
+    assert flow.server.find_refresh_token(narrow["refresh_token"]).scopes == ("read", "write")
     assert refresh(flow, narrow["refresh_token"])["scope"] == "read write", "RFC 6749 section 6: as originally granted"
 
 
@@ -179,7 +179,7 @@ def test_however_often_it_is_used_it_dies_of_age(flow, clock):
         token = refresh(flow, token)["refresh_token"]
     clock.shift(9 * DAY)
     token = refresh(flow, token)["refresh_token"]
-    assert flow.server.introspect(token)["exp"] == int(time.time()) + DAY
+    assert int(flow.server.find_refresh_token(token).expires_at) == int(time.time()) + DAY
     clock.shift(DAY)
     assert not flow.is_active(token)
     refuse(flow, token)
@@ -206,7 +206,7 @@ def test_a_token_that_comes_again_ends_the_grant(flow, clock, which):
     clock.shift(10)
     refuse(flow, first["refresh_token"], client)
     for token in (first["access_token"], second["access_token"], second["refresh_token"]):
-        assert flow.server.introspect(token) == {"active": False}
+        assert not flow.is_active(token)
     refuse(flow, second["refresh_token"], client)
     assert flow.is_active(bystander["refresh_token"])
     assert [event.reason for event in heard] == ["refresh_token_reuse"]
@@ -246,7 +246,7 @@ def test_the_grace_is_over_when_what_replaced_it_was_used(flow, clock):
     second = refresh(flow, first["refresh_token"])
     third = refresh(flow, second["refresh_token"])
     refuse(flow, first["refresh_token"])
-    assert flow.server.introspect(third["refresh_token"]) == {"active": False}
+    assert not flow.is_active(third["refresh_token"])
 
 
 @pytest.mark.promise("TK-05")
@@ -274,7 +274,7 @@ def test_without_a_grace_the_first_repetition_ends_the_grant(build, clock):
     first = obtain(flow)
     second = refresh(flow, first["refresh_token"])
     refuse(flow, first["refresh_token"])
-    assert flow.server.introspect(second["refresh_token"]) == {"active": False}
+    assert not flow.is_active(second["refresh_token"])
 
 
 def refresh_at_once(flow, token, number):
@@ -327,7 +327,7 @@ def test_a_revoked_client_refreshes_no_more(flow):
     flow.server.clients.revoke(flow.web.client.client_id)
     assert refresh(flow, answer["refresh_token"], status=401)["error"] == "invalid_client"
     assert flow.server.introspect(answer["access_token"]) == {"active": False}
-    assert flow.server.introspect(answer["refresh_token"]) == {"active": False}
+    assert not flow.is_active(answer["refresh_token"])
 
 
 @pytest.mark.promise("RV-03")
@@ -338,7 +338,7 @@ def test_revoking_any_token_of_a_grant_ends_the_grant(flow, which):
     token = first["refresh_token"] if which.startswith("older") else second[which]
     assert flow.server.revoke(token, flow.web).status_int == 200
     for each in (first["access_token"], second["access_token"], second["refresh_token"]):
-        assert flow.server.introspect(each) == {"active": False}
+        assert not flow.is_active(each)
     refuse(flow, second["refresh_token"])
 
 

@@ -1,4 +1,4 @@
-"""POST /introspect (RFC 7662): for resource servers, about tokens that are for them."""
+"""POST /introspect (RFC 7662): for resource servers, about access tokens that are for them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..adapter import OAuthClient, OAuthRequest, OAuthServer
 from ..client_authentication import CONFIDENTIAL, build_refusal
 from ..client_keys import ALGORITHMS
 from ..entitlement import find_audiences
-from ..introspection import INACTIVE, TokenRecord, describe_token, find_token, is_active
+from ..introspection import INACTIVE, describe_token, is_active
 from ..service import Service, find_service
 from ..settings import ServerSettings
-from ..store.records import RESOURCE_SERVER
+from ..store.records import RESOURCE_SERVER, AccessTokenRecord
 from .views import add_endpoint
 
 __all__ = ["Introspection", "describe", "include"]
@@ -24,7 +24,11 @@ ROUTE = "oauthguard.introspect"
 
 
 class Introspection(IntrospectionEndpoint):
-    """Authlib's endpoint; its own check of the hint answers 401 to an unknown one."""
+    """Authlib's endpoint; its own check of the hint answers 401 to an unknown one.
+
+    The hint is not read: a refresh token is inactive whatever it says. Only a client may ask, by using it, whether its
+    refresh token is good: an API that was told so could take it for an access token.
+    """
 
     CLIENT_AUTH_METHODS = CONFIDENTIAL
 
@@ -34,18 +38,18 @@ class Introspection(IntrospectionEndpoint):
             raise build_refusal()
         return client
 
-    def authenticate_token(self, request: OAuthRequest, client: OAuthClient) -> TokenRecord | None:
+    def authenticate_token(self, request: OAuthRequest, client: OAuthClient) -> AccessTokenRecord | None:
         text = request.form.get("token")
         if text is None:
             raise InvalidRequestError("The parameter token is missing.")
-        service = self.server.service
+        service: Service = self.server.service
         with service.store.reading() as unit:
-            token = find_token(unit, service.pepper.hash_token(text), request.form.get("token_type_hint"))
+            token = unit.find_access_token(service.pepper.hash_token(text))
         if token is None or not set(token.audiences).intersection(find_audiences(client.record, service.settings)):
             return None  # a token for another API is none of this one's business
         return token
 
-    def create_introspection_payload(self, token: TokenRecord | None) -> dict[str, Any]:
+    def create_introspection_payload(self, token: AccessTokenRecord | None) -> dict[str, Any]:
         service = self.server.service
         if token is None or not is_active(token, service):
             return dict(INACTIVE)
