@@ -113,6 +113,13 @@ def _as_grants(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(as_grant(name) for name in as_list(value)))
 
 
+def _as_audience(value: Any) -> tuple[str, ...]:
+    names = as_list(value)
+    if not names:
+        raise ValueError("must name at least one audience")
+    return tuple(dict.fromkeys(names))
+
+
 def _as_file(value: Any) -> Path:
     return Path(as_str(value)).absolute()
 
@@ -127,7 +134,7 @@ def _as_prefix(value: Any) -> int:
 TABLE: tuple[Setting, ...] = (
     Setting("issuer", as_issuer, REQUIRED, "Issuer identifier: https, or http for loopback hosts; in metadata and in every token, byte for byte as written here."),
     Setting("path", as_path, "/oauth", "Where the endpoints are."),
-    Setting("audience", as_list, (), "Audience of tokens whose client names none; without it, the issuer itself (RFC 9068 section 3)."),
+    Setting("audience", _as_audience, REQUIRED, "Audience of tokens whose client names none: the identifier of your API, the value of `oauthguard.audience` there, such as `https://api.example.com`."),
     Setting("scopes", as_scopes, {}, "The scopes that exist, `name = description` a line; the description is what users read when they are asked."),
     Setting("default_scopes", _as_scope_names, (), "What a request without `scope` gets, as far as its client may have it; without them such a request is refused (RFC 6749 section 3.3)."),
     Setting("grants", _as_grants, None, "Grant types that are on: `client_credentials`, …; without it, all that there are."),
@@ -165,7 +172,14 @@ def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str])
     :param known_grants: the grant types that are built in or were added by the application.
     :raises SettingError: naming the key that is missing, unknown or wrong.
     """
-    found = parse(TABLE, settings, PREFIX, into=_Draft)
+    try:
+        found = parse(TABLE, settings, PREFIX, into=_Draft)
+    except SettingError as error:
+        guarded = " ".join(str(settings.get("oauthguard.audience") or "").split())
+        if (error.key, error.problem) != (f"{PREFIX}.audience", "is required") or not guarded:
+            raise
+        hint = f"set it to the value of oauthguard.audience: {guarded}"
+        raise SettingError(error.key, error.problem, hint) from None
     for grant in found.values["grants"] or ():
         if grant not in known_grants:
             needs = "it needs config.set_resource_owner" if grant in OWNED_GRANTS else ""
@@ -182,7 +196,6 @@ def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str])
         **{
             **found.values,
             "grants": tuple(sorted(known_grants)) if grants is None else grants,
-            "audience": found.values["audience"] or (found.values["issuer"],),
         }
     )
 

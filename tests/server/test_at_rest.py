@@ -73,6 +73,7 @@ def test_another_database_wants_its_pepper_named():
     config = Configurator(
         settings={
             "oauthguard.server.issuer": "http://localhost:6543",
+            "oauthguard.server.audience": "https://api.example",
             "oauthguard.server.sqlalchemy.url": "postgresql+psycopg://nobody@localhost/nothing",
         }
     )

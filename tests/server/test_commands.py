@@ -30,6 +30,7 @@ TEXT = """
 [app:main]
 use = call:tests.server.ini_application:main
 oauthguard.server.issuer = http://localhost:6543
+oauthguard.server.audience = https://api.example
 oauthguard.server.signing.algorithm = ES256
 oauthguard.server.scopes = read
 oauthguard.server.default_scopes = read
@@ -60,6 +61,7 @@ class Operator:
         """Another process of the same server."""
         settings = {
             "oauthguard.server.issuer": "http://localhost:6543",
+            "oauthguard.server.audience": "https://api.example",
             "oauthguard.server.signing.algorithm": "ES256",
             "oauthguard.server.scopes": "read",
             "oauthguard.server.default_scopes": "read",

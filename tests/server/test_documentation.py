@@ -41,6 +41,7 @@ def test_the_application_on_the_page_is_an_authorization_server(flow, tmp_path):
         **{
             "session.secret": "x" * 40,
             "oauthguard.server.issuer": "http://localhost:6543",
+            "oauthguard.server.audience": "https://api.example",
             "oauthguard.server.scopes": "read = Read\nwrite = Write",
             "oauthguard.server.signing.algorithm": "ES256",
             "oauthguard.server.sqlalchemy.url": f"sqlite:///{tmp_path}/page.sqlite",

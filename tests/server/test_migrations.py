@@ -143,6 +143,7 @@ def start(database, pepper):
     config = Configurator(
         settings={
             "oauthguard.server.issuer": "http://localhost:6543",
+            "oauthguard.server.audience": "https://api.example",
             "oauthguard.server.signing.algorithm": "ES256",
             "oauthguard.server.sqlalchemy.url": database,
             "oauthguard.server.pepper_file": str(pepper),

@@ -10,7 +10,10 @@ from pyramid.exceptions import ConfigurationExecutionError
 from pyramid_oauthguard.errors import SettingError
 from pyramid_oauthguard.server.settings import parse_settings
 
-NEEDED = {"oauthguard.server.issuer": "http://localhost:6543"}
+NEEDED = {
+    "oauthguard.server.issuer": "http://localhost:6543",
+    "oauthguard.server.audience": "https://api.example",
+}
 GRANTS = frozenset({"client_credentials"})
 
 
@@ -21,7 +24,7 @@ def parse(**given):
 
 def test_the_defaults_are_the_contracts():
     found = parse()
-    assert (found.path, found.audience, found.scopes) == ("/oauth", ("http://localhost:6543",), {})
+    assert (found.path, found.audience, found.scopes) == ("/oauth", ("https://api.example",), {})
     assert (found.access_token_format, found.access_token_ttl) == ("jwt", 600)
     assert (found.refresh_token_ttl, found.refresh_token_max_age) == (14 * 86400, 90 * 86400)
     assert (found.refresh_reuse_grace, found.code_ttl, found.require_pkce) == (10, 60, True)
@@ -42,6 +45,10 @@ def test_scopes_are_lines_of_name_and_description():
         ("issuer", "https://id.example?x=1"),
         ("issuer", "https://id.example#x"),
         ("issuer", "id.example"),
+        ("audience", ""),
+        ("audience", " \n "),
+        ("audience", ()),
+        ("audience", 7),
         ("path", "oauth"),
         ("path", "/a/{b}"),
         ("path", "/a*"),
@@ -64,6 +71,36 @@ def test_what_is_wrong_is_named(key, value):
     with pytest.raises(SettingError) as caught:
         parse(**{key: value})
     assert caught.value.key == f"oauthguard.server.{key}"
+
+
+@pytest.mark.promise("TK-06")
+@pytest.mark.parametrize(
+    ("guarded", "hint"),
+    [
+        (
+            None,
+            "the identifier of your API, the value of `oauthguard.audience` there, such as `https://api.example.com`",
+        ),
+        (" ", "the identifier of your API"),
+        ("https://customers.example", "(set it to the value of oauthguard.audience: https://customers.example)"),
+        (" https://a.example\n https://b.example", "oauthguard.audience: https://a.example https://b.example)"),
+        (7, "oauthguard.audience: 7)"),
+    ],
+)
+def test_without_an_audience_start_up_says_which_to_set(guarded, hint):
+    """The issuer was the default: an API whose audience is the issuer took refresh tokens for access tokens."""
+    settings = {"oauthguard.server.issuer": "http://localhost:6543", "oauthguard.audience": guarded}
+    with pytest.raises(SettingError) as caught:
+        parse_settings(settings, known_grants=GRANTS)
+    assert str(caught.value).startswith("oauthguard.server.audience: is required (")
+    assert hint in str(caught.value)
+
+
+def test_an_audience_is_named_once():
+    assert parse(audience="https://a.example https://b.example https://a.example").audience == (
+        "https://a.example",
+        "https://b.example",
+    )
 
 
 @pytest.mark.parametrize("url", ["not a url", "nosuchdb://x:hunter2@y/z", "mysql+nosuchdriver://x:hunter2@y/z"])

@@ -47,6 +47,7 @@ def test_a_database_that_can_not_be_opened_stops_start_up_naming_the_key(tmp_pat
     config = Configurator(
         settings={
             "oauthguard.server.issuer": "http://localhost:6543",
+            "oauthguard.server.audience": "https://api.example",
             "oauthguard.server.sqlalchemy.url": f"sqlite:///{file}",
         }
     )
