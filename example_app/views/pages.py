@@ -62,7 +62,7 @@ def answer_sign_in(request: Request) -> dict[str, Any] | Response:
     if user is None:
         return _show_again(request, form, 422, "This name and password do not belong together.")
     sign_in(request, user)
-    return HTTPSeeOther(check_next(form.get("next")), headers=_HEADERS)
+    return HTTPSeeOther(check_next(form.get("next"), _find_home(request)), headers=_HEADERS)
 
 
 @view_config(route_name="sign_out", request_method="POST")
@@ -71,19 +71,26 @@ def answer_sign_out(request: Request) -> Response:
     form = read_form(request)
     if _check_csrf(request, form):
         sign_out(request)
-    return HTTPSeeOther(request.route_path("home"), headers=_HEADERS)
+    return HTTPSeeOther(_find_home(request), headers=_HEADERS)
 
 
-def check_next(target: str | None) -> str:
-    """``target`` if it is a path on this host (with its query), else the home page."""
-    return target if target and _NEXT.fullmatch(target) else "/"
+def check_next(target: str | None, home: str = "/") -> str:
+    """``target`` if it is a path on this host (with its query), else ``home``."""
+    return target if target and _NEXT.fullmatch(target) else home
+
+
+def _find_home(request: Request) -> str:
+    """The home page, below the mount point of the application."""
+    path: str = request.route_path("home")
+    return path
 
 
 def _find_next(request: Request) -> str:
+    home = _find_home(request)
     try:
-        return check_next(request.GET.get("next"))
+        return check_next(request.GET.get("next"), home)
     except UnicodeDecodeError:
-        return "/"
+        return home
 
 
 def _check_csrf(request: Request, form: dict[str, str]) -> bool:
@@ -94,7 +101,7 @@ def _check_csrf(request: Request, form: dict[str, str]) -> bool:
 def _show_again(request: Request, form: dict[str, str], status: int, error: str) -> dict[str, Any]:
     request.response.status = status
     _set_headers(request.response)
-    return {"next": check_next(form.get("next")), "name": form.get("name", ""), "error": error}
+    return {"next": check_next(form.get("next"), _find_home(request)), "name": form.get("name", ""), "error": error}
 
 
 def _set_headers(response: Response) -> None:

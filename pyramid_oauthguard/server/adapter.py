@@ -28,6 +28,7 @@ from .client_authentication import authenticate, build_refusal, find_credentials
 from .entitlement import choose_audiences, choose_scopes
 from .events import TokenIssued
 from .limits import Attempt
+from .mount_point import build_url
 from .parameters import Parameters, read_body
 from .random_values import is_client_secret
 from .redirect_uris import find_default, is_registered
@@ -211,10 +212,10 @@ class OAuthServer(AuthorizationServer):
 
     def _take_assertion(self, request: OAuthRequest, assertion: Assertion, attempt: Attempt, now: float) -> Client:
         """The client that an assertion proves, which it does once (RFC 7523 section 3)."""
-        settings, path = self.service.settings, request.pyramid.route_path
+        settings, pyramid = self.service.settings, request.pyramid
         # RFC 8414 knows us by the issuer; RFC 7523 and OpenID Connect name the token endpoint, or the one that is called.
-        names = {TOKEN, request.pyramid.matched_route.name}
-        audiences = {settings.issuer, *(settings.origin + path(name) for name in names)}
+        names = {TOKEN, pyramid.matched_route.name}
+        audiences = {settings.issuer, *(build_url(pyramid, name, settings) for name in names)}
         with self.service.store.reading() as unit:
             client = unit.find_client(assertion.client_id)
         try:

@@ -19,6 +19,7 @@ from pyramid.path import AssetResolver
 from pyramid.response import FileResponse, Response
 
 from ..errors import UnavailableError
+from .mount_point import build_path
 from .settings import ServerSettings
 
 __all__ = ["answer_errors_on_page", "include", "redirect", "render_page", "translate"]
@@ -62,7 +63,7 @@ def render_page(request: Any, template: str, *, status: int = 200, **values: Any
 
     _settle_locale(request)
     environment = request.registry.getUtility(IJinja2Environment, name=_ENVIRONMENT)
-    style = request.route_path(_STYLE_ROUTE)
+    style = build_path(request, _STYLE_ROUTE)
     text = environment.get_template(f"{_TEMPLATES}{template}.jinja2").render(request=request, style=style, **values)
     response = Response(text, status=status, content_type="text/html", charset="utf-8")
     response.headers.update(_HEADERS)

@@ -56,6 +56,17 @@ def test_over_https_the_cookie_is_secure_and_of_this_host_alone(browser: App) ->
     assert "domain" not in cookie.lower()
 
 
+def test_below_a_mount_point_signing_in_and_out_stays_there(browser: App) -> None:
+    environ = {"SCRIPT_NAME": "/shop"}
+    answer = submit(browser, **environ)
+    assert answer.headers["Location"] == "http://localhost/shop/"
+    home = browser.get("/", extra_environ=environ)
+    assert "signed in as" in home.text
+    fields = home.form.submit_fields()
+    answer = browser.post("/sign-out", fields, extra_environ=environ)
+    assert answer.headers["Location"] == "http://localhost/shop/"
+
+
 def test_signing_out_forgets(browser: App) -> None:
     submit(browser)
     assert browser.get("/").form.submit().status_int == 303

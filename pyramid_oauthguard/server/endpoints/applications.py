@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..consent import check_subject, withdraw
+from ..mount_point import build_path
 from ..pages import answer_errors_on_page, redirect, render_page, translate
 from ..parameters import read_body, read_query
 from ..registration import USER_GRANTS
@@ -41,7 +42,7 @@ def show_applications(request: Any) -> Any:
     return render_page(
         request,
         "applications",
-        action=request.route_path(ROUTE),
+        action=build_path(request, ROUTE),
         applications=_list_applications(service, request, subject),
         user_name=find_user_name(service, subject),
         withdrawn=withdrawn,
@@ -57,7 +58,7 @@ def answer_withdrawal(request: Any) -> Any:
     if ticket is None or subject is None:
         return render_page(request, "error", status=400, code="expired_page", description="")
     withdraw(service, subject, ticket["client_id"])
-    return redirect(request.route_path(ROUTE, _query={"withdrawn": "1"}))
+    return redirect(build_path(request, ROUTE, {"withdrawn": "1"}))
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:

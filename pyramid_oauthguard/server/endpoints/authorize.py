@@ -19,6 +19,7 @@ from ..authorization_request import AuthorizationRequest, add_address, build_que
 from ..consent import check_subject, find_allowed, is_asked, name_apis, open_grant, remember
 from ..events import AuthorizationApproved, AuthorizationDenied
 from ..grants.authorization_code import AuthorizationCode
+from ..mount_point import build_path
 from ..pages import answer_errors_on_page, redirect, render_page, translate
 from ..parameters import Parameters, read_body, read_query, read_text
 from ..pkce import METHOD
@@ -65,7 +66,7 @@ def answer_decision(request: Any) -> Any:
     service = find_service(request)
     form = read_body(request)
     if FIELD not in form.values:
-        return redirect(f"{request.route_path(ROUTE)}?{build_query(form)}")
+        return redirect(f"{build_path(request, ROUTE)}?{build_query(form)}")
     subject = find_user(service, request)
     ticket = open_ticket(service.pepper, PURPOSE, form.values[FIELD], subject=subject)
     if ticket is None:
@@ -152,7 +153,7 @@ def _show_page(
         request,
         "consent",
         status=422 if problem else 200,
-        action=request.route_path(ROUTE),
+        action=build_path(request, ROUTE),
         apis=name_apis(authorization.client, service.settings, authorization.audiences),
         client=authorization.client,
         destination=_name_destination(authorization.redirect_uri),

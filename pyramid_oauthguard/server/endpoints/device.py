@@ -16,6 +16,7 @@ from ..authorization_request import AuthorizationRequest
 from ..consent import check_subject, find_allowed, name_apis, open_grant, remember
 from ..device_requests import LockedError, find_pending, find_request, find_waiting, read_user_code, spell_user_code
 from ..events import AuthorizationApproved, AuthorizationDenied
+from ..mount_point import build_path
 from ..pages import answer_errors_on_page, redirect, render_page, translate
 from ..parameters import read_body, read_query
 from ..registration import DEVICE_CODE
@@ -80,7 +81,7 @@ def _ask_code(
         request,
         "device",
         status=status,
-        action=request.route_path(ROUTE),
+        action=build_path(request, ROUTE),
         problem=problem,
         ticket=seal_ticket(service.pepper, CODE_STEP, {}, subject=subject),
         user_code=spell_user_code(code) if code else "",
@@ -126,7 +127,7 @@ def _show_consent(
         request,
         "device_consent",
         status=422 if problem else 200,
-        action=request.route_path(ROUTE),
+        action=build_path(request, ROUTE),
         apis=name_apis(authorization.client, service.settings, authorization.audiences),
         client=authorization.client,
         problem=problem,
@@ -182,7 +183,7 @@ def _approve(
             unit.revoke_grant(grant.grant_id, time.time())
     if not won:
         return _ask_code(service, request, subject, code=None, problem="unknown", status=422)
-    return redirect(request.route_path(ROUTE, _query={"done": "allow"}))
+    return redirect(build_path(request, ROUTE, {"done": "allow"}))
 
 
 def _deny(
@@ -192,4 +193,4 @@ def _deny(
     with service.store.writing() as unit:
         if unit.decide_device(service.pepper.hash_code(code), "denied", None, time.time()):
             service.tell(unit, event)
-    return redirect(request.route_path(ROUTE, _query={"done": "deny"}))
+    return redirect(build_path(request, ROUTE, {"done": "deny"}))

@@ -15,6 +15,7 @@ from ..adapter import OAuthRequest, OAuthServer
 from ..client_authentication import EVERY
 from ..device_requests import spell_user_code
 from ..entitlement import choose_audiences, choose_scopes
+from ..mount_point import build_url
 from ..random_values import DEVICE_PREFIX, make_opaque, make_user_code
 from ..registration import DEVICE_CODE
 from ..service import Service, find_service
@@ -44,7 +45,7 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):
             choose_scopes(client.record, settings, request.payload.scope),
             choose_audiences(client.record, settings, request.parameters.get_all("resource")),
         )
-        page, spelt = settings.origin + request.pyramid.route_path(PAGE), spell_user_code(user_code)
+        page, spelt = build_url(request.pyramid, PAGE, settings), spell_user_code(user_code)
         answer = {
             "device_code": device_code,
             "user_code": spelt,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-from urllib.parse import urlsplit
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from ...discovery import build_metadata_urls
 from ..answers import build_answer
+from ..mount_point import build_url, find_mount
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from .views import add_endpoint
@@ -15,25 +17,56 @@ from .views import add_endpoint
 __all__ = ["build_metadata", "describe", "include"]
 
 ROUTE = "oauthguard.metadata"
+_PREDICATE: Final = "oauthguard_mounted"
 
 
 def include(config: Any, settings: ServerSettings) -> None:
     """Add a route for each place where a client may look: the first is RFC 8414's own and has the contract's name."""
     below, config.route_prefix = config.route_prefix, None  # well-known places are at the root of the host
+    paths = [unquote(urlsplit(url).path) for url in build_metadata_urls(settings.issuer)]
     try:
-        for number, url in enumerate(build_metadata_urls(settings.issuer)):
+        for number, path in enumerate(paths):
             name = ROUTE if number == 0 else f"{ROUTE}.{number}"
-            add_endpoint(config, name, urlsplit(url).path, {"GET": answer_metadata}, shared=True)
+            add_endpoint(config, name, path, {"GET": answer_metadata}, shared=True)
+        _add_mounted(config, paths)
     finally:
         config.route_prefix = below
+
+
+def _add_mounted(config: Any, paths: Iterable[str]) -> None:
+    """Add the route of an application that is mounted at a part of these paths: it sees the other part alone."""
+    tails = {path[len(head) :].lstrip("/") for path in paths for head in _find_heads(path)}
+    pattern = "|".join(sorted(map(re.escape, tails)))
+    config.add_route_predicate(_PREDICATE, _Mounted)
+    mounted = {_PREDICATE: frozenset(paths)}
+    add_endpoint(config, f"{ROUTE}.mounted", f"/{{tail:{pattern}}}", {"GET": answer_metadata}, shared=True, **mounted)
+
+
+def _find_heads(path: str) -> Iterator[str]:
+    """``/a``, ``/a/b`` and ``/a/b/c`` of ``/a/b/c``."""
+    parts = path.split("/")
+    return ("/".join(parts[:number]) for number in range(2, len(parts) + 1))
+
+
+class _Mounted:
+    """Whether mount point and path together are one of the paths: a predicate of routes."""
+
+    def __init__(self, paths: frozenset[str], _info: Any) -> None:
+        self._paths = paths
+
+    def text(self) -> str:
+        return f"mount point and path are one of {', '.join(sorted(self._paths))}"
+
+    phash = text
+
+    def __call__(self, _info: Any, request: Any) -> bool:
+        return unquote(find_mount(request)) + request.path_info.rstrip("/") in self._paths
 
 
 def answer_metadata(request: Any) -> Any:
     """The metadata document; URLs are of the issuer's host, whatever the Host header says."""
     service = find_service(request)
-    response = build_answer(
-        200, build_metadata(service, lambda name: service.settings.origin + request.route_path(name))
-    )
+    response = build_answer(200, build_metadata(service, lambda name: build_url(request, name, service.settings)))
     del response.headers["Pragma"]
     response.headers["Cache-Control"] = "public, max-age=3600"
     return response

@@ -26,15 +26,22 @@ class Nothing:
 
 
 def add_endpoint(
-    config: Any, name: str, pattern: str, views: dict[str, Callable[[Any], Any]], *, shared: bool = False
+    config: Any,
+    name: str,
+    pattern: str,
+    views: dict[str, Callable[[Any], Any]],
+    *,
+    shared: bool = False,
+    **predicates: Any,
 ) -> None:
     """Add a route with a view for each method; other methods are answered 405 with ``Allow``.
 
     :param views: views by method; ``GET`` answers HEAD too.
+    :param predicates: of the route.
     :param shared: scripts of the sites that public clients are on may call it; see :mod:`~pyramid_oauthguard.server.cors`.
     """
     add_view = _add_shared_view if shared else _add_view
-    add_named_route(config, name, pattern, factory=Nothing)
+    add_named_route(config, name, pattern, factory=Nothing, **predicates)
     for method, view in views.items():
         add_view(config, name, answer_errors(view), request_method=method)
     allow = ", ".join(sorted({*views, *({"HEAD"} if "GET" in views else ())}))
