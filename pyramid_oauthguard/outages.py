@@ -5,14 +5,16 @@ Without this, an outage writes a line for each request. Each process counts its 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["Outages"]
+__all__ = ["Outages", "name_cause"]
 
 _INTERVAL_SECONDS: Final = 60.0
 #: Without a failure for so long, a success ends an outage: parts of a service may fail while others work.
@@ -22,6 +24,41 @@ _BEGINNINGS: Final = 10
 #: A cause beyond these is counted with the others of its kind, so that no caller can fill the memory or the log.
 _CAUSES: Final = 64
 _OTHER: Final = "other causes"
+_MOST_ORIGINS: Final = 16
+#: Where libraries keep the code of a failure: PostgreSQL's drivers, sqlite3, ssl.
+_CODES: Final = ("sqlstate", "pgcode", "sqlite_errorname", "verify_message")
+_LONGEST_CODE: Final = 200
+
+
+def name_cause(error: BaseException) -> str:
+    """The class of an error and, where it or what it was raised from has one, its code: ``OperationalError 57P01``.
+
+    A code is a SQLSTATE, SQLite's name of an error, why a certificate was not accepted, or the name of an ``errno``. The text
+    of an error is never part of it: it may contain what a caller sent, or a password.
+    """
+    code = next((code for each in _list_origins(error) if (code := _find_code(each))), "")
+    return f"{type(error).__name__} {code}".rstrip()
+
+
+def _list_origins(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting and len(seen) < _MOST_ORIGINS:
+        each = waiting.pop(0)
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            further = (getattr(each, "orig", None), each.__cause__, each.__context__, getattr(each, "reason", None))
+            waiting += [origin for origin in further if isinstance(origin, BaseException)]
+
+
+def _find_code(error: Any) -> str:
+    for name in _CODES:
+        found = getattr(error, name, None)
+        if isinstance(found, str) and found:
+            return "".join(char if char.isprintable() else " " for char in found[:_LONGEST_CODE])
+    number = error.errno if isinstance(error, OSError) else None
+    return errno.errorcode.get(number, "") if number is not None else ""
 
 
 @dataclass(slots=True)
@@ -68,19 +105,26 @@ class Outages:
         elif count:
             self._logger.log(level, "%s (%d failures in %.0f seconds)", message, count, seconds)
 
-    def ended(self, cause: str) -> None:
-        """Log that the outage with this cause has ended; nothing where there is none. Costs little then."""
+    def ended(self, cause: str, message: str = "") -> None:
+        """Log that the outage with this cause has ended; nothing where there is none. Costs little then.
+
+        :param message: what is logged instead of the duration and the number of failures.
+        """
         outage = self._outages.get(cause)
         if outage is not None and outage.is_open:
-            self._end(cause)
+            self._end(cause, message)
 
-    def settle(self) -> None:
-        """Something worked: end each outage that had no failure for five seconds. Costs little where there is none."""
+    def settle(self, cause: str | None = None) -> None:
+        """Something worked: end an outage that had no failure for five seconds. Costs little where there is none.
+
+        :param cause: the one to end; None for all of them.
+        """
         if not self._open:
             return
         quiet_since = time.monotonic() - _QUIET_SECONDS
-        for cause in [cause for cause in tuple(self._open) if self._failed_before(cause, quiet_since)]:
-            self._end(cause)
+        for each in tuple(self._open) if cause is None else (cause,):
+            if self._failed_before(each, quiet_since):
+                self._end(each)
 
     def _failed_before(self, cause: str, moment: float) -> bool:
         outage = self._outages.get(cause)
@@ -108,7 +152,7 @@ class Outages:
         outage.beginnings += 1
         return outage.beginnings <= _BEGINNINGS
 
-    def _end(self, cause: str) -> None:
+    def _end(self, cause: str, message: str = "") -> None:
         with self._find_lock():
             outage = self._outages.get(cause)
             self._open.discard(cause)
@@ -116,7 +160,9 @@ class Outages:
                 return  # another thread was faster
             outage.is_open = False
             seconds = time.monotonic() - outage.began
-        if outage.is_logged:
+        if outage.is_logged and message:
+            self._logger.warning("%s", message)
+        elif outage.is_logged:
             self._logger.warning("%s: works again, after %.0f seconds and %d failures", cause, seconds, outage.failures)
 
     def _find(self, cause: str, now: float) -> _Outage:

@@ -16,6 +16,7 @@ from dogpile.cache.api import NO_VALUE
 from dogpile.cache.proxy import ProxyBackend
 
 from .bounded import BoundedMap
+from .outages import Outages, name_cause
 
 __all__ = ["SteadyBackend", "build_arguments", "check_backend"]
 
@@ -38,6 +39,9 @@ _KEPT: Final = 1_000
 #: Between a seal and its value; what dogpile puts between its metadata and the payload, too.
 _BAR: Final = b"|"
 _FAILED: Final = object()
+_READS: Final = "reads"
+_WRITES: Final = "writes"
+_LOCKS: Final = "locks"
 
 
 def check_backend(backend: str) -> None:
@@ -93,16 +97,16 @@ class SteadyBackend(ProxyBackend):
 
     def __init__(self, name: str, seal: Callable[[str, bytes], bytes]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._name = name
+        self._cache = f"the shared {name} cache"
         self._seal = seal
         self._kept = BoundedMap(_KEPT)
         self._lock = threading.Lock()
         self._away = False
         self._away_until = 0.0
-        self._refused: set[str] = set()
+        self._outages = Outages(logger)
 
     def get_serialized(self, key: str) -> Any:
-        found = self._try(lambda: self.proxied.get_serialized(key))
+        found = self._try(_READS, lambda: self.proxied.get_serialized(key))
         return self._kept.get(key, NO_VALUE) if found is _FAILED else self._open(key, found)
 
     def get_serialized_multi(self, keys: Iterable[str]) -> list[Any]:
@@ -110,7 +114,7 @@ class SteadyBackend(ProxyBackend):
 
     def set_serialized(self, key: str, value: bytes) -> None:
         self._kept.set(key, value)
-        self._try(lambda: self._store(key, self._seal(key, value) + _BAR + value))
+        self._try(_WRITES, lambda: self._store(key, self._seal(key, value) + _BAR + value))
 
     def set_serialized_multi(self, mapping: Mapping[str, bytes]) -> None:
         for key, value in mapping.items():
@@ -118,14 +122,14 @@ class SteadyBackend(ProxyBackend):
 
     def delete(self, key: str) -> None:
         self._kept.delete(key)
-        self._try(lambda: self.proxied.delete(key))
+        self._try(_WRITES, lambda: self.proxied.delete(key))
 
     def delete_multi(self, keys: Iterable[str]) -> None:
         for key in keys:
             self.delete(key)
 
     def get_mutex(self, key: str) -> Any:
-        mutex = self._try(lambda: self.proxied.get_mutex(key))
+        mutex = self._try(_LOCKS, lambda: self.proxied.get_mutex(key))
         return None if mutex is None or mutex is _FAILED else _SteadyMutex(mutex, self._try)
 
     def _store(self, key: str, value: bytes) -> None:
@@ -144,7 +148,7 @@ class SteadyBackend(ProxyBackend):
             return NO_VALUE
         return value if _is_entry(value) else NO_VALUE
 
-    def _try(self, call: Callable[[], Any]) -> Any:
+    def _try(self, what: str, call: Callable[[], Any]) -> Any:
         if self._away:
             with self._lock:
                 if time.monotonic() < self._away_until:
@@ -153,43 +157,40 @@ class SteadyBackend(ProxyBackend):
         try:
             result = call()
         except Exception as error:  # noqa: BLE001  # clients of caches raise errors of their own and of their sockets
-            self._note(error)
+            self._note(what, error)
             return _FAILED
-        if self._away:
-            with self._lock:
-                was, self._away = self._away, False
-            if was:
-                logger.warning("the shared %s cache is back", self._name)
+        self._away = False
+        self._outages.ended(self._cache, f"{self._cache} is back")
+        if what == _READS:
+            self._outages.settle(f"{self._cache}: {what}")  # an entry of another type is refused, others are not
+        else:
+            self._outages.ended(f"{self._cache}: {what}", f"{self._cache} accepts {what} again")
         return result
 
-    def _note(self, error: Exception) -> None:
-        """Say once what is wrong: neither per request nor with what the cache said, which may repeat what it holds."""
-        kind = type(error)
-        with self._lock:
-            if any(base.__name__ == "ResponseError" for base in kind.__mro__):
-                # It is there and refuses this: an entry of another type, a replica that can't be written to.
-                known = kind.__name__ in self._refused
-                self._refused.add(kind.__name__)
-            else:
-                known, self._away = self._away, True
-                self._away_until = time.monotonic() + _PAUSE
-        if not known:
-            state = "away" if self._away else "refusing"
-            logger.warning(
-                "the shared %s cache is %s (%s): using this process's memory", self._name, state, kind.__name__
-            )
+    def _note(self, what: str, error: Exception) -> None:
+        """Say what is wrong when that changes: neither per request nor with what the cache said, which may repeat what it
+        holds.
+        """
+        refused = any(base.__name__ == "ResponseError" for base in type(error).__mro__)
+        if not refused:
+            with self._lock:
+                self._away, self._away_until = True, time.monotonic() + _PAUSE
+        # Where it refuses, it is there: an entry of another type, a replica that can't be written to.
+        cause, state = (f"{self._cache}: {what}", "refusing") if refused else (self._cache, "away")
+        text = f"{self._cache} is {state} ({name_cause(error)}): using this process's memory"
+        self._outages.report(cause, text, level=logging.WARNING)
 
 
 class _SteadyMutex:
     """A lock across processes that is no obstacle when nobody keeps it: the work is bounded, done twice at worst."""
 
-    def __init__(self, mutex: Any, attempt: Callable[[Callable[[], Any]], Any]) -> None:
+    def __init__(self, mutex: Any, attempt: Callable[[str, Callable[[], Any]], Any]) -> None:
         self._mutex = mutex
         self._attempt = attempt
         self._held = threading.local()
 
     def acquire(self, wait: bool = True) -> bool:
-        taken = self._attempt(lambda: self._mutex.acquire(wait))
+        taken = self._attempt(_LOCKS, lambda: self._mutex.acquire(wait))
         self._held.taken = taken is not _FAILED and bool(taken)
         return self._held.taken or taken is _FAILED or wait
 
@@ -200,7 +201,7 @@ class _SteadyMutex:
                 self._mutex.release()
 
     def locked(self) -> bool:
-        return self._attempt(self._mutex.locked) is True
+        return self._attempt(_LOCKS, self._mutex.locked) is True
 
 
 class _BytesSerde:

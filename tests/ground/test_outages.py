@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
@@ -11,7 +14,7 @@ import threading
 import pytest
 
 from pyramid_oauthguard import outages as module
-from pyramid_oauthguard.outages import Outages
+from pyramid_oauthguard.outages import Outages, name_cause
 
 logger = logging.getLogger("pyramid_oauthguard.test_outages")
 CAUSE = "the database: 57P01"
@@ -149,7 +152,7 @@ def test_a_message_is_not_a_format(outages, caplog):
 
 FORKING = """
 import logging, os, sys
-from pyramid_oauthguard.outages import Outages
+from pyramid_oauthguard.outages import Outages, name_cause
 
 logging.basicConfig(stream=sys.stdout, format="%(message)s")
 outages = Outages(logging.getLogger("test"))
@@ -177,3 +180,50 @@ def test_a_forked_child_counts_for_itself_and_waits_for_no_lock_of_its_parent():
         "child",
         "cause: works again, after 0 seconds and 2 failures",
     ]
+
+
+class DriverError(Exception):
+    sqlstate = "57P03"
+
+
+class WrappedError(Exception):
+    def __init__(self, orig):
+        super().__init__("SELECT secret")
+        self.orig = orig
+
+
+def raise_from(error, origin):
+    try:
+        try:
+            raise origin
+        except type(origin):
+            raise error from None  # which leaves the context
+    except type(error) as raised:
+        return raised
+
+
+def open_locked(tmp_path):
+    one = sqlite3.connect(tmp_path / "x", isolation_level=None)
+    one.execute("BEGIN EXCLUSIVE")
+    other = sqlite3.connect(tmp_path / "x", timeout=0)
+    try:
+        other.execute("CREATE TABLE t (a)")
+    except sqlite3.Error as error:
+        return error
+    finally:
+        one.close()
+        other.close()
+
+
+def test_a_cause_is_named_by_the_code_that_the_library_gives(tmp_path):
+    certificate = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] secret")
+    certificate.verify_message = "certificate has\nexpired"
+    refused = ConnectionRefusedError(errno.ECONNREFUSED, "secret")
+    assert name_cause(ValueError("secret")) == "ValueError"
+    assert name_cause(WrappedError(DriverError())) == "WrappedError 57P03"
+    assert name_cause(open_locked(tmp_path)) == "OperationalError SQLITE_BUSY"
+    assert name_cause(raise_from(KeyError("secret"), certificate)) == "KeyError certificate has expired"
+    assert name_cause(raise_from(KeyError("secret"), refused)) == "KeyError ECONNREFUSED"
+    circle = WrappedError(None)
+    circle.orig = circle.__cause__ = circle
+    assert name_cause(circle) == "WrappedError"
