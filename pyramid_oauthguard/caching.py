@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import json
@@ -15,13 +16,15 @@ from .bounded import BoundedMap
 from .shared_cache import SteadyBackend, build_arguments, check_backend
 from .strict_json import check_depth
 
-__all__ = ["SKEW", "BoundedBackend", "build_key_mangler", "build_region", "build_seal", "read_number"]
+__all__ = ["SKEW", "BoundedBackend", "build_key_mangler", "build_region", "build_seal", "is_shared", "read_number"]
 
 BOUNDED: Final = "pyramid_oauthguard.bounded"
 _MAX_NUMBER: Final = 2.0**53
 #: Seconds by which another host's clock, or ours of a while ago, may be ahead.
 SKEW: Final = 5.0
 _IN_PROCESS: Final = frozenset({BOUNDED, "dogpile.cache.memory", "dogpile.cache.null"})
+#: Backends that no other process can write to. Any other may be shared, also one that this package does not know.
+_PRIVATE: Final = _IN_PROCESS | {"dogpile.cache.memory_pickle"}
 
 
 class BoundedBackend(CacheBackend):
@@ -83,29 +86,42 @@ def build_seal(secret: str) -> Callable[[str, bytes], bytes]:
     return seal
 
 
-def build_region(name: str, options: Mapping[str, Any], *, expiration_time: float, secret: str) -> CacheRegion:
+def is_shared(options: Mapping[str, Any]) -> bool:
+    """Whether a region with these options keeps its entries outside of this process, where others may write."""
+    return options.get("backend", BOUNDED) not in _PRIVATE
+
+
+def build_region(
+    name: str, options: Mapping[str, Any], *, expiration_time: float, secret: str | Callable[[], str]
+) -> CacheRegion:
     """A region out of the keys below one ini prefix: ``backend``, ``expiration_time``, ``arguments.*``.
 
     Values are sealed JSON wherever they leave the process: dogpile's default is pickle, and whoever can write to a
     shared cache could run code here.
 
-    :param secret: what all processes that share the cache know and nobody else does.
+    :param expiration_time: in seconds, 0 for none.
+    :param secret: what all processes that share the cache know and nobody else does; or a callable that returns it,
+        which is called at the first use of a region outside this process.
+    :raises ValueError: the backend runs what it reads. Backends raise errors of their own for their arguments.
     """
     backend = options.get("backend", BOUNDED)
     check_backend(backend)
     in_process = backend in _IN_PROCESS
+    if not is_shared(options):
+        secret = ""  # the memory of this process needs none
     config = {f"cache.arguments.{key}": value for key, value in build_arguments(backend, expiration_time).items()}
     config |= {f"cache.{key}": value for key, value in options.items() if key != "expiration_time"}
     config |= {"cache.backend": backend, "cache.expiration_time": int(expiration_time) or -1}
     region = make_region(
         name=f"oauthguard.{name}",
-        key_mangler=build_key_mangler(secret),
+        key_mangler=build_key_mangler(secret) if isinstance(secret, str) else _defer(build_key_mangler, secret),
         serializer=None if in_process else _as_json,
         deserializer=None if in_process else _from_json,
     )
     region.configure_from_config(config, "cache.")
     if not in_process:
-        region.wrap(SteadyBackend(name, build_seal(secret)))
+        seal = build_seal(secret) if isinstance(secret, str) else _defer(build_seal, secret)
+        region.wrap(SteadyBackend(name, seal))
     return region
 
 
@@ -113,6 +129,16 @@ def read_number(value: object) -> float | None:
     """A number out of a cache that others can write to, or None: no truth value, NaN, nor one that overflows a float."""
     fits = isinstance(value, (int, float)) and not isinstance(value, bool) and -_MAX_NUMBER < value < _MAX_NUMBER
     return value if fits else None  # type: ignore[return-value]
+
+
+def _defer(build: Callable[[str], Callable[..., Any]], find_secret: Callable[[], str]) -> Callable[..., Any]:
+    """What ``build`` makes of the secret, made at the first call."""
+    find = functools.cache(lambda: build(find_secret()))
+
+    def call(*arguments: Any) -> Any:
+        return find()(*arguments)
+
+    return call
 
 
 def _as_json(value: Any) -> bytes:

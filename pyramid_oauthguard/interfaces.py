@@ -13,6 +13,7 @@ from zope.interface import Attribute, Interface
 
 __all__ = [
     "Finding",
+    "IEmbeddedIssuer",
     "IIssuer",
     "IIssuerListener",
     "IOAuthStore",
@@ -83,6 +84,16 @@ class IIssuer(Interface):
 
     def subscribe(listener: object) -> None:
         """Tell ``listener`` (:class:`IIssuerListener`) what changes; an issuer that can't know may ignore it."""
+
+
+class IEmbeddedIssuer(IIssuer):
+    """An issuer whose authorization server runs in the guard's own process."""
+
+    def derive_cache_key() -> object:  # type: ignore[misc]
+        """32 bytes, the same in every process of this authorization server and unpredictable for any other program.
+
+        The guard seals its entries in shared caches with it. It must not be a key that anything else uses.
+        """
 
 
 class IIssuerListener(Interface):

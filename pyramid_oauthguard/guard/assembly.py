@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from dogpile.cache import CacheRegion
@@ -15,6 +17,7 @@ from ..caching import build_region
 from ..errors import SettingError
 from ..fetch import Fetcher
 from ..interfaces import IIssuer, IIssuerListener, ITokenVerifier, KeyDocument
+from .cache_secret import require_cache_secret
 from .final_check import describe_foreign_policy
 from .introspection import Introspector
 from .issuer import HTTPIssuer
@@ -28,6 +31,8 @@ from .verifiers.remote import RemoteVerifier
 __all__ = ["assemble", "build_http_issuer", "install_policy"]
 
 _DAY: Final = 86_400.0
+
+FindSecret = Callable[[], str]
 
 
 def assemble(config: Any) -> None:
@@ -78,10 +83,12 @@ class _Listener:
 class _DeferredIssuer:
     """The issuer in this process if there is one, else over HTTP: decided at first use, when all are registered."""
 
-    def __init__(self, registry: Registry, settings: GuardSettings) -> None:
+    def __init__(self, registry: Registry, settings: GuardSettings, find_secret: FindSecret) -> None:
         self._registry = registry
         self._settings = settings
-        self._region = _build_metadata_region(settings)  # now, for a wrong setting must not wait for the first request
+        self._region = _build_metadata_region(
+            settings, find_secret
+        )  # now, for a wrong setting must not wait for the first request
         self._lock = threading.Lock()
         self._issuer: Any = None
         self.listener: _Listener | None = None
@@ -112,19 +119,24 @@ def build_http_issuer(settings: GuardSettings, region: CacheRegion | None = None
         pause=min(5.0, settings.keys_cooldown),
     )
     lifetime = settings.find_expiration("metadata", _DAY)
-    return HTTPIssuer(settings, fetcher, region or _build_metadata_region(settings), lifetime=lifetime)
+    region = region or _build_metadata_region(settings, lambda: require_cache_secret(settings, None))
+    return HTTPIssuer(settings, fetcher, region, lifetime=lifetime)
 
 
-def _build_metadata_region(settings: GuardSettings) -> CacheRegion:
-    return _build_region(settings, "metadata", settings.find_expiration("metadata", _DAY))
+def _build_metadata_region(settings: GuardSettings, find_secret: FindSecret) -> CacheRegion:
+    return _build_region(settings, "metadata", settings.find_expiration("metadata", _DAY), find_secret)
 
 
 def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, Any]:
-    issuer = _DeferredIssuer(registry, settings)
+    # At the first use: an authorization server that is included later gives the secret.
+    find_secret = functools.cache(
+        lambda: require_cache_secret(settings, registry.queryUtility(IIssuer, name=settings.issuer))
+    )
+    issuer = _DeferredIssuer(registry, settings, find_secret)
     lifetime = settings.find_expiration("jwks", 3_600)
     keys = KeySource(
         issuer.fetch_keys,
-        _build_region(settings, "jwks", lifetime),
+        _build_region(settings, "jwks", lifetime, find_secret),
         algorithms=settings.algorithms,
         lifetime=lifetime,
         cooldown=settings.keys_cooldown,
@@ -133,8 +145,8 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, A
     positive, inactive = settings.find_expiration("introspection", 0), settings.find_expiration("inactive", 10)
     introspector = Introspector(
         issuer.introspect,
-        positive=_build_region(settings, "introspection", positive),
-        inactive=_build_region(settings, "inactive", inactive),
+        positive=_build_region(settings, "introspection", positive, find_secret),
+        inactive=_build_region(settings, "inactive", inactive, find_secret),
         lifetime=positive,
         inactive_lifetime=inactive,
         patience=settings.http_timeout,
@@ -145,9 +157,13 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, A
     return {"local": local, "remote": RemoteVerifier(settings, local, introspector)}
 
 
-def _build_region(settings: GuardSettings, name: str, expiration_time: float) -> CacheRegion:
-    secret = f"{settings.introspection_client_secret or ''}\0{settings.issuer}\0{' '.join(settings.audience)}\0{name}"
+def _build_region(settings: GuardSettings, name: str, expiration_time: float, find_secret: FindSecret) -> CacheRegion:
+    def bind_secret() -> str:
+        """The secret for this cache, issuer and audience alone: no entry can be moved from one to another."""
+        return json.dumps([find_secret(), settings.issuer, settings.audience, name])
+
+    options = getattr(settings, f"cache_{name}")
     try:
-        return build_region(name, getattr(settings, f"cache_{name}"), expiration_time=expiration_time, secret=secret)
+        return build_region(name, options, expiration_time=expiration_time, secret=bind_secret)
     except Exception as error:  # dogpile and its backends raise what they like
         raise SettingError(f"oauthguard.cache.{name}", f"can't be configured: {error}") from error

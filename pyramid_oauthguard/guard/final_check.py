@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from pyramid.interfaces import IRequestFactory, ISecuredView, ISecurityPolicy, IView
+from pyramid.interfaces import IApplicationCreated, IRequestFactory, ISecuredView, ISecurityPolicy, IView
 from pyramid.registry import Registry
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..errors import SettingError
 from ..interfaces import IIssuer, ITokenVerifier
+from .cache_secret import check_caches
 from .placement import check_places
 from .policy import OAuthSecurityPolicy
 from .requests import makes_guarded
@@ -39,12 +40,20 @@ def check_application(config: Any) -> None:
 
     config.action(("oauthguard", "check"), check, order=_LAST)
     config.add_tween(f"{__name__}.build_check")
+    config.add_subscriber(_check_created, IApplicationCreated)
 
 
 def build_check(handler: Callable[[Any], Any], registry: Registry) -> Callable[[Any], Any]:
     """A tween that is none: it leaves the handler alone, but is asked for one when all is configured."""
     _check(registry)
     return handler
+
+
+def _check_created(event: Any) -> None:
+    """Not at a commit: an authorization server of a later one has the secret. Not in the tween: ``pyramid.tweens`` may
+    leave that out."""
+    registry = event.app.registry
+    check_caches(registry, get_guard(registry).settings)
 
 
 def describe_foreign_policy() -> SettingError:

@@ -57,7 +57,6 @@ class KeySource:
         self._cooldown = cooldown
         self._max_stale = max(max_stale, lifetime)
         self._lock = threading.Lock()
-        self._mutex_name = region.key_mangler(_ENTRY) if region.key_mangler else _ENTRY
         #: The set last fetched, and until when it may be used without a thought.
         self.keys: KeySet | None = None
         self.calm_until = 0.0
@@ -172,7 +171,8 @@ class KeySource:
         if self._is_cooling(now):
             self._stretch(self._tried_at)  # another process asked in vain a moment ago
             return
-        mutex: Any = self._region._mutex(self._mutex_name)  # type: ignore[no-untyped-call]  # dogpile's, across processes
+        name = self._region.key_mangler(_ENTRY) if self._region.key_mangler else _ENTRY
+        mutex: Any = self._region._mutex(name)  # type: ignore[no-untyped-call]  # dogpile's, across processes
         mutex.acquire()
         try:
             now = time.time()

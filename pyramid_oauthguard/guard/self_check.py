@@ -10,6 +10,7 @@ from ..caching import build_region
 from ..errors import UnavailableError
 from ..interfaces import Finding, IIssuer, ITokenVerifier
 from .assembly import build_http_issuer
+from .cache_secret import judge_caches
 from .exit_status import find_exit_status
 from .guarded_views import find_modes, find_views, judge_view
 from .issuer import HTTPIssuer
@@ -32,7 +33,9 @@ def check_guard(registry: Any) -> Iterator[Finding]:
     settings = get_guard(registry).settings
     views = find_views(registry, settings)
     wanted = _find_wanted(registry, find_modes(views, settings))
-    yield from _check_issuer(registry.queryUtility(IIssuer, name=settings.issuer), settings, wanted)
+    issuer = registry.queryUtility(IIssuer, name=settings.issuer)
+    yield from _check_issuer(issuer, settings, wanted)
+    yield from judge_caches(settings, issuer)
     for mode in ("local", "remote"):
         if not _is_built_in(registry, mode):
             yield Finding("ok", "verifiers", f"the application checks tokens of {mode} views itself")

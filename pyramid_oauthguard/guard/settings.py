@@ -24,9 +24,25 @@ from ..settings import (
     parse,
 )
 
-__all__ = ["ALGORITHMS", "PREFIX", "SWITCHES", "TABLE", "GuardSettings", "is_on", "parse_settings"]
+__all__ = [
+    "ALGORITHMS",
+    "CACHES",
+    "MIN_CACHE_SECRET_CHARACTERS",
+    "PREFIX",
+    "SWITCHES",
+    "TABLE",
+    "GuardSettings",
+    "is_on",
+    "parse_settings",
+]
 
 PREFIX: Final = "oauthguard"
+
+#: The caches that `cache.NAME.*` configures.
+CACHES: Final = ("metadata", "jwks", "introspection", "inactive")
+#: Of a secret that is made for nothing but the caches: 32 random characters of base64 have 192 bits.
+MIN_CACHE_SECRET_CHARACTERS: Final = 32
+_MIN_DIFFERENT: Final = 8
 
 #: What is included or not; read before the other settings are parsed. The values are the defaults.
 SWITCHES: Final[Mapping[str, bool]] = {"policy": True, "resource_metadata": False}
@@ -66,6 +82,8 @@ class GuardSettings:
     cache_jwks: Mapping[str, Any]
     cache_introspection: Mapping[str, Any]
     cache_inactive: Mapping[str, Any]
+    cache_secret: str | None = field(repr=False)
+    cache_trusted: bool
     cache_tokens_size: int
     keys_cooldown: float
     keys_max_stale: float
@@ -184,6 +202,8 @@ TABLE: Final = (
     Setting("cache.jwks.*", _as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest a withdrawn key stays accepted while the issuer answers."),
     Setting("cache.introspection.*", _as_cache, {}, _CACHE_HELP + "Positive answers; 0 (the default) is live, n trusts one for at most n seconds and never past `exp`."),
     Setting("cache.inactive.*", _as_cache, {}, _CACHE_HELP + "Tokens the issuer called inactive, 10 seconds; 0 asks again each time."),
+    Setting("cache.secret", as_str, None, "What seals the entries of caches outside this process, so that only those who know it can make one: 32 characters or more that cannot be guessed, the same in all processes that share a cache. Without it, a key of the authorization server in the same process is used, or `introspection.client_secret`.", secret=True),
+    Setting("cache.trusted", as_bool, False, "`true` allows a cache outside this process without any secret. It costs this: every program that can write to that cache can put its own keys and answers there, and so make tokens that are accepted here."),
     Setting("cache.tokens.size", as_int, 10_000, "Verified tokens remembered in the process for local checks, and as many judged answers beside an introspection cache in the process; 0 is off."),
     Setting("keys.cooldown", as_duration, 30.0, "Seconds between attempts to refetch keys for an unknown kid or after a failure."),
     Setting("keys.max_stale", as_duration, 86_400.0, "How long the last good key set serves while the issuer is down."),
@@ -207,6 +227,13 @@ def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
     parsed = parse(TABLE, settings, PREFIX, into=GuardSettings, foreign=("server.",))
     if parsed.resource_metadata and not parsed.resource:
         raise SettingError("oauthguard.resource", "is required when oauthguard.resource_metadata is on")
+    secret = parsed.cache_secret
+    if secret is not None and (len(secret) < MIN_CACHE_SECRET_CHARACTERS or len(set(secret)) < _MIN_DIFFERENT):
+        raise SettingError(
+            "oauthguard.cache.secret",
+            f"must have at least {MIN_CACHE_SECRET_CHARACTERS} characters, {_MIN_DIFFERENT} of them different",
+            'make one: python -c "import secrets; print(secrets.token_urlsafe(32))"',
+        )
     wants_secret = parsed.introspection_client_id and parsed.introspection_auth_method != "none"
     if wants_secret and not parsed.introspection_client_secret:
         raise SettingError(

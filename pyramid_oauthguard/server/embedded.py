@@ -6,7 +6,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from ..interfaces import IIssuer, KeyDocument
+from ..interfaces import IEmbeddedIssuer, KeyDocument
 from .events import ClientCreated, ClientRevoked, SigningKeyMade, SigningKeyRetired, SigningKeyRevoked, TokenRevoked
 from .introspection import INACTIVE, describe_token, is_active
 from .service import Service
@@ -15,9 +15,9 @@ from .signing import REMEMBER
 __all__ = ["EmbeddedIssuer"]
 
 
-@implementer(IIssuer)
+@implementer(IEmbeddedIssuer)
 class EmbeddedIssuer:
-    """See :class:`~pyramid_oauthguard.interfaces.IIssuer`. Made before the service, which tells it what happens."""
+    """See :class:`~pyramid_oauthguard.interfaces.IEmbeddedIssuer`. Made before the service, which tells it what happens."""
 
     def __init__(self, identifier: str) -> None:
         self.identifier = identifier
@@ -38,6 +38,9 @@ class EmbeddedIssuer:
         if token is None or not is_active(token, service):
             return dict(INACTIVE)
         return describe_token(token, self.identifier)
+
+    def derive_cache_key(self) -> bytes:
+        return self._find_service().pepper.derive_key("guard caches")
 
     def subscribe(self, listener: Any) -> None:
         self._listeners.append(listener)

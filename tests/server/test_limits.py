@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import time_machine
 from pyramid.exceptions import ConfigurationExecutionError
 
 from pyramid_oauthguard.server.limits import TooManyRequestsError
 from tests.server.conftest import basic
+from tests.steady.forging import write_entry
 from tests.steady.redis_server import run_redis
 
 NOW = 1_800_000_000
@@ -264,3 +267,28 @@ def test_two_processes_count_together_in_redis_and_go_on_without_it(build, redis
     for server in (one, other):
         server.service.limits._tries._region.actual_backend.writer_client.close()
         server.service.limits._tries._region.actual_backend.reader_client.close()
+
+
+@pytest.mark.needs("redis-server")
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # dogpile's, of redis' own client
+def test_a_count_that_another_program_made_or_moved_is_not_believed(build, redis):
+    settings = {
+        "limits": "on",
+        "limits.token": "6/1h",
+        "limits.cache.backend": "dogpile.cache.redis",
+        "limits.cache.arguments.port": str(redis.port),
+    }
+    server = build(settings)
+    headers = server.basic(server.program)
+    assert [ask(server, headers).status_int for _ in range(7)] == [200] * 6 + [429]
+    [(_name, full)] = redis.read_all().items()
+    other = server.clients.create("Other", grants=["client_credentials"], scopes=["read"])
+    assert ask(server, server.basic(other)).status_int == 200
+    [name] = [each for each, value in redis.read_all().items() if value != full]
+    redis.client.set(name, full)
+    assert ask(server, server.basic(other)).status_int == 200, "moved"
+    for guess in ("", "limits"):
+        redis.client.set(name, write_entry([10**6, time.time() + 60], name.decode(), guess))
+        assert ask(server, server.basic(other)).status_int == 200, "made"
+    server.service.limits._tries._region.actual_backend.writer_client.close()
+    server.service.limits._tries._region.actual_backend.reader_client.close()

@@ -2,11 +2,11 @@
 
 Defended: whoever can read it learns neither tokens nor how to look one up, and whoever can write to it can neither run
 code here nor put in keys, answers or metadata of his own, nor move one token's answer to another; all he can do is to
-delete, which costs a call, and to fill it with what takes long to read. That rests on `oauthguard.introspection.client_secret`, which keys the hashes and the seals.
+delete, which costs a call, and to fill it with what takes long to read. That rests on a secret, which keys the hashes and
+the seals; here it is `oauthguard.introspection.client_secret`. The others, and no secret at all, are in
+test_cache_authority.py.
 
-Not defended: an application without that secret (one that only checks locally, say) trusts its Redis as it trusts its
-issuer, since the seal can be worked out by who knows the settings; and an old entry can be put back, which is judged by
-the times that are sealed into it.
+Not defended: an old entry can be put back, which is judged by the times that are sealed into it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pathlib import Path
 import pytest
 
 from pyramid_oauthguard import shared_cache
-from pyramid_oauthguard.caching import build_seal
 from pyramid_oauthguard.testing import MemoryIssuer, generate_key, read_claims
 from tests.issuers import CLIENT, HTTPIssuer
 from tests.steady.apps import ALGORITHM, Api, Held, build_trusting, in_threads, time_of
+from tests.steady.forging import bind, write_entry
 from tests.steady.redis_server import RedisServer, run_redis
 from tests.steady.worker import run_workers
 
@@ -33,6 +33,8 @@ pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.promise("GD-25")]
 
 CACHES = ("metadata", "jwks", "introspection", "inactive")
 TTL = {"oauthguard.cache.introspection.expiration_time": 3_600}
+#: For applications that have no introspection credentials.
+SECRET = {"oauthguard.cache.secret": "a secret of nothing but the caches"}
 
 
 @pytest.fixture(scope="module")
@@ -275,9 +277,8 @@ def test_an_entry_of_another_type_is_a_miss(server, cache, raw, log, kind):
 
 def forge(value, key, server, cache, secret):
     """An entry as one writes it who knows the settings, and takes `secret` for the introspection client's."""
-    entry = b'{"ct": %f, "v": 2}|' % time.time() + json.dumps(value).encode()
-    seal = build_seal(f"{secret}\0{server.issuer.identifier}\0{server.issuer.audience}\0{cache}")
-    return seal(key.decode(), entry) + b"|" + entry
+    text = f"introspection {secret}" if secret else ""
+    return write_entry(value, key.decode(), bind(text, server.issuer.identifier, server.issuer.audience, cache))
 
 
 def test_hostile_keys_are_not_taken(server, cache, raw):
@@ -374,7 +375,7 @@ def test_redis_dies_and_comes_back(server, own, raw, log):
 @pytest.mark.promise("GD-17")
 def test_a_revocation_evicts_an_answer_on_its_way_to_another_process(cache):
     issuer = Held(early=True)
-    settings = {**cache.settings("introspection"), **TTL, "http__timeout": 30}
+    settings = {**cache.settings("introspection"), **TTL, **SECRET, "http__timeout": 30}
     hearing, deaf = build_trusting(issuer, **settings), build_trusting(issuer, **settings)
     raw = issuer.mint_opaque()
     assert hearing.ask("remote", issuer.mint()) == 200
@@ -393,7 +394,7 @@ def test_a_revocation_evicts_an_answer_on_its_way_to_another_process(cache):
 def test_a_revocation_while_redis_is_away_holds_in_this_process(clock, own):
     """Redis comes back and still holds the answer: it was frozen when it should have been deleted."""
     issuer = MemoryIssuer(algorithm=ALGORITHM)
-    api = build_trusting(issuer, **{**own.settings("introspection"), **TTL})
+    api = build_trusting(issuer, **{**own.settings("introspection"), **TTL, **SECRET})
     raw = issuer.mint()
     assert api.ask_all("remote", [raw] * 3) == {200: 3}
     own.freeze()
