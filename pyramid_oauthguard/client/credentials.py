@@ -9,43 +9,48 @@ from pathlib import Path
 from typing import Final
 
 from .errors import USAGE, CommandError
-from .options import DOTENV, ENVIRONMENT, ClientOptions, Source
+from .options import DOTENV, ClientOptions, Source
+from .recipients import Credential
 from .tokens import is_token
 from .vaults import KeyringVault, VaultError
 
 __all__ = ["find_client_secret", "find_token", "read_token"]
 
 _LARGEST: Final = 1_048_576
+_SECRET: Final = "the client secret"  # noqa: S105  # its name
+_TOKEN: Final = "the token"  # noqa: S105  # its name
 
 
-def find_client_secret(options: ClientOptions, sources: tuple[Source, ...]) -> str | None:
-    """The client's secret, or None for a public client.
+def find_client_secret(options: ClientOptions, sources: tuple[Source, ...]) -> Credential | None:
+    """The client's secret, or None for a public client. Does not decide who may receive it.
 
-    :raises CommandError: it can't be read, or a ``.env`` would have it sent to an issuer of its own choice.
+    :raises CommandError: it can't be read.
     """
     for source in sources:
         if "client_secret_file" in source.values:
-            return _read_file(source.values["client_secret_file"], "the client secret")
+            path = source.values["client_secret_file"]
+            return Credential(text=_read_file(path, _SECRET), name=_SECRET, place=_describe_path(path))
         if "client_secret" in source.values:
-            _check_destination(options, source.origin, "the client secret")
-            return source.values["client_secret"]
+            is_dotenv = source.origin == DOTENV
+            place = DOTENV if is_dotenv else "OAUTHGUARD_CLIENT_SECRET"
+            return Credential(text=source.values["client_secret"], name=_SECRET, place=place, is_dotenv=is_dotenv)
     if options.auth_method == "none" or not (options.issuer and options.client_id):
         return None
     try:
-        return KeyringVault().find(f"{options.client_id}@{options.issuer}")
+        found = KeyringVault().find(f"{options.client_id}@{options.issuer}")
     except VaultError:
         return None  # most clients without a secret anywhere else are public, and need no keyring
+    return Credential(text=found, name=_SECRET, place="the keyring") if found else None
 
 
-def find_token(environ: Mapping[str, str], options: ClientOptions, path: str | None) -> str | None:
+def find_token(environ: Mapping[str, str], path: str | None) -> Credential | None:
     """The token out of ``path`` ("-" is standard input) or ``OAUTHGUARD_TOKEN``; None where neither names one."""
     if path is not None:
-        return read_token(_read_file(path, "the token"), path)
+        return Credential(text=read_token(_read_file(path, _TOKEN), path), name=_TOKEN, place=_describe_path(path))
     raw = environ.get("OAUTHGUARD_TOKEN", "").strip()
     if not raw:
         return None
-    _check_destination(options, ENVIRONMENT, "the token")
-    return read_token(raw, "OAUTHGUARD_TOKEN")
+    return Credential(text=read_token(raw, "OAUTHGUARD_TOKEN"), name=_TOKEN, place="OAUTHGUARD_TOKEN")
 
 
 def read_token(text: str, origin: str) -> str:
@@ -59,7 +64,7 @@ def read_token(text: str, origin: str) -> str:
     if text.lstrip().startswith("{"):
         words = [_find_in_json(text)]
     if len(words) != 1 or not is_token(words[0]):
-        where = "standard input" if origin == "-" else origin
+        where = _describe_path(origin)
         found = "nothing" if not words else "something else"
         raise CommandError(USAGE, f"expected one token from {where} and found {found}")
     return words[0]
@@ -81,8 +86,7 @@ def _read_file(path: str, what: str) -> str:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise CommandError(USAGE, f"{what} can't be read from {path}: {why}") from error
     if not text:
-        where = "standard input" if path == "-" else path
-        raise CommandError(USAGE, f"{what} was expected from {where}, which is empty")
+        raise CommandError(USAGE, f"{what} was expected from {_describe_path(path)}, which is empty")
     return text
 
 
@@ -94,11 +98,5 @@ def _read_stdin(what: str) -> bytes:
     return sys.stdin.buffer.read(_LARGEST)
 
 
-def _check_destination(options: ClientOptions, origin: str, what: str) -> None:
-    """The .env of a folder may not choose who gets the secrets of the user's own environment."""
-    if origin == ENVIRONMENT and options.issuer_origin == DOTENV:
-        raise CommandError(
-            USAGE,
-            f"{what} is in the environment but the issuer is only in .env, so it was not sent there",
-            "put both in one place",
-        )
+def _describe_path(path: str) -> str:
+    return "standard input" if path == "-" else path

@@ -65,7 +65,8 @@ def _need_tokens(run: Run, profile: Profile) -> Tokens:
 
 
 def _refresh(run: Run, profile: Profile, tokens: Tokens) -> Tokens:
-    if tokens.refresh_token is None:
+    refresh_token = tokens.refresh_credential
+    if refresh_token is None:
         if tokens.lives(1):
             return tokens
         raise CommandError(
@@ -75,7 +76,7 @@ def _refresh(run: Run, profile: Profile, tokens: Tokens) -> Tokens:
     run.store.check_writable(profile, tokens)
     with _interruptions_deferred():
         try:
-            fresh = session.refresh(tokens)
+            fresh = session.refresh(refresh_token).keep_refresh_token(tokens)
         except RefusedError as error:
             raise RefusedError(error.code, error.text, _again(profile)) from error
         run.console.protect(fresh.access_token, fresh.refresh_token)

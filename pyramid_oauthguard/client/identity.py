@@ -23,11 +23,11 @@ def find_identity(session: OAuthSession, tokens: Tokens, *, may_introspect: bool
     :raises CommandError: the issuer can't be reached.
     """
     if may_introspect and session.offers("introspection_endpoint"):
-        found = _ask(lambda: session.introspect(tokens.access_token, hint="access_token"))
+        found = _ask(lambda: session.introspect(tokens.access_credential, hint="access_token"))
         if found.get("active") is False or find_name(found):
             return found
     if session.offers("userinfo_endpoint"):
-        found = _ask(lambda: session.fetch_userinfo(tokens.access_token))
+        found = _ask(lambda: session.fetch_userinfo(tokens.access_credential))
         if find_name(found):
             return found
     return _read_claims(tokens.id_token) or _read_claims(tokens.access_token)

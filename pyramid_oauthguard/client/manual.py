@@ -9,7 +9,8 @@ __all__ = ["EPILOG"]
 EPILOG: Final = """\
 Options come from flags, then the environment, then .env in the working
 directory, then the profile. Secrets and tokens come from the environment,
-a file, standard input or the keyring, never from a flag.
+a file, standard input or the keyring, never from a flag. An issuer that only
+.env names receives nothing but what stands in the same .env.
 
 Environment:
   OAUTHGUARD_ISSUER, OAUTHGUARD_CLIENT_ID, OAUTHGUARD_CLIENT_SECRET,

@@ -22,10 +22,12 @@ class Source:
     """One place that options come from, with the word for it.
 
     :ivar values: by the names of NAMES, and ``client_secret``, ``client_secret_file``.
+    :ivar is_folder: a working folder named the issuer here, not the user.
     """
 
     origin: str
     values: Mapping[str, str] = field(repr=False)
+    is_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class ClientOptions:
     """The options of one run; each may be missing until somebody needs it.
 
     :ivar issuer_origin: where ``issuer`` was found, in words.
+    :ivar issuer_is_the_users: the places that the user controls name this issuer without the help of a folder.
     """
 
     issuer: str | None = None
@@ -42,7 +45,7 @@ class ClientOptions:
     resource: str | None = None
     auth_method: str | None = None
     issuer_origin: str = ""
-    client_id_origin: str = ""
+    issuer_is_the_users: bool = False
 
     def need_issuer(self) -> str:
         """The issuer. :raises CommandError: nobody named one."""
@@ -64,12 +67,17 @@ def find_options(sources: tuple[Source, ...]) -> ClientOptions:
     only for that client: mixing accounts would send one issuer what is meant for another.
     """
     issuer, issuer_origin = _find("issuer", sources)
+    users_issuer, _ = _find("issuer", tuple(source for source in sources if not source.is_folder))
     sources = tuple(source for source in sources if _agrees(source, "issuer", issuer))
-    client_id, client_id_origin = _find("client_id", sources)
+    client_id, _ = _find("client_id", sources)
     sources = tuple(source for source in sources if _agrees(source, "client_id", client_id))
     rest = {name: _find(name, sources)[0] for name in NAMES[2:]}
     return ClientOptions(
-        issuer=issuer, issuer_origin=issuer_origin, client_id=client_id, client_id_origin=client_id_origin, **rest
+        issuer=issuer,
+        issuer_origin=issuer_origin,
+        issuer_is_the_users=issuer is not None and issuer == users_issuer,
+        client_id=client_id,
+        **rest,
     )
 
 

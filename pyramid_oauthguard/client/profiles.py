@@ -23,6 +23,7 @@ class Profile:
 
     :ivar store: where its tokens are, ``"keyring"`` or ``"file"``.
     :ivar signed_in_as: the name shown at login, for people; proves nothing.
+    :ivar issuer_origin: ``".env"`` where only the ``.env`` of a folder named the issuer at login, else None.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Profile:
     client_secret_file: str | None = None
     store: str = "file"
     signed_in_as: str | None = None
+    issuer_origin: str | None = None
 
 
 class Profiles:

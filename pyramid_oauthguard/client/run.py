@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..fetch import Fetcher
     from .folder import Folder
     from .profiles import Profile, Profiles
+    from .recipients import Credential
     from .session import OAuthSession
     from .token_store import TokenStore
 
@@ -46,9 +47,9 @@ class Run:
         """Where options come from, the strongest first. A profile named by a flag is as strong as a flag."""
         chosen = {name: value for name, value in self.flags.items() if name in {*NAMES, "client_secret_file"}}
         flags = Source(FLAG, chosen)
-        environment = Source(ENVIRONMENT, as_names(self.environ))
-        dotenv = Source(DOTENV, as_names(read_dotenv(Path.cwd() / ".env")))
-        profile = Source(PROFILE, self._read_profile())
+        environment = Source(ENVIRONMENT, self._read_environment())
+        dotenv = Source(DOTENV, as_names(self._read_dotenv()), is_folder=True)
+        profile = Source(PROFILE, self._read_profile(), is_folder=bool(self.profile and self.profile.issuer_origin))
         if "profile" in self.flags:
             return flags, profile, environment, dotenv
         return flags, environment, dotenv, profile
@@ -61,11 +62,15 @@ class Run:
         return options
 
     @cached_property
-    def client_secret(self) -> str | None:
+    def client_secret(self) -> Credential | None:
+        """:raises CommandError: it can't be read, or this issuer may not receive it."""
         from .credentials import find_client_secret
+        from .recipients import check_recipient
 
         secret = find_client_secret(self.options, self._secret_sources)
-        self.console.protect(secret)
+        if secret:
+            self.console.protect(secret.text)
+            check_recipient(secret, self.options)
         return secret
 
     @property
@@ -83,12 +88,13 @@ class Run:
         options = self.options
         return tuple(source for source in self.sources if belongs(source, options))
 
-    def find_token(self, path: str | None) -> str | None:
+    def find_token(self, path: str | None) -> Credential | None:
         """The token out of ``path`` ("-" is standard input) or the environment, or None."""
         from .credentials import find_token
 
-        token = find_token(self.environ, self.options, path)
-        self.console.protect(token)
+        token = find_token(self.environ, path)
+        if token:
+            self.console.protect(token.text)
         return token
 
     # ── the issuer ───────────────────────────────────────────────────────────────────────────────────────────
@@ -114,7 +120,7 @@ class Run:
 
     @property
     def _ca_file(self) -> str | None:
-        return self.flags.get("ca_file") or self.environ.get("OAUTHGUARD_CA_FILE") or None
+        return self.flags.get("ca_file") or self._find_path("OAUTHGUARD_CA_FILE")
 
     def _explain_ca_file(self, error: OSError) -> CommandError:
         why = error.strerror or "it holds no certificate"
@@ -141,12 +147,16 @@ class Run:
     def folder(self) -> Folder:
         from .folder import Folder
 
-        home = self.environ.get("OAUTHGUARD_HOME")
+        home = self._find_path("OAUTHGUARD_HOME")
         if home:
-            return Folder(Path(home).absolute())
+            return Folder(Path(home))
         import platformdirs
 
-        return Folder(platformdirs.user_state_path("oauthguard", appauthor=False))
+        state = platformdirs.user_state_path("oauthguard", appauthor=False)
+        if not state.is_absolute():
+            advice = "make HOME and XDG_STATE_HOME absolute, or set OAUTHGUARD_HOME"
+            raise CommandError(USAGE, f"{state} is not an absolute path, so it is another folder everywhere", advice)
+        return Folder(state)
 
     @cached_property
     def profiles(self) -> Profiles:
@@ -185,6 +195,27 @@ class Run:
             whom = f" as {self.options.client_id} at {self.options.issuer}" if self.options.issuer else ""
             raise CommandError(USAGE, f"profile {self.profile_name} is not signed in{whom}", "oauthguard login")
         return profile
+
+    def _read_environment(self) -> dict[str, str]:
+        found = as_names(self.environ)
+        if found.get("client_secret_file", "-") != "-":
+            found["client_secret_file"] = self._find_path("OAUTHGUARD_CLIENT_SECRET_FILE") or ""
+        return found
+
+    def _find_path(self, variable: str) -> str | None:
+        """The path in ``variable``. A relative one would let each working folder put its own file there."""
+        path = self.environ.get(variable, "").strip()
+        if path and not Path(path).expanduser().is_absolute():
+            text = f"{variable} must be an absolute path: {path} is another file in each folder"
+            raise CommandError(USAGE, text, "begin it with / or ~/")
+        return str(Path(path).expanduser()) if path else None
+
+    def _read_dotenv(self) -> Mapping[str, str]:
+        found = read_dotenv(Path(".env"))
+        if found.ignored:
+            names = ", ".join(found.ignored)
+            self.console.say(f"{names} in .env: ignored. A folder does not name files, logins or tokens.")
+        return found.values
 
     def _read_profile(self) -> dict[str, str]:
         if self.profile is None:

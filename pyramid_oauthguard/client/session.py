@@ -13,6 +13,7 @@ from ..fetch import Fetcher
 from ..urls import check_url
 from .errors import NETWORK, USAGE, CommandError, as_command_error
 from .options import ClientOptions
+from .recipients import Credential, check_recipient
 from .tokens import Tokens, as_tokens
 from .transport import OAuthTransport, check_answer, encode_basic
 
@@ -40,7 +41,7 @@ class OAuthSession:
     """
 
     def __init__(
-        self, fetcher: Fetcher, metadata: IssuerMetadata, *, options: ClientOptions, client_secret: str | None
+        self, fetcher: Fetcher, metadata: IssuerMetadata, *, options: ClientOptions, client_secret: Credential | None
     ) -> None:
         self.metadata = metadata
         self.options = options
@@ -71,10 +72,9 @@ class OAuthSession:
         """The client's own access token (RFC 6749 section 4.4)."""
         return self._fetch_tokens("client_credentials", scope=self.options.scope, **self._target())
 
-    def refresh(self, tokens: Tokens) -> Tokens:
+    def refresh(self, refresh_token: Credential) -> Tokens:
         """New tokens for the refresh token (RFC 6749 section 6); the old one may be worthless afterwards."""
-        fresh = self._fetch_tokens("refresh_token", refresh_token=tokens.refresh_token, **self._resource())
-        return fresh.keep_refresh_token(tokens)
+        return self._fetch_tokens("refresh_token", refresh_token=self._release(refresh_token), **self._resource())
 
     def fetch_device_authorization(self) -> Mapping[str, Any]:
         """What RFC 8628 section 3.2 answers, unchecked."""
@@ -89,29 +89,29 @@ class OAuthSession:
         """One poll of RFC 8628 section 3.4. :raises RefusedError: ``authorization_pending`` too."""
         return self._fetch_tokens("urn:ietf:params:oauth:grant-type:device_code", device_code=device_code)
 
-    def introspect(self, token: str, *, hint: str | None = None) -> Mapping[str, Any]:
+    def introspect(self, token: Credential, *, hint: str | None = None) -> Mapping[str, Any]:
         """The answer of RFC 7662 section 2.2 about ``token``."""
         endpoint = self.need_endpoint("introspection_endpoint")
         client = self._build_client("introspection_endpoint")
         auth = client.client_auth(client.token_endpoint_auth_method)
-        answer = client.introspect_token(endpoint, token=token, token_type_hint=hint, auth=auth)
+        answer = client.introspect_token(endpoint, token=self._release(token), token_type_hint=hint, auth=auth)
         body = _need_object(answer.body, endpoint)
         if not isinstance(body.get("active"), bool):
             raise CommandError(NETWORK, f"{endpoint} answered without saying whether the token is active")
         return body
 
-    def revoke(self, token: str, *, hint: str | None = None) -> None:
+    def revoke(self, token: Credential, *, hint: str | None = None) -> None:
         """Withdraw ``token`` (RFC 7009 section 2.1). A status of 200 is success, whatever the body is (2.2)."""
         endpoint = self.need_endpoint("revocation_endpoint")
         client = self._build_client("revocation_endpoint")
         auth = client.client_auth(client.token_endpoint_auth_method)
-        client.revoke_token(endpoint, token=token, token_type_hint=hint, auth=auth)
+        client.revoke_token(endpoint, token=self._release(token), token_type_hint=hint, auth=auth)
 
-    def fetch_userinfo(self, access_token: str) -> Mapping[str, Any]:
+    def fetch_userinfo(self, access_token: Credential) -> Mapping[str, Any]:
         """The answer of OpenID Connect Core 1.0 section 5.3; by POST, which the section allows as well."""
         endpoint = self.need_endpoint("userinfo_endpoint")
         try:
-            answer = self._fetcher.post(endpoint, {}, {"Authorization": f"Bearer {access_token}"})
+            answer = self._fetcher.post(endpoint, {}, {"Authorization": f"Bearer {self._release(access_token)}"})
         except UnavailableError as error:
             raise as_command_error(error) from error
         check_answer(answer, endpoint)
@@ -139,18 +139,23 @@ class OAuthSession:
         client = self._build_client("token_endpoint")
         # Authlib adds a scope of its own accord where the client has one; a code or a refresh token has its own already.
         body = client.fetch_token(self.need_endpoint("token_endpoint"), grant_type=grant_type, **params)
-        return as_tokens(body, asked_scope=params.get("scope"))
+        return as_tokens(body, issuer=self.metadata.issuer, asked_scope=params.get("scope"))
 
     def _build_client(self, endpoint: str, **more: Any) -> OAuth2Client:
         client = OAuth2Client(
             self._transport,
             client_id=self.options.need_client_id(),
-            client_secret=self._secret,
+            client_secret=self._release(self._secret) if self._secret else None,
             token_endpoint_auth_method=self._find_auth_method(endpoint),
             **more,
         )
         client.register_client_auth_method(("client_secret_basic", encode_basic))
         return client
+
+    def _release(self, credential: Credential) -> str:
+        """The characters of ``credential``. :raises CommandError: this issuer may not receive it."""
+        check_recipient(credential, self.options)
+        return credential.text
 
     def _find_auth_method(self, endpoint: str) -> str:
         """What was asked for, else Basic, which every server must take (RFC 6749 section 2.3.1), unless it says no."""

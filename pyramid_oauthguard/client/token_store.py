@@ -106,7 +106,7 @@ def _format(profile: Profile, tokens: Tokens) -> str:
     # The issuer stands beside the tokens, so that a mixed-up profile can't send them to another one.
     return json.dumps(
         {
-            "issuer": profile.issuer,
+            "issuer": tokens.issuer,
             "client_id": profile.client_id,
             "access_token": tokens.access_token,
             "expires_at": tokens.expires_at,
@@ -120,6 +120,7 @@ def _parse(text: str, profile: Profile) -> Tokens:
     try:
         read = json.loads(text)
         tokens = Tokens(
+            issuer=read["issuer"],
             access_token=read["access_token"],
             expires_at=None if read["expires_at"] is None else float(read["expires_at"]),
             refresh_token=read["refresh_token"],

@@ -43,7 +43,8 @@ def call(
       oauthguard call POST http://localhost:6543/customers -d '{"name": "Ann"}'
     """
     body = _read_data(data)
-    token = run.find_token(path) or fetch_tokens(run).access_token
+    given = run.find_token(path)
+    token = given.text if given else fetch_tokens(run).access_token
     run.console.protect(token)
     reply = send(run, method.upper(), url, token=token, headers=_parse_headers(headers), body=body)
     _write(run, reply, include=include)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import click
 
@@ -16,6 +17,11 @@ from ..run import Run
 
 _NOT_FOUND = 127  # as shells have it
 _NOT_RUNNABLE = 126
+# Of OAUTHGUARD_*, CMD gets what is certainly not a credential; a list of credentials would miss the next one.
+_HARMLESS = frozenset(
+    f"OAUTHGUARD_{name}"
+    for name in ("ISSUER", "CLIENT_ID", "SCOPE", "AUDIENCE", "RESOURCE", "AUTH_METHOD", "CA_FILE", "PROFILE", "HOME")
+)
 
 
 @click.command(
@@ -30,7 +36,7 @@ _NOT_RUNNABLE = 126
 def run_command(run: Run, name: str, command: tuple[str, ...]) -> int:
     """Run CMD with an access token in its environment, and end with its status.
 
-    The client's secret is taken out of that environment: CMD gets a token for its task and no more.
+    Every other secret and token of OAUTHGUARD_* is taken out of that environment: CMD gets a token for its task and no more.
 
     \b
       oauthguard exec -- ./deploy.sh
@@ -39,9 +45,15 @@ def run_command(run: Run, name: str, command: tuple[str, ...]) -> int:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise CommandError(USAGE, f"{name!r} is no name for a variable")
     token = fetch_tokens(run).access_token
-    environ = {**run.environ, name: token}
-    environ.pop("OAUTHGUARD_CLIENT_SECRET", None)
-    return _replace_process(command, environ)
+    return _replace_process(command, {**_without_credentials(run.environ), name: token})
+
+
+def _without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.upper() in _HARMLESS or not name.upper().startswith("OAUTHGUARD_")
+    }
 
 
 def _replace_process(command: tuple[str, ...], environ: dict[str, str]) -> int:

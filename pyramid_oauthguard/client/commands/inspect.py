@@ -33,7 +33,7 @@ def inspect(run: Run, source: str | None, path: str | None, offline: bool, form:
       oauthguard token | oauthguard inspect -
     """
     given = run.find_token(source or path)
-    jwt = read_jwt(given if given is not None else fetch_tokens(run).access_token)
+    jwt = read_jwt(given.text if given else fetch_tokens(run).access_token)
     options = run.options
     # What a login asked for is no demand on every token: only what is named for this run is compared.
     wanted = Wanted(issuer=options.issuer, audience=run.flags.get("audience"), scope=run.flags.get("scope"))

@@ -24,7 +24,7 @@ def introspect(run: Run, source: str | None, path: str | None, hint: str | None)
     \b
       oauthguard token | oauthguard introspect -
     """
-    raw = run.find_token(source or path) or fetch_tokens(run).access_token
-    answer = run.session.introspect(raw, hint=hint)
+    token = run.find_token(source or path) or fetch_tokens(run).access_credential
+    answer = run.session.introspect(token, hint=hint)
     run.console.write_json(answer)
     return OK if answer["active"] else INACTIVE

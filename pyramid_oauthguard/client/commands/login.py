@@ -90,6 +90,7 @@ def login(run: Run, flow: str, timeout: float, redirect_uri: str, store: str, pa
             auth_method=options.auth_method or (None if run.client_secret else "none"),
             client_secret_file=run.secret_file,
             signed_in_as=who,
+            issuer_origin=None if options.issuer_is_the_users else options.issuer_origin,
         )
         run.store.save(profile, tokens, prefer=store)
         run.profiles.choose(name)

@@ -43,9 +43,9 @@ def _revoke(run: Run, profile: Profile, tokens: Tokens) -> None:
         run.console.say(f"{profile.issuer} offers no revocation: the tokens stay good until they expire.")
         return
     try:
-        if tokens.refresh_token:
-            session.revoke(tokens.refresh_token, hint="refresh_token")
-        session.revoke(tokens.access_token, hint="access_token")
+        if refresh_token := tokens.refresh_credential:
+            session.revoke(refresh_token, hint="refresh_token")
+        session.revoke(tokens.access_credential, hint="access_token")
     except CommandError as error:
         advice = "nothing was forgotten; try again, or --forget to do without the server"
         raise CommandError(error.exit_status, error.text, advice) from error

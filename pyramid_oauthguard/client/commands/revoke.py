@@ -8,7 +8,9 @@ import click
 
 from ..errors import USAGE, CommandError
 from ..parameters import client_options, pass_run, token_input
+from ..recipients import Credential
 from ..run import Run
+from ..tokens import Tokens
 
 
 @click.command(short_help="Withdraw a token (RFC 7009).")
@@ -26,11 +28,11 @@ def revoke(run: Run, source: str | None, path: str | None, hint: str | None) -> 
       oauthguard token | oauthguard revoke -
       oauthguard revoke --hint refresh_token
     """
-    raw = run.find_token(source or path)
-    if raw is None:
+    token = run.find_token(source or path)
+    if token is None:
         _revoke_login(run, hint or "access_token")
     else:
-        run.session.revoke(raw, hint=hint)
+        run.session.revoke(token, hint=hint)
     run.console.say("Revoked.")
 
 
@@ -38,10 +40,14 @@ def _revoke_login(run: Run, hint: str) -> None:
     profile = run.need_login()
     with run.store.lock(profile.name):
         tokens = run.store.load(profile)
-        raw = getattr(tokens, hint, None)
-        if tokens is None or raw is None:
+        token = _choose(tokens, hint) if tokens else None
+        if tokens is None or token is None:
             raise CommandError(USAGE, f"profile {profile.name} has no {hint.replace('_', ' ')}", "nothing was revoked")
-        run.session.revoke(raw, hint=hint)
+        run.session.revoke(token, hint=hint)
         # A revoked access token counts as expired from here on: the next verb refreshes.
         kept = replace(tokens, expires_at=0.0) if hint == "access_token" else replace(tokens, refresh_token=None)
         run.store.save(profile, kept, prefer=profile.store)
+
+
+def _choose(tokens: Tokens, hint: str) -> Credential | None:
+    return tokens.access_credential if hint == "access_token" else tokens.refresh_credential

@@ -1,0 +1,58 @@
+"""Which issuer may receive a credential. One rule for every credential: the working folder does not decide it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .errors import USAGE, CommandError
+from .options import DOTENV, ClientOptions
+
+__all__ = ["Credential", "check_recipient"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A secret or a token, and where it comes from.
+
+    :ivar text: the characters that are sent.
+    :ivar name: what it is, for messages: ``"the client secret"``.
+    :ivar place: where it was found, for messages: a variable, a path, ``"standard input"``.
+    :ivar is_dotenv: it stands in the ``.env`` of the working folder.
+    :ivar issuer: the issuer that issued it; None for a credential that this command did not get from an issuer.
+    """
+
+    text: str = field(repr=False)
+    name: str
+    place: str
+    is_dotenv: bool = False
+    issuer: str | None = None
+
+
+def check_recipient(credential: Credential, options: ClientOptions) -> None:
+    """Whether the issuer of ``options`` may receive ``credential``.
+
+    A token that this command got from an issuer goes back to that issuer only. Any other credential goes to an issuer
+    that the user names. An issuer that only the ``.env`` of a folder names receives nothing except what stands in the
+    same ``.env``.
+
+    :raises CommandError: it may not. The credential is not part of the message.
+    """
+    if credential.issuer is not None:
+        if credential.issuer != options.issuer:
+            text = f"{credential.name} was issued by {credential.issuer}, so it is not sent to {options.issuer}"
+            raise CommandError(USAGE, text, "name the issuer that issued it")
+        return
+    if options.issuer_is_the_users or (credential.is_dotenv and options.issuer_origin == DOTENV):
+        return
+    raise CommandError(
+        USAGE,
+        f"{credential.name} comes from {credential.place}, but only {_describe(options)} names the issuer "
+        f"{options.issuer}: it was not sent, because a folder does not decide who receives it",
+        "if you trust this issuer, name it with --issuer or OAUTHGUARD_ISSUER",
+    )
+
+
+def _describe(options: ClientOptions) -> str:
+    if options.issuer_origin == DOTENV:
+        return "the .env of this folder"
+    return "a login that took it from the .env of a folder"
