@@ -28,7 +28,7 @@ def check_profile(claims: Mapping[str, Any]) -> None:
 def build_access_token(
     claims: dict[str, Any], settings: GuardSettings, *, mode: str, now: float, audience_required: bool = True
 ) -> AccessToken:
-    """Check ``iss``, the kind, ``exp``, ``nbf``, ``iat``, ``aud`` and the client (RFC 7519 section 4.1), then build the
+    """Check ``iss``, ``cnf``, the kind, ``exp``, ``nbf``, ``iat``, ``aud`` and the client (RFC 7519 section 4.1), then build the
     value.
 
     Takes ``claims`` over: nobody may change it afterwards. Not checked here: signature, ``typ`` of the header, whether
@@ -42,6 +42,10 @@ def build_access_token(
     get = claims.get
     if get("iss") != settings.issuer:
         raise InvalidToken("wrong_issuer")
+    if "cnf" in claims:
+        raise InvalidToken(
+            "bound_token"
+        )  # no proof of possession is checked (RFC 9449 section 7.1, RFC 8705 section 3)
     if not MARKS.isdisjoint(claims):
         check_kind(claims)  # before the audience: of an ID token, that it is one says more than whom it is for
     exp, iat, soonest, latest = get("exp"), get("iat"), now - settings.leeway, now + settings.leeway

@@ -52,6 +52,7 @@ _REASONS: Final[Mapping[str, tuple[str | None, str, str]]] = {
     "unknown_critical": (None, "its header marks an extension as critical that nobody here knows", "have the issuer leave it out"),
     "encrypted": (None, "it is encrypted", "have the issuer sign without encrypting"),
     "wrong_type": ("profile", "its typ is {typ!r}, which is no access token under the profile {profile!r}", "send the access token, not the ID token; or set the profile to generic"),
+    "bound_token": (None, "it is bound to a key or a certificate (cnf), and this application does not check the proof of possession", "have the issuer give this client bearer tokens: without DPoP (RFC 9449) and without certificates (RFC 8705)"),
     "wrong_token_type": (None, "its token_type is not Bearer: the issuer says that it is a token of another kind", "send the access token"),
     "wrong_token_use": (None, "its token_use is not access: the issuer says that it is a token of another kind", "send the access token"),
     "wrong_token_name": (None, "its tokenName is not access_token: the issuer says that it is a token of another kind", "send the access token"),

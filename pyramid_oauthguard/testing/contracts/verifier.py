@@ -29,6 +29,7 @@ _BAD: Final[dict[str, Callable[[MemoryIssuer], str]]] = {
     "an ID token": lambda issuer: issuer.mint({"nonce": "n", "at_hash": "h"}, header={"typ": "JWT"}),
     "a refresh token": lambda issuer: issuer.mint(typ="Refresh"),
     "a logout token": lambda issuer: issuer.mint(events={"http://schemas.openid.net/event/backchannel-logout": {}}),
+    "bound to a key": lambda issuer: issuer.mint(cnf={"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
     "random characters": lambda _issuer: "dGhpcyBpcyBub3QgYSB0b2tlbg",
     "three random parts": lambda _issuer: "bm90.YQ.dG9rZW4",
     "not ASCII": lambda _issuer: "tök€n\udcff\0",
