@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyramid.interfaces import PHASE0_CONFIG, PHASE3_CONFIG
+from pyramid.events import ApplicationCreated
+from pyramid.interfaces import PHASE0_CONFIG
 
-from .directives import add_oauth_grant, set_oauth_store, set_resource_owner
+from .directives import IAssembly, add_oauth_grant, set_oauth_store, set_resource_owner
 
 __all__ = ["includeme"]
 
 
 def includeme(config: Any) -> None:
     """Make the application of ``config`` an authorization server; its settings are ``oauthguard.server.*``."""
-    from .assembly import add_endpoints, start
+    from .assembly import STARTED, add_endpoints, check_grants, start, take_up
     from .last_resort import add_last_resort
     from .route_order import keep_place
 
     keep_place(config)
+    config.registry.registerUtility(take_up, IAssembly)
     config.add_directive("add_oauth_grant", add_oauth_grant)
     config.add_directive("set_oauth_store", set_oauth_store)
     config.add_directive("set_resource_owner", set_resource_owner)
     config.action("oauthguard server endpoints", add_endpoints, args=(config,), order=PHASE0_CONFIG)
     add_last_resort(config)
-    # Last: a configuration that fails leaves neither a database nor a key behind.
-    config.action("oauthguard server", start, args=(config,), order=PHASE3_CONFIG + 10)
+    config.action("oauthguard server", start, args=(config,), order=STARTED)
+    if config.autocommit:
+        config.add_subscriber(check_grants, ApplicationCreated)

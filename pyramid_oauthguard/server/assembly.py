@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
+
+from pyramid.interfaces import PHASE3_CONFIG
+from zope.interface import Interface
 
 from ..errors import UnavailableError
 from ..interfaces import IIssuer, IOAuthStore, ISelfCheck
@@ -24,20 +28,28 @@ from .registration import DEVICE_CODE, OWNED_GRANTS, USER_GRANTS
 from .route_order import take_place
 from .self_check import check_server
 from .service import GrantEntry, IService, Service, build_pepper, build_store
-from .settings import ServerSettings, parse_settings
+from .settings import ServerSettings, find_named_grants, parse_settings
 from .signing import KeyPolicy, KeyRing
 from .tokens import TokenMaker
 
-__all__ = ["add_endpoints", "build_service", "start"]
+__all__ = ["STARTED", "add_endpoints", "check_grants", "start", "take_up"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
+#: After everything else: a configuration that fails leaves neither a database nor a key behind.
+STARTED: Final = PHASE3_CONFIG + 10
 # What a client may be registered for, also while its grant is off.
 _REGISTRABLE = frozenset({"client_credentials", "authorization_code", "refresh_token", DEVICE_CODE})
 
 
+class _IAdded(Interface):
+    """The registry key of what the application had added when the endpoints were added last."""
+
+
 def add_endpoints(config: Any) -> None:
     """Read the settings and add the routes and views."""
-    settings = _read_settings(config.registry)
+    registry = config.registry
+    registry.registerUtility(_find_added(registry), _IAdded)
+    settings = _read_settings(config)
     if USER_GRANTS.intersection(settings.grants):
         pages.include(config, settings)
     for endpoint in ENDPOINTS:
@@ -50,23 +62,47 @@ def start(config: Any) -> None:
 
     :raises SettingError: the pepper or the database can't be used.
     """
-    registry = config.registry
-    service, issuer = build_service(registry, _read_settings(registry))
-    registry.registerUtility(service, IService)
-    registry.registerUtility(issuer, IIssuer, name=issuer.identifier)
-    grants = _REGISTRABLE | frozenset(_find_grants(registry))
-    clients = ClientRegistry(service.store, service.pepper, grants=grants, tell=service.tell)
-    registry.registerUtility(clients, IClientRegistry)
-    registry.registerUtility(check_server, ISelfCheck, name="server")
+    registry, settings = config.registry, _read_settings(config)
+    running = registry.queryUtility(IService)
+    if running is None or running.store is not (registry.queryUtility(IOAuthStore) or running.store):
+        service = _build_service(registry, settings)
+        _close(running)
+    else:
+        service = replace(running, settings=settings, **_find_hooks(registry, settings))
+    _register(registry, service)
     try:
         service.keys.find_signer()
     except UnavailableError as error:
         log.warning("no signing key yet, will be asked for again at the first token: %s", error)
 
 
-def build_service(registry: Any, settings: ServerSettings) -> tuple[Service, EmbeddedIssuer]:
-    """Put the parts together, with the issuer that a guard in this process asks."""
-    issuer = EmbeddedIssuer(settings.issuer)
+def take_up(config: Any) -> None:
+    """Make a server that was assembled already take up what the application added since: in a later commit, or with
+    ``autocommit``, where each call counts at once."""
+    registry = config.registry
+    before = registry.queryUtility(_IAdded)
+    if before is not None and before != _find_added(registry):
+        add_endpoints(config)
+        config.action("oauthguard server", start, args=(config,), order=STARTED)
+
+
+def check_grants(event: Any) -> None:
+    """With ``autocommit`` the settings may name grants that the application adds later; now it has added them all."""
+    registry = event.app.registry
+    parse_settings(registry.settings, known_grants=frozenset(_find_grants(registry)))
+
+
+def _register(registry: Any, service: Service) -> None:
+    registry.registerUtility(service, IService)
+    _require_issuer(registry, service.settings).service = service
+    grants = _REGISTRABLE | frozenset(_find_grants(registry))
+    clients = ClientRegistry(service.store, service.pepper, grants=grants, tell=service.tell)
+    registry.registerUtility(clients, IClientRegistry)
+    registry.registerUtility(check_server, ISelfCheck, name="server")
+
+
+def _build_service(registry: Any, settings: ServerSettings) -> Service:
+    issuer = _require_issuer(registry, settings)
     tell = build_teller(build_notifier(registry, first=issuer.hear))
     own = registry.queryUtility(IOAuthStore)
     pepper = build_pepper(settings, own_store=own is not None)
@@ -74,21 +110,46 @@ def build_service(registry: Any, settings: ServerSettings) -> tuple[Service, Emb
     maker, policy = KeyMaker(pepper), KeyPolicy.of(settings)
     registry.registerUtility(KeyRegistry(store, maker, policy, tell=tell), IKeyRegistry)
     keys = KeyRing(store, maker, policy, tell=tell)
-    grants = _find_grants(registry)
-    service = Service(
+    return Service(
         settings=settings,
         store=store,
         pepper=pepper,
         keys=keys,
         tokens=TokenMaker(settings, keys, pepper),
-        grants={name: grants[name] for name in settings.grants},
-        owner=registry.queryUtility(IResourceOwner),
         tell=tell,
         limits=build_limits(settings, pepper.derive_key("limits").hex()),
         origins=Origins(store),
+        **_find_hooks(registry, settings),
     )
-    issuer.service = service
-    return service, issuer
+
+
+def _require_issuer(registry: Any, settings: ServerSettings) -> EmbeddedIssuer:
+    """The one that a guard may listen to already, else a new one."""
+    issuer = registry.queryUtility(IIssuer, name=settings.issuer)
+    if not isinstance(issuer, EmbeddedIssuer):
+        issuer = EmbeddedIssuer(settings.issuer)
+        registry.registerUtility(issuer, IIssuer, name=issuer.identifier)
+    return issuer
+
+
+def _find_hooks(registry: Any, settings: ServerSettings) -> dict[str, Any]:
+    """Of a service, what the application can add."""
+    grants = _find_grants(registry)
+    return {
+        "grants": {name: grants[name] for name in settings.grants},
+        "owner": registry.queryUtility(IResourceOwner),
+    }
+
+
+def _find_added(registry: Any) -> tuple[Any, ...]:
+    added = registry.queryUtility(IAddedGrants) or {}
+    return registry.queryUtility(IResourceOwner), registry.queryUtility(IOAuthStore), dict(added)
+
+
+def _close(running: Service | None) -> None:
+    close = getattr(running.store, "close", None) if running is not None else None
+    if close is not None:  # a store of the application's own need not have one
+        close()
 
 
 def _find_grants(registry: Any) -> Mapping[str, GrantEntry]:
@@ -99,5 +160,10 @@ def _find_grants(registry: Any) -> Mapping[str, GrantEntry]:
     return {**built_in, **(registry.queryUtility(IAddedGrants) or {})}
 
 
-def _read_settings(registry: Any) -> ServerSettings:
-    return parse_settings(registry.settings, known_grants=frozenset(_find_grants(registry)))
+def _read_settings(config: Any) -> ServerSettings:
+    registry = config.registry
+    found = frozenset(_find_grants(registry))
+    # With autocommit the calls that bring a grant come later: what is named is on once it is there, see check_grants.
+    named = find_named_grants(registry.settings) if config.autocommit else frozenset()
+    settings = parse_settings(registry.settings, known_grants=found | named)
+    return replace(settings, grants=tuple(name for name in settings.grants if name in found))

@@ -11,7 +11,14 @@ from ..errors import SettingError
 from ..interfaces import IOAuthStore
 from .service import GrantEntry
 
-__all__ = ["IAddedGrants", "IResourceOwner", "add_oauth_grant", "set_oauth_store", "set_resource_owner"]
+__all__ = [
+    "IAddedGrants",
+    "IAssembly",
+    "IResourceOwner",
+    "add_oauth_grant",
+    "set_oauth_store",
+    "set_resource_owner",
+]
 
 EARLY = PHASE0_CONFIG - 10  # the settings are read in PHASE0 and have to know of these
 
@@ -22,6 +29,10 @@ class IAddedGrants(Interface):
 
 class IResourceOwner(Interface):
     """The registry key of the application's :class:`.service.ResourceOwner`."""
+
+
+class IAssembly(Interface):
+    """The registry key of the function of ``config`` that makes a server that runs already take up what was added."""
 
 
 def add_oauth_grant(config: Any, grant_class: Any, *extensions: Any) -> None:
@@ -42,6 +53,7 @@ def add_oauth_grant(config: Any, grant_class: Any, *extensions: Any) -> None:
     intro = config.introspectable("oauthguard grants", grant_type, grant_type, "OAuth grant")
     intro["class"] = grant_class
     config.action(("oauthguard grant", grant_type), register, introspectables=(intro,), order=EARLY)
+    _take_up(config)
 
 
 def set_oauth_store(config: Any, store: Any) -> None:
@@ -50,6 +62,7 @@ def set_oauth_store(config: Any, store: Any) -> None:
     :param store: satisfies :class:`pyramid_oauthguard.server.store.contract.Store`.
     """
     config.action(IOAuthStore, lambda: config.registry.registerUtility(store, IOAuthStore), order=EARLY)
+    _take_up(config)
 
 
 def set_resource_owner(config: Any, hooks: Any) -> None:
@@ -59,3 +72,15 @@ def set_resource_owner(config: Any, hooks: Any) -> None:
     """
     found = config.maybe_dotted(hooks)
     config.action(IResourceOwner, lambda: config.registry.registerUtility(found, IResourceOwner), order=EARLY)
+    _take_up(config)
+
+
+def _take_up(config: Any) -> None:
+    """With ``autocommit``, and in a later commit, the server runs before the directive is called."""
+
+    def take_up() -> None:
+        assembly = config.registry.queryUtility(IAssembly)
+        if assembly is not None:
+            assembly(config)
+
+    config.action(None, take_up, order=PHASE0_CONFIG)

@@ -14,7 +14,16 @@ from .addresses import IPV6_PREFIX
 from .rates import Rate, as_rate
 from .registration import OWNED_GRANTS, RegistrationError, as_grant, check_scope
 
-__all__ = ["PREFIX", "TABLE", "ServerSettings", "as_issuer", "as_path", "as_scopes", "parse_settings"]
+__all__ = [
+    "PREFIX",
+    "TABLE",
+    "ServerSettings",
+    "as_issuer",
+    "as_path",
+    "as_scopes",
+    "find_named_grants",
+    "parse_settings",
+]
 
 PREFIX: Final = "oauthguard.server"
 _DAY: Final = 86400.0
@@ -164,6 +173,14 @@ TABLE: tuple[Setting, ...] = (
     Setting("limits.ipv6_prefix", _as_prefix, IPV6_PREFIX, "Addresses of IPv6 whose first bits are the same count as one address: 32 to 128 bits. Your callers' networks may be larger, such as 56 or 48."),
     Setting("limits.cache.*", dict, None, "Where tries are counted: a dogpile.cache `backend` with its `arguments.*`, such as Redis, so that all processes count together. Each process counts in its own memory, too, and goes on with that while the cache fails."),
 )  # fmt: skip  # one row a line reads as the table it is
+
+
+def find_named_grants(settings: Mapping[str, Any]) -> frozenset[str]:
+    """The grant types that the setting ``grants`` names, known or not."""
+    try:
+        return frozenset(_as_grants(settings.get(f"{PREFIX}.grants") or ""))
+    except ValueError:  # said by :func:`parse_settings`
+        return frozenset()
 
 
 def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str]) -> ServerSettings:
