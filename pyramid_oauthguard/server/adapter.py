@@ -22,10 +22,12 @@ from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantTypeError
 
 from ..errors import UnavailableError
+from .added_grants import PendingGrant, make_answer, store_grant
 from .answers import build_answer, build_error
 from .client_assertion import Assertion, RefusedError, check_assertion
 from .client_authentication import authenticate, build_refusal, find_credentials
-from .entitlement import choose_audiences, choose_scopes
+from .consent import ServerError
+from .entitlement import choose_scopes
 from .events import TokenIssued
 from .limits import Attempt
 from .mount_point import build_url
@@ -111,6 +113,7 @@ class TokenAnswer(dict[str, Any]):
 
     made: MadeToken
     refresh: RefreshTokenRecord | None = None
+    pending: PendingGrant | None = None
 
     def __repr__(self) -> str:
         return f"<TokenAnswer {self.made.record.token_id}>"
@@ -122,6 +125,8 @@ class OAuthServer(AuthorizationServer):
     def __init__(self, service: Service) -> None:
         super().__init__()
         self.service = service
+        self._resources: tuple[str, ...] = ()
+        self._grant_class: Any = None
         for grant in service.grants.values():
             self.register_grant(grant.grant_class, list(grant.extensions))
 
@@ -145,9 +150,11 @@ class OAuthServer(AuthorizationServer):
         if request.payload.grant_type is None:
             raise InvalidRequestError("The parameter grant_type is missing.")
         try:
-            return super().get_token_grant(request)
+            grant = super().get_token_grant(request)
         except UnsupportedGrantTypeError:
             raise _UnsupportedGrantType from None
+        self._grant_class, self._resources = type(grant), request.parameters.get_all("resource")
+        return grant
 
     def validate_requested_scope(self, scope: str | None) -> None:
         """Nothing yet: what is allowed depends on the client, see :func:`~.entitlement.choose_scopes`."""
@@ -161,15 +168,23 @@ class OAuthServer(AuthorizationServer):
         expires_in: float | None = None,
         include_refresh_token: bool = True,
     ) -> TokenAnswer:
-        """An access token for the client itself. Grants that act for a user make theirs with :meth:`make_token`."""
-        return self.make_token(
+        """The token of a grant that the application added; see :mod:`~pyramid_oauthguard.server.added_grants`.
+
+        ``expires_in`` is not used: access tokens live ``access_token_ttl``.
+        """
+        return make_answer(
+            self,
+            self._grant_class,
             client.record,
-            scopes=choose_scopes(client.record, self.service.settings, scope),
-            audiences=choose_audiences(client.record, self.service.settings, ()),
+            user=user,
+            scope=scope,
+            resources=self._resources,
+            refresh=include_refresh_token,
         )
 
     def save_token(self, token: TokenAnswer, request: OAuthRequest) -> None:
         with self.service.store.writing() as unit:
+            store_grant(self, unit, token)
             self.add_token(unit, token, request.payload.grant_type)
 
     def handle_response(self, status_code: int, payload: Any, headers: Any) -> Any:
@@ -184,8 +199,16 @@ class OAuthServer(AuthorizationServer):
     # What grants call.
 
     def make_token(self, client: Client, **how: Any) -> TokenAnswer:
-        """An access token and the answer that carries it; see :meth:`.tokens.TokenMaker.make`. Not stored yet."""
-        made = self.service.tokens.make(client, **{"subject": None, **how})
+        """An access token and the answer that carries it; see :meth:`.tokens.TokenMaker.make`. Not stored yet.
+
+        NOT checked: that the client and the user may have it.
+
+        :raises ServerError: ``subject`` was left out, which says for whom the token is.
+        """
+        if "subject" not in how:
+            log.error("make_token needs subject: the user's sub, or None where the client acts for itself")
+            raise ServerError
+        made = self.service.tokens.make(client, **how)
         answer = TokenAnswer(
             access_token=made.text,
             token_type="Bearer",  # noqa: S106  # RFC 6750's name
@@ -197,8 +220,14 @@ class OAuthServer(AuthorizationServer):
         return answer
 
     def add_token(self, unit: Unit, token: TokenAnswer, grant_type: str) -> None:
-        """Store the token of an answer, and say so once that is committed."""
+        """Store the token of an answer, and say so once that is committed.
+
+        :raises ServerError: it is a user's, and belongs to no grant: the user could not withdraw it.
+        """
         record = token.made.record
+        if record.grant_id is None and record.subject != record.client_id:
+            log.error("a token for a user was made without a grant: generate_token(user=…) makes both")
+            raise ServerError
         unit.add_access_token(record)
         event = TokenIssued(
             token_id=record.token_id,

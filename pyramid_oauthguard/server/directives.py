@@ -9,6 +9,7 @@ from zope.interface import Interface
 
 from ..errors import SettingError
 from ..interfaces import IOAuthStore
+from .added_grants import check_declaration
 from .service import GrantEntry
 
 __all__ = [
@@ -38,12 +39,15 @@ class IAssembly(Interface):
 def add_oauth_grant(config: Any, grant_class: Any, *extensions: Any) -> None:
     """Add a grant: a subclass of Authlib's ``BaseGrant`` and ``TokenEndpointMixin`` with its ``GRANT_TYPE``.
 
-    It is on unless the setting ``oauthguard.server.grants`` leaves it out. ``self.server`` is an
-    :class:`.adapter.OAuthServer`, whose :meth:`~.adapter.OAuthServer.make_token` makes tokens.
+    It is on unless the setting ``oauthguard.server.grants`` leaves it out. The class says for whom its tokens are
+    (``ACTS_FOR_USER``) and makes them with ``self.generate_token``; see :mod:`~pyramid_oauthguard.server.added_grants`.
+
+    :raises SettingError: it is not such a class, or does not say for whom its tokens are.
     """
     grant_type = getattr(grant_class, "GRANT_TYPE", None)
     if not isinstance(grant_type, str) or not grant_type or not hasattr(grant_class, "check_token_endpoint"):
         raise SettingError("add_oauth_grant", f"{grant_class!r} is not a grant of the token endpoint with a GRANT_TYPE")
+    check_declaration(grant_class)
 
     def register() -> None:
         added = config.registry.queryUtility(IAddedGrants) or {}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .adapter import OAuthServer, TokenAnswer
     from .service import Service
 
-__all__ = ["add_refresh_token", "find_end", "issue", "issue_access_token", "may_refresh"]
+__all__ = ["add_refresh_token", "find_end", "issue", "issue_access_token", "make_access_token", "may_refresh"]
 
 REFRESH_TOKEN = "refresh_token"  # noqa: S105  # RFC 6749's name of the grant
 
@@ -59,12 +59,19 @@ def issue_access_token(
     grant_type: str,
 ) -> TokenAnswer:
     """The access token alone; see :func:`issue`."""
-    claims = _describe_user(server.service, grant)
-    answer = server.make_token(
-        client, subject=grant.subject, scopes=scopes, audiences=audiences, grant_id=grant.grant_id, claims=claims
-    )
+    answer = make_access_token(server, client, grant, scopes=scopes, audiences=audiences)
     server.add_token(unit, answer, grant_type)
     return answer
+
+
+def make_access_token(
+    server: OAuthServer, client: Client, grant: Grant, *, scopes: tuple[str, ...], audiences: tuple[str, ...]
+) -> TokenAnswer:
+    """The access token alone, not stored yet; see :func:`issue`."""
+    claims = _describe_user(server.service, grant)
+    return server.make_token(
+        client, subject=grant.subject, scopes=scopes, audiences=audiences, grant_id=grant.grant_id, claims=claims
+    )
 
 
 def _describe_user(service: Service, grant: Grant) -> dict[str, Any]:

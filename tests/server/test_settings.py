@@ -137,6 +137,7 @@ def test_a_configuration_that_fails_leaves_nothing_behind(tmp_path):
 class Handshake(BaseGrant, TokenEndpointMixin):
     """A grant of an application's own."""
 
+    ACTS_FOR_USER = False
     GRANT_TYPE = "urn:example:handshake"
     TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic",)
 

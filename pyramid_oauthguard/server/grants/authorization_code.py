@@ -28,6 +28,7 @@ __all__ = ["AuthorizationCode"]
 class AuthorizationCode(AuthorizationCodeGrant):
     """Authlib's checks of both endpoints, told apart where it tells too little; the code is taken by one winner."""
 
+    ACTS_FOR_USER = True
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY
 
     # The authorization endpoint.

@@ -14,6 +14,7 @@ __all__ = ["ClientCredentials"]
 class ClientCredentials(ClientCredentialsGrant):
     """Confidential clients only; no refresh token."""
 
+    ACTS_FOR_USER = False
     TOKEN_ENDPOINT_AUTH_METHODS = CONFIDENTIAL
 
     def generate_token(self, scope: str | None = None, **_: object) -> TokenAnswer:
@@ -21,6 +22,7 @@ class ClientCredentials(ClientCredentialsGrant):
         resources = self.request.parameters.get_all("resource")
         answer: TokenAnswer = self.server.make_token(
             client,
+            subject=None,
             scopes=choose_scopes(client, settings, scope),
             audiences=choose_audiences(client, settings, resources),
         )

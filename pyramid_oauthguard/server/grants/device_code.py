@@ -30,6 +30,7 @@ _JITTER: Final = 0.5  # between the clock that a device waits by and the moment 
 class DeviceCode(DeviceCodeGrant):
     """Authlib's names of the errors; the device is asked no more often than it was told, and its code is used once."""
 
+    ACTS_FOR_USER = True
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY
 
     def validate_token_request(self) -> None:

@@ -41,6 +41,7 @@ class _Presented:
 class RefreshToken(RefreshTokenGrant):
     """Authlib's checks of the client; what becomes of the token is ours."""
 
+    ACTS_FOR_USER = True
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY
 
     def validate_token_request(self) -> None:
