@@ -9,6 +9,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
+from pyramid.exceptions import ConfigurationExecutionError
 
 from pyramid_oauthguard.server.random_values import has_checksum
 
@@ -122,10 +123,9 @@ def test_resource_selects_among_the_clients_audiences(server):
     assert audience("https://a.example", "https://api.example") == "invalid_target"
 
 
-def test_without_an_audience_tokens_are_for_the_issuer_alone(build):
-    server = build({"audience": ""})
-    keys = KeySet.import_key_set(server.app.get("/oauth/jwks").json)
-    assert jwt.decode(server.token(), keys).claims["aud"] == "http://localhost:6543"
+def test_without_an_audience_there_is_no_server(build):
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.server\.audience: is required"):
+        build({"audience": ""})
 
 
 @pytest.mark.promise("AS-08")
