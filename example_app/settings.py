@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pyramid_oauthguard.settings import Setting, as_bool, as_list, as_str, parse
+from pyramid_oauthguard.urls import as_origin
 
 __all__ = ["CORS_TABLE", "TABLE", "CorsSettings", "ExampleSettings", "read_cors", "read_example"]
 
@@ -38,12 +38,12 @@ def as_origins(value: Any) -> tuple[str, ...]:
 
 
 def _check_origin(origin: str) -> None:
-    parts = urlsplit(origin)
-    # "null" is what every sandboxed page and local file sends: allowing it allows them all.
-    if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}" or "@" in origin:
-        raise ValueError(f"must be origins such as https://app.example or http://localhost:3000, not {origin!r}")
-    if origin != origin.lower():
-        raise ValueError(f"must be in lower case, as browsers send it: {origin.lower()}")
+    try:
+        sent = str(as_origin(origin))
+    except ValueError as error:  # "null", too: every sandboxed page and local file sends it
+        raise ValueError(f"must be origins such as https://app.example or http://localhost:3000: {error}") from None
+    if origin != sent:
+        raise ValueError(f"must be origins as browsers send them: {sent} instead of {origin!r}")
 
 
 TABLE: Final = (

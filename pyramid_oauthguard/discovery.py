@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from .errors import UnavailableError
 from .fetch import Answer, Fetcher
-from .urls import check_url
+from .urls import check_endpoint
 
 __all__ = ["IssuerMetadata", "build_metadata_urls", "fetch_metadata"]
 
@@ -31,7 +31,8 @@ class IssuerMetadata:
     def find_endpoint(self, name: str) -> str | None:
         """The URL under ``name`` (such as ``"jwks_uri"``), or None where the issuer names none.
 
-        :raises UnavailableError: when it is no https URL (http only for loopback hosts).
+        :raises UnavailableError: it is not an https URL. http, and loopback hosts, are for an issuer that is itself at
+            such a URL.
         """
         url = self.document.get(name)
         if url is None:
@@ -39,7 +40,7 @@ class IssuerMetadata:
         try:
             if not isinstance(url, str):
                 raise ValueError("must be text")  # one path for both refusals
-            check_url(url)
+            check_endpoint(url, self.issuer)
         except ValueError as error:
             raise UnavailableError("bad_metadata", f"{name} in {self.url} {error}") from None
         return url

@@ -1,36 +1,130 @@
-"""Which URLs are good enough to send a credential to, or to take one from."""
+"""Which URLs are good enough to send a credential to, or to take one from.
+
+There is one grammar of hosts, and this module is the only place that knows it. It is stricter than RFC 3986: a host that
+two programs could read in two ways is not a host. It does not depend on the Python version, as urlsplit and ipaddress do.
+"""
 
 from __future__ import annotations
 
 import functools
-import ipaddress
-from urllib.parse import urlsplit
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import Final
 
-__all__ = ["check_url", "is_loopback"]
+__all__ = ["Origin", "as_origin", "check_endpoint", "check_url", "is_loopback"]
+
+_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+_FORBIDDEN: Final = frozenset('"<>\\^`{|}\x7f')
+_AUTHORITY: Final = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([1-9][0-9]{0,4}))?")
+_LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+#: A last label of this form makes programs read the whole as an IPv4 address: 127.1, 0x7f000001, 2130706433.
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4: Final = re.compile(rf"(?!0\.){_OCTET}(?:\.{_OCTET}){{3}}")
+_IPV6: Final = re.compile(r"\[[0-9a-f:]{2,39}\]")
+_MAX_HOST: Final = 253
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port of an http or https URL. As text it is what browsers send (RFC 6454 section 6.2).
+
+    :ivar scheme: ``"http"`` or ``"https"``.
+    :ivar host: in lower case; an IPv6 address without brackets, in its shortest spelling.
+    :ivar port: the one of the scheme where the URL names none.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+
+def as_origin(url: str) -> Origin:
+    """The origin of an absolute http or https URL without user, fragment or control characters.
+
+    :raises ValueError: it is not such a URL, or its host is neither a name nor an address in its usual spelling.
+    """
+    if not url.isascii() or any(char <= " " or char in _FORBIDDEN for char in url):
+        raise ValueError("must be a URL of printable ASCII characters")
+    scheme, slashes, rest = url.partition("://")
+    scheme = scheme.lower()
+    if not slashes or scheme not in _DEFAULT_PORTS:
+        raise ValueError(f"must begin with https:// (http:// only for loopback hosts), not {url!r}")
+    authority = re.split("[/?]", rest, maxsplit=1)[0]
+    if not authority or "@" in authority or "#" in rest:
+        raise ValueError(f"must be an absolute URL without user or fragment, not {url!r}")
+    parts = _AUTHORITY.fullmatch(authority)
+    port = int(parts[2] or _DEFAULT_PORTS[scheme]) if parts else 0
+    if parts is None or port > 65535:
+        raise ValueError(f"is not a URL: {url!r}")
+    return Origin(scheme, _as_host(parts[1].lower()), port)
 
 
 @functools.lru_cache(maxsize=64)  # an endpoint is judged each time it is used; who is refused is not remembered
 def check_url(url: str) -> None:
     """ValueError unless ``url`` is absolute https, or http to a loopback host, without user, fragment or controls."""
-    if not url.isascii() or any(ord(char) <= 32 or char in '"<>\\^`{|}\x7f' for char in url):
-        raise ValueError("must be a URL of printable ASCII characters")
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError(f"is not a URL: {url!r}") from None
-    if not host or parts.username is not None or parts.fragment:
-        raise ValueError(f"must be an absolute URL without user or fragment, not {url!r}")
-    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
-        return
-    raise ValueError(f"must begin with https:// (http:// only for loopback hosts), not {url!r}")
+    origin = as_origin(url)
+    if origin.scheme != "https" and not is_loopback(origin.host):
+        raise ValueError(f"must begin with https:// (http:// only for loopback hosts), not {url!r}")
+
+
+@functools.lru_cache(maxsize=64)
+def check_endpoint(url: str, issuer: str) -> None:
+    """ValueError unless an address that ``issuer`` publishes may be used.
+
+    An issuer without TLS can only be on this machine, and only such an issuer may publish addresses without TLS. An
+    issuer elsewhere may not send us to a service of this machine. Not checked: what the name of the host resolves to.
+    """
+    check_url(url)
+    found, home = as_origin(url), as_origin(issuer)
+    if found.scheme == "http" and home.scheme != "http":
+        raise ValueError(f"must begin with https://, as the issuer {issuer} does, not {url!r}")
+    if _is_here(found.host) and not _is_here(home.host):
+        raise ValueError(f"must not be on a loopback host, because the issuer {issuer} is not, not {url!r}")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine by its spelling alone; no name is resolved."""
-    if host == "localhost":
-        return True
+    """Whether ``host``, spelt as :class:`Origin` has it, is this machine by its spelling alone; no name is resolved."""
+    return host in {"localhost", "::1"} or (host.startswith("127.") and _IPV4.fullmatch(host) is not None)
+
+
+def _is_here(host: str) -> bool:
+    """As :func:`is_loopback`, with the names that resolvers answer with loopback addresses (RFC 6761 section 6.3)."""
+    return is_loopback(host) or host.endswith(".localhost")
+
+
+def _as_host(text: str) -> str:
+    """The host as :class:`Origin` has it. :raises ValueError: not in the grammar."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        if text.startswith("["):
+            return _as_ipv6(text)
     except ValueError:
-        return False
+        raise _build_refusal(text) from None
+    labels = text.split(".")
+    good = len(text) <= _MAX_HOST and all(_LABEL.fullmatch(label) for label in labels)
+    if not good or (_NUMBER.fullmatch(labels[-1]) and not _IPV4.fullmatch(text)):
+        raise _build_refusal(text)
+    return text
+
+
+def _as_ipv6(text: str) -> str:
+    """No zone, which has a meaning on one machine only, and no IPv4 address inside, which has a spelling of its own."""
+    if not _IPV6.fullmatch(text):
+        raise ValueError("not an IPv6 address")
+    address = IPv6Address(text[1:-1])
+    if int(address) != 1 and int(address) >> 32 in {0, 0xFFFF}:
+        raise ValueError("IPv4-mapped, IPv4-compatible or unspecified")
+    return str(address)
+
+
+def _build_refusal(host: str) -> ValueError:
+    return ValueError(
+        f"must have a host name or an IP address in its usual spelling, such as api.example.com, 127.0.0.1 or [::1], "
+        f"not {host!r}"
+    )

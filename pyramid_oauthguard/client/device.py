@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..urls import check_url
+from ..urls import check_endpoint
 from .errors import DENIED, NETWORK, TIMEOUT, CommandError, RefusedError
 from .session import OAuthSession
 from .tokens import Tokens, is_token
@@ -37,8 +37,8 @@ class DeviceAuthorization:
     interval: float
 
 
-def as_device_authorization(body: Mapping[str, Any]) -> DeviceAuthorization:
-    """``body`` checked. :raises CommandError: a member is missing, or would send the user to a page without TLS."""
+def as_device_authorization(body: Mapping[str, Any], issuer: str) -> DeviceAuthorization:
+    """``body``, an answer of ``issuer``, checked. :raises CommandError: a member is missing, or would send the user to a page without TLS."""
     device_code, user_code = body.get("device_code"), body.get("user_code")
     address = body.get("verification_uri", body.get("verification_url"))  # the second from drafts, still met
     expires_in = _as_seconds(body.get("expires_in"))
@@ -48,8 +48,8 @@ def as_device_authorization(body: Mapping[str, Any]) -> DeviceAuthorization:
     return DeviceAuthorization(
         device_code=device_code,
         user_code=user_code,
-        verification_uri=_check_address(address),
-        complete=None if complete is None else _check_address(complete),
+        verification_uri=_check_address(address, issuer),
+        complete=None if complete is None else _check_address(complete, issuer),
         expires_in=expires_in,
         interval=max(1.0, _as_seconds(body.get("interval")) or _INTERVAL),
     )
@@ -90,11 +90,11 @@ def _read_refusal(error: RefusedError) -> str:
     raise error
 
 
-def _check_address(address: object) -> str:
+def _check_address(address: object, issuer: str) -> str:
     try:
         if not isinstance(address, str):
             raise ValueError("is not text")  # one path for both refusals
-        check_url(address)
+        check_endpoint(address, issuer)
     except ValueError as error:
         raise CommandError(NETWORK, f"the address that the server would have the user open {error}") from error
     return address

@@ -126,7 +126,7 @@ def _wait(console: Console, answers: Answers, deadline: float) -> str:
 def _sign_in_elsewhere(run: Run, timeout: float) -> Tokens:
     """The device grant (RFC 8628)."""
     console = run.console
-    authorization = as_device_authorization(run.session.fetch_device_authorization())
+    authorization = as_device_authorization(run.session.fetch_device_authorization(), run.metadata.issuer)
     deadline = time.monotonic() + min(authorization.expires_in, timeout)
     console.protect(authorization.device_code)
     console.show(f"Open {authorization.verification_uri} on any device and enter the code:")

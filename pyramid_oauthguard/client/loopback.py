@@ -14,6 +14,7 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from ..urls import as_origin
 from .attempt import Attempt
 from .errors import DENIED, USAGE, CommandError
 from .pages import HEADERS, Page
@@ -76,11 +77,11 @@ def open_listener(redirect_uri: str) -> Iterator[Listener]:
 def check_redirect_uri(redirect_uri: str) -> SplitResult:
     """The parts of ``redirect_uri``. :raises CommandError: it is not an http URI of a loopback IP address."""
     try:
-        parts = urlsplit(redirect_uri)
-        good = parts.scheme == "http" and parts.hostname in (_IPV4, _IPV6) and parts.port != 0 and parts.path[:1] == "/"
+        origin, parts = as_origin(redirect_uri), urlsplit(redirect_uri)
+        good = origin.scheme == "http" and origin.host in (_IPV4, _IPV6) and parts.path[:1] == "/" and not parts.query
     except ValueError:
         good = False
-    if not good or parts.query or parts.fragment or parts.username is not None or not redirect_uri.isascii():
+    if not good:
         raise CommandError(
             USAGE,
             f"{redirect_uri!r} can't be a redirect URI here",

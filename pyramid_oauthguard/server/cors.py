@@ -9,11 +9,11 @@ import functools
 import time
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pyramid.response import Response
 
 from ..errors import UnavailableError
+from ..urls import as_origin
 from .store.contract import Store
 
 __all__ = ["Origins", "answer_preflight", "find_origin", "is_preflight", "share_answers"]
@@ -21,7 +21,6 @@ __all__ = ["Origins", "answer_preflight", "find_origin", "is_preflight", "share_
 REMEMBER: Final = 60.0
 _PREFLIGHT_LIVES: Final = "600"
 _READABLE: Final = "Retry-After, WWW-Authenticate, X-Request-Id"
-_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 _HEADERS: Final = "Authorization, Content-Type"
 
 
@@ -49,12 +48,10 @@ class Origins:
 
 def find_origin(uri: str) -> str | None:
     """The origin of a page at ``uri`` as browsers write it (RFC 6454 section 6.2); None for a private-use scheme."""
-    parts = urlsplit(uri)
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+    try:
+        return str(as_origin(uri))
+    except ValueError:
         return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}"
 
 
 def share_answers(view: Callable[[Any], Any], find_origins: Callable[[Any], Origins]) -> Callable[[Any], Any]:

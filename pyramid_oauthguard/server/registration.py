@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from ..errors import OAuthGuardError
-from ..urls import is_loopback
+from ..urls import check_url
 from .store.records import CLIENT, RESOURCE_SERVER, Client
 
 __all__ = [
@@ -96,17 +95,13 @@ def check_redirect_uri(uri: str) -> None:
     """RegistrationError unless ``uri`` may be registered (RFC 9700 section 2.1, RFC 8252 sections 7 and 8.4)."""
     if not _URI.fullmatch(uri) or "#" in uri or "*" in uri:
         raise RegistrationError("redirect_uris", f"{uri!r} must be a URI without fragment or wildcard")
-    try:
-        parts = urlsplit(uri)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        raise RegistrationError("redirect_uris", f"{uri!r} is not a URI") from None
-    if parts.scheme in {"https", "http"}:
-        if not host or parts.username is not None:
-            raise RegistrationError("redirect_uris", f"{uri!r} needs a host and no user")
-        if parts.scheme == "http" and not is_loopback(host):
-            raise RegistrationError("redirect_uris", f"{uri!r}: http is for loopback hosts only")
-    elif not _PRIVATE_SCHEME.fullmatch(parts.scheme):
+    scheme, colon, _rest = uri.partition(":")
+    if scheme.lower() in {"https", "http"}:
+        try:
+            check_url(uri)
+        except ValueError as error:
+            raise RegistrationError("redirect_uris", str(error)) from None
+    elif not colon or not _PRIVATE_SCHEME.fullmatch(scheme.lower()):
         raise RegistrationError("redirect_uris", f"{uri!r}: a private-use scheme is a reversed domain name, with a dot")
 
 

@@ -6,11 +6,10 @@ import os
 import time
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from ..errors import UnavailableError
 from ..interfaces import Finding, IOAuthStore
-from ..urls import is_loopback
+from ..urls import as_origin, is_loopback
 from .key_life import find_usable, is_published
 from .service import IService, Service
 from .settings import PREFIX, ServerSettings
@@ -52,7 +51,7 @@ def check_server(registry: Any) -> Iterator[Finding]:
 
 def _check_issuer(settings: ServerSettings) -> Finding:
     key = f"{PREFIX}.issuer"
-    if urlsplit(settings.issuer).scheme == "http":  # others than loopback are refused at start-up
+    if as_origin(settings.issuer).scheme == "http":  # others than loopback are refused at start-up
         return Finding("warning", key, f"{settings.issuer} is for development", "serve others by https")
     return Finding("ok", key, settings.issuer)
 
@@ -99,7 +98,7 @@ def _check_database(settings: ServerSettings) -> Iterator[Finding]:
     if find_sqlite_file(settings.sqlalchemy_url) is None:
         hint = "name a file: each process has a database of its own, with keys of its own, gone when it ends"
         yield Finding("warning", key, "SQLite in memory", hint)
-    elif os.environ.get("WEB_CONCURRENCY", "1") != "1" or not is_loopback(urlsplit(settings.issuer).hostname or ""):
+    elif os.environ.get("WEB_CONCURRENCY", "1") != "1" or not is_loopback(as_origin(settings.issuer).host):
         hint = "PostgreSQL where several processes serve: SQLite lets one of them write at a time, and no other host"
         yield Finding("warning", key, "SQLite", hint)
     else:

@@ -292,7 +292,7 @@ def test_slow_down_of_the_example_is_heeded(example: str, chromium: Browser) -> 
     options = ClientOptions(issuer=example, client_id="customer-cli", scope="customer_api")
     fetcher = Fetcher()
     session = OAuthSession(fetcher, discover(fetcher, example), options=options, client_secret=None)
-    authorization = as_device_authorization(session.fetch_device_authorization())
+    authorization = as_device_authorization(session.fetch_device_authorization(), session.metadata.issuer)
     waits: list[float] = []
 
     def sleep(seconds: float) -> None:

@@ -85,7 +85,7 @@ def test_an_address_that_is_given_is_the_only_one():
         fetch({OAUTH: GOOD}, url="https://a.test/there")
 
 
-@pytest.mark.promise("GD-24")
+@pytest.mark.promise("GD-44")
 @pytest.mark.parametrize(
     "claimed",
     [
@@ -124,7 +124,7 @@ def test_no_document_anywhere(status):
     assert caught.value.reason == "no_metadata"
 
 
-@pytest.mark.promise("GD-24")
+@pytest.mark.promise("GD-44")
 @pytest.mark.parametrize("url", ["http://a.test/x", "ftp://a.test", "/x", "", 7, [], {}, True, "https://u:p@a.test"])
 def test_an_endpoint_that_is_no_good_address(url):
     metadata = IssuerMetadata("https://a.test", {"jwks_uri": url}, "https://a.test/there")

@@ -18,7 +18,7 @@ from pyramid_oauthguard.testing import MemoryIssuer
 from tests.guard.guarding import Root, add, ask, find_status, read_problem
 from tests.issuers import ENDPOINTS, FAULTS, HTTPIssuer
 
-pytestmark = pytest.mark.promise("GD-24")
+pytestmark = pytest.mark.promise("GD-44")
 
 #: Not here: an answer that is slow but good, and one that is well-formed but another issuer's. They have tests of their own.
 SILENT = {"hang", "drip"}
@@ -272,6 +272,27 @@ def test_an_endpoint_that_is_no_good_address_is_not_asked_nor_kept(documents, na
     assert not [path for path in documents.asked if path.startswith("/stolen")]
     publish(documents, issuer)
     assert find_status(app, "/remote", raw) == 200
+
+
+@pytest.mark.parametrize("name", ["jwks_uri", "introspection_endpoint"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_issuer_elsewhere_does_not_send_us_to_this_machine(documents, scheme, name):
+    """It could have us ask, or give our secret to, any service that listens here. The settings may say so."""
+    elsewhere = MemoryIssuer("https://id.example")
+    issuer = publish(
+        documents, elsewhere, jwks_uri="https://id.example/jwks", introspection_endpoint="https://id.example/i"
+    )
+    named = f"{documents.origin}{'/jwks' if name == 'jwks_uri' else '/introspect'}"
+    documents.documents[METADATA][name] = named.replace("http:", f"{scheme}:")
+    documents.documents["/introspect"] = {"active": True}
+    settings = {**issuer.settings, "oauthguard.metadata_url": documents.origin + METADATA}
+    ours = {"jwks_uri": f"{documents.origin}/jwks", "introspection.endpoint": f"{documents.origin}/introspect"}
+    keys = {} if name == "jwks_uri" else {"jwks_uri": ours["jwks_uri"]}
+    raw = issuer.mint()
+    check_unavailable(ask(build(settings, **keys), "/remote", raw))
+    assert "/introspect" not in documents.asked
+    assert ("/jwks" in documents.asked) == (name != "jwks_uri")
+    assert find_status(build(settings, **ours), "/remote", raw) == 200
 
 
 @pytest.mark.parametrize("name", ["jwks_uri", "introspection_endpoint"])

@@ -136,7 +136,7 @@ def test_the_deepest_claims_that_are_accepted_are_remembered(issuer):
 # ── answers of the issuer ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.promise("GD-20", "GD-24")
+@pytest.mark.promise("GD-20", "GD-44")
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("endpoint", ["metadata", "keys", "introspection"])
 def test_a_nested_answer_of_the_issuer_is_an_outage(endpoint, depth, monkeypatch):

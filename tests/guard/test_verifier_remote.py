@@ -271,7 +271,7 @@ def test_an_outage_is_neither_accepted_nor_the_tokens_fault(issuer):
     assert verifier.verify(raw)
 
 
-@pytest.mark.promise("GD-16", "GD-24")
+@pytest.mark.promise("GD-16", "GD-44")
 @pytest.mark.parametrize("said", [{}, {"active": "true"}, {"active": 1}, {"active": None}, {"error": "invalid_client"}])
 def test_an_answer_over_http_without_a_truth_value_is_no_answer(said):
     with HTTPIssuer() as server:
@@ -284,7 +284,7 @@ def test_an_answer_over_http_without_a_truth_value_is_no_answer(said):
         assert verifier.verify(raw).subject == "ada"
 
 
-@pytest.mark.promise("GD-16", "GD-24")
+@pytest.mark.promise("GD-16", "GD-44")
 def test_another_issuers_word_over_http_is_refused():
     with HTTPIssuer() as server:
         verifier = build_http_verifier(server)

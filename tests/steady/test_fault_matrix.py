@@ -113,7 +113,7 @@ def cell(request, server, clock, kind, state):
     return Cell(server, clock, kind, state, http__timeout=TIMEOUT if hangs else 5)
 
 
-@pytest.mark.promise("GD-20", "GD-24")
+@pytest.mark.promise("GD-20", "GD-44")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"slow"}))
@@ -135,7 +135,7 @@ def test_a_slow_issuer_is_only_slow(cell, state, kind):
     cell.check_calls()
 
 
-@pytest.mark.promise("GD-20", "GD-24")
+@pytest.mark.promise("GD-20", "GD-44")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("state", ["cold", "expired"])
 @pytest.mark.parametrize("endpoint", ONE_DOWN)

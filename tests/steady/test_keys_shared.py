@@ -127,7 +127,7 @@ def test_odd_times_in_shared_metadata_hurt_nobody(server, clock, number):
     assert server.calls["metadata"] == 1
 
 
-@pytest.mark.promise("GD-24", "GD-25")
+@pytest.mark.promise("GD-44", "GD-25")
 @pytest.mark.parametrize(
     "document", [{}, [], None, {"issuer": "https://other.test"}, {"issuer": None}, {"issuer": ["x"]}], ids=str
 )
@@ -139,7 +139,7 @@ def test_shared_metadata_of_another_issuer_is_none(server, clock, document):
     assert server.calls["metadata"] == 1
 
 
-@pytest.mark.promise("GD-24", "GD-25")
+@pytest.mark.promise("GD-44", "GD-25")
 @pytest.mark.parametrize(
     "url", ["http://192.0.2.1/jwks", "file:///etc/passwd", "//x", 7, None, "javascript:1"], ids=str
 )

@@ -45,7 +45,7 @@ def test_it_introspects_for_who_may_ask(server):
     assert Fetcher().post(url, {"token": raw}, headers={}).status == 401
 
 
-@pytest.mark.promise("GD-24")
+@pytest.mark.promise("GD-44")
 @pytest.mark.parametrize("fault", sorted(FAULTS.keys() - READABLE))
 def test_a_fault_is_an_unavailable_issuer_within_the_timeout(server, fault):
     server.fail(fault, "keys")

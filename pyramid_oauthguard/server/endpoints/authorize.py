@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc6749.errors import AccessDeniedError, InvalidRequestError
 
-from ...urls import is_loopback
+from ...urls import as_origin, is_loopback
 from ..authorization_request import AuthorizationRequest, add_address, build_query, check_request
 from ..consent import check_subject, find_allowed, is_asked, name_apis, open_grant, remember
 from ..events import AuthorizationApproved, AuthorizationDenied
@@ -169,8 +169,13 @@ def _show_page(
 
 def _name_destination(uri: str) -> str | None:
     """Whose page comes next: a host, or None for a program on the user's own device."""
-    host = urlsplit(uri).hostname
-    return None if host is None or is_loopback(host) else host
+    if not uri.lower().startswith(("https:", "http:")):
+        return None
+    try:
+        host = as_origin(uri).host
+    except ValueError:
+        return urlsplit(uri).netloc  # of a store that was filled by other means: shown as it is
+    return None if is_loopback(host) else host
 
 
 def _approve(
