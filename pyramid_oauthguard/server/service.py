@@ -126,6 +126,8 @@ def _judge_database(error: UnavailableError, *, wait: bool) -> None:
     key = f"{PREFIX}.sqlalchemy.url"
     if error.reason in {"no_tables", "other_tables"}:
         raise SettingError(key, error.detail, "run: oauthguard server upgrade INI") from error
+    if error.reason == "foreign_tables":
+        raise SettingError(key, error.detail, "name another database") from error
     if not wait:
         raise SettingError(key, f"can't be opened: {error.detail}") from error
     log.warning("the database can't be reached yet: %s", error)  # it may come; until then answers are 503

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .autogenerate import include_name
 from .store import SQLAlchemyStore
 
-__all__ = ["SQLAlchemyStore"]
+__all__ = ["SQLAlchemyStore", "include_name"]

@@ -57,6 +57,7 @@ def create_tables(connection: Connection) -> None:
     """Make the tables of the newest revision in a database that has none; without Alembic, which takes long to import."""
     if find_revision(connection) is not None:
         return
+    _check_names(connection)
     metadata.create_all(connection)
     _VERSION.create(connection)
     connection.execute(insert(_VERSION).values(version_num=HEAD))
@@ -75,6 +76,15 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     with storage_errors(), engine.execution_options(**{WRITING: True}).begin() as connection:
         before = find_revision(connection)
+        if before is None:
+            _check_names(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         return before, find_revision(connection) or HEAD
+
+
+def _check_names(connection: Connection) -> None:
+    """:raises UnavailableError: a database without our tables has tables of another program under the same names."""
+    taken = sorted(metadata.tables.keys() & set(inspect(connection).get_table_names()))
+    if taken:
+        raise UnavailableError("foreign_tables", f"the database has tables of another program: {', '.join(taken)}")

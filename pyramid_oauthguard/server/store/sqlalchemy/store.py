@@ -22,10 +22,11 @@ from .codes import CodeQueries
 from .connections import Connections
 from .consents import ConsentQueries
 from .devices import DeviceQueries
-from .engine import WRITING
+from .engine import WRITING, find_sqlite_file
 from .keys import KeyQueries
 from .refresh import RefreshQueries
 from .rows import storage_errors
+from .same_file import find_connection, make_way
 from .tokens import TokenQueries
 from .upkeep import UpkeepQueries
 
@@ -69,6 +70,7 @@ class SQLAlchemyStore:
         self._turn: AbstractContextManager[Any] = lock if shared else nullcontext()
         # SQLite has one writer at a time, and who waits for it looks again and again: threads of ours queue here instead.
         self._write_turn: AbstractContextManager[Any] = lock if sqlite else nullcontext()
+        self._file = find_sqlite_file(engine.url.render_as_string()) if sqlite else None
         self._for_reading = Connections(engine, keep=_READERS if sqlite and not shared else 0)
         self._for_writing = Connections(self._writer, keep=1 if sqlite and not shared else 0)
 
@@ -97,6 +99,8 @@ class SQLAlchemyStore:
 
     @contextmanager
     def writing(self) -> Iterator[Unit]:
+        if self._file is not None:
+            make_way(self._file)
         callbacks: list[Callable[[], None]] = []
         with storage_errors(), self._write_turn, self._for_writing.lend() as connection, connection.begin():
             yield SQLAlchemyUnit(connection, callbacks)
@@ -108,13 +112,22 @@ class SQLAlchemyStore:
         import zope.sqlalchemy
 
         callbacks: list[Callable[[], None]] = []
-        session = Session(self._writer)
-        zope.sqlalchemy.register(session, transaction_manager=manager)
         with storage_errors():
-            unit = SQLAlchemyUnit(session.connection(), callbacks)
-            yield unit
+            session, connection = self._find_joined(manager) or self._join(manager)
+            yield SQLAlchemyUnit(connection, callbacks)
             zope.sqlalchemy.mark_changed(session, transaction_manager=manager)
         manager.get().addAfterCommitHook(_call_all, args=(callbacks,))
+
+    def _find_joined(self, manager: Any) -> tuple[Any, Connection] | None:
+        """Of one SQLite file, one connection can write: where the application has one in this transaction, that one."""
+        return None if self._file is None else find_connection(manager, self._file)
+
+    def _join(self, manager: Any) -> tuple[Any, Connection]:
+        import zope.sqlalchemy
+
+        session = Session(self._writer)
+        zope.sqlalchemy.register(session, transaction_manager=manager)
+        return session, session.connection()
 
 
 def _call_all(committed: bool, callbacks: list[Callable[[], None]]) -> None:
