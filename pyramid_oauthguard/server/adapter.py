@@ -22,14 +22,14 @@ from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantTypeError
 
 from ..errors import UnavailableError
-from .added_grants import PendingGrant, make_answer, store_grant
+from .added_grants import PendingGrant, limit_guesses, make_answer, store_grant
 from .answers import build_answer, build_error
 from .client_assertion import Assertion, RefusedError, check_assertion
 from .client_authentication import authenticate, build_refusal, find_credentials
 from .consent import ServerError
 from .entitlement import choose_scopes
 from .events import TokenIssued
-from .limits import Attempt
+from .limits import Attempt, Guess
 from .mount_point import build_url
 from .parameters import Parameters, read_body
 from .random_values import is_client_secret
@@ -90,7 +90,15 @@ class _Payload(OAuth2Payload):
 
 
 class OAuthRequest(OAuth2Request):
-    """One request as Authlib sees it. ``pyramid`` is the request it came from."""
+    """One request as Authlib sees it.
+
+    :ivar pyramid: the request it came from.
+    :ivar guess: where what it presents is counted, if it may be guessed.
+    :ivar error: what it was answered with, if that is an error.
+    """
+
+    guess: Guess | None = None
+    error: OAuth2Error | None = None
 
     def __init__(self, request: Any, parameters: Parameters, service: Service) -> None:
         super().__init__(request.method, _SECURE)
@@ -120,13 +128,17 @@ class TokenAnswer(dict[str, Any]):
 
 
 class OAuthServer(AuthorizationServer):
-    """Authlib's server, one for each request; it holds nothing that outlives it."""
+    """Authlib's server, one for each request; it holds nothing that outlives it.
+
+    :ivar grant_class: the class of the grant that the request is for.
+    :ivar resources: the APIs that the request names (RFC 8707).
+    """
 
     def __init__(self, service: Service) -> None:
         super().__init__()
         self.service = service
-        self._resources: tuple[str, ...] = ()
-        self._grant_class: Any = None
+        self.resources: tuple[str, ...] = ()
+        self.grant_class: Any = None
         for grant in service.grants.values():
             self.register_grant(grant.grant_class, list(grant.extensions))
 
@@ -142,8 +154,13 @@ class OAuthServer(AuthorizationServer):
             record = unit.find_client(client_id)
         return OAuthClient(record, self.service) if record and record.revoked_at is None else None
 
+    def create_token_response(self, request: Any) -> Any:
+        asked = self.create_oauth2_request(request)
+        entry, answer = self.service.grants.get(asked.payload.grant_type), super().create_token_response
+        return limit_guesses(self.service, asked, answer) if entry is not None and entry.added else answer(asked)
+
     def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> OAuthClient:
-        with self.service.limits.watch(request.pyramid, endpoint) as attempt:
+        with self.service.limits.watch(request.pyramid, endpoint, guess=request.guess) as attempt:
             return self._authenticate(request, methods, attempt)
 
     def get_token_grant(self, request: OAuthRequest) -> Any:
@@ -153,34 +170,21 @@ class OAuthServer(AuthorizationServer):
             grant = super().get_token_grant(request)
         except UnsupportedGrantTypeError:
             raise _UnsupportedGrantType from None
-        self._grant_class, self._resources = type(grant), request.parameters.get_all("resource")
+        self.grant_class, self.resources = type(grant), request.parameters.get_all("resource")
         return grant
 
     def validate_requested_scope(self, scope: str | None) -> None:
         """Nothing yet: what is allowed depends on the client, see :func:`~.entitlement.choose_scopes`."""
 
     def generate_token(
-        self,
-        grant_type: str,
-        client: OAuthClient,
-        user: Any = None,
-        scope: str | None = None,
-        expires_in: float | None = None,
-        include_refresh_token: bool = True,
+        self, grant_type: str, client: OAuthClient, user: Any = None, scope: str | None = None, **how: Any
     ) -> TokenAnswer:
         """The token of a grant that the application added; see :mod:`~pyramid_oauthguard.server.added_grants`.
 
         ``expires_in`` is not used: access tokens live ``access_token_ttl``.
         """
-        return make_answer(
-            self,
-            self._grant_class,
-            client.record,
-            user=user,
-            scope=scope,
-            resources=self._resources,
-            refresh=include_refresh_token,
-        )
+        refresh: bool = how.get("include_refresh_token", True)
+        return make_answer(self, client.record, user=user, scope=scope, refresh=refresh)
 
     def save_token(self, token: TokenAnswer, request: OAuthRequest) -> None:
         with self.service.store.writing() as unit:
@@ -191,6 +195,7 @@ class OAuthServer(AuthorizationServer):
         return build_answer(status_code, payload)
 
     def handle_error_response(self, request: Any, error: OAuth2Error) -> Any:
+        request.error = error
         return build_error(error)
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, UnauthorizedClientError
 
-from ..errors import SettingError
+from ..errors import SettingError, UnavailableError
 from .consent import ServerError, check_subject, is_asked
 from .entitlement import choose_audiences, choose_scopes
 from .random_values import REFRESH_PREFIX, make_id, make_opaque
@@ -23,9 +24,10 @@ from .store.records import Client, Grant
 from .user_tokens import add_refresh_token, make_access_token, may_refresh
 
 if TYPE_CHECKING:
-    from .adapter import OAuthServer, TokenAnswer
+    from .adapter import OAuthRequest, OAuthServer, TokenAnswer
+    from .service import Service
 
-__all__ = ["PendingGrant", "check_declaration", "make_answer", "store_grant"]
+__all__ = ["PendingGrant", "check_declaration", "limit_guesses", "make_answer", "store_grant"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _DECLARATION: Final = "ACTS_FOR_USER"
@@ -60,27 +62,18 @@ def check_declaration(grant_class: Any) -> None:
         raise SettingError("add_oauth_grant", f"{name}.{_NO_CONSENT} must be True or False")
 
 
-def make_answer(
-    server: OAuthServer,
-    grant_class: Any,
-    client: Client,
-    *,
-    user: Any,
-    scope: str | None,
-    resources: tuple[str, ...],
-    refresh: bool,
-) -> TokenAnswer:
+def make_answer(server: OAuthServer, client: Client, *, user: Any, scope: str | None, refresh: bool) -> TokenAnswer:
     """The answer with a token for the user, or for the client itself, as the grant class says. Not stored yet.
 
     :param user: the user's ``sub``, or an object whose ``get_user_id()`` returns it; None for the client itself.
     :param refresh: whether the grant wants a refresh token for the user.
     :raises OAuth2Error: the client or the user may not have it, or the grant does not say for whom it is (the log says so).
     """
-    settings = server.service.settings
+    settings, grant_class = server.service.settings, server.grant_class
     if grant_class.GRANT_TYPE not in client.grants:
         raise UnauthorizedClientError("The client is not registered for this grant.")
     scopes = choose_scopes(client, settings, scope)
-    audiences = choose_audiences(client, settings, resources)
+    audiences = choose_audiences(client, settings, server.resources)
     subject = _find_subject(grant_class, user)
     if subject is None:
         return server.make_token(client, subject=None, scopes=scopes, audiences=audiences)
@@ -101,6 +94,26 @@ def make_answer(
     answer = make_access_token(server, client, grant, scopes=scopes, audiences=audiences)
     answer.pending = pending
     return answer
+
+
+def limit_guesses(service: Service, asked: OAuthRequest, answer: Callable[[OAuthRequest], Any]) -> Any:
+    """Answer a request, and count it as a wrong client secret is counted if it is refused.
+
+    What such a grant is presented with may be short enough to be guessed. So it is counted before the grant looks at it: for
+    the address at once, and for the client as soon as that is authenticated.
+
+    :raises TooManyRequestsError: too many were refused from this address.
+    :raises CrossSiteError: a page of another site sent it, from a site that no public client is on.
+    """
+    asked.guess = guess = service.limits.open_guess(asked.pyramid, is_shared_with=service.origins.__contains__)
+    try:
+        response = answer(asked)
+    except UnavailableError:
+        guess.take_back()
+        raise
+    if asked.error is None:
+        guess.take_back()
+    return response
 
 
 def store_grant(server: OAuthServer, unit: Unit, answer: TokenAnswer) -> None:

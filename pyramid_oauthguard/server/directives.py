@@ -51,7 +51,7 @@ def add_oauth_grant(config: Any, grant_class: Any, *extensions: Any) -> None:
 
     def register() -> None:
         added = config.registry.queryUtility(IAddedGrants) or {}
-        added[grant_type] = GrantEntry(grant_class, extensions)
+        added[grant_type] = GrantEntry(grant_class, extensions, added=True)
         config.registry.registerUtility(added, IAddedGrants)
 
     intro = config.introspectable("oauthguard grants", grant_type, grant_type, "OAuth grant")

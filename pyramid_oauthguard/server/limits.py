@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from authlib.oauth2.base import OAuth2Error
@@ -25,7 +25,7 @@ from .request_ids import find_request_id
 from .settings import PREFIX, ServerSettings
 from .tries import Tries
 
-__all__ = ["Attempt", "CrossSiteError", "Limits", "TooManyRequestsError", "build_limits"]
+__all__ = ["Attempt", "CrossSiteError", "Guess", "Limits", "TooManyRequestsError", "build_limits"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 #: One address may fail for so many clients at once: it may be a company's.
@@ -90,17 +90,37 @@ class Limits:
             self._tries.add(name, (address,), rate)
 
     @contextmanager
-    def watch(self, request: Any, endpoint: str) -> Iterator[Attempt]:
+    def watch(self, request: Any, endpoint: str, *, guess: Guess | None = None) -> Iterator[Attempt]:
         """Count the failures of a client to authenticate inside; :meth:`Attempt.succeed` counts what it may do.
 
+        :param guess: what else it presents, which is judged for a client that is known only.
         :raises TooManyRequestsError: it failed, and this client or this address did so too often before.
         """
-        attempt = Attempt(self, request, endpoint, self._find_address(request), is_cross_site(request))
+        attempt = Attempt(self, request, endpoint, self._find_address(request), is_cross_site(request), guess)
         try:
             yield attempt
-        except InvalidClientError:
-            attempt.fail()
+        except OAuth2Error as error:
+            if guess is not None:
+                guess.take_back()  # nobody has judged it
+            if isinstance(error, InvalidClientError):
+                attempt.fail()
             raise
+
+    def open_guess(self, request: Any, *, is_shared_with: Callable[[str], bool]) -> Guess:
+        """Count what may be a wrong guess, as one of this address, before it is judged.
+
+        NOT limited where the WSGI server does not know the address.
+
+        :param is_shared_with: whether scripts of an origin may call this endpoint.
+        :raises TooManyRequestsError: this address guessed wrong too often.
+        :raises CrossSiteError: a page of another site sent it.
+        """
+        if is_cross_site(request):
+            _check_origin(request, is_shared_with)
+        guess = Guess(self, request, self._find_address(request))
+        if guess.address:
+            guess.take((guess.address,), factor=_ADDRESS_FACTOR)
+        return guess
 
     def _find_address(self, request: Any) -> str:
         address = find_network(request, ipv6_prefix=self._ipv6_prefix)
@@ -143,6 +163,36 @@ class Limits:
 
 
 @dataclass
+class Guess:
+    """What a request presents that may be guessed. It is counted before it is judged, so that any number of guesses at the
+    same time are no more than the limit ``failures`` allows."""
+
+    limits: Limits
+    request: Any
+    address: str
+    taken: list[tuple[str, ...]] = field(default_factory=list)
+
+    def take(self, key: tuple[str, ...], *, factor: int = 1) -> None:
+        """Count it under a key, such as the client and its address.
+
+        :raises TooManyRequestsError: there were too many wrong ones.
+        """
+        rate = self.limits._rates.get("failures")
+        if rate is None:
+            return
+        wait = self.limits._tries.take("guesses", key, rate, factor=factor)
+        if wait:
+            self.limits._refuse(self.request, "failures", self.address, wait)
+        self.taken.append(key)
+
+    def take_back(self) -> None:
+        """It was right, or was not judged: it does not count."""
+        rate = self.limits._rates.get("failures")
+        while self.taken and rate is not None:
+            self.limits._tries.give_back("guesses", self.taken.pop(), rate)
+
+
+@dataclass
 class Attempt:
     """One request of a client that is not known yet.
 
@@ -155,6 +205,7 @@ class Attempt:
     endpoint: str
     address: str
     cross_site: bool
+    guess: Guess | None = None
     client_id: str = ""
     wait: float = 0.0
 
@@ -178,15 +229,17 @@ class Attempt:
         :param is_shared_with: whether scripts of an origin may call this endpoint.
         :raises CrossSiteError: a page of another site sent it.
         """
-        if self.cross_site and not is_shared_with(self.request.headers.get("Origin", "")):
-            raise CrossSiteError("A page may call this only from the origin of a redirect URI of a public client.")
+        if self.cross_site:
+            _check_origin(self.request, is_shared_with)
 
     def succeed(self) -> None:
         """The client is known: count what it may do.
 
-        :raises TooManyRequestsError: it did so too often.
+        :raises TooManyRequestsError: it did so too often, or guessed wrong too often.
         """
         self.limits._count(self.request, self.endpoint, (self.client_id, self.address))
+        if self.guess is not None:
+            self.guess.take((self.client_id, self.address))
 
     def fail(self) -> None:
         """The client could not say who it is.
@@ -201,6 +254,11 @@ class Attempt:
 
     def _refuse(self) -> NoReturn:
         self.limits._refuse(self.request, "failures", self.address, self.wait)
+
+
+def _check_origin(request: Any, is_shared_with: Callable[[str], bool]) -> None:
+    if not is_shared_with(request.headers.get("Origin", "")):
+        raise CrossSiteError("A page may call this only from the origin of a redirect URI of a public client.")
 
 
 def build_limits(settings: ServerSettings, secret: str) -> Limits:

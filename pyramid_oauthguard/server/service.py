@@ -54,10 +54,14 @@ class ResourceOwner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GrantEntry:
-    """A grant that is on: Authlib's class, and the extensions it is registered with."""
+    """A grant that is on: Authlib's class, and the extensions it is registered with.
+
+    :ivar added: by the application; what is presented for it may be short enough to be guessed.
+    """
 
     grant_class: Any
     extensions: tuple[Any, ...] = ()
+    added: bool = False
 
 
 class IService(Interface):

@@ -44,12 +44,12 @@ class Tries:
         count, end = self._read(_as_place(name, key), rate, now)
         return end - now if count >= rate.count * factor else 0.0
 
-    def take(self, name: str, key: tuple[str, ...], rate: Rate) -> float:
+    def take(self, name: str, key: tuple[str, ...], rate: Rate, *, factor: int = 1) -> float:
         """Count one try if there may be one: check and add in one step. Returns what :meth:`find_wait` does."""
         now, place = time.time(), _as_place(name, key)
         with self._locks[hash(key) % _STRIPES]:
             count, end = self._read(place, rate, now)
-            if count >= rate.count:
+            if count >= rate.count * factor:
                 return end - now
             self._write(name, place, count + 1, end)
         return 0.0
@@ -60,6 +60,14 @@ class Tries:
         with self._locks[hash(key) % _STRIPES]:
             count, end = self._read(place, rate, time.time())
             self._write(name, place, count + 1, end)
+
+    def give_back(self, name: str, key: tuple[str, ...], rate: Rate) -> None:
+        """Take back one try that was counted in this window."""
+        place = _as_place(name, key)
+        with self._locks[hash(key) % _STRIPES]:
+            count, end = self._read(place, rate, time.time())
+            if count:
+                self._write(name, place, count - 1, end)
 
     def _read(self, place: str, rate: Rate, now: float) -> tuple[float, float]:
         """How often in the window that ends when."""

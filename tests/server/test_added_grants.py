@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 import pytest
 from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
-from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
+from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc7523 import JWTBearerGrant
 from joserfc import jwk, jwt
 from pyramid.config import Configurator
 
-from pyramid_oauthguard import SettingError
+from pyramid_oauthguard import SettingError, UnavailableError
 from pyramid_oauthguard.server.clients import MadeClient
-from tests.server.conftest import Build
+from tests.server.conftest import Build, basic
 from tests.server.flows import Flow, build_flow
+from tests.steady.redis_server import run_redis
 
 TYPE = "urn:example:pin"
 PINS = {"1234": "anna", "5678": "bob", "0000": "mallory"}
@@ -343,3 +347,170 @@ def test_authlibs_jwt_bearer_grant_gets_a_token_for_the_user_it_found(build: Bui
 
 def build_assertion(claims: dict[str, Any]) -> dict[str, str]:
     return {"grant_type": Assertion.GRANT_TYPE, "assertion": jwt.encode({"alg": "HS256"}, claims, KEY), "scope": "read"}
+
+
+# ── guesses ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def build_limited(build: Build, grant: Any = Trusted, **settings: Any) -> Flow:
+    return build_pin(build, grant, **{"limits": "on", "limits.failures": "3/1m", **settings})
+
+
+def guess(flow: Flow, client: MadeClient, pins: Any, address: str = "192.0.2.1", **form: Any) -> list[int]:
+    headers = flow.server.basic(client) if client.secret else {}
+    if client.secret is None:
+        form["client_id"] = client.client.client_id
+    answers = []
+    for pin in pins:
+        body = {"grant_type": TYPE, "pin": pin, **form}
+        where = {"REMOTE_ADDR": address}
+        answers.append(flow.server.app.post("/oauth/token", body, headers=headers, extra_environ=where, status="*"))
+    return [answer.status_int for answer in answers]
+
+
+WRONG = "9999"
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_who_guesses_is_stopped_also_with_the_right_one(build: Build, public: bool) -> None:
+    flow = build_limited(build)
+    client = add_client(flow, public=public)
+    assert guess(flow, client, [WRONG] * 3 + ["1234"]) == [400, 400, 400, 429]
+    assert guess(flow, client, ["1234"], address="198.51.100.1") == [200], "elsewhere the client goes on"
+    assert guess(flow, add_client(flow, public=public), ["1234"]) == [200], "another client goes on"
+
+
+def test_the_right_one_is_not_counted(build: Build) -> None:
+    flow = build_limited(build)
+    client = add_client(flow)
+    assert guess(flow, client, ["1234"] * 8) == [200] * 8
+    assert guess(flow, client, [WRONG, "1234"] * 2 + [WRONG, "1234"]) == [400, 200, 400, 200, 400, 429]
+
+
+def test_an_address_that_guesses_as_many_clients_is_stopped(build: Build) -> None:
+    flow = build_limited(build)
+    clients = [add_client(flow, public=True) for _ in range(6)]
+    answers = [guess(flow, client, [WRONG] * 3) for client in clients]
+    assert answers == [[400] * 3] * 5 + [[429] * 3]
+
+
+def test_what_comes_at_once_is_counted_before_it_is_judged(build: Build) -> None:
+    judged = threading.Semaphore(0)
+    gate = threading.Event()
+
+    class Waiting(Trusted):
+        def authenticate_token_endpoint_client(self) -> Any:
+            client = super().authenticate_token_endpoint_client()
+            judged.release()
+            assert gate.wait(30)
+            return client
+
+    flow = build_limited(build, Waiting)
+    client = add_client(flow)
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(guess, flow, client, [WRONG]) for _ in range(8)]
+        for _ in range(3):
+            assert judged.acquire(timeout=30)
+        done, _ = wait(waiting, timeout=30, return_when="FIRST_COMPLETED")
+        gate.set()
+        answers = sorted(future.result()[0] for future in waiting)
+    assert answers == [400] * 3 + [429] * 5
+    assert done, "what is over the limit is refused before the others are judged"
+
+
+@pytest.mark.parametrize("form", [{"scope": "read admin"}, {"resource": "https://unknown.example"}])
+def test_a_right_one_that_is_refused_for_something_else_tells_nothing_for_free(build: Build, form: Any) -> None:
+    flow = build_limited(build)
+    client = add_client(flow)
+    assert guess(flow, client, ["1234"] * 4, **form) == [400] * 3 + [429]
+
+
+def test_who_does_not_know_the_clients_secret_does_not_use_up_its_guesses(build: Build) -> None:
+    flow = build_limited(build)
+    client = add_client(flow)
+    wrong = basic(client.client.client_id, "ogcs_wrong")
+    for status in [401] * 3 + [429] * 20:
+        form = {"grant_type": TYPE, "pin": WRONG}
+        flow.server.app.post(
+            "/oauth/token", form, headers=wrong, extra_environ={"REMOTE_ADDR": "192.0.2.1"}, status=status
+        )
+    assert guess(flow, client, ["1234", WRONG, WRONG, WRONG, "1234"]) == [200, 400, 400, 400, 429]
+
+
+def test_a_grant_that_calls_a_wrong_assertion_a_wrong_client_is_counted(build: Build) -> None:
+    class Renaming(Trusted):
+        def validate_token_request(self) -> None:
+            try:
+                super().validate_token_request()
+            except InvalidGrantError:
+                raise InvalidClientError("The PIN is wrong.") from None
+
+    flow = build_limited(build, Renaming)
+    client = add_client(flow)
+    assert guess(flow, client, [WRONG] * 3 + ["1234"]) == [400, 400, 400, 429]
+
+
+def test_an_outage_is_no_guess(build: Build) -> None:
+    class Down(Trusted):
+        def validate_token_request(self) -> None:
+            raise UnavailableError("users")
+
+    flow = build_limited(build, Down)
+    client = add_client(flow)
+    assert guess(flow, client, [WRONG] * 5) == [503] * 5
+
+
+def test_a_grant_that_breaks_counts(build: Build) -> None:
+    class Broken(Trusted):
+        def validate_token_request(self) -> None:
+            self.request.client = self.authenticate_token_endpoint_client()
+            int(self.request.form["pin"])
+
+    flow = build_limited(build, Broken)
+    client = add_client(flow)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="invalid literal"):
+            guess(flow, client, ["x"])
+    assert guess(flow, client, ["1"]) == [429]
+
+
+def test_without_client_authentication_the_address_counts(build: Build) -> None:
+    flow = build_limited(build, Assertion)
+    form = {"grant_type": Assertion.GRANT_TYPE, "assertion": "x.y.z"}
+    answers = [
+        flow.server.app.post("/oauth/token", form, status="*", extra_environ={"REMOTE_ADDR": "192.0.2.1"}).status_int
+        for _ in range(16)
+    ]
+    assert answers == [400] * 15 + [429]
+
+
+def test_a_page_of_another_site_uses_up_nobodys_guesses(build: Build) -> None:
+    flow = build_limited(build)
+    client = add_client(flow, public=True)
+    form = {"grant_type": TYPE, "pin": WRONG, "client_id": client.client.client_id}
+    foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+    for _ in range(5):
+        flow.server.app.post("/oauth/token", form, headers=foreign, status=403)
+    assert ask(flow, client).status_int == 200
+    own = {**foreign, "Origin": "https://web.example"}
+    assert [flow.server.app.post("/oauth/token", form, headers=own, status="*").status_int for _ in range(4)] == [
+        400
+    ] * 3 + [429]
+
+
+def test_built_in_grants_are_not_counted(build: Build) -> None:
+    flow = build_limited(build)
+    for _ in range(5):
+        flow.redeem("wrong", status=400)
+    assert flow.redeem(flow.allow())["access_token"]
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # dogpile's, of redis' own client
+@pytest.mark.needs("redis-server")
+def test_processes_count_guesses_together(build: Build, tmp_path: Path) -> None:
+    with run_redis(tmp_path) as redis:
+        cache = {"limits.cache.backend": "dogpile.cache.redis", "limits.cache.arguments.port": str(redis.port)}
+        flows = [build_limited(build, **cache) for _ in range(2)]
+        client = add_client(flows[0])
+        assert guess(flows[0], client, [WRONG, "1234", WRONG]) == [400, 200, 400]
+        assert guess(flows[1], client, [WRONG, "1234"]) == [400, 429]
