@@ -258,11 +258,15 @@ class Fetcher:
         if 300 <= response.status < 400:
             raise UnavailableError("redirected", f"{url} answered {response.status}; redirects are not followed")
         try:
-            return Answer(response.status, headers, parse_object(data))
+            return Answer(response.status, headers, self._parse(data, url))
         except ValueError as error:
             if response.status != 200:
                 return Answer(response.status, headers, {})
             raise UnavailableError("not_json", f"{url} did not answer with a JSON object") from error
+
+    def _parse(self, data: bytes, url: str) -> dict[str, Any]:
+        """The object in an answer of ``url``; the command reads those of a token endpoint in a way of its own."""
+        return parse_object(data)
 
     def _read_body(self, response: urllib3.BaseHTTPResponse, url: str) -> bytes:
         if response.headers.get("Content-Encoding", "identity") != "identity":

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..urls import check_endpoint
-from .errors import DENIED, NETWORK, TIMEOUT, CommandError, RefusedError
+from .errors import DENIED, NETWORK, TIMEOUT, CommandError, RefusedError, UnusableTokensError
 from .session import OAuthSession
-from .tokens import Tokens, is_token
+from .tokens import Tokens, as_seconds, is_token
 
 __all__ = ["DeviceAuthorization", "as_device_authorization", "poll"]
 
@@ -41,9 +40,13 @@ def as_device_authorization(body: Mapping[str, Any], issuer: str) -> DeviceAutho
     """``body``, an answer of ``issuer``, checked. :raises CommandError: a member is missing, or would send the user to a page without TLS."""
     device_code, user_code = body.get("device_code"), body.get("user_code")
     address = body.get("verification_uri", body.get("verification_url"))  # the second from drafts, still met
-    expires_in = _as_seconds(body.get("expires_in"))
+    expires_in = as_seconds(body.get("expires_in"))
     if not is_token(device_code) or not isinstance(user_code, str) or not user_code.strip() or not expires_in:
         raise CommandError(NETWORK, "the device authorization endpoint answered without what RFC 8628 asks of it")
+    interval = max(1.0, as_seconds(body.get("interval")) or _INTERVAL)
+    if interval >= expires_in:
+        text = f"the server wants {interval:g} s between two requests, but the code ends after {expires_in:g} s"
+        raise CommandError(NETWORK, text, "tell who runs it")
     complete = body.get("verification_uri_complete")
     return DeviceAuthorization(
         device_code=device_code,
@@ -51,7 +54,7 @@ def as_device_authorization(body: Mapping[str, Any], issuer: str) -> DeviceAutho
         verification_uri=_check_address(address, issuer),
         complete=None if complete is None else _check_address(complete, issuer),
         expires_in=expires_in,
-        interval=max(1.0, _as_seconds(body.get("interval")) or _INTERVAL),
+        interval=interval,
     )
 
 
@@ -71,6 +74,8 @@ def poll(
             return session.redeem_device_code(authorization.device_code)
         except RefusedError as error:
             interval += _SLOWER if _read_refusal(error) == "slow_down" else 0
+        except UnusableTokensError:
+            raise  # the code is spent
         except CommandError as error:
             if error.exit_status != NETWORK:
                 raise
@@ -98,9 +103,3 @@ def _check_address(address: object, issuer: str) -> str:
     except ValueError as error:
         raise CommandError(NETWORK, f"the address that the server would have the user open {error}") from error
     return address
-
-
-def _as_seconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        return None
-    return float(value)

@@ -16,6 +16,7 @@ __all__ = [
     "USAGE",
     "CommandError",
     "RefusedError",
+    "UnusableTokensError",
     "as_command_error",
 ]
 
@@ -58,6 +59,17 @@ class RefusedError(CommandError):
     def __init__(self, code: str, text: str, advice: str = "") -> None:
         super().__init__(REFUSED, text, advice)
         self.code = code
+
+
+class UnusableTokensError(CommandError):
+    """The token endpoint answered with tokens that can't be used.
+
+    :ivar refresh_token: the one in the answer, which may have replaced the one that was sent; None where there is none.
+    """
+
+    def __init__(self, text: str, advice: str = "", *, refresh_token: str | None = None) -> None:
+        super().__init__(NETWORK, text, advice)
+        self.refresh_token = refresh_token
 
 
 def as_command_error(error: UnavailableError) -> CommandError:

@@ -6,10 +6,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Any, Final
 
-from .errors import USAGE, CommandError, RefusedError
+from .errors import USAGE, CommandError, RefusedError, UnusableTokensError
 from .profiles import Profile
 from .run import Run
 from .tokens import Tokens
@@ -79,9 +80,17 @@ def _refresh(run: Run, profile: Profile, tokens: Tokens) -> Tokens:
             fresh = session.refresh(refresh_token).keep_refresh_token(tokens)
         except RefusedError as error:
             raise RefusedError(error.code, error.text, _again(profile)) from error
-        run.console.protect(fresh.access_token, fresh.refresh_token)
-        run.store.save(profile, fresh, prefer="auto" if profile.store == "keyring" else "file")
+        except UnusableTokensError as error:
+            if error.refresh_token:  # the one that was sent may be worthless now
+                _save(run, profile, replace(tokens, refresh_token=error.refresh_token))
+            raise
+        _save(run, profile, fresh)
     return fresh
+
+
+def _save(run: Run, profile: Profile, tokens: Tokens) -> None:
+    run.console.protect(tokens.access_token, tokens.refresh_token)
+    run.store.save(profile, tokens, prefer="auto" if profile.store == "keyring" else "file")
 
 
 def _again(profile: Profile) -> str:

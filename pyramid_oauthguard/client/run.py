@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import ssl
 
     from ..discovery import IssuerMetadata
-    from ..fetch import Fetcher
     from .folder import Folder
     from .profiles import Profile, Profiles
     from .recipients import Credential
     from .session import OAuthSession
     from .token_store import TokenStore
+    from .transport import TracingFetcher
 
 __all__ = ["Run"]
 
@@ -100,7 +100,7 @@ class Run:
     # ── the issuer ───────────────────────────────────────────────────────────────────────────────────────────
 
     @cached_property
-    def fetcher(self) -> Fetcher:
+    def fetcher(self) -> TracingFetcher:
         from .transport import TracingFetcher
 
         try:

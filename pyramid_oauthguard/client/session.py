@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from authlib.oauth2.client import OAuth2Client
-
 from ..discovery import IssuerMetadata, fetch_metadata
 from ..errors import UnavailableError
 from ..fetch import Fetcher
@@ -15,7 +13,7 @@ from .errors import NETWORK, USAGE, CommandError, as_command_error
 from .options import ClientOptions
 from .recipients import Credential, check_recipient
 from .tokens import Tokens, as_tokens
-from .transport import OAuthTransport, check_answer, encode_basic
+from .transport import OAuthTransport, TokenClient, TracingFetcher, check_answer, encode_basic
 
 __all__ = ["OAuthSession", "discover"]
 
@@ -41,7 +39,12 @@ class OAuthSession:
     """
 
     def __init__(
-        self, fetcher: Fetcher, metadata: IssuerMetadata, *, options: ClientOptions, client_secret: Credential | None
+        self,
+        fetcher: TracingFetcher,
+        metadata: IssuerMetadata,
+        *,
+        options: ClientOptions,
+        client_secret: Credential | None,
     ) -> None:
         self.metadata = metadata
         self.options = options
@@ -137,12 +140,14 @@ class OAuthSession:
 
     def _fetch_tokens(self, grant_type: str, **params: str | None) -> Tokens:
         client = self._build_client("token_endpoint")
+        endpoint = self.need_endpoint("token_endpoint")
+        self._fetcher.expect_tokens(endpoint)
         # Authlib adds a scope of its own accord where the client has one; a code or a refresh token has its own already.
-        body = client.fetch_token(self.need_endpoint("token_endpoint"), grant_type=grant_type, **params)
+        body = client.fetch_token(endpoint, grant_type=grant_type, **params)
         return as_tokens(body, issuer=self.metadata.issuer, asked_scope=params.get("scope"))
 
-    def _build_client(self, endpoint: str, **more: Any) -> OAuth2Client:
-        client = OAuth2Client(
+    def _build_client(self, endpoint: str, **more: Any) -> TokenClient:
+        client = TokenClient(
             self._transport,
             client_id=self.options.need_client_id(),
             client_secret=self._release(self._secret) if self._secret else None,

@@ -11,7 +11,7 @@ from .console import Console
 from .errors import USAGE, CommandError
 from .folder import Folder
 from .profiles import Profile, Profiles
-from .tokens import Tokens, is_token
+from .tokens import Tokens, is_refresh_token, is_token
 from .vaults import FileVault, KeyringVault, VaultError
 
 __all__ = ["TokenStore"]
@@ -126,7 +126,9 @@ def _parse(text: str, profile: Profile) -> Tokens:
             refresh_token=read["refresh_token"],
             scope=read["scope"],
         )
-        good = is_token(tokens.access_token) and (tokens.refresh_token is None or is_token(tokens.refresh_token))
+        good = is_token(tokens.access_token) and (
+            tokens.refresh_token is None or is_refresh_token(tokens.refresh_token)
+        )
         same = (read["issuer"], read["client_id"]) == (profile.issuer, profile.client_id)
     except (ValueError, KeyError, TypeError, RecursionError):
         good = same = False

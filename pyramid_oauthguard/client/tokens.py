@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeGuard
 
-from .errors import NETWORK, CommandError
+from .console import shorten
+from .errors import UnusableTokensError
 from .recipients import Credential
 
-__all__ = ["Tokens", "as_tokens"]
+__all__ = ["Tokens", "as_seconds", "as_tokens", "is_refresh_token", "is_token"]
 
 # RFC 6749 appendix A.12 allows a space too, which no Authorization header could carry.
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
-_LONGEST_LIFE: Final = 10 * 365 * 86400
+_DECIMAL: Final = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
+_LONGEST_LIFE_SECONDS: Final = 10 * 365 * 86400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,22 +65,27 @@ class Tokens:
 def as_tokens(body: Mapping[str, Any], *, issuer: str, asked_scope: str | None = None) -> Tokens:
     """The answer ``body`` of the token endpoint of ``issuer`` as Tokens.
 
-    :raises CommandError: no usable access token in it, or one of a type other than Bearer.
+    A lifetime, scope or refresh token of a wrong type counts as absent. So does ``token_type``, which some servers leave out.
+
+    :raises UnusableTokensError: no usable access token in it, or one of a type other than Bearer.
     """
+    refresh_token = _as_refresh_token(body.get("refresh_token"))
     access_token = body.get("access_token")
     if not is_token(access_token):
-        raise CommandError(NETWORK, "the token endpoint answered 200 without a usable access_token")
+        text = "the token endpoint answered without a usable access_token"
+        raise UnusableTokensError(text, refresh_token=refresh_token)
     kind = body.get("token_type")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise CommandError(NETWORK, f"the server issued a token of type {kind!r}", "only Bearer is supported")
-    scope = body.get("scope")
+    if isinstance(kind, str) and kind.strip().lower() not in ("", "bearer"):
+        text = f"the server issued a token of type {shorten(kind)}"
+        raise UnusableTokensError(text, "only Bearer is supported", refresh_token=refresh_token)
+    lifetime = as_seconds(body.get("expires_in"))
     return Tokens(
         issuer=issuer,
         access_token=access_token,
-        expires_at=_as_expiry(body.get("expires_in")),
-        refresh_token=_as_optional(body.get("refresh_token")),
-        id_token=_as_optional(body.get("id_token")),
-        scope=scope if isinstance(scope, str) else asked_scope,
+        expires_at=None if lifetime is None else time.time() + min(lifetime, _LONGEST_LIFE_SECONDS),
+        refresh_token=refresh_token,
+        id_token=_as_id_token(body.get("id_token")),
+        scope=_as_scope(body.get("scope")) or asked_scope,
     )
 
 
@@ -87,13 +94,43 @@ def is_token(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 
-def _as_optional(value: object) -> str | None:
+def is_refresh_token(value: object) -> TypeGuard[str]:
+    """Whether ``value`` is text that fits a form."""
+    return isinstance(value, str) and bool(value) and _is_utf8(value)
+
+
+def as_seconds(value: object) -> float | None:
+    """``value`` as a positive number of seconds, also where a server quotes it; None for everything else."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+def _as_refresh_token(value: object) -> str | None:
+    return value if is_refresh_token(value) else None
+
+
+def _as_id_token(value: object) -> str | None:
     return value if is_token(value) else None
 
 
-def _as_expiry(seconds: object) -> float | None:
-    if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit() and len(seconds) < 12:
-        seconds = int(seconds)  # some servers quote it
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+def _as_scope(value: object) -> str | None:
+    """Text, or a list of texts, as some servers have it."""
+    words = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    if not all(isinstance(word, str) and _is_utf8(word) for word in words):
         return None
-    return time.time() + min(max(seconds, 0), _LONGEST_LIFE)
+    return " ".join(words) or None
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import click
 
@@ -73,28 +74,44 @@ def login(run: Run, flow: str, timeout: float, redirect_uri: str, store: str, pa
         oauthguard login --issuer https://HOST:9443/oauth2/token --client-id ID
             --ca-file wso2.pem
     """
-    name = check_name(run.profile_name)
+    check_name(run.profile_name)
     tokens = sign_in(run, flow, redirect_uri=redirect_uri, timeout=timeout, extra=_as_params(params, run.options.scope))
     run.console.protect(tokens.access_token, tokens.refresh_token, tokens.id_token)
+    profile = _keep(run, tokens, store)
     who = _find_name(run, tokens)
-    options = run.options
-    with run.store.lock(name):
-        profile = Profile(
-            name=name,
-            issuer=options.need_issuer(),
-            client_id=options.need_client_id(),
-            scope=options.scope,
-            audience=options.audience,
-            resource=options.resource,
-            # What got its tokens without a secret has none: from now on no keyring is asked for one.
-            auth_method=options.auth_method or (None if run.client_secret else "none"),
-            client_secret_file=run.secret_file,
-            signed_in_as=who,
-            issuer_origin=None if options.issuer_is_the_users else options.issuer_origin,
-        )
-        run.store.save(profile, tokens, prefer=store)
-        run.profiles.choose(name)
+    if who:
+        _keep_name(run, profile, who)
     run.console.say(f"Signed in as {who}." if who else "Signed in; the server does not say as whom.")
+
+
+def _keep(run: Run, tokens: Tokens, store: str) -> Profile:
+    """Keep the tokens, then ask for the name: whatever the server answers to that, the tokens are there."""
+    with run.store.lock(run.profile_name):
+        profile = run.store.save(_build_profile(run), tokens, prefer=store)
+        run.profiles.choose(profile.name)
+    return profile
+
+
+def _keep_name(run: Run, profile: Profile, who: str) -> None:
+    with run.store.lock(profile.name):
+        if run.profiles.find(profile.name) == profile:  # no other login took its place meanwhile
+            run.profiles.save(replace(profile, signed_in_as=who))
+
+
+def _build_profile(run: Run) -> Profile:
+    options = run.options
+    return Profile(
+        name=run.profile_name,
+        issuer=options.need_issuer(),
+        client_id=options.need_client_id(),
+        scope=options.scope,
+        audience=options.audience,
+        resource=options.resource,
+        # What got its tokens without a secret has none: from now on no keyring is asked for one.
+        auth_method=options.auth_method or (None if run.client_secret else "none"),
+        client_secret_file=run.secret_file,
+        issuer_origin=None if options.issuer_is_the_users else options.issuer_origin,
+    )
 
 
 def _find_name(run: Run, tokens: Tokens) -> str | None:
