@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64decode
 
+from ..key_strength import check_strength
 from ..strict_json import parse_object
 from .errors import USAGE, CommandError
 
@@ -90,6 +91,8 @@ def check_signature(jwt: Jwt, keys: object) -> Check:
     """Whether one of ``keys`` (RFC 7517 section 5), as the issuer published them, made the signature."""
     algorithm = jwt.header.get("alg")
     kid = jwt.header.get("kid")
+    if "kid" in jwt.header and not isinstance(kid, str):
+        return Check("signature", FAIL, f"not looked at: the kid {kid!r} is not text")
     if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
         return Check("signature", FAIL, "not looked at: the algorithm is not acceptable")
     published = [key for key in keys if isinstance(key, Mapping)] if isinstance(keys, list) else []
@@ -128,7 +131,9 @@ def find_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _fits(key: Mapping[str, Any], algorithm: str, kid: object) -> bool:
     named = key.get("alg") in (None, algorithm) or {key.get("alg"), algorithm} == {"EdDSA", "Ed25519"}
-    same_name = kid is None or key.get("kid") in (None, kid)
+    if not isinstance(key.get("kid", ""), str):
+        return False
+    same_name = kid is None or key.get("kid", kid) == kid
     return key.get("kty") == _ALGORITHMS[algorithm] and named and same_name and key.get("use", "sig") == "sig"
 
 
@@ -137,6 +142,7 @@ def _verifies(jwt: Jwt, published: Mapping[str, Any], algorithm: str) -> bool:
     members = {name: published[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in published}
     try:
         key = _KEY_TYPES[members["kty"]].import_key(members)
+        check_strength(key.public_key)
         return bool(JWSRegistry.algorithms[algorithm].verify(jwt.signed, jwt.signature, key))
     except (JoseError, ValueError, TypeError, AttributeError):  # a key or a signature of an impossible shape
         return False

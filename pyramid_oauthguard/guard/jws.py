@@ -51,7 +51,7 @@ def parse_header(segment: bytes, algorithms: frozenset[str], profile: str) -> Pa
         raise InvalidToken("encrypted")  # RFC 7516 section 9
     _check_type(header, profile)
     kid = header.get("kid")
-    if kid is not None and type(kid) is not str:
+    if "kid" in header and type(kid) is not str:
         raise InvalidToken("bad_kid")
     return ParsedHeader(algorithm, kid)
 

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
+
+from ..key_strength import check_strength
 
 __all__ = ["Candidates", "KeySet", "build_key_set"]
 
@@ -33,8 +34,6 @@ _EDWARDS: Final = ("EdDSA", "Ed25519")
 _IMPORTERS: Final[dict[str, Any]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 #: A prime alone gives the whole private key away (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-_MIN_RSA: Final = 2048
-_MAX_RSA: Final = 16_384
 #: Trying every key of a large set for a token that names none would let it cost what it likes.
 _MAX_TRIED: Final = 4
 
@@ -108,7 +107,7 @@ def _prepare(document: object, allowed: tuple[str, ...]) -> _Key | None:
     if not isinstance(document, Mapping):
         return None
     kid = document.get("kid")
-    if (kid is not None and not isinstance(kid, str)) or not _may_verify(document):
+    if ("kid" in document and not isinstance(kid, str)) or not _may_verify(document):
         return None
     names = [name for name in allowed if _fits(document, name)]
     key = _import(document) if names else None
@@ -139,16 +138,10 @@ def _import(document: Mapping[str, Any]) -> Any:
     wanted = {name: document[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in document}
     try:
         key = _IMPORTERS[wanted["kty"]].import_key(wanted)
-        raw = key.public_key
+        check_strength(key.public_key)
     except Exception:  # noqa: BLE001  # whatever a library says of one bad key, the others must serve
         return None
-    return key if not isinstance(raw, RSAPublicKey) or _is_sound(raw) else None
-
-
-def _is_sound(key: RSAPublicKey) -> bool:
-    """NIST SP 800-131A for the size; an exponent of 1 makes every message its own signature."""
-    exponent = key.public_numbers().e
-    return _MIN_RSA <= key.key_size <= _MAX_RSA and exponent >= 3 and exponent % 2 == 1
+    return key
 
 
 def _bind(algorithm: str, key: Any) -> Verify:

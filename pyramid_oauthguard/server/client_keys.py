@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import JWKRegistry, Key, RSAKey
+from joserfc.jwk import JWKRegistry, Key
 
+from ..key_strength import check_strength
 from ..strict_json import check_depth
 from .registration import RegistrationError
 
@@ -25,7 +26,6 @@ _FITTING: Final = {
 ALGORITHMS: Final = tuple(name for names in _FITTING.values() for name in names)
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _MAX_KEYS: Final = 10
-_MIN_RSA_BITS: Final = 2048
 
 
 def check_keys(jwks: Mapping[str, Any] | str) -> str:
@@ -85,8 +85,10 @@ def _check_key(number: int, key: Any) -> None:
         imported = _import(key)
     except (JoseError, SecurityWarning, ValueError, TypeError):  # the warning, of a short key, where it is an error
         raise RegistrationError("jwks", f"key {number} can't be read") from None
-    if isinstance(imported, RSAKey) and imported.raw_value.key_size < _MIN_RSA_BITS:
-        raise RegistrationError("jwks", f"key {number} has fewer than {_MIN_RSA_BITS} bits")
+    try:
+        check_strength(imported.raw_value)
+    except ValueError as error:
+        raise RegistrationError("jwks", f"key {number} {error}") from None
 
 
 def _import(key: Mapping[str, Any]) -> Key:

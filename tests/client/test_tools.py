@@ -18,6 +18,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from tests.client.browsers import build_jwt, start_login
 from tests.client.issuers import API, MACHINE_SECRET, Asked, ScriptedIssuer
 from tests.client.terminal import Terminal, find_command, run_on_pty
+from tests.ground.test_key_strength import ENCODINGS
 
 RSA = RSAKey.generate_key(2048, {"kid": "rsa"})
 EC = ECKey.generate_key("P-256", {"kid": "ec"})
@@ -129,6 +130,33 @@ def test_inspect_a_changed_token_and_one_of_another_key(app: Terminal, scripted:
         answer = app.run("inspect", "-", stdin=token)
         assert answer.status == 5
         assert outcomes(answer)["signature"] == "fail"
+
+
+@pytest.mark.promise("GD-46")
+@pytest.mark.parametrize("point", ENCODINGS, ids=bytes.hex)
+def test_inspect_does_not_fall_for_a_key_that_any_caller_could_sign_for(
+    app: Terminal, scripted: ScriptedIssuer, point: bytes
+) -> None:
+    weak = {"kty": "OKP", "crv": "Ed25519", "x": _encode(point), "kid": "weak"}
+    scripted.answers["/jwks"] = {"keys": [weak, RSA.as_dict(private=False)]}
+    head = _encode(json.dumps({"alg": "EdDSA", "typ": "at+jwt", "kid": "weak"}).encode())
+    body = sign(scripted.issuer).split(".")[1]
+    answer = app.run("inspect", "-", stdin=f"{head}.{body}.{_encode(_encode_identity() + bytes(32))}")
+    assert (answer.status, outcomes(answer)["signature"]) == (5, "fail")
+
+
+def _encode_identity() -> bytes:
+    return (1).to_bytes(32, "little")
+
+
+@pytest.mark.promise("GD-46")
+def test_inspect_refuses_a_kid_of_null(app: Terminal, scripted: ScriptedIssuer) -> None:
+    token = _sign_with_header(scripted.issuer, {"kid": None})
+    answer = app.run("inspect", "-", stdin=token)
+    assert (answer.status, outcomes(answer)["signature"]) == (5, "fail")
+    scripted.answers["/jwks"] = {"keys": [{**RSA.as_dict(private=False), "kid": None}]}
+    answer = app.run("inspect", "-", stdin=sign(scripted.issuer))
+    assert (answer.status, outcomes(answer)["signature"]) == (5, "fail")
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS256", "", None, 5, ["RS256"]])

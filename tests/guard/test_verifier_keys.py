@@ -14,6 +14,7 @@ from joserfc.util import int_to_base64, urlsafe_b64decode, urlsafe_b64encode
 from pyramid_oauthguard import InvalidToken, UnavailableError
 from pyramid_oauthguard.guard.keyset import build_key_set
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, SigningKey, generate_key, trust
+from tests.ground.test_key_strength import ENCODINGS
 from tests.guard.verifying import build_verifier, find_reason, verify_with
 
 RSA = generate_key("RS256", kid="good")
@@ -64,6 +65,7 @@ BAD_KEYS = {
     "OKP empty": {"kty": "OKP", "crv": "Ed25519", "x": ""},
     "symmetric": {**OctKey.generate_key(256).as_dict(), "kid": "o", "alg": "HS256"},
     "key for encryption": {**ANOTHER_RSA.jwk, "use": "enc", "kid": "e"},
+    "kid null": {**ANOTHER_RSA.jwk, "kid": None},
     "kid a number": {**ANOTHER_RSA.jwk, "kid": 7},
     "kid a list": {**ANOTHER_RSA.jwk, "kid": ["good"]},
     "alg a list": {**ANOTHER_RSA.jwk, "alg": ["RS256"], "kid": "a"},
@@ -319,6 +321,51 @@ def test_an_rsa_key_of_a_usual_exponent_is_used(exponent):
         return
     numbers = native.public_key().public_numbers()
     assert accept([as_rsa_jwk(numbers.n, numbers.e)], SigningKey("weak", "RS256", RSAKey(native, native)))
+
+
+def as_okp_jwk(raw, crv="Ed25519"):
+    return {"kty": "OKP", "crv": crv, "x": urlsafe_b64encode(raw).decode(), "kid": "weak", "alg": "EdDSA", "use": "sig"}
+
+
+@pytest.mark.promise("GD-46")
+@pytest.mark.parametrize("raw", ENCODINGS, ids=bytes.hex)
+def test_an_ed25519_key_of_small_order_is_not_in_the_key_set(raw):
+    assert not build_key_set([as_okp_jwk(raw)], ["EdDSA", "Ed25519"])
+    assert not build_key_set([{"kty": "OKP", "crv": "Ed25519", "x": urlsafe_b64encode(raw).decode()}], ["Ed25519"])
+    assert accept([as_okp_jwk(raw), EDWARDS.jwk], EDWARDS)
+
+
+@pytest.mark.promise("GD-46")
+@pytest.mark.parametrize("y", [0, 1, 2**448 - 2**224 - 2])
+def test_an_ed448_key_of_small_order_is_not_in_the_key_set(y):
+    for sign in (b"\x00", b"\x80"):
+        assert not build_key_set([as_okp_jwk(y.to_bytes(56, "little") + sign, "Ed448")], ["EdDSA"])
+
+
+@pytest.mark.promise("GD-46")
+@pytest.mark.parametrize("raw", ENCODINGS, ids=bytes.hex)
+def test_a_token_that_nobody_signed_is_refused_whatever_small_key_is_published(raw):
+    """Of 64 tokens, each of these keys verifies some with the signature (R, 0) for an R of small order."""
+    issuer = MemoryIssuer()
+    issuer.publish(as_okp_jwk(raw))
+    verifier = build_verifier(issuer)
+    for point in ENCODINGS:
+        header, payload, _signature = issuer.mint(header={"kid": "weak", "alg": "EdDSA"}).split(".")
+        forged = urlsafe_b64encode(point + bytes(32)).decode()
+        assert find_reason(verifier, f"{header}.{payload}.{forged}") == "unknown_key"
+
+
+@pytest.mark.promise("GD-46")
+def test_a_key_whose_kid_is_null_is_not_a_key_without_a_kid():
+    assert refuse([{**RSA.jwk, "kid": None}, EC.jwk], RSA, {"kid": ABSENT}) == "unknown_key"
+    assert accept([{**RSA.jwk, "kid": None}, without(RSA, "kid")], RSA, {"kid": ABSENT})
+
+
+@pytest.mark.promise("GD-46")
+def test_a_token_whose_kid_is_null_is_not_a_token_without_a_kid():
+    assert refuse([without(RSA, "kid")], RSA, {"kid": None}) == "bad_kid"
+    assert refuse([RSA.jwk], RSA, {"kid": None}) == "bad_kid"
+    assert refuse([{**RSA.jwk, "kid": None}, EC.jwk], RSA, {"kid": None}) == "bad_kid"
 
 
 # ── weak signatures ──────────────────────────────────────────────────────────────────────────────────────────────

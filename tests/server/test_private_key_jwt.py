@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -13,6 +14,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from pyramid_oauthguard.server.events import ClientKeysReplaced
 from pyramid_oauthguard.server.registration import RegistrationError
+from tests.ground.test_key_strength import ENCODINGS
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TOKEN = "http://localhost:6543/oauth/token"
@@ -322,6 +324,17 @@ def test_keys_can_be_replaced_with_an_overlap(server, signer):
             server.clients.replace_keys(client_id, publish(KEY))
 
 
+def build_rsa(bits, exponent="AQAB"):
+    size = (bits + 7) // 8
+    modulus = base64.urlsafe_b64encode((1 << (bits - 1) | 1).to_bytes(size, "big")).decode().rstrip("=")
+    return {"keys": [{"kty": "RSA", "n": modulus, "e": exponent}]}
+
+
+def as_ed25519(raw):
+    return {"kty": "OKP", "crv": "Ed25519", "x": base64.urlsafe_b64encode(raw).decode().rstrip("=")}
+
+
+@pytest.mark.promise("GD-46")
 @pytest.mark.filterwarnings("ignore:Key size should be")  # joserfc's, of the key that is refused
 @pytest.mark.parametrize(
     ("jwks", "problem"),
@@ -341,12 +354,18 @@ def test_keys_can_be_replaced_with_an_overlap(server, signer):
         ({"keys": [{**KEY.as_dict(private=False), "key_ops": ["encrypt"]}]}, "key 1 is not for signatures"),
         ({"keys": [{**KEY.as_dict(private=False), "key_ops": 5}]}, "key 1 is not for signatures"),
         ({"keys": [{**KEY.as_dict(private=False), "kid": 5}]}, "key 1 has a kid"),
+        ({"keys": [{**KEY.as_dict(private=False), "kid": None}]}, "key 1 has a kid"),
         ({"keys": [{"kty": []}]}, "key 1 is of no kind"),
         ({"keys": [{"kty": "EC", "crv": {}}]}, "key 1 is of no kind"),
         ({"keys": [{**KEY.as_dict(private=False), "x": object()}]}, "key 1 can't be read"),
         ({"keys": [{**KEY.as_dict(private=False), "more": object()}]}, "holds what is no JSON"),
         ('{"keys":' + "[" * 100_000, "must be a JSON Web Key Set"),
         ({"keys": [{"kty": "RSA", "n": "AQAB" * 40 + "AQ", "e": "AQAB"}]}, "key 1 has fewer than 2048 bits"),
+        (build_rsa(16_385), "key 1 has more than 16384 bits"),
+        (build_rsa(1_000_000), "key 1 has more than 16384 bits"),
+        (build_rsa(2048, exponent="AQAA"), "key 1 (has an exponent that is even|can't be read)"),
+        (build_rsa(2048, exponent="AQ"), "key 1 (has an exponent that is even|can't be read)"),
+        *(({"keys": [KEY.as_dict(private=False), as_ed25519(raw)]}, "key 2 is (a point|not in)") for raw in ENCODINGS),
     ],
 )
 def test_what_can_not_be_used_is_not_registered(server, jwks, problem):
