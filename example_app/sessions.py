@@ -6,17 +6,26 @@ from pathlib import Path
 from typing import Any, Final
 
 from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPBadRequest, HTTPClientError
 from pyramid.request import Request
 from pyramid.session import SignedCookieSessionFactory
 
 from pyramid_oauthguard.errors import SettingError
+from pyramid_oauthguard.server.request_headers import HeaderTooLongError, check_headers
 
 from .files import read_or_make_key
 from .settings import read_example
 
-__all__: list[str] = []
+__all__ = ["HeadersTooLarge"]
 
 _IDLE: Final = 8 * 3600
+
+
+class HeadersTooLarge(HTTPClientError):
+    """431 (RFC 6585 section 5)."""
+
+    code = 431
+    title = "Request Header Fields Too Large"
 
 
 def includeme(config: Configurator) -> None:
@@ -28,6 +37,10 @@ def includeme(config: Configurator) -> None:
     plain, secure = _build_factory(key, secure=False), _build_factory(key, secure=True)
 
     def open_session(request: Request) -> Any:
+        try:
+            check_headers(request.environ)  # WebOb takes seconds for some long Cookie headers, and fails at others
+        except HeaderTooLongError as error:
+            raise (HeadersTooLarge if error.status == 431 else HTTPBadRequest)(str(error)) from None
         return (secure if request.scheme == "https" else plain)(request)
 
     config.set_session_factory(open_session)

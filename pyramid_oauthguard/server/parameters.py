@@ -71,6 +71,7 @@ def read_body(request: Any) -> Parameters:
         raise InvalidRequestError("Parameters must be in the body, not in the URL.")  # RFC 6749 section 2.3.1
     body = _read(request)
     if body and request.content_type != FORM:
+        request.body = b""  # the page that says so has its language negotiated, which parses any body
         raise InvalidRequestError(f"The content type must be {FORM}.")
     return _build(_parse(body))
 

@@ -10,6 +10,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..answers import answer_errors, build_answer
 from ..cors import answer_preflight, is_preflight, share_answers
+from ..request_headers import bound_headers
 from ..request_ids import label_answers
 from ..route_order import add_named_route
 from ..service import find_service
@@ -62,7 +63,7 @@ def _add_shared_view(config: Any, name: str, view: Callable[[Any], Any], **predi
 def _add_view(config: Any, name: str, view: Callable[[Any], Any], **predicates: Any) -> None:
     # Whoever comes here has no session and no token yet, so neither a default permission nor CSRF may stand before it.
     config.add_view(
-        label_answers(view),
+        label_answers(bound_headers(view)),
         route_name=name,
         permission=NO_PERMISSION_REQUIRED,
         require_csrf=False,
