@@ -11,6 +11,7 @@ from .assembly import assemble, install_policy
 from .bearer import is_bearer
 from .directives import add_token_requirement, set_token_verifier
 from .final_check import check_application
+from .late_views import add_late_views
 from .metadata import add_metadata
 from .policy import OAuthSecurityPolicy
 from .requests import add_request_attribute
@@ -20,7 +21,6 @@ from .settings import SWITCHES, is_on
 from .state import find_guard
 from .token_check import TokenCheckPredicate, bind_view, guard_view
 from .tokens_under import TokensUnder, find_tokens_under
-from .undecodable import answer_undecodable
 
 __all__ = ["OAuthSecurityPolicy", "TokensUnder", "csrf_callback", "forbidden_view", "includeme"]
 
@@ -36,12 +36,11 @@ def includeme(config: Any) -> None:
     config.add_view_predicate("token_check", TokenCheckPredicate)
     config.add_view_deriver(bind_view, "oauthguard_bind", under=INGRESS, over="secured_view")
     config.add_view_deriver(guard_view, "oauthguard_guard", under="secured_view", over="csrf_view")
-    config.add_forbidden_view(forbidden_view)
     install_policy(config)
     add_request_attribute(config)
     if is_on(config.registry.settings, "resource_metadata", SWITCHES["resource_metadata"]):
         add_metadata(config)
-    answer_undecodable(config)
+    add_late_views(config, forbidden_view)
     check_application(config)
 
 

@@ -31,6 +31,8 @@ from .verifiers.remote import RemoteVerifier
 __all__ = ["assemble", "build_http_issuer", "install_policy"]
 
 _DAY: Final = 86_400.0
+#: Applications set their policy in PHASE2, and views look for it in PHASE3.
+_POLICIES_ARE_SET: Final = PHASE2_CONFIG + 1
 
 FindSecret = Callable[[], str]
 
@@ -55,14 +57,19 @@ def install_policy(config: Any) -> None:
     if not is_on(registry.settings, "policy", SWITCHES["policy"]):
         return
     what = config.introspectable("security policy", None, "pyramid_oauthguard's security policy", "security policy")
+    included_at = config.action_info
 
     def register() -> None:
-        if registry.queryUtility(ISecurityPolicy) is not None:
-            raise describe_foreign_policy()
-        what["policy"] = OAuthSecurityPolicy(get_guard(registry))
-        registry.registerUtility(what["policy"], ISecurityPolicy)
+        found = registry.queryUtility(ISecurityPolicy)
+        if found is None:
+            what["policy"] = OAuthSecurityPolicy(get_guard(registry))
+            registry.registerUtility(what["policy"], ISecurityPolicy)
+            what.register(config.introspector, included_at)
+        elif not isinstance(found, OAuthSecurityPolicy):
+            raise describe_foreign_policy(found)
 
-    config.action(ISecurityPolicy, register, order=PHASE2_CONFIG, introspectables=(what,))
+    # A discriminator of its own, after those of all others: Pyramid would only say that two packages are in conflict.
+    config.action(("oauthguard", "policy"), register, order=_POLICIES_ARE_SET)
 
 
 @implementer(IIssuerListener)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from http.client import responses
 from typing import Any, Final
@@ -18,6 +19,7 @@ _VARY: Final = ("Vary", "Authorization")
 _NO_STORE: Final = ("Cache-Control", "no-store")
 #: What :func:`mark_response` adds to an answer that has neither.
 MARKS: Final = (_VARY, _NO_STORE)
+_DRESSED: Final = "_oauthguard_dressed"
 _UNAVAILABLE: Final = "The access token can't be checked at the moment. Try again later."
 
 
@@ -38,25 +40,37 @@ class Challenger:
         Holds fixed words only: nothing of the request, the token, the issuer or a library gets in, but for
         the names of the scopes that the view wants.
         """
-        detail = error.description if isinstance(error, TokenError) else _UNAVAILABLE
-        problem = {
-            "type": "about:blank",
-            "title": responses.get(error.status, "Refused"),
-            "status": error.status,
-            "detail": detail,
-        }
-        response = Response(status=error.status, content_type="application/problem+json", charset="utf-8")
-        if isinstance(error, TokenError):
-            response.headers["WWW-Authenticate"] = self._render_challenge(error)
-            if error.code:
-                problem["error"] = error.code
-            if isinstance(error, InsufficientScope) and error.scopes:
-                problem["scope"] = " ".join(error.scopes)
-        elif isinstance(error, UnavailableError):
-            response.headers["Retry-After"] = str(error.retry_after)
-        response.json_body = problem
-        mark_response(None, response)
+        response: Response = self.dress(Response(), error)
         return response
+
+    def dress(self, response: Any, error: OAuthGuardError) -> Any:
+        """Make ``response`` that answer. It may be an HTTP exception, for whichever view answers that as it is: the
+        forbidden view may be one of another package that knows no tokens, such as Cornice's."""
+        body = json.dumps(self._build_problem(error), separators=(",", ":")).encode()
+        response.status = f"{error.status} {_find_title(error)}"
+        response.app_iter = [body]
+        response.headerlist = [
+            ("Content-Type", "application/problem+json"),
+            *self._find_headers(error),
+            ("Content-Length", str(len(body))),
+            *MARKS,
+        ]
+        response.__dict__[_DRESSED] = error
+        return response
+
+    def _build_problem(self, error: OAuthGuardError) -> dict[str, Any]:
+        detail = error.description if isinstance(error, TokenError) else _UNAVAILABLE
+        problem = {"type": "about:blank", "title": _find_title(error), "status": error.status, "detail": detail}
+        if isinstance(error, TokenError) and error.code:
+            problem["error"] = error.code
+        if isinstance(error, InsufficientScope) and error.scopes:
+            problem["scope"] = " ".join(error.scopes)
+        return problem
+
+    def _find_headers(self, error: OAuthGuardError) -> tuple[tuple[str, str], ...]:
+        if isinstance(error, TokenError):
+            return (("WWW-Authenticate", self._render_challenge(error)),)
+        return (("Retry-After", str(error.retry_after)),) if isinstance(error, UnavailableError) else ()
 
     def _render_challenge(self, error: TokenError) -> str:
         parts = {"realm": self._realm}
@@ -72,7 +86,13 @@ class Challenger:
     def handle_forbidden(self, context: Any, request: Any) -> Response:
         """The forbidden view: a refusal of ours becomes its challenge, any other HTTPForbidden stays what it is."""
         error = find_refusal(context)
-        return self.render(error) if isinstance(error, OAuthGuardError) else context
+        if not isinstance(error, OAuthGuardError) or context.__dict__.get(_DRESSED) is error:
+            return context
+        return self.render(error)
+
+
+def _find_title(error: OAuthGuardError) -> str:
+    return responses.get(error.status, "Refused")
 
 
 def find_refusal(forbidden: Any) -> Any:

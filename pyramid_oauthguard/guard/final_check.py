@@ -56,19 +56,22 @@ def _check_created(event: Any) -> None:
     check_caches(registry, get_guard(registry).settings)
 
 
-def describe_foreign_policy() -> SettingError:
+def describe_foreign_policy(found: Any) -> SettingError:
     """The error of an application whose own security policy leaves the guard's out."""
+    kind = type(found)
+    name = "None" if found is None else f"{kind.__module__}.{kind.__qualname__}"
     return SettingError(
         "oauthguard.policy",
-        "the application has a security policy of its own, which leaves the guard's out",
+        f"the application has another security policy, {name}, which leaves that of pyramid_oauthguard out",
         "set oauthguard.policy = off and compose the two with TokensUnder, or drop the other",
     )
 
 
 def _check(registry: Registry) -> None:
     settings = get_guard(registry).settings
-    if settings.policy and not isinstance(registry.queryUtility(ISecurityPolicy), OAuthSecurityPolicy):
-        raise describe_foreign_policy()
+    policy = registry.queryUtility(ISecurityPolicy)
+    if settings.policy and not isinstance(policy, OAuthSecurityPolicy):
+        raise describe_foreign_policy(policy)
     if not makes_guarded(registry.queryUtility(IRequestFactory)):
         raise SettingError(
             "set_request_factory",

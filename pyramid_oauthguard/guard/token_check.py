@@ -87,20 +87,23 @@ class _ViewGuard:
 
     def refuse(self, error: OAuthGuardError) -> Response:
         """Raise the refusal. From an exception view nothing would catch it, so there it is the answer."""
+        challenger = self._guard.challenger
         if self.exception_only:
-            return self._guard.challenger.render(error)
+            return challenger.render(error)
         if isinstance(error, UnavailableError):
-            raise self._build_unavailable(error)
-        raise HTTPForbidden(result=TokenDenied(error))
+            raise challenger.dress(HTTPServiceUnavailable(), error)
+        raise challenger.dress(HTTPForbidden(result=TokenDenied(error)), error)
 
     def translate(self, forbidden: HTTPForbidden) -> Response:
         """What ``secured_view`` raised: an outage is not the caller's fault, whatever the forbidden view is."""
-        error = find_refusal(forbidden)
-        if self.exception_only and isinstance(error, OAuthGuardError):
-            return self._guard.challenger.render(error)
+        error, challenger = find_refusal(forbidden), self._guard.challenger
+        if not isinstance(error, OAuthGuardError):
+            raise forbidden
+        if self.exception_only:
+            return challenger.render(error)
         if isinstance(error, UnavailableError):
-            raise self._build_unavailable(error) from forbidden
-        raise forbidden
+            raise challenger.dress(HTTPServiceUnavailable(), error) from forbidden
+        raise challenger.dress(forbidden, error)
 
     def permitted(self, request: Any) -> Any:
         error = find_misplacement(request) or self.find_error(request) if self.marked else None
@@ -108,15 +111,6 @@ class _ViewGuard:
 
     def restore(self, request: Any, mode: str) -> None:
         self._guard.authenticator.restore(request, mode)
-
-    def _build_unavailable(self, error: UnavailableError) -> HTTPServiceUnavailable:
-        rendered = self._guard.challenger.render(error)
-        failure = HTTPServiceUnavailable(
-            headers=[(k, v) for k, v in rendered.headerlist if not k.startswith("Content")]
-        )
-        failure.content_type, failure.charset = rendered.content_type, None  # JSON has none (RFC 8259 section 11)
-        failure.body = rendered.body
-        return failure
 
 
 def bind_view(view: View, info: Any) -> View:

@@ -20,12 +20,14 @@ from .limits import TooManyRequestsError
 
 __all__ = ["add_last_resort"]
 
+View = Callable[[Any, Any], Any]
 #: After the views of the application, and after the guard's.
 _LAST: Final = 1_001
 
 
 def add_last_resort(config: Any) -> None:
-    """Add the views, each unless the application has one for this exception or for one of its bases."""
+    """Add the views, each unless the application has one for this exception or for one of its bases, other than one for
+    all exceptions: such a view, as Cornice has it, is for unexpected errors."""
     config.action("oauthguard server last resort", _add_views, args=(config.registry,), order=_LAST)
 
 
@@ -34,11 +36,30 @@ def _add_views(registry: Any) -> None:
     _add_view(registry, TooManyRequestsError, _answer_limit)
 
 
-def _add_view(registry: Any, error: type[Exception], view: Callable[[Any, Any], Any]) -> None:
-    place = (IExceptionViewClassifier, IRequest, implementedBy(error))
-    if registry.adapters.lookup(place, IView, "") is None:
-        late = Configurator(registry=registry, autocommit=True)  # where views are no longer in conflict
-        late.add_exception_view(view, context=error, mapper=DefaultViewMapper)
+def _add_view(registry: Any, error: type[Exception], view: View) -> None:
+    found = _find_view(registry, error)
+    if found is not None and found is not _find_view(registry, Exception):
+        return
+    late = Configurator(registry=registry, autocommit=True)  # where views are no longer in conflict
+    view = view if found is None else _ask_first(found, view)
+    late.add_exception_view(view, context=error, mapper=DefaultViewMapper)
+
+
+def _find_view(registry: Any, error: type[Exception]) -> Any:
+    """The view of this exception or of a base class, or None."""
+    return registry.adapters.lookup((IExceptionViewClassifier, IRequest, implementedBy(error)), IView, "")
+
+
+def _ask_first(catch_all: View, otherwise: View) -> View:
+    """A view of all exceptions answers, unless it raises the exception again, as Cornice's does."""
+
+    def answer(context: Any, request: Any) -> Any:
+        try:
+            return catch_all(context, request)
+        except type(context):
+            return otherwise(context, request)
+
+    return answer
 
 
 def _answer_undecodable(_error: Any, _request: Any) -> Any:

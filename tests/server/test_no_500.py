@@ -221,8 +221,9 @@ def test_an_applications_own_view_for_such_addresses_stays(build):
     def own(error, request):
         return Response("own", status=404)
 
-    app = build(configure=lambda config: config.add_exception_view(own, context=URLDecodeError)).app
-    assert app.get("/%ff", status=404).text == "own"
+    for number, context in enumerate((URLDecodeError, Exception)):
+        app = build(configure=lambda config, c=context: config.add_exception_view(own, context=c), name=str(number)).app
+        assert app.get("/%ff", status=404).text == "own"
 
 
 def test_with_a_guard_such_addresses_are_answered_once(build):

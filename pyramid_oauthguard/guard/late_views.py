@@ -1,0 +1,83 @@
+"""Exception views that the guard adds last, so that any other package may have its own, in any order of includes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from pyramid.config import Configurator
+from pyramid.config.predicates import DEFAULT_PHASH
+from pyramid.config.views import DefaultViewMapper
+from pyramid.exceptions import URLDecodeError
+from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden
+from pyramid.interfaces import IExceptionViewClassifier, IMultiView, IRequest, ISecuredView, IView
+from zope.interface import implementedBy
+
+__all__ = ["add_late_views", "find_forbidden_view"]
+
+View = Callable[[Any, Any], Any]
+#: After the views of the application.
+_LAST: Final = 1_000
+
+
+def add_late_views(config: Any, forbidden_view: View) -> None:
+    """Add the view of an HTTPForbidden unless there is one, and the answer to an address that is not UTF-8."""
+    registry = config.registry
+
+    def add_forbidden() -> None:
+        if find_forbidden_view(registry) is None:
+            _add(registry, HTTPForbidden, forbidden_view)
+
+    def add_undecodable() -> None:
+        found = _find_view(registry, URLDecodeError)
+        if found is None:
+            _add(registry, URLDecodeError, _render_undecodable)
+        elif found is _find_view(registry, Exception):
+            _add(registry, URLDecodeError, _ask_first(found, _render_undecodable))
+
+    config.action(("oauthguard", "forbidden"), add_forbidden, order=_LAST)
+    config.action(("oauthguard", "undecodable"), add_undecodable, order=_LAST)
+
+
+def find_forbidden_view(registry: Any) -> Any:
+    """The view that answers every HTTPForbidden, or None.
+
+    Views of a base class do not count: Pyramid has one for all HTTP exceptions. Nor do views with a predicate or of one
+    route, because they answer some requests only.
+    """
+    place = (IExceptionViewClassifier, IRequest, implementedBy(HTTPForbidden))
+    for kind in (ISecuredView, IMultiView, IView):
+        found = registry.adapters.registered(place, kind, "")
+        if found is not None:
+            views = getattr(found, "views", None)  # of a MultiView: (order, view, phash)
+            plain = [view for _order, view, phash in views if phash == DEFAULT_PHASH] if views else [found]
+            if plain and getattr(plain[0], "__phash__", DEFAULT_PHASH) == DEFAULT_PHASH:
+                return plain[0]
+    return None
+
+
+def _find_view(registry: Any, error: type[Exception]) -> Any:
+    """The view of this exception or of a base class, or None."""
+    return registry.adapters.lookup((IExceptionViewClassifier, IRequest, implementedBy(error)), IView, "")
+
+
+def _ask_first(catch_all: View, otherwise: View) -> View:
+    """A view of all exceptions answers, unless it raises the exception again, as Cornice's does."""
+
+    def answer(context: Any, request: Any) -> Any:
+        try:
+            return catch_all(context, request)
+        except type(context):
+            return otherwise(context, request)
+
+    return answer
+
+
+def _add(registry: Any, error: type[Exception], view: View) -> None:
+    late = Configurator(registry=registry, autocommit=True)  # where views are no longer in conflict
+    late.add_exception_view(view, context=error, mapper=DefaultViewMapper)
+
+
+def _render_undecodable(_context: Any, _request: Any) -> HTTPBadRequest:
+    """The caller's mistake, which Pyramid by itself answers with 500."""
+    return HTTPBadRequest("The address is not valid UTF-8.")
