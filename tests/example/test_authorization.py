@@ -90,7 +90,7 @@ def test_a_confidential_client_acts_for_the_user_until_the_user_withdraws_it(pag
         assert secret not in log
 
 
-@pytest.mark.promise("AS-10")
+@pytest.mark.promise("AS-40")
 def test_a_code_that_comes_twice_ends_its_tokens_although_the_answer_is_rolled_back(page: Page, server: Server) -> None:
     answer = authorize(page, server, "customer-manager")
     caller = Caller(server.url, redeem(server, answer)["access_token"])

@@ -54,7 +54,7 @@ def test_no_grant_outlives_the_consent_that_it_rested_on(flow):
             assert unit.list_live_grant_ids("anna", flow.web.client.client_id) == ()
 
 
-@pytest.mark.promise("AS-09", "AS-10")
+@pytest.mark.promise("AS-09", "AS-40")
 def test_of_many_redemptions_at_once_exactly_one_succeeds(flow):
     for _round in range(3):
         code = flow.allow(flow.native)

@@ -214,6 +214,18 @@ def test_a_device_code_is_used_once_and_comes_again_to_the_end_of_the_grant(buil
 
 
 @pytest.mark.promise("TK-08")
+def test_a_used_device_code_that_has_expired_or_is_another_clients_ends_nothing(flow, tv, clock):
+    codes = begin(flow, tv)
+    allow(flow, codes)
+    answer = poll(flow, tv, codes)
+    other = flow.server.clients.create("Other", public=True, grants=["device_code"], scopes=["read"])
+    assert poll(flow, other, codes)["error"] == "invalid_grant"
+    clock.shift(600)
+    assert poll(flow, tv, codes)["error"] == "expired_token"
+    assert flow.is_active(answer["refresh_token"])
+
+
+@pytest.mark.promise("TK-08")
 def test_of_many_polls_at_once_one_gets_tokens(flow, tv):
     codes = begin(flow, tv)
     allow(flow, codes)

@@ -1,8 +1,9 @@
 """Whatever happens in whatever order: no token is active that a simple model says is dead, and none dead that should live.
 
 The model knows three rules. A token lives from when it was made until it expires. It dies with its grant, its client and,
-for as long as the application says so, its user. A code, a device code or a refresh token that comes a second time ends its
-grant, but for the moment in which a refresh token may be asked for again.
+for as long as the application says so, its user. A code or a device code that comes a second time ends its grant, if its
+client sends it, with its verifier and before it expires. So does a refresh token, but for the moment in which it may be sent
+again.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ class LifeOfTokens(RuleBasedStateMachine):
         if client != ticket.grant.client or client in self.ended:
             expected = 401 if client in self.ended else 400
         elif ticket.used:
-            ticket.grant.ended = True
+            ticket.grant.ended = ticket.grant.ended or (sound and time.time() < ticket.expires)
             expected = 400
         else:
             good = sound and time.time() < ticket.expires and self.may_act(ticket.grant)
@@ -377,7 +378,7 @@ class LifeOfTokens(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(900)  # a failure is looked at until it is short
-@pytest.mark.promise("AS-09", "AS-10", "TK-04", "TK-05", "TK-08", "IN-03", "RV-01", "RV-03")
+@pytest.mark.promise("AS-09", "AS-40", "TK-04", "TK-05", "TK-08", "IN-03", "RV-01", "RV-03")
 def test_no_token_lives_or_dies_against_the_rules(build):
     LifeOfTokens.flow = build_flow(build)
     with time_machine.travel(int(time.time()), tick=False) as clock:

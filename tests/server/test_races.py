@@ -55,7 +55,7 @@ def race(flow: Flow, form: dict[str, str]) -> list[tuple[int, dict]]:
     return found
 
 
-@pytest.mark.promise("AS-09", "AS-10")
+@pytest.mark.promise("AS-09", "AS-40")
 def test_of_many_processes_that_redeem_a_code_one_wins_and_all_of_it_ends(flow):
     form = {
         "grant_type": "authorization_code",

@@ -90,14 +90,18 @@ class AuthorizationCode(AuthorizationCodeGrant):
             grant = unit.find_grant(record.grant_id) if record else None
         if record is None or grant is None or record.client_id != client.get_client_id():
             raise _build_refusal()
-        if record.used_at is not None:
-            self._end_stolen(record)
-        if record.revoked or time.time() >= record.expires_at or not service.is_active_user(grant.subject):
+        if record.revoked or time.time() >= record.expires_at:
             raise _build_refusal()
         return _Code(record, grant)
 
     def create_token_response(self) -> tuple[int, TokenAnswer, Any]:
+        """Only now, after the client, the redirect URI and the verifier were checked, is a used code a replay: who merely
+        saw a code, in a log or a history, must not be able to end what came of it."""
         code: _Code = self.request.authorization_code
+        if code.record.used_at is not None:
+            self._end_stolen(code.record)
+        if not self.server.service.is_active_user(code.grant.subject):
+            raise _build_refusal()
         audiences = narrow_audiences(code.grant.audiences, self.request.parameters.get_all("resource"))
         with self.server.service.store.writing() as unit:
             won = unit.use_code(code.record.hash, time.time())

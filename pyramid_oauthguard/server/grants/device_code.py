@@ -73,10 +73,10 @@ class DeviceCode(DeviceCodeGrant):
             grant = unit.find_grant(device.grant_id) if device and device.grant_id else None
         if device is None or device.client_id != self.request.client.get_client_id():
             raise _build_refusal()
-        if device.used_at is not None:
-            raise self._end_stolen(device)
         if time.time() >= device.expires_at:
             raise ExpiredTokenError("The device code has expired.")
+        if device.used_at is not None:
+            raise self._end_stolen(device)
         if device.status == "pending":
             raise self._put_off(device)
         if device.status == "denied":
