@@ -11,10 +11,14 @@ from typing import Any, Final
 
 import click
 
+from ..strict_json import check_depth
+
 __all__ = ["Console", "clean"]
 
 _MASK: Final = "***"
 _LONGEST: Final = 500
+#: Colours cost a thousand times what the text costs.
+_MOST_COLOURED_CHARS: Final = 100_000
 # Requests and answers show the values of these and nobody else's.
 _SHOWN: Final = frozenset(
     """
@@ -63,7 +67,7 @@ class Console:
             click.echo(json.dumps(value, indent=2))
             return
         text = clean(json.dumps(value, indent=2, ensure_ascii=False), keep="\n")
-        if not self.color:
+        if not self.color or len(text) > _MOST_COLOURED_CHARS:
             click.echo(text)
             return
         from rich.console import Console as Rich
@@ -79,7 +83,9 @@ class Console:
             return
         if "json" in content_type.lower():
             with suppress(ValueError, RecursionError):
-                self.write_json(json.loads(body))
+                value = json.loads(body)
+                check_depth(value)  # each level indents its lines further
+                self.write_json(value)
                 return
         self.write(body.decode("utf-8", "replace"))
 
@@ -151,8 +157,9 @@ def clean(text: str, *, keep: str = "") -> str:
 
 def shorten(text: object) -> str:
     """Words of the other side, cut to a length that fits a line of ours."""
-    whole = " ".join(str(text).split())
-    return whole if len(whole) <= _LONGEST else whole[:_LONGEST] + "…"
+    given = str(text)
+    whole = " ".join(given[: 2 * _LONGEST].split())
+    return whole if len(whole) <= _LONGEST and len(given) <= 2 * _LONGEST else whole[:_LONGEST] + "…"
 
 
 def _encodable(text: str) -> str:

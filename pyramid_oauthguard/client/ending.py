@@ -17,7 +17,7 @@ from .verbs import cli, explain_missing
 
 __all__ = ["run_to_the_end"]
 
-_JWT: Final = re.compile(r"eyJ[\w-]*\.[\w.-]*")
+_WORD: Final = re.compile(r"[\w.-]+")
 _INTERRUPTED: Final = 130  # as shells have it: 128 and the number of the signal
 _NO_READER: Final = 141
 
@@ -79,7 +79,7 @@ def _describe(error: Exception) -> tuple[int, str]:
 
 
 def _describe_usage(error: click.ClickException) -> str:
-    text = _JWT.sub("***", error.format_message())
+    text = _WORD.sub(_mask_jwt, error.format_message())
     # Either may be a secret, so it is not repeated.
     if "unexpected extra argument" in text:
         text = "an argument too many"
@@ -87,6 +87,10 @@ def _describe_usage(error: click.ClickException) -> str:
         text = "this is no file with a token; a token itself is never given on the command line"
     context = getattr(error, "ctx", None)
     return f"{text.rstrip('.')}; see {context.command_path if context else 'oauthguard'} --help"
+
+
+def _mask_jwt(word: re.Match[str]) -> str:
+    return "***" if "eyJ" in word[0] and "." in word[0] else word[0]
 
 
 def _fail(console: Console, status: int, text: str) -> int:

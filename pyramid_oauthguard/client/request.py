@@ -10,6 +10,8 @@ from typing import Final
 import urllib3
 
 from ..urls import check_url
+from .challenge import find_bearer_challenge
+from .console import shorten
 from .errors import NETWORK, USAGE, CommandError
 from .run import Run
 
@@ -18,7 +20,6 @@ __all__ = ["Reply", "explain_challenge", "send"]
 _TIMEOUT: Final = 30.0
 _LARGEST: Final = 64 * 1024 * 1024
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
-_PARAMETER: Final = re.compile(r"""(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +77,12 @@ def send(run: Run, method: str, url: str, *, token: str, headers: Mapping[str, s
 
 def explain_challenge(reply: Reply) -> str:
     """What a 401 or 403 says about the token, in words."""
-    challenges = [value for name, value in reply.headers if name.lower() == "www-authenticate"]
-    bearer = next((value for value in challenges if value.lower().startswith("bearer")), None)
-    if bearer is None:
+    found = find_bearer_challenge(value for name, value in reply.headers if name.lower() == "www-authenticate")
+    if found is None:
         return f"Refused with {reply.status}, without a Bearer challenge: is this API guarded by OAuth tokens at all?"
-    found = {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(bearer[6:])}
     words = _EXPLAINED.get(found.get("error", ""), "The API asks for a token and did not take this one.")
-    scope = f" It wants the scope: {found['scope']}." if found.get("scope") else ""
-    told = f" It says: {found['error_description']}" if found.get("error_description") else ""
+    scope = f" It wants the scope: {shorten(found['scope'])}." if found.get("scope") else ""
+    told = f" It says: {shorten(found['error_description'])}" if found.get("error_description") else ""
     return words + scope + told
 
 

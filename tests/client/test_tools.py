@@ -194,6 +194,52 @@ def test_inspect_with_careless_key_sets(app: Terminal, scripted: ScriptedIssuer,
         assert app.run("inspect", "-", stdin=sign(scripted.issuer)).status == 0
 
 
+EC_PUBLIC, RSA_PUBLIC = EC.as_dict(private=False), RSA.as_dict(private=False)
+ODD_KEYS: dict[str, object] = {
+    "unknown curve": {**EC_PUBLIC, "crv": "P-999"},
+    "list of curves": {**EC_PUBLIC, "crv": ["P-256"]},
+    "point off the curve": {**EC_PUBLIC, "x": "AA", "y": "AA"},
+    "no point": {**EC_PUBLIC, "x": None},
+    "list of algorithms": {**EC_PUBLIC, "alg": ["ES256"]},
+    "object of algorithms": {**EC_PUBLIC, "alg": {}},
+    "number of an algorithm": {**EC_PUBLIC, "alg": 5, "use": ["sig"], "key_ops": "verify"},
+    "list of names": {**EC_PUBLIC, "kid": ["ec"]},
+    "list of types": {**EC_PUBLIC, "kid": {}, "kty": []},
+    "nothing but a name": {"kty": "EC", "kid": "ec"},
+    "no base64": {"kty": "EC", "kid": "ec", "crv": "P-256", "x": "\u00e9", "y": "!"},
+    "of another type": {**RSA_PUBLIC, "kid": "ec"},
+    "text": "text",
+    "list": [],
+    "null": None,
+}
+
+
+@pytest.mark.parametrize("name", ODD_KEYS)
+def test_an_odd_key_costs_inspect_that_key_alone(app: Terminal, scripted: ScriptedIssuer, name: str) -> None:
+    """Also where many odd ones carry the name of the good one."""
+    token = sign(scripted.issuer, EC)
+    scripted.answers["/jwks"] = {"keys": [*[ODD_KEYS[name]] * 20, EC_PUBLIC]}
+    answer = app.run("inspect", "-", stdin=token)
+    assert (answer.status, outcomes(answer)["signature"]) == (0, "pass"), answer.err
+    scripted.answers["/jwks"] = {"keys": [ODD_KEYS[name]]}
+    answer = app.run("inspect", "-", stdin=token)
+    assert (answer.status, outcomes(answer)["signature"]) == (5, "fail"), answer.err
+
+
+def test_odd_members_that_are_not_public_cost_inspect_nothing(app: Terminal, scripted: ScriptedIssuer) -> None:
+    scripted.answers["/jwks"] = {"keys": [{**EC_PUBLIC, "d": 5, "x5c": "none", "x5t": [], "oth": 1}]}
+    answer = app.run("inspect", "-", stdin=sign(scripted.issuer, EC))
+    assert (answer.status, outcomes(answer)["signature"]) == (0, "pass"), answer.err
+
+
+@pytest.mark.parametrize("claims", [{"exp": -1e308, "iat": 1e308}, {"exp": 10**4000, "nbf": -1e308}, {"exp": True}])
+def test_inspect_with_times_that_no_clock_shows(
+    app: Terminal, scripted: ScriptedIssuer, claims: dict[str, Any]
+) -> None:
+    answer = app.run("inspect", "-", stdin=sign(scripted.issuer, **claims))
+    assert (answer.status, outcomes(answer)["signature"]) == (5, "pass"), answer.err
+
+
 def test_inspect_odd_tokens_are_one_line(app: Terminal, scripted: ScriptedIssuer) -> None:
     nested = _encode(b"[" * 40000)
     object_ = _encode(b"{}")
@@ -274,6 +320,9 @@ def test_call_with_a_body_and_headers(app: Terminal, scripted: ScriptedIssuer) -
         (403, 'Bearer realm="api", error="insufficient_scope", scope="admin"', "It wants the scope: admin"),
         (401, 'Bearer realm="api"', "did not take this one"),
         (401, 'Basic realm="x"', "without a Bearer challenge"),
+        (401, 'Basic realm="Bearer error=invalid_token"', "without a Bearer challenge"),
+        (403, 'DPoP algs="ES256", bearer error=insufficient_scope, SCOPE = "a \\"b\\""', 'It wants the scope: a "b".'),
+        (401, 'Bearer error="invalid_token', "expired, revoked"),
         (403, None, "without a Bearer challenge"),
     ],
 )
