@@ -43,6 +43,10 @@ def _run(run: Run) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as ended:
         return ended.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        # A group without a verb: its help is the answer, as with --help. Click's own status, 2, means a refusal here.
+        click.echo(error.ctx.get_help())
+        return OK
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.ClickException as error:
@@ -86,6 +90,7 @@ def _describe_usage(error: click.ClickException) -> str:
     elif isinstance(error, click.BadParameter) and error.param and error.param.name == "token":
         text = "this is no file with a token; a token itself is never given on the command line"
     context = getattr(error, "ctx", None)
+    text = " ".join(text.split())  # click lists choices on lines of their own
     return f"{text.rstrip('.')}; see {context.command_path if context else 'oauthguard'} --help"
 
 

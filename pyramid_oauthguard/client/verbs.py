@@ -72,12 +72,19 @@ class _Verbs(click.Group):
         formatter.write("\n" + EPILOG)
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Verbs,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="pyramid_oauthguard", message="%(version)s")
 @profile_option
 @speech_options
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Get a token from any OAuth server, look into it, find out why an API refuses it, and revoke it."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def explain_missing(verb: str, error: ImportError) -> CommandError:

@@ -475,6 +475,28 @@ def test_help_of_every_verb(terminal: Terminal) -> None:
     assert re.fullmatch(r"\d+\.\d+.*\n", terminal.run("--version").out)
 
 
+@pytest.mark.parametrize(
+    "group",
+    ["", "server", "server client", "server key", "server token", "-v", "--profile work", "--quiet server client"],
+)
+def test_a_group_without_a_verb_prints_its_help(terminal: Terminal, group: str) -> None:
+    words = [word for word in group.split() if word not in ("-v", "--profile", "work", "--quiet")]
+    answer = terminal.run(*group.split())
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out == terminal.run(*words, "--help").out
+    assert answer.out.startswith(f"Usage: {' '.join(['oauthguard', *words])} ")
+    assert answer.out.count("\n") > 5
+
+
+@pytest.mark.parametrize(
+    "args", [["nothing"], [""], ["server", "nothing"], ["server", "client", "nothing"], ["completion"]]
+)
+def test_a_verb_that_is_not_there_stays_an_error_of_one_line(terminal: Terminal, args: list[str]) -> None:
+    answer = terminal.run(*args)
+    assert (answer.status, answer.out, answer.err.count("\n")) == (1, "", 1)
+    assert "\\n" not in answer.err
+
+
 def test_a_reader_that_has_enough(app: Terminal, scripted: ScriptedIssuer) -> None:
     scripted.answers["/big"] = {"x": ["y" * 100] * 5000}
     command = f"{find_command()} call GET {scripted.issuer}/big | head -c 10"
