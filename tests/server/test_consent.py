@@ -223,7 +223,7 @@ def test_withdrawing_ends_the_tokens_and_the_memory(flow):
     form = next(form for form in page.forms.values() if form.id is None and "application-1" in form.text)
     answer = form.submit()
     assert answer.status_int == 303
-    after = flow.sign_in().get(answer.headers["Location"])
+    after = answer.follow()
     assert "Done." in after.text
     assert "Web shop" not in after.text
     assert "Native" in after.text

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from ..consent import check_subject, withdraw
 from ..mount_point import build_path
+from ..notices import leave_notice, remove_notice, take_notice
 from ..pages import answer_errors_on_page, redirect, render_page, translate
-from ..parameters import read_body, read_query
+from ..parameters import read_body
 from ..registration import USER_GRANTS
 from ..resource_owner import find_user, find_user_name, sign_in
 from ..service import Service, find_service
@@ -35,11 +36,11 @@ def include(config: Any, settings: ServerSettings) -> None:
 def show_applications(request: Any) -> Any:
     """Each application with what it may do, and a button to end that."""
     service = find_service(request)
-    withdrawn = "withdrawn" in read_query(request).values
     subject = find_user(service, request)
     if subject is None:
         return sign_in(service, request)
-    return render_page(
+    withdrawn = take_notice(service, request, page=ROUTE, subject=subject) is not None
+    page = render_page(
         request,
         "applications",
         action=build_path(request, ROUTE),
@@ -47,6 +48,7 @@ def show_applications(request: Any) -> Any:
         user_name=find_user_name(service, subject),
         withdrawn=withdrawn,
     )
+    return remove_notice(service, page) if withdrawn else page
 
 
 def answer_withdrawal(request: Any) -> Any:
@@ -58,7 +60,7 @@ def answer_withdrawal(request: Any) -> Any:
     if ticket is None or subject is None:
         return render_page(request, "error", status=400, code="expired_page", description="")
     withdraw(service, subject, ticket["client_id"])
-    return redirect(build_path(request, ROUTE, {"withdrawn": "1"}))
+    return leave_notice(service, redirect(build_path(request, ROUTE)), "withdrawn", page=ROUTE, subject=subject)
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ..consent import check_subject, find_allowed, name_apis, open_grant, rememb
 from ..device_requests import LockedError, find_pending, find_request, find_waiting, read_user_code, spell_user_code
 from ..events import AuthorizationApproved, AuthorizationDenied
 from ..mount_point import build_path
+from ..notices import leave_notice, remove_notice, take_notice
 from ..pages import answer_errors_on_page, redirect, render_page, translate
 from ..parameters import read_body, read_query
 from ..registration import DEVICE_CODE
@@ -48,9 +49,11 @@ def show_device(request: Any) -> Any:
     subject = find_user(service, request)
     if subject is None:
         return sign_in(service, request)
-    if (done := values.get("done")) in {"allow", "deny"}:
-        return render_page(request, "device_done", allowed=done == "allow")
-    return _ask_code(service, request, subject, code=read_user_code(values.get("user_code")))
+    typed = values.get("user_code")
+    decided = None if typed else take_notice(service, request, page=ROUTE, subject=subject)
+    if decided is not None:
+        return remove_notice(service, render_page(request, "device_done", allowed=decided == "allow"))
+    return _ask_code(service, request, subject, code=read_user_code(typed))
 
 
 def answer_device(request: Any) -> Any:
@@ -183,7 +186,7 @@ def _approve(
             unit.revoke_grant(grant.grant_id, time.time())
     if not won:
         return _ask_code(service, request, subject, code=None, problem="unknown", status=422)
-    return redirect(build_path(request, ROUTE, {"done": "allow"}))
+    return leave_notice(service, redirect(build_path(request, ROUTE)), "allow", page=ROUTE, subject=subject)
 
 
 def _deny(
@@ -193,4 +196,4 @@ def _deny(
     with service.store.writing() as unit:
         if unit.decide_device(service.pepper.hash_code(code), "denied", None, time.time()):
             service.tell(unit, event)
-    return redirect(build_path(request, ROUTE, {"done": "deny"}))
+    return leave_notice(service, redirect(build_path(request, ROUTE)), "deny", page=ROUTE, subject=subject)
