@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 from typing import Any, Final
 
 __all__ = ["AccessToken"]
@@ -18,6 +19,8 @@ class AccessToken:
 
     Immutable all the way down, because one value may serve many requests: lists in ``claims`` are tuples
     and objects are read-only mappings.
+
+    It can be copied, deep-copied and pickled. A pickle proves nothing: read none that another party could have written.
 
     :ivar subject: ``sub`` (RFC 7519 section 4.1.2), None when the token names no subject.
     :ivar client_id: ``client_id`` (RFC 9068 section 2.2), or ``cid`` or ``azp`` where issuers use these.
@@ -57,6 +60,47 @@ class AccessToken:
     def can_any(self, *scopes: str) -> bool:
         """Whether the token was granted at least one of ``scopes``."""
         return not self.scopes.isdisjoint(scopes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The members as values that :mod:`json` can write: a new dictionary, with lists for ``scopes`` (sorted) and
+        ``audience``, and with ``claims`` as a dictionary. It contains personal data if the claims do, but never the
+        token's characters, which are not kept.
+        """
+        members = {name: getattr(self, name) for name in _NAMES}
+        return {
+            **members,
+            "scopes": sorted(self.scopes),
+            "audience": list(self.audience),
+            "claims": _as_plain(self.claims),
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        members = {name: getattr(self, name) for name in _NAMES}
+        return _restore, (type(self), {**members, "claims": _as_plain(self.claims)})
+
+
+_NAMES: Final = tuple(each.name for each in fields(AccessToken) if each.init)
+
+
+def freeze(value: Any) -> Any:
+    """Dictionaries as read-only mappings and lists as tuples, all the way down. One level of ``value`` takes one frame.
+
+    NOT checked: how deep ``value`` is; what comes from outside was bounded when it was parsed.
+    """
+    if type(value) is dict:
+        return MappingProxyType(dict(zip(value, map(freeze, value.values()), strict=True)))
+    return tuple(map(freeze, value)) if type(value) is list else value
+
+
+def _as_plain(value: Any) -> Any:
+    """The opposite of :func:`freeze`: mappings as dictionaries, tuples as lists."""
+    if isinstance(value, Mapping):
+        return {name: _as_plain(each) for name, each in value.items()}
+    return [_as_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def _restore(kind: type[AccessToken], members: dict[str, Any]) -> AccessToken:
+    return kind(**{**members, "claims": freeze(members["claims"])})
 
 
 def take(fields: dict[str, Any]) -> AccessToken:

@@ -87,7 +87,14 @@ SURFACE = {
         "UnavailableError",
         "includeme",
     },
-    "pyramid_oauthguard.guard": {"OAuthSecurityPolicy", "TokensUnder", "csrf_callback", "forbidden_view", "includeme"},
+    "pyramid_oauthguard.guard": {
+        "OAuthSecurityPolicy",
+        "TokenOutcome",
+        "TokensUnder",
+        "csrf_callback",
+        "forbidden_view",
+        "includeme",
+    },
     "pyramid_oauthguard.server": {"includeme"},
     "pyramid_oauthguard.testing": {
         "ABSENT",
@@ -97,6 +104,7 @@ SURFACE = {
         "generate_key",
         "mint",
         "read_claims",
+        "set_token",
         "tamper",
         "trust",
     },
@@ -126,6 +134,7 @@ def test_members_of_an_access_token() -> None:
         "mode",
         "scopes",
         "subject",
+        "to_dict",
         "token_id",
         "username",
     }

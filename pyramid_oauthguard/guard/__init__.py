@@ -13,6 +13,7 @@ from .directives import add_token_requirement, set_token_verifier
 from .final_check import check_application
 from .late_views import add_late_views
 from .metadata import add_metadata
+from .outcome import TokenOutcome
 from .policy import OAuthSecurityPolicy
 from .requests import add_request_attribute
 from .requirements import BUILT_IN
@@ -22,7 +23,7 @@ from .state import find_guard
 from .token_check import TokenCheckPredicate, bind_view, guard_view
 from .tokens_under import TokensUnder, find_tokens_under
 
-__all__ = ["OAuthSecurityPolicy", "TokensUnder", "csrf_callback", "forbidden_view", "includeme"]
+__all__ = ["OAuthSecurityPolicy", "TokenOutcome", "TokensUnder", "csrf_callback", "forbidden_view", "includeme"]
 
 
 def includeme(config: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from ..access_token import AccessToken, take
+from ..access_token import AccessToken, freeze, take
 from ..errors import InvalidToken
 from .settings import GuardSettings
 from .token_kind import MARKS, check_kind
@@ -180,13 +180,6 @@ def _as_texts(value: Any, reason: str) -> tuple[str, ...]:
 
 def _freeze_claims(claims: dict[str, Any]) -> Any:
     try:
-        return _freeze(claims)
+        return freeze(claims)
     except RecursionError:  # the caller has nearly filled the stack
         raise InvalidToken("bad_json") from None
-
-
-def _freeze(value: Any) -> Any:
-    """Read-only mappings and tuples all the way down. The depth was bounded before; one level takes one frame."""
-    if type(value) is dict:
-        return MappingProxyType(dict(zip(value, map(_freeze, value.values()), strict=True)))
-    return tuple(map(_freeze, value)) if type(value) is list else value

@@ -13,6 +13,7 @@ from ..access_token import AccessToken
 from ..errors import InsufficientScope, OAuthGuardError
 from .authentication import RESULT
 from .bearer import is_bearer
+from .outcome import TokenOutcome, build_outcome
 from .state import Guard, find_guard
 
 __all__ = ["OAuthSecurityPolicy", "TokenDenied"]
@@ -73,6 +74,14 @@ class OAuthSecurityPolicy:
         """What the ACLs are asked with."""
         guard = find_guard(request)
         return guard.find_principals(request, guard.authenticator.authenticate(request))
+
+    def result(self, request: Any) -> TokenOutcome:
+        """Whether the request brings a good token, none, a bad one, or one that cannot be checked now. Never raises.
+
+        The token is checked as strictly as the view of the request wants it; before a view is found, as
+        ``oauthguard.token_check`` says.
+        """
+        return build_outcome(find_guard(request).authenticator.authenticate(request))
 
     def remember(self, request: Any, userid: str, **kw: Any) -> list[tuple[str, str]]:
         """Nothing: a token is the client's to keep."""

@@ -9,8 +9,9 @@ from pyramid.interfaces import ISecurityPolicy
 from pyramid.security import Denied
 from zope.interface import implementer
 
-from ..errors import InsufficientScope, SettingError
+from ..errors import InsufficientScope, MissingToken, SettingError
 from .challenge import mark_refusal
+from .outcome import TokenOutcome, build_outcome
 from .policy import OAuthSecurityPolicy
 from .prefixes import Prefixes
 
@@ -72,6 +73,10 @@ class TokensUnder:
         """What ACLs are asked with; elsewhere than under a prefix only as far as ``other`` has this method."""
         find = getattr(self._find(request), "effective_principals", None)
         return frozenset({Everyone} if find is None else find(request))
+
+    def result(self, request: Any) -> TokenOutcome:
+        """What :meth:`OAuthSecurityPolicy.result` says under a prefix; elsewhere a token counts as none."""
+        return self.tokens.result(request) if self.handles(request) else build_outcome(MissingToken("outside_prefix"))
 
     def remember(self, request: Any, userid: Any, **kw: Any) -> Any:
         """What ``other`` says, whatever the path: a token is the client's to keep."""

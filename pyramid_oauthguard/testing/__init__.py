@@ -13,6 +13,7 @@ distribution is installed.
 from __future__ import annotations
 
 from .application import trust
+from .dummy import set_token
 from .issuer import MemoryIssuer
 from .keys import SigningKey, generate_key
 from .tokens import ABSENT, bearer, mint, read_claims, tamper
@@ -25,6 +26,7 @@ __all__ = [
     "generate_key",
     "mint",
     "read_claims",
+    "set_token",
     "tamper",
     "trust",
 ]

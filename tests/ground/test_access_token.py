@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import pickle
 from types import MappingProxyType
 
@@ -18,6 +19,7 @@ from pyramid_oauthguard import (
     TokenError,
     UnavailableError,
 )
+from pyramid_oauthguard.access_token import derive
 
 
 def make(**members):
@@ -131,3 +133,65 @@ def test_the_other_faults():
     assert str(error) == "down: https://issuer.test said no"
     assert str(UnavailableError("down")) == "down"
     assert InsufficientScope(scopes=("a",)).scopes == ("a",)
+
+
+# ── as plain values, copied, pickled ─────────────────────────────────────────────────────────────────────────────
+
+NESTED = MappingProxyType({
+    "realm_access": MappingProxyType({"roles": ("admin", MappingProxyType({"deep": (1, None, True)}))}),
+    "amr": ("pwd", "otp"),
+    "empty": (),
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda token: pickle.loads(pickle.dumps(token))])  # noqa: S301
+def test_a_token_with_nested_claims_is_copied_whole_and_stays_read_only(duplicate):
+    token = make(claims=NESTED)
+    derive(token, lambda _token: object())
+    other = duplicate(token)
+    assert other == token
+    assert other.claims == NESTED
+    assert hash(other) == hash(token)
+    with pytest.raises(TypeError):
+        other.claims["realm_access"]["roles"][1]["deep"] = ()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        other.subject = "eve"
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_token_is_pickled_under_each_protocol(protocol):
+    token = make(claims=NESTED)
+    assert pickle.loads(pickle.dumps(token, protocol)) == token  # noqa: S301  # our own bytes
+
+
+def test_a_subclass_is_copied_as_itself():
+    class Special(AccessToken):
+        pass
+
+    members = {
+        each.name: getattr(make(claims=NESTED), each.name) for each in dataclasses.fields(AccessToken) if each.init
+    }
+    assert type(copy.deepcopy(Special(**members))) is Special
+
+
+def test_to_dict_is_what_json_can_write():
+    token = make(claims=NESTED, audience=("api", "other"))
+    plain = token.to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert plain["scopes"] == ["read", "write"]
+    assert plain["audience"] == ["api", "other"]
+    assert plain["claims"] == {
+        "realm_access": {"roles": ["admin", {"deep": [1, None, True]}]},
+        "amr": ["pwd", "otp"],
+        "empty": [],
+    }
+    assert set(plain) == {each.name for each in dataclasses.fields(token) if each.init}
+
+
+def test_what_to_dict_gives_belongs_to_the_caller():
+    token = make(claims=NESTED)
+    plain = token.to_dict()
+    plain["claims"]["realm_access"]["roles"].append("root")
+    plain["scopes"].append("admin")
+    assert token.claims == NESTED
+    assert not token.can("admin")
