@@ -16,7 +16,7 @@ from zope.interface import implementer
 from ..caching import build_region
 from ..errors import SettingError
 from ..fetch import Fetcher
-from ..interfaces import IIssuer, IIssuerListener, ITokenVerifier, KeyDocument
+from ..interfaces import IEmbeddedIssuer, IIssuer, IIssuerListener, ITokenVerifier, KeyDocument
 from .cache_secret import require_cache_secret
 from .final_check import describe_foreign_policy
 from .introspection import Introspector
@@ -103,6 +103,10 @@ class _DeferredIssuer:
     def fetch_keys(self) -> KeyDocument:
         return self._find().fetch_keys()  # type: ignore[no-any-return]
 
+    def is_near(self) -> bool:
+        """Whether the issuer runs in this process."""
+        return bool(IEmbeddedIssuer.providedBy(self._find()))
+
     def introspect(self, raw: str) -> Mapping[str, Any]:
         return self._find().introspect(raw)  # type: ignore[no-any-return]
 
@@ -148,6 +152,7 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, A
         lifetime=lifetime,
         cooldown=settings.keys_cooldown,
         max_stale=settings.keys_max_stale,
+        is_near=issuer.is_near,
     )
     positive, inactive = settings.find_expiration("introspection", 0), settings.find_expiration("inactive", 10)
     introspector = Introspector(

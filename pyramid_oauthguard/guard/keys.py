@@ -15,14 +15,18 @@ from ..errors import InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
 from ..strict_json import check_depth
 from .keyset import Candidates, KeySet, build_key_set
+from .shared_keys import SharedKeys, find_later
 
 __all__ = ["KeySource"]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
-_ENTRY: Final = "jwks"
 #: Beyond this share of its life a set is renewed in the background while it goes on serving.
 _REFRESH_AT: Final = 0.8
+#: For so long keys of an issuer in this process serve, which another process may change, and so long it is not asked
+#: again after a failure: to ask costs a short query.
+_NEAR_LIFE_SECONDS: Final = 1.0
+_NEAR_COOLDOWN_SECONDS: Final = 0.5
 #: For how many seconds after a fetch began tokens with an unknown key wait for it. Counted from there, not from when
 #: they came: who sends one after the other must not keep all threads waiting as long as an issuer hangs.
 _PATIENCE: Final = 1.0
@@ -31,10 +35,12 @@ _PATIENCE: Final = 1.0
 class KeySource:
     """The keys in force.
 
-    One fetch at a time, never more than one attempt a cool-down for unknown kids or after a failure; a
+    One fetch at a time. For unknown kids one attempt a cool-down, and one extra attempt a cool-down where the last one
+    went well: a key may have begun to sign just after the set was fetched. After a failure one attempt a cool-down. A
     failed or empty answer never replaces a good set. Tokens whose key is known never wait for any of that.
 
     :param fetch: asks the issuer; raises UnavailableError.
+    :param is_near: whether the issuer runs in this process. It is then asked every second, past the cache.
     :param lifetime: seconds a set is good for; the issuer's ``max-age`` can only shorten it.
     :param cooldown: seconds between two attempts.
     :param max_stale: seconds after its fetch that a set may serve while the issuer is down.
@@ -49,9 +55,11 @@ class KeySource:
         lifetime: float,
         cooldown: float,
         max_stale: float,
+        is_near: Callable[[], bool] = lambda: False,
     ) -> None:
         self._fetch = fetch
-        self._region = region
+        self._is_near = is_near
+        self._shared = SharedKeys(region)
         self._algorithms = algorithms
         self._lifetime = lifetime
         self._cooldown = cooldown
@@ -63,6 +71,9 @@ class KeySource:
         self._fetched_at = 0.0
         self._fresh_until = 0.0
         self._tried_at = -float("inf")
+        self._extra_at = 0.0
+        self._forgotten_at = 0.0  # what was fetched before is of no use, also where it comes back in a shared cache
+        self._attempts = 0  # that have begun
         self._began = -float("inf")  # the fetch under way, or the last one; on the monotonic clock
         self._failure: UnavailableError | None = None
         self._renewing = False
@@ -85,12 +96,13 @@ class KeySource:
         :raises InvalidToken: no key fits, and the issuer was asked recently enough.
         :raises UnavailableError: no key fits and the issuer can't be asked.
         """
+        attempts = self._attempts
         keys = self.find_current(time.time())
         found = keys.find(algorithm, kid)
         if found:
             return keys, found
         if kid is not None and not keys.has(kid):
-            keys = self._look_again(keys)
+            keys = self._look_again(keys, attempts)
             found = keys.find(algorithm, kid)
             if found:
                 return keys, found
@@ -99,10 +111,12 @@ class KeySource:
     def forget(self) -> None:
         """The issuer said that its keys changed: ask before the next use, cool-down or not."""
         with self._lock:
-            self._region.delete(_ENTRY)
+            self._shared.forget()
             self.calm_until = self._fresh_until = 0.0
             self._fetched_at = 0.0
             self._tried_at = -float("inf")
+            self._extra_at = 0.0
+            self._forgotten_at = time.time()
             self._failure = None
             self.keys = None
 
@@ -112,10 +126,13 @@ class KeySource:
     def _is_cooling(self, now: float) -> bool:
         return -SKEW <= now - self._tried_at < self._cooldown
 
+    def _is_spent(self, now: float) -> bool:
+        """Whether the extra attempt of this cool-down was made."""
+        return -SKEW <= now - self._extra_at < self._cooldown
+
     def _find_expired(self) -> KeySet:
         """Nobody may use a set past its life without having asked, lest a withdrawn key lives on."""
-        # Down when it was last asked and just being asked again: one thread waits for that, not all of them.
-        if not self._lock.acquire(blocking=self._failure is None):
+        if not self._wait_for_turn():
             return self._require(time.time())
         try:
             now = time.time()
@@ -125,15 +142,31 @@ class KeySource:
         finally:
             self._lock.release()
 
-    def _look_again(self, seen: KeySet) -> KeySet:
-        """A newer set than ``seen``, if a fetch is due and gives one; what is known otherwise."""
+    def _wait_for_turn(self) -> bool:
+        """Take the lock; False where what is known serves on while another thread asks."""
+        # Down when it was last asked and just being asked again: one thread waits for that, not all of them.
+        if self._failure is not None:
+            return self._lock.acquire(blocking=False)
+        if self.keys is None or not self._is_near():
+            return self._lock.acquire()
+        # A storage that hangs is no reason for all threads to hang.
+        return self._lock.acquire(timeout=max(self._began + _PATIENCE - time.monotonic(), 0.05))
+
+    def _look_again(self, seen: KeySet, attempts: int) -> KeySet:
+        """A newer set than ``seen``, if a fetch may be made and gives one; what is known otherwise.
+
+        :param attempts: how many had begun when the token came. One that began later was made for this token, too.
+        """
         left = self._began + _PATIENCE - time.monotonic() if self._failure is None else 0
         if not self._lock.acquire(timeout=max(left, 0.05)):
             raise UnavailableError("keys_being_fetched", retry_after=1)
         try:
             now = time.time()
-            if self.keys is seen and not self._is_cooling(now):
-                self._refresh(now)
+            if self.keys is seen and self._attempts == attempts:
+                if not self._is_cooling(now):
+                    self._refresh(now)
+                elif self._failure is None and not self._is_spent(now):
+                    self._ask_once_more(now)
             if self._failure is not None:
                 raise self._repeat(self._failure)  # nobody can say whether the issuer has such a key
             return self._require(now)
@@ -166,23 +199,32 @@ class KeySource:
         self._began = time.monotonic()
         if now < self._fetched_at - SKEW:  # the clock was set back: nobody knows how old the set is
             self._fetched_at = self._fresh_until = self.calm_until = now
+        if self._is_near():
+            self._cooldown = min(self._cooldown, _NEAR_COOLDOWN_SECONDS)
         if self._adopt(now):
             return
         if self._is_cooling(now):
             self._stretch(self._tried_at)  # another process asked in vain a moment ago
             return
-        name = self._region.key_mangler(_ENTRY) if self._region.key_mangler else _ENTRY
-        mutex: Any = self._region._mutex(name)  # type: ignore[no-untyped-call]  # dogpile's, across processes
-        mutex.acquire()
-        try:
+        with self._shared.take_turns():
             now = time.time()
             if not self._adopt(now):
+                self._tried_at = now
                 self._attempt(now)
-        finally:
-            mutex.release()
+
+    def _ask_once_more(self, now: float) -> None:
+        """Make the extra attempt, unless another process has made it in this cool-down. Holds the lock."""
+        self._began = time.monotonic()
+        if self._adopt(now) or self._is_spent(now):
+            return
+        with self._shared.take_turns():
+            now = time.time()
+            if not self._adopt(now) and not self._is_spent(now):
+                self._extra_at = now
+                self._attempt(now)
 
     def _attempt(self, now: float) -> None:
-        self._tried_at = now
+        self._attempts += 1
         try:
             document = self._fetch()
             check_depth(document.keys)
@@ -195,17 +237,22 @@ class KeySource:
             self._fail(UnavailableError("keys_failed", type(error).__name__), now)
         else:
             life = self._lifetime if document.max_age is None else min(document.max_age, self._lifetime)
-            life = max(life, self._cooldown)
-            entry = {"keys": list(document.keys), "fetched_at": now, "tried_at": now, "life": life}
-            self._region.set(_ENTRY, entry)
+            life = _NEAR_LIFE_SECONDS if self._is_near() else max(life, self._cooldown)
+            self._share({"keys": list(document.keys), "fetched_at": now, "life": life})
             self._take(keys, fetched_at=now, life=life)
+
+    def _share(self, entry: dict[str, Any]) -> None:
+        """Tell the processes that share the cache what the set is, and when the issuer was asked."""
+        if not self._is_near():
+            self._shared.write({**entry, "tried_at": self._tried_at, "extra_at": self._extra_at})
 
     def _fail(self, error: UnavailableError, now: float) -> None:
         if self._failure is None:
             logger.warning("the issuer's keys can't be fetched: %s", error)
         self._failure = error.with_traceback(None)
-        self._region.set(_ENTRY, {**self._read_entry(), "tried_at": now})
-        self._stretch(now)
+        self._tried_at = max(now, time.time()) if self._is_near() else now  # storage that hangs takes longer to fail
+        self._share(self._shared.read())
+        self._stretch(self._tried_at)
 
     def _stretch(self, tried_at: float) -> None:
         """The issuer is down: serve on, and let the next attempts be made in the background.
@@ -219,14 +266,14 @@ class KeySource:
 
     def _adopt(self, now: float) -> bool:
         """Take what another process fetched, when it is newer and still fresh; learn when it last tried."""
-        entry = self._read_entry()
-        tried_at, fetched_at, life = (read_number(entry.get(name)) for name in ("tried_at", "fetched_at", "life"))
-        if tried_at is not None and tried_at <= now + SKEW:
-            self._tried_at = max(self._tried_at, min(tried_at, now))
+        entry = {} if self._is_near() else self._shared.read()
+        fetched_at, life = read_number(entry.get("fetched_at")), read_number(entry.get("life"))
+        self._tried_at = find_later(self._tried_at, entry.get("tried_at"), now)
+        self._extra_at = find_later(self._extra_at, entry.get("extra_at"), now)
         if fetched_at is None or life is None:
             return False
         life = min(life, self._lifetime)
-        if not self._fetched_at < fetched_at <= now + SKEW or now >= fetched_at + life:
+        if not max(self._fetched_at, self._forgotten_at) < fetched_at <= now + SKEW or now >= fetched_at + life:
             return False
         keys = build_key_set(entry.get("keys"), self._algorithms)
         if not keys:
@@ -251,7 +298,3 @@ class KeySource:
     def _repeat(error: UnavailableError) -> UnavailableError:
         """A new one each time: an exception that is raised again and again grows by a traceback each time."""
         return UnavailableError(error.reason, error.detail, retry_after=error.retry_after)
-
-    def _read_entry(self) -> dict[str, Any]:
-        entry = self._region.get(_ENTRY, ignore_expiration=True)
-        return entry if isinstance(entry, dict) else {}

@@ -43,6 +43,8 @@ __all__ = ["OAuthClient", "OAuthRequest", "OAuthServer", "TokenAnswer"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 TOUCH_EVERY = 3600.0
+# A second one is for keys that changed while the first was made, the third for a store whose units see more than that.
+_SIGNATURES = 3
 _SECURE = "https://localhost/"  # what Authlib checks in each request: start-up has checked the issuer
 TOKEN = "oauthguard.token"  # noqa: S105  # the name of a route
 
@@ -227,13 +229,16 @@ class OAuthServer(AuthorizationServer):
     def add_token(self, unit: Unit, token: TokenAnswer, grant_type: str) -> None:
         """Store the token of an answer, and say so once that is committed.
 
+        A token whose key was replaced or revoked since it was signed is signed again: the answer then carries that one.
+
         :raises ServerError: it is a user's, and belongs to no grant: the user could not withdraw it.
+        :raises UnavailableError: the storage or the signing key can't be reached.
         """
         record = token.made.record
         if record.grant_id is None and record.subject != record.client_id:
             log.error("a token for a user was made without a grant: generate_token(user=…) makes both")
             raise ServerError
-        unit.add_access_token(record)
+        self._store_token(unit, token)
         event = TokenIssued(
             token_id=record.token_id,
             client_id=record.client_id,
@@ -243,6 +248,16 @@ class OAuthServer(AuthorizationServer):
             grant_id=record.grant_id,
         )
         self.service.tell(unit, event)
+
+    def _store_token(self, unit: Unit, token: TokenAnswer) -> None:
+        keys, tokens = self.service.keys, self.service.tokens
+        for _attempt in range(_SIGNATURES):
+            if unit.add_access_token(token.made.record, keys_version=token.made.keys_version):
+                return
+            keys.learn(unit)
+            token.made = tokens.sign_again(token.made)
+            token["access_token"] = token.made.text
+        raise UnavailableError("keys_changing", retry_after=1)
 
     def _take_assertion(self, request: OAuthRequest, assertion: Assertion, attempt: Attempt, now: float) -> Client:
         """The client that an assertion proves, which it does once (RFC 7523 section 3)."""

@@ -109,7 +109,7 @@ def _build_service(registry: Any, settings: ServerSettings) -> Service:
     store = build_store(settings) if own is None else own
     maker, policy = KeyMaker(pepper), KeyPolicy.of(settings)
     registry.registerUtility(KeyRegistry(store, maker, policy, tell=tell), IKeyRegistry)
-    keys = KeyRing(store, maker, policy, tell=tell)
+    keys = KeyRing(store, maker, policy, tell=tell, changed=issuer.tell_keys_changed)
     return Service(
         settings=settings,
         store=store,

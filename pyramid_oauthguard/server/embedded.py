@@ -10,7 +10,6 @@ from ..interfaces import IEmbeddedIssuer, KeyDocument
 from .events import ClientCreated, ClientRevoked, SigningKeyMade, SigningKeyRetired, SigningKeyRevoked, TokenRevoked
 from .introspection import INACTIVE, describe_token, is_active
 from .service import Service
-from .signing import REMEMBER
 
 __all__ = ["EmbeddedIssuer"]
 
@@ -25,7 +24,7 @@ class EmbeddedIssuer:
         self._listeners: list[Any] = []
 
     def fetch_keys(self) -> KeyDocument:
-        return KeyDocument(keys=self._find_service().keys.list_published(fresh=True), max_age=REMEMBER)
+        return KeyDocument(keys=self._find_service().keys.list_published())
 
     def introspect(self, raw: str) -> dict[str, Any]:
         """The answer about an access token; the guard that asks is this application, so it may know of any of them.

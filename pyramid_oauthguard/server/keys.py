@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,8 +67,9 @@ def get_keys(registry: Any) -> KeyRegistry:
 class KeyRegistry:
     """Lists, rotates, retires and revokes signing keys.
 
-    Each method is a transaction of its own that is over when it returns. Other processes of the server follow within
-    a minute and a half, a guard in the same process at once.
+    Each method is a transaction of its own that is over when it returns. From then on no process of the server stores a
+    token that a retired or revoked key signed, and each publishes the keys as they are. A guard in the same process
+    follows at once, in another process of the server within a second, elsewhere when it reads the key set again.
 
     All methods raise :class:`~pyramid_oauthguard.errors.UnavailableError` when the storage can't be reached.
     """
@@ -89,7 +91,8 @@ class KeyRegistry:
     def rotate(self, *, at_once: bool = False) -> SigningKeyRecord:
         """Make the next key. It is published now, and signs once it has been for ``signing.lead``.
 
-        :param at_once: it signs now. Whoever keeps the key set then refuses its tokens until they read it again.
+        :param at_once: it signs now. A guard that keeps the key set reads it again at the first token of the new key; other
+            verifiers may refuse its tokens until they read it again.
         :raises SigningKeyError: there is a next key already.
         """
         now = time.time()
@@ -97,7 +100,7 @@ class KeyRegistry:
             self._policy.algorithm, number=0, active_from=now if at_once else now + self._policy.lead
         )
         with self._store.writing() as unit:
-            records = unit.list_keys()
+            records = unit.list_keys(hold=True)
             waiting = [record for record in find_usable(records, now) if now < record.active_from]
             if waiting and not at_once:
                 raise SigningKeyError(f"{waiting[-1].kid} is published already and signs next")
@@ -110,7 +113,7 @@ class KeyRegistry:
         """
         now = time.time()
         with self._store.writing() as unit:
-            record = _require(unit, kid)
+            record = _require(unit.list_keys(hold=True), kid)
             if record not in find_usable([record], now):
                 raise SigningKeyError(f"{kid} doesn't sign any more")
             retire(unit, record, self._policy, now=now, tell=self._tell)
@@ -123,7 +126,7 @@ class KeyRegistry:
         """
         now = time.time()
         with self._store.writing() as unit:
-            record = _require(unit, kid)
+            record = _require(unit.list_keys(hold=True), kid)
             if not is_published(record, now):
                 raise SigningKeyError(f"{kid} is not published any more: no token of it is good")
             unit.update_key(replace(record, revoked_at=now))
@@ -147,8 +150,8 @@ class KeyRegistry:
         return record
 
 
-def _require(unit: Unit, kid: str) -> SigningKeyRecord:
-    for record in unit.list_keys():
+def _require(records: Iterable[SigningKeyRecord], kid: str) -> SigningKeyRecord:
+    for record in records:
         if record.kid == kid:
             return record
     raise SigningKeyError(f"there is no signing key {kid}")

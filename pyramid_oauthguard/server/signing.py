@@ -1,20 +1,22 @@
 """The key that signs now, and the keys that are published; replaced by age, each next one published before it signs.
 
-Keys are remembered in the process for a minute. A key that another process made is published from the moment this one
-reads it, which is why none signs before it has been published for ``lead`` (SK-01).
+Keys are remembered in the process with their version in the storage. The unit that stores a token compares it, so that no
+token is stored that a revoked key signed (SK-02); the published keys are those of the storage's version at any time.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from ..circuit import Circuit
 from ..errors import UnavailableError
 from .audit import Tell
 from .events import SigningKeyMade, SigningKeyRetired
@@ -30,6 +32,8 @@ log = logging.getLogger("pyramid_oauthguard.server")
 REMEMBER: Final = 60.0
 # A request that began with fresh keys must not have to read them while it holds the writing lock of SQLite.
 _PATIENCE: Final = 30.0
+# While the storage does not answer it is asked so often for the published keys.
+_PAUSE_SECONDS: Final = 1.0
 # Other processes sign with what they remember, and other hosts' clocks differ.
 _MARGIN: Final = 300.0
 
@@ -60,49 +64,110 @@ class KeyPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key ready to sign."""
+    """A key ready to sign.
+
+    :ivar keys_version: of the keys among which this one was chosen.
+    """
 
     kid: str
     algorithm: str
     key: Any = field(repr=False)
+    keys_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a unit read of the keys.
+
+    :ivar order: a number that grows with each read that begins.
+    :ivar read_at: seconds since the epoch.
+    """
+
+    order: int = -1
+    version: int = -1
+    records: tuple[SigningKeyRecord, ...] = ()
+    read_at: float = float("-inf")
 
 
 class KeyRing:
-    """The keys of one issuer."""
+    """The keys of one issuer.
 
-    def __init__(self, store: Store, maker: KeyMaker, policy: KeyPolicy, *, tell: Tell) -> None:
+    :param changed: called after the commit of a unit that found that another process had changed the keys.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        maker: KeyMaker,
+        policy: KeyPolicy,
+        *,
+        tell: Tell,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._maker = maker
         self._policy = policy
         self._tell = tell
+        self._changed = changed
         self._lock = threading.Lock()
         self._advancing = threading.Lock()
-        self._records: tuple[SigningKeyRecord, ...] = ()
-        self._read_at = float("-inf")
+        self._order = itertools.count()
+        self._known = _Known()
         self._signer: SigningKey | None = None
+        self._circuit = Circuit(_PAUSE_SECONDS)
 
     def find_signer(self) -> SigningKey:
-        """The key to sign with now; makes the first one.
+        """The key to sign with now, as far as this process knows; makes the first one.
 
         :raises UnavailableError: the storage can't be reached, or the pepper is not the one that the keys were kept with.
         """
-        record = self._find_signing(self._load(REMEMBER + _PATIENCE)) or self._make_first()
+        known = self._load(REMEMBER + _PATIENCE)
+        record = self._find_signing(known.records)
+        if record is None:
+            known, record = self._make_first()
         signer = self._signer
         if signer is None or signer.kid != record.kid:
-            signer = self._signer = SigningKey(record.kid, record.algorithm, self._maker.open(record))
+            signer = SigningKey(record.kid, record.algorithm, self._maker.open(record), known.version)
+        elif signer.keys_version != known.version:
+            signer = replace(signer, keys_version=known.version)
+        self._signer = signer
         return signer
 
-    def list_published(self, *, fresh: bool = False) -> tuple[Mapping[str, Any], ...]:
-        """Public JWKs of every key that may have signed a live token, or will sign.
+    def learn(self, unit: Unit) -> None:
+        """Read the keys again in a unit that could not store a token, because they had changed.
 
-        :param fresh: as they are now, not as they are remembered.
+        :raises UnavailableError: none of them signs; the next request makes one.
+        """
+        before = self._known.version
+        known = self._read(unit)
+        if known.version != before:
+            unit.after_commit(self._changed)
+        if self._find_signing(known.records) is None:
+            self.forget()
+            raise UnavailableError("no_signing_key", retry_after=1)
+
+    def list_published(self) -> tuple[Mapping[str, Any], ...]:
+        """Public JWKs of every key that may have signed a live token, or will sign: as they are in the storage now.
+
         :raises UnavailableError: the storage can't be reached.
         """
-        if fresh:
-            self.forget()
+        self._circuit.check()
+        try:
+            self._look()
+        except UnavailableError:
+            self._circuit.fail()
+            raise
+        self._circuit.succeed()
         self.keep_up()
+        return self.list_remembered()
+
+    def list_remembered(self) -> tuple[Mapping[str, Any], ...]:
+        """The same as they were a minute ago at the most, for when the storage can't be reached.
+
+        :raises UnavailableError: they were not read in the last minute, and can't be read now.
+        """
         now = time.time()
-        return tuple(json.loads(record.public_jwk) for record in self._load() if is_published(record, now))
+        return tuple(json.loads(record.public_jwk) for record in self._load().records if is_published(record, now))
 
     def keep_up(self) -> None:
         """Read the keys again where they were read a minute ago, and make or retire one when its time has come.
@@ -113,7 +178,7 @@ class KeyRing:
         :raises UnavailableError: the storage can't be reached.
         """
         now = time.time()
-        records = self._load()
+        records = self._load().records
         if self._is_behind(records, now) and self._advancing.acquire(blocking=False):
             try:
                 self._advance(now)
@@ -124,15 +189,30 @@ class KeyRing:
 
     def forget(self) -> None:
         """Read the keys again at the next use: they were changed."""
-        self._read_at = float("-inf")
+        self._known = replace(self._known, read_at=float("-inf"))
 
-    def _load(self, limit: float = REMEMBER) -> tuple[SigningKeyRecord, ...]:
-        now = time.time()
-        if not 0 <= now - self._read_at < limit:
-            with self._lock, self._store.reading() as unit:
-                self._records = unit.list_keys()
-                self._read_at = now
-        return self._records
+    def _load(self, limit: float = REMEMBER) -> _Known:
+        known = self._known
+        if 0 <= time.time() - known.read_at < limit:
+            return known
+        with self._lock, self._store.reading() as unit:
+            return self._read(unit)
+
+    def _look(self) -> None:
+        """Read the keys again if their version in the storage is another one, which is one short query."""
+        with self._store.reading() as unit:
+            if unit.read_keys_version() != self._known.version:
+                self._read(unit)
+
+    def _read(self, unit: Unit) -> _Known:
+        """What this unit sees. It is remembered unless a read that began later has been already."""
+        order, now = next(self._order), time.time()
+        # The version first: keys that are newer than it are read again, keys that are older would not be.
+        version = unit.read_keys_version()
+        found = _Known(order, version, unit.list_keys(), now)
+        if order > self._known.order:
+            self._known = found
+        return found
 
     def _find_signing(self, records: tuple[SigningKeyRecord, ...]) -> SigningKeyRecord | None:
         return find_signing(records, self._policy.algorithm, time.time())
@@ -152,27 +232,28 @@ class KeyRing:
         return [record for record in find_usable(records, now) if record.number < signing.number]
 
     def _advance(self, now: float) -> None:
-        active_from = self._is_due(self._load(), now)
+        active_from = self._is_due(self._load().records, now)
         # Before the unit: an RSA key takes its time, and nobody else could write meanwhile.
         made = (
             None if active_from is None else self._maker.make(self._policy.algorithm, number=0, active_from=active_from)
         )
         with self._store.writing() as unit:
-            records = unit.list_keys()
+            records = unit.list_keys(hold=True)
             for record in self._find_replaced(records, now):
                 retire(unit, record, self._policy, now=now, tell=self._tell)
             if made is not None and self._is_due(records, now) is not None:
                 self._add(unit, made, records)
         self.forget()
 
-    def _make_first(self) -> SigningKeyRecord:
+    def _make_first(self) -> tuple[_Known, SigningKeyRecord]:
         """Make a key that signs at once. Of two processes that do so together one wins, and both use its key."""
         with suppress(UnavailableError):  # if it can't be made, it can't be found either
             self._advance(time.time())
-        found = self._find_signing(self._load())
+        known = self._load()
+        found = self._find_signing(known.records)
         if found is None:
             raise UnavailableError("no_signing_key")
-        return found
+        return known, found
 
     def _add(self, unit: Unit, made: SigningKeyRecord, records: tuple[SigningKeyRecord, ...]) -> None:
         record = replace(made, number=max((each.number for each in records), default=0) + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,10 +30,16 @@ _REGISTRY = _Registry()
 
 @dataclass(frozen=True, slots=True)
 class MadeToken:
-    """An access token just made: its characters for the client, its record for the store."""
+    """An access token just made: its characters for the client, its record for the store.
+
+    :ivar keys_version: of the keys among which the one that signed it was chosen; None for an opaque token.
+    :ivar claims: those that a JWT has beside what the record says.
+    """
 
     text: str = field(repr=False)
     record: AccessTokenRecord
+    keys_version: int | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class TokenMaker:
@@ -73,16 +80,24 @@ class TokenMaker:
             grant_id=grant_id,
         )
         if self._settings.access_token_format == "opaque":  # noqa: S105  # the name of a format
-            text, key_id = make_opaque(ACCESS_PREFIX, token_id).text, None
-        else:
-            text, key_id = self._sign(draft, claims or {})
-        return MadeToken(text, replace(draft, hash=self._pepper.hash_token(text), key_id=key_id))
+            text = make_opaque(ACCESS_PREFIX, token_id).text
+            return MadeToken(text, replace(draft, hash=self._pepper.hash_token(text)))
+        return self._sign(draft, claims or {})
 
-    def _sign(self, token: AccessTokenRecord, claims: dict[str, Any]) -> tuple[str, str]:
+    def sign_again(self, made: MadeToken) -> MadeToken:
+        """The same token signed by the key that signs now. The one before must not have been stored.
+
+        :raises UnavailableError: the signing key can't be read.
+        """
+        return self._sign(made.record, made.claims)
+
+    def _sign(self, token: AccessTokenRecord, claims: Mapping[str, Any]) -> MadeToken:
         signer = self._keys.find_signer()
         header = {"alg": signer.algorithm, "typ": "at+jwt", "kid": signer.kid}
         body = {**claims, **describe(token, self._settings.issuer)}
-        return jwt.encode(header, body, signer.key, registry=_REGISTRY), signer.kid
+        text = jwt.encode(header, body, signer.key, registry=_REGISTRY)
+        record = replace(token, hash=self._pepper.hash_token(text), key_id=signer.kid)
+        return MadeToken(text, record, signer.keys_version, claims)
 
 
 def describe(token: AccessTokenRecord, issuer: str) -> dict[str, Any]:

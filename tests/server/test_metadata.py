@@ -66,12 +66,6 @@ def test_a_mount_point_is_in_the_urls(server):
     assert answer.json["token_endpoint"] == "http://localhost:6543/mounted/oauth/token"
 
 
-def test_keys_may_be_kept_for_a_minute(server):
-    answer = server.app.get("/oauth/jwks")
-    assert answer.headers["Cache-Control"] == "public, max-age=60"
-    assert "Pragma" not in answer.headers
-
-
 def test_the_applications_own_policy_defaults_and_factories_do_not_reach_the_endpoints(build):
     class NoPolicy:
         def identity(self, request):

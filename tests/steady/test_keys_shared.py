@@ -7,7 +7,7 @@ import time
 import pytest
 from pyramid.exceptions import ConfigurationExecutionError
 
-from pyramid_oauthguard import UnavailableError
+from pyramid_oauthguard import InvalidToken, UnavailableError
 from pyramid_oauthguard.caching import build_region
 from pyramid_oauthguard.guard.assembly import build_http_issuer
 from pyramid_oauthguard.guard.keys import KeySource
@@ -64,7 +64,7 @@ def test_what_one_process_fetched_another_takes(issuer, region, clock):
     assert issuer.calls["fetch_keys"] == 2
 
 
-@pytest.mark.promise("GD-19")
+@pytest.mark.promise("GD-57")
 def test_an_attempt_in_one_process_cools_down_in_all(issuer, region, clock):
     sources = [build_source(issuer, region) for _ in range(4)]
     sets = [source.find_current(time.time()) for source in sources]
@@ -74,6 +74,22 @@ def test_an_attempt_in_one_process_cools_down_in_all(issuer, region, clock):
     assert issuer.calls["fetch_keys"] == 2
     clock.shift(COOLDOWN - 1)
     assert [source.find_current(time.time()) for source in sources] == sets
+    assert issuer.calls["fetch_keys"] == 2
+
+
+@pytest.mark.promise("GD-57")
+def test_the_extra_attempt_of_one_process_is_that_of_all(issuer, region, clock):
+    sources = [build_source(issuer, region) for _ in range(4)]
+    for source in sources:
+        source.find_current(time.time())
+    issuer.rotate()
+    clock.shift(1)
+    assert sources[0].find(ALGORITHM, issuer.signing_key.kid)
+    assert issuer.calls["fetch_keys"] == 2
+    for source in sources:
+        with pytest.raises(InvalidToken):
+            source.find(ALGORITHM, "made-up")
+        assert source.find(ALGORITHM, issuer.signing_key.kid)
     assert issuer.calls["fetch_keys"] == 2
 
 
@@ -90,11 +106,12 @@ ODD_NUMBERS = [None, True, "now", -1, 0, 1e308, -1e308, float("nan"), float("inf
 
 @pytest.mark.promise("GD-25")
 @pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda value: str(value)[:12])
-@pytest.mark.parametrize("name", ["fetched_at", "tried_at", "life"])
+@pytest.mark.parametrize("name", ["fetched_at", "tried_at", "extra_at", "life"])
 def test_odd_times_in_a_shared_entry_hurt_nobody(issuer, region, clock, name, number):
     stranger = generate_key(ALGORITHM, kid=issuer.signing_key.kid)
     now = time.time()
-    entry = {"keys": [stranger.jwk], "fetched_at": now - 10 * DAY, "tried_at": now - 10 * DAY, "life": HOUR}
+    old = dict.fromkeys(("fetched_at", "tried_at", "extra_at"), now - 10 * DAY)
+    entry = {"keys": [stranger.jwk], "life": HOUR, **old}
     region.set("jwks", {**entry, name: number})
     source = build_source(issuer, region)
     assert source.find(ALGORITHM, issuer.signing_key.kid)

@@ -17,7 +17,7 @@ _ANY_KID = {"ignore_unknown_options": True}  # some that were made before begin 
 def key() -> None:
     """The keys that tokens are signed with. They are replaced by themselves, by age; this is for when that won't do.
 
-    Processes of the server follow within a minute and a half.
+    All processes of the server follow at once.
     """
 
 
@@ -44,7 +44,10 @@ def list_them(ini: str, style: str) -> None:
 @key.command()
 @INI
 @click.option(
-    "--now", "at_once", is_flag=True, help="It signs now; who keeps the key set refuses its tokens for a while."
+    "--now",
+    "at_once",
+    is_flag=True,
+    help="It signs now; verifiers that keep the key set may refuse its tokens for a while.",
 )
 @FORMAT
 def rotate(ini: str, at_once: bool, style: str) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from typing import Any, Final
 
+from ...errors import UnavailableError
 from ..answers import build_answer
 from ..service import Service, find_service
 from ..settings import ServerSettings
-from ..signing import REMEMBER
+from ..signing import KeyRing
 from .views import add_endpoint
 
 __all__ = ["describe", "include"]
 
 ROUTE = "oauthguard.jwks"
+#: A verifier may use a revoked key for so long, and asks as often.
+MAX_AGE_SECONDS: Final = 30
 
 
 def include(config: Any, settings: ServerSettings) -> None:
@@ -22,11 +26,25 @@ def include(config: Any, settings: ServerSettings) -> None:
 
 
 def answer_keys(request: Any) -> Any:
-    """The public halves of the signing keys."""
-    response = build_answer(200, {"keys": list(find_service(request).keys.list_published())})
+    """The public halves of the signing keys, as they are now.
+
+    A verifier may keep them for a while. Caches that it shares with others must ask each time (RFC 9111 section 5.2.2.10):
+    what they keep would add to that while. The tag lets them be answered 304.
+    """
+    response = build_answer(200, {"keys": list(_find_keys(find_service(request).keys))})
     del response.headers["Pragma"]
-    response.headers["Cache-Control"] = f"public, max-age={int(REMEMBER)}"
+    response.headers["Cache-Control"] = f"max-age={MAX_AGE_SECONDS}, s-maxage=0"
+    response.etag = sha256(response.body).hexdigest()
+    response.conditional_response = True
     return response
+
+
+def _find_keys(keys: KeyRing) -> Iterable[Mapping[str, Any]]:
+    try:
+        return keys.list_published()
+    except UnavailableError:
+        # Where no process reaches the storage, none can change a key.
+        return keys.list_remembered()
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:

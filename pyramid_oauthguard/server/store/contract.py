@@ -122,8 +122,15 @@ class TokenRows(Protocol):
     def revoke_grant(self, grant_id: str, now: float) -> bool:
         """End a grant and every token of it; False when it had ended before or doesn't exist."""
 
-    def add_access_token(self, token: AccessTokenRecord) -> None:
-        """Store an access token."""
+    def add_access_token(self, token: AccessTokenRecord, *, keys_version: int | None = None) -> bool:
+        """Store an access token; False, and nothing stored, when the signing keys are no longer of ``keys_version``.
+
+        After False, :meth:`KeyRows.read_keys_version` and :meth:`KeyRows.list_keys` in the same unit say how they are now.
+        After True, a unit that holds the keys (:meth:`KeyRows.list_keys`) waits until this unit has ended. So a token that
+        a revoked key signed is never committed after the revocation.
+
+        :param keys_version: of the keys that signed the token; None for a token that no key signed.
+        """
 
     def find_access_token(self, hashed: bytes) -> AccessTokenRecord | None:
         """The token; ``revoked`` when it, its grant, its client or the key that signed it is. Must stay one indexed query:
@@ -191,14 +198,23 @@ class AssertionRows(Protocol):
 class KeyRows(Protocol):
     """Signing keys."""
 
-    def list_keys(self) -> tuple[SigningKeyRecord, ...]:
-        """All signing keys by number, revoked and expired ones too."""
+    def read_keys_version(self) -> int:
+        """A number that changes with each commit of :meth:`add_key` or :meth:`update_key`. Must stay one indexed query."""
+
+    def list_keys(self, *, hold: bool = False) -> tuple[SigningKeyRecord, ...]:
+        """All signing keys by number, revoked and expired ones too.
+
+        :param hold: for a unit that changes keys. It waits until each unit that has stored a signed token has ended, and
+            until this unit ends no other unit changes keys or stores a signed token. A store may give up that wait after
+            some seconds, because a unit that hangs must not keep a key from being revoked.
+        """
 
     def add_key(self, key: SigningKeyRecord) -> bool:
         """Store a key; False, and nothing stored, when its number is taken."""
 
     def update_key(self, key: SigningKeyRecord) -> None:
-        """Store the times of a key that is there: from when it signs, and when it was retired, expires, was revoked."""
+        """Store the times of a key that is there: from when it signs, and when it was retired, expires, was revoked. A
+        key that was revoked stays so."""
 
     def find_last_expiry(self, kid: str) -> float | None:
         """When the last access token that this key signed expires, or None where there is none."""

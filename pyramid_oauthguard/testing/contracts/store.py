@@ -13,19 +13,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from .records import LATER as _LATER
+from .records import NOW as _NOW
+from .records import describe_token as _describe_token
+from .records import make_access as _make_access
+from .records import make_hash as _hash
+from .records import make_key as _make_key
+from .signing_keys import SigningKeyContract
+
 if TYPE_CHECKING:
     from ...server.store.contract import Store, Unit
 
 __all__ = ["StoreContract"]
 
-_NOW: Final = 1_800_000_000.0
-_LATER: Final = _NOW + 600
 _THREADS: Final = 8
 #: What a request may hold where an identifier is expected.
 _ODD: Final = ("", "nobody", "nul\0", "half a pair \ud800", "ключ", "x" * 5000, "' OR 1=1 --", "%", "\n")
 
 
-class StoreContract:
+class StoreContract(SigningKeyContract):
     """The contract of :class:`~pyramid_oauthguard.server.store.contract.Store`, as tests; needs the extra ``server``.
 
     ::
@@ -376,10 +382,6 @@ def _race(store: Store, act: Callable[[Unit, int], bool]) -> int:
         return sum(threads.map(begin, range(_THREADS)))
 
 
-def _hash() -> bytes:
-    return secrets.token_bytes(32)
-
-
 def _make_client(client_id: str) -> Any:
     from ...server.store.records import Client
 
@@ -410,28 +412,10 @@ def _make_grant(grant_id: str) -> Any:
     )
 
 
-def _make_access(grant_id: str | None) -> Any:
-    from ...server.store.records import AccessTokenRecord
-
-    return AccessTokenRecord(token_id=secrets.token_hex(8), grant_id=grant_id, **_describe_token())
-
-
 def _make_refresh(grant_id: str) -> Any:
     from ...server.store.records import RefreshTokenRecord
 
     return RefreshTokenRecord(token_id=secrets.token_hex(8), grant_id=grant_id, **_describe_token())
-
-
-def _describe_token() -> dict[str, Any]:
-    return {
-        "hash": _hash(),
-        "client_id": "app",
-        "subject": "anna",
-        "scopes": ("a",),
-        "audiences": ("https://api.test",),
-        "issued_at": _NOW,
-        "expires_at": _LATER,
-    }
 
 
 def _make_code(grant_id: str) -> Any:
@@ -460,18 +444,4 @@ def _make_device() -> Any:
         interval=5.0,
         created_at=_NOW,
         expires_at=_LATER,
-    )
-
-
-def _make_key(number: int) -> Any:
-    from ...server.store.records import SigningKeyRecord
-
-    return SigningKeyRecord(
-        kid=secrets.token_hex(8),
-        number=number,
-        algorithm="ES256",
-        public_jwk="{}",
-        private_box=b"box",
-        created_at=_NOW,
-        active_from=_NOW,
     )

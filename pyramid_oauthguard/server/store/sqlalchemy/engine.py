@@ -26,7 +26,8 @@ def build_engine(url: str) -> Engine:
         return (
             _build_sqlite(parsed)
             if is_sqlite(parsed)
-            else create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+            # A unit must see what was committed while it waited for a lock, whatever the database's default is.
+            else create_engine(parsed, pool_pre_ping=True, hide_parameters=True, isolation_level="READ COMMITTED")
         )
     except ArgumentError:
         raise ValueError("is not a database URL such as sqlite:///oauth.sqlite") from None

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "KEYS_LOCK",
     "access_tokens",
     "assertions",
     "audit",
@@ -40,6 +41,7 @@ __all__ = [
     "metadata",
     "refresh_tokens",
     "signing_keys",
+    "versions",
 ]
 
 # Names for every constraint, so that migrations can speak of them on every database.
@@ -52,6 +54,9 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+#: PostgreSQL's advisory lock of the signing keys, a number that no other program uses by chance.
+KEYS_LOCK: Final = -5_990_999_778_665_283_172
 
 _ID = String(64)
 _CLIENT_ID = String(255)
@@ -218,6 +223,26 @@ signing_keys = Table(
     Column("expires_at", Double),
     Column("revoked_at", Double),
 )
+
+# How often something has changed, under its name, so that a process can tell by one number whether what it remembers is
+# still so. A row that is not there stands for 0.
+versions = Table(
+    "oauth_versions",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+
+# The version of the signing keys. A unit that changes keys waits until the units that have called this have ended. A
+# function, since it reads what was committed while it waited for the lock, which a statement of its own can't.
+_HOLD = """
+CREATE OR REPLACE FUNCTION oauth_hold_keys_version() RETURNS bigint LANGUAGE plpgsql VOLATILE AS
+$$ DECLARE found bigint; BEGIN
+PERFORM pg_advisory_xact_lock_shared(KEYS_LOCK);
+SELECT number INTO found FROM oauth_versions WHERE name = 'signing_keys';
+RETURN coalesce(found, 0); END $$
+""".replace("KEYS_LOCK", str(KEYS_LOCK))
+event.listen(versions, "after_create", DDL(_HOLD).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
 
 # Rows are only ever added, and name no other table: they outlive what they speak of.
 audit = Table(
