@@ -17,7 +17,9 @@ the text of an error ever holds a token, a code or a secret.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from .locations import describe_call, find_call, find_setting, write_last_line
 
 __all__ = [
     "InsufficientScope",
@@ -117,16 +119,32 @@ class SettingError(OAuthGuardError):
     """A setting or a directive is missing, unknown or wrong.
 
     ``key`` is the full name of the setting (``oauthguard.issuer``), ``problem`` what is wrong with it and
-    ``hint`` what to do. A secret's value is never part of any of them. Raised inside a configuration action,
-    Pyramid wraps it in a ``ConfigurationExecutionError`` whose ``evalue`` it is.
+    ``hint`` what to do. ``place`` is where it was said: the ini file with the line, the call of ``config.include``, of
+    ``config.add_view`` or of a directive with file and line; empty where that is not known. A secret's value is never part
+    of any of them. Raised inside a configuration action, Pyramid wraps it in a ``ConfigurationExecutionError`` whose
+    ``evalue`` it is and whose last line is its text.
+
+    :param at: the call that it is about, as Pyramid's introspection has it (``action_info``); without it, the call for
+        which the running code runs.
     """
 
-    def __init__(self, key: str, problem: str, hint: str = "") -> None:
+    def __init__(self, key: str, problem: str, hint: str = "", *, at: Any = None) -> None:
         super().__init__("setting")
         self.key = key
         self.problem = problem
         self.hint = hint
+        call = find_call()
+        self.place = "" if call is None else _describe(key, at or call)
+        write_last_line(call, str(self))
 
     def __str__(self) -> str:
         text = f"{self.key}: {self.problem}"
-        return f"{text} ({self.hint})" if self.hint else text
+        text = f"{text} ({self.hint})" if self.hint else text
+        return f"{text} [{self.place}]" if self.place else text
+
+
+def _describe(key: str, call: Any) -> str:
+    file = find_setting(key)
+    if ", line " not in file and not key.startswith("oauthguard."):
+        file = ""  # the key is not one of the file
+    return "; ".join(filter(None, (file, describe_call(call))))

@@ -6,6 +6,7 @@ from typing import Any
 
 from pyramid.viewderivers import INGRESS
 
+from ..includes import name_include
 from ..interfaces import ISelfCheck, ITokenRequirement
 from .assembly import assemble, install_policy
 from .bearer import is_bearer
@@ -28,6 +29,7 @@ __all__ = ["OAuthSecurityPolicy", "TokenOutcome", "TokensUnder", "csrf_callback"
 
 def includeme(config: Any) -> None:
     """Guard an application: settings, policy, predicate, derivers, directives, forbidden view."""
+    config = name_include(config)
     assemble(config)
     config.add_directive("add_token_requirement", add_token_requirement)
     config.add_directive("set_token_verifier", set_token_verifier)

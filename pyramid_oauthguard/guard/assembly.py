@@ -66,7 +66,7 @@ def install_policy(config: Any) -> None:
             registry.registerUtility(what["policy"], ISecurityPolicy)
             what.register(config.introspector, included_at)
         elif not isinstance(found, OAuthSecurityPolicy):
-            raise describe_foreign_policy(found)
+            raise describe_foreign_policy(registry, found)
 
     # A discriminator of its own, after those of all others: Pyramid would only say that two packages are in conflict.
     config.action(("oauthguard", "policy"), register, order=_POLICIES_ARE_SET)

@@ -56,14 +56,15 @@ def _check_created(event: Any) -> None:
     check_caches(registry, get_guard(registry).settings)
 
 
-def describe_foreign_policy(found: Any) -> SettingError:
+def describe_foreign_policy(registry: Registry, found: Any) -> SettingError:
     """The error of an application whose own security policy leaves the guard's out."""
-    kind = type(found)
+    kind, set_by = type(found), registry.introspector.get("security policy", None)
     name = "None" if found is None else f"{kind.__module__}.{kind.__qualname__}"
     return SettingError(
         "oauthguard.policy",
         f"the application has another security policy, {name}, which leaves that of pyramid_oauthguard out",
         "set oauthguard.policy = off and compose the two with TokensUnder, or drop the other",
+        at=getattr(set_by, "action_info", None),
     )
 
 
@@ -71,52 +72,63 @@ def _check(registry: Registry) -> None:
     settings = get_guard(registry).settings
     policy = registry.queryUtility(ISecurityPolicy)
     if settings.policy and not isinstance(policy, OAuthSecurityPolicy):
-        raise describe_foreign_policy(policy)
+        raise describe_foreign_policy(registry, policy)
     if not makes_guarded(registry.queryUtility(IRequestFactory)):
         raise SettingError(
             "set_request_factory",
             "came after the guard was committed, and its requests know no access token",
             "set the request factory before the first commit",
         )
-    if _is_remote(registry, settings) and not _can_introspect(registry, settings):
-        raise _describe_missing_client(registry, settings)
+    remote = _find_remote(registry, settings)
+    if remote is not None and not _can_introspect(registry, settings):
+        raise _describe_missing_client(registry, settings, at=getattr(remote, "action_info", None))
     for view in _find_hidden(registry):
         raise SettingError(
             f"{view.__module__}.{view.__name__}",
             "is guarded, but the open view registered for the same place in another commit answers instead of it",
             "register one of the two, or both in one commit",
+            at=_find_place(registry, view),
         )
 
     composed = find_tokens_under(registry)
     if composed is not None:
         check_places(registry, composed)
-    for name in _find_unguarded(registry) if settings.policy or composed is not None else ():
+    for view in _find_unguarded(registry) if settings.policy or composed is not None else ():
         raise SettingError(
-            name,
+            f"{view.__module__}.{view.__name__}",
             "has a permission that nobody asks for: it was registered before there was a policy",
             "include pyramid_oauthguard before the first commit",
+            at=_find_place(registry, view),
         )
 
 
-def _describe_missing_client(registry: Registry, settings: GuardSettings) -> SettingError:
+def _describe_missing_client(registry: Registry, settings: GuardSettings, *, at: Any) -> SettingError:
     """What a remote check lacks. In the process of an authorization server it is the issuer's name that is misspelt, most likely."""
     near = [name for name, _issuer in registry.getUtilitiesFor(IIssuer)]
     if near:
         text = f"is {settings.issuer}, and a view is checked remotely; the server in this process is {' '.join(near)}"
-        return SettingError(
-            "oauthguard.issuer", text, "make them equal, byte for byte, or set oauthguard.introspection.client_id"
-        )
+        hint = "make them equal, byte for byte, or set oauthguard.introspection.client_id"
+        return SettingError("oauthguard.issuer", text, hint, at=at)
     return SettingError(
         "oauthguard.introspection.client_id",
         "is required: a view is checked remotely",
         "or set oauthguard.introspection.auth_method = none for an endpoint that asks nobody who they are",
+        at=at,
     )
 
 
-def _is_remote(registry: Registry, settings: GuardSettings) -> bool:
-    views = registry.introspector.get_category("views", [])
-    modes = {settings.token_check, *(each["introspectable"].get("token_check") for each in views)}
-    return "remote" in modes
+def _find_remote(registry: Registry, settings: GuardSettings) -> Any:
+    """A view that is checked remotely, as introspection has it; the settings where they make that the default."""
+    if settings.token_check == "remote":  # noqa: S105  # the name of a mode
+        return settings
+    views = (each["introspectable"] for each in registry.introspector.get_category("views", []))
+    return next((view for view in views if view.get("token_check") == "remote"), None)
+
+
+def _find_place(registry: Registry, view: Any) -> Any:
+    """The call that registered a derived view, or None."""
+    views = (each["introspectable"] for each in registry.introspector.get_category("views", []))
+    return next((each.action_info for each in views if each.get("derived_callable") is view), None)
 
 
 def _can_introspect(registry: Registry, settings: GuardSettings) -> bool:
@@ -127,13 +139,13 @@ def _can_introspect(registry: Registry, settings: GuardSettings) -> bool:
     return True
 
 
-def _find_unguarded(registry: Registry) -> Iterator[str]:
+def _find_unguarded(registry: Registry) -> Iterator[Any]:
     """Views with a permission that Pyramid derived without a policy, and so without a check."""
     for each in registry.introspector.get_category("permissions", []):
         wanted = each["introspectable"].discriminator != NO_PERMISSION_REQUIRED
         for view in [related.get("derived_callable") for related in each["related"]] if wanted else ():
             if view is not None and not hasattr(view, "__permitted__"):
-                yield f"{view.__module__}.{view.__name__}"
+                yield view
 
 
 def _find_hidden(registry: Registry) -> Iterator[Any]:

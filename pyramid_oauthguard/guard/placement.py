@@ -21,12 +21,13 @@ def check_places(registry: Any, policy: TokensUnder) -> None:
 
     :raises SettingError: naming the route's pattern.
     """
-    for pattern, covered in _find_places(registry, policy):
+    for view, pattern, covered in _find_places(registry, policy):
         if covered is False:
             raise SettingError(
                 "TokensUnder",
                 f"a view of {pattern} wants a token, and this path is not under {policy.prefixes}",
                 "give TokensUnder its prefix too, or move the route",
+                at=view.action_info,
             )
 
 
@@ -34,13 +35,13 @@ def describe_places(registry: Any, policy: TokensUnder) -> Iterator[Finding]:
     """Where tokens count, and the views that are refused elsewhere at request time."""
     text = f"access tokens count under {policy.prefixes} only, elsewhere {type(policy.other).__name__} decides"
     yield Finding("ok", "TokensUnder", text)
-    for pattern, covered in _find_places(registry, policy):
+    for _view, pattern, covered in _find_places(registry, policy):
         if covered is None:
             yield Finding("ok", pattern or "a view by traversal", "wants a token: refused at any other path")
 
 
-def _find_places(registry: Any, policy: TokensUnder) -> Iterator[tuple[str, bool | None]]:
-    """Each view that wants a token: its route's pattern, or "" without a route; and whether it is under a prefix."""
+def _find_places(registry: Any, policy: TokensUnder) -> Iterator[tuple[Any, str, bool | None]]:
+    """Each view that wants a token, as introspection has it; its route's pattern, or "" without a route; and whether it is under a prefix."""
     mapper = registry.queryUtility(IRoutesMapper)
     for each in registry.introspector.get_category("views", []):
         view = each["introspectable"]
@@ -49,4 +50,4 @@ def _find_places(registry: Any, policy: TokensUnder) -> Iterator[tuple[str, bool
         name = view.get("route_name")
         route = mapper.get_route(name) if mapper is not None and name is not None else None
         pattern = "" if route is None else "/" + route.pattern.lstrip("/")
-        yield pattern, policy.prefixes.covers_pattern(pattern) if pattern else None
+        yield view, pattern, policy.prefixes.covers_pattern(pattern) if pattern else None

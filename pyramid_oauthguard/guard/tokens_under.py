@@ -10,6 +10,7 @@ from pyramid.security import Denied
 from zope.interface import implementer
 
 from ..errors import InsufficientScope, MissingToken, SettingError
+from ..locations import describe_call, find_line
 from .challenge import mark_refusal
 from .outcome import TokenOutcome, build_outcome
 from .policy import OAuthSecurityPolicy
@@ -41,8 +42,12 @@ class TokensUnder:
     """
 
     def __init__(self, *prefixes: str, other: Any) -> None:
-        _check_other(other)
-        self.prefixes = Prefixes(_NAME, prefixes)
+        try:
+            _check_other(other)
+            self.prefixes = Prefixes(_NAME, prefixes)
+        except SettingError as error:
+            error.place = describe_call(find_line())  # not a call of Pyramid's, which would be found
+            raise
         self.other = other
         self.tokens = OAuthSecurityPolicy()
 

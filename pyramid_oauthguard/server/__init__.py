@@ -7,6 +7,7 @@ from typing import Any
 from pyramid.events import ApplicationCreated
 from pyramid.interfaces import PHASE0_CONFIG
 
+from ..includes import name_include
 from .directives import IAssembly, add_oauth_grant, set_oauth_store, set_resource_owner
 
 __all__ = ["includeme"]
@@ -18,6 +19,7 @@ def includeme(config: Any) -> None:
     from .last_resort import add_last_resort
     from .route_order import keep_place
 
+    config = name_include(config)
     keep_place(config)
     config.registry.registerUtility(take_up, IAssembly)
     config.add_directive("add_oauth_grant", add_oauth_grant)
