@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from typing import Final
 
-from .errors import UnavailableError
+from .errors import CoolingError
 
 __all__ = ["Circuit"]
 
@@ -27,14 +26,13 @@ class Circuit:
         self._retry_at = 0.0
 
     def check(self) -> None:
-        """Let the caller through. :raises UnavailableError: it was down a moment ago."""
+        """Let the caller through. :raises CoolingError: it was down a moment ago."""
         if self._failures < _THRESHOLD:
             return
         with self._lock:
             now = time.monotonic()
             if self._failures >= _THRESHOLD and now < self._retry_at:
-                wait = math.ceil(self._retry_at - now)
-                raise UnavailableError("circuit_open", "it did not answer the last calls", retry_after=max(1, wait))
+                raise CoolingError("circuit_open", "it did not answer the last calls", wait=self._retry_at - now)
             self._retry_at = now + self._pause  # this caller probes; the others wait for how it ends
 
     def succeed(self) -> None:

@@ -17,11 +17,13 @@ the text of an error ever holds a token, a code or a secret.
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 from .locations import describe_call, find_call, find_setting, write_last_line
 
 __all__ = [
+    "CoolingError",
     "InsufficientScope",
     "InvalidRequest",
     "InvalidToken",
@@ -113,6 +115,17 @@ class UnavailableError(OAuthGuardError):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
+
+class CoolingError(UnavailableError):
+    """Not asked at the moment, because it did not answer well a moment ago.
+
+    ``wait`` is the number of seconds until it may be asked again. Another cool-down must not begin on top of it.
+    """
+
+    def __init__(self, reason: str, detail: str = "", *, wait: float) -> None:
+        super().__init__(reason, detail, retry_after=max(1, math.ceil(wait)))
+        self.wait = max(wait, 0.0)
 
 
 class SettingError(OAuthGuardError):

@@ -23,7 +23,7 @@ from .introspection import Introspector
 from .issuer import HTTPIssuer
 from .keys import KeySource
 from .policy import OAuthSecurityPolicy
-from .settings import SWITCHES, GuardSettings, is_on, parse_settings
+from .settings import KEY_LIFETIME_SECONDS, SWITCHES, GuardSettings, is_on, parse_settings
 from .state import Guard, get_guard
 from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
@@ -144,7 +144,7 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, A
         lambda: require_cache_secret(settings, registry.queryUtility(IIssuer, name=settings.issuer))
     )
     issuer = _DeferredIssuer(registry, settings, find_secret)
-    lifetime = settings.find_expiration("jwks", 3_600)
+    lifetime = settings.find_expiration("jwks", KEY_LIFETIME_SECONDS)
     keys = KeySource(
         issuer.fetch_keys,
         _build_region(settings, "jwks", lifetime, find_secret),

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from ..caching import SKEW, read_number
 from ..discovery import IssuerMetadata, fetch_metadata
-from ..errors import UnavailableError
+from ..errors import CoolingError, UnavailableError
 from ..fetch import Answer, Fetcher
 from ..interfaces import IIssuer, KeyDocument
 from .settings import GuardSettings
@@ -53,14 +53,36 @@ class HTTPIssuer:
         if not self._lock.acquire(blocking=failure is None):
             return self._go_on(failure)
         try:
-            now = time.time()
-            return self._metadata if self._metadata is not None and self._is_fresh(now) else self._refresh(now)
+            return self._find_or_refresh(time.time())
         finally:
             self._lock.release()
 
+    def _wait_for_metadata(self) -> IssuerMetadata:
+        """As :meth:`fetch_metadata`, and waits where they are just being asked for. For one thread at a time."""
+        with self._lock:
+            return self._find_or_refresh(time.time())
+
+    def _find_or_refresh(self, now: float) -> IssuerMetadata:
+        return self._metadata if self._metadata is not None and self._is_fresh(now) else self._refresh(now)
+
     def fetch_keys(self) -> KeyDocument:
-        """The issuer's key set. :raises UnavailableError: it can't be had."""
-        url = self._settings.jwks_uri or self._require_endpoint("jwks_uri")
+        """The issuer's key set.
+
+        :raises UnavailableError: it can't be had.
+        :raises CoolingError: it can't be had, and the metadata say where it is: they are asked for again in a moment.
+        """
+        try:
+            return self._fetch_keys()
+        except CoolingError:
+            raise
+        except UnavailableError as error:
+            wait = 0.0 if self._settings.jwks_uri else self._find_wait(time.time())
+            if wait:
+                raise CoolingError(error.reason, error.detail, wait=wait) from error
+            raise
+
+    def _fetch_keys(self) -> KeyDocument:
+        url = self._settings.jwks_uri or self._require_endpoint("jwks_uri", self._wait_for_metadata())
         answer = self._fetcher.get(url)
         keys = answer.body.get("keys")
         if answer.status != 200 or not isinstance(keys, list):
@@ -70,7 +92,8 @@ class HTTPIssuer:
 
     def introspect(self, raw: str) -> Mapping[str, Any]:
         """RFC 7662 section 2. :raises UnavailableError: the endpoint refuses us or does not answer as it should."""
-        url = self._settings.introspection_endpoint or self._require_endpoint("introspection_endpoint")
+        url = self._settings.introspection_endpoint
+        url = url or self._require_endpoint("introspection_endpoint", self.fetch_metadata())
         headers, form = self._credentials
         answer = self._fetcher.post(
             url, {"token": raw, "token_type_hint": "access_token", **form}, headers, harmless=True
@@ -97,22 +120,21 @@ class HTTPIssuer:
         pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()
         return {"Authorization": "Basic " + base64.b64encode(pair).decode()}, {}
 
-    def _require_endpoint(self, name: str) -> str:
-        metadata = self.fetch_metadata()
+    def _require_endpoint(self, name: str, metadata: IssuerMetadata) -> str:
         try:
             url = metadata.find_endpoint(name)
             if url is None:
-                raise UnavailableError("no_endpoint", f"{metadata.url} names no {name}", retry_after=30)
-        except UnavailableError:
-            self._doubt_metadata()
-            raise
+                raise UnavailableError("no_endpoint", f"{metadata.url} names no {name}")
+        except UnavailableError as error:
+            wait = self._doubt_metadata()
+            raise CoolingError(error.reason, error.detail, wait=wait) from error
         return url
 
     def _is_fresh(self, now: float) -> bool:
         return self._fetched_at - SKEW <= now < self._fresh_until  # and not from before the clock was set back
 
     def _refresh(self, now: float) -> IssuerMetadata:
-        if self._failure is not None and -SKEW < now - self._failed_at < self._settings.keys_cooldown:
+        if self._find_wait(now):
             return self._go_on(self._failure)
         kept = self._adopt(now)
         if kept is not None:
@@ -121,14 +143,24 @@ class HTTPIssuer:
             metadata = fetch_metadata(self._fetcher, self.identifier, self._settings.metadata_url)
         except UnavailableError as error:
             logger.warning("the issuer's metadata can't be fetched: %s", error)
-            self._failure, self._failed_at = error.with_traceback(None), now
+            self._fail(error, now)
             found = self._go_on(error)
             self._fetched_at = min(self._fetched_at, now)
-            self._fresh_until = now + self._settings.keys_cooldown
+            self._fresh_until = self._failed_at + self._settings.keys_cooldown
             return found
         entry = {"document": dict(metadata.document), "url": metadata.url, "fetched_at": now}
         self._region.set(_ENTRY, entry)
         return self._take(metadata, now)
+
+    def _fail(self, error: UnavailableError, now: float) -> None:
+        self._failure, self._failed_at = error.with_traceback(None), now
+        if isinstance(error, CoolingError):  # nobody was asked: their cool-down, not one more after it
+            self._failed_at = min(now, time.time() + error.wait - self._settings.keys_cooldown)
+
+    def _find_wait(self, now: float) -> float:
+        """Seconds until the metadata may be asked for again after a failure; 0 where they may be now."""
+        age, cooldown = now - self._failed_at, self._settings.keys_cooldown
+        return cooldown - age if self._failure is not None and -SKEW < age < cooldown else 0.0
 
     def _go_on(self, failure: UnavailableError | None) -> IssuerMetadata:
         """What the issuer last said holds while it says nothing, but not once another one answers in its place."""
@@ -136,7 +168,7 @@ class HTTPIssuer:
         if failure is None or found is None or failure.reason == "other_issuer":
             # A new one each time: raised again and again, one would grow by a traceback each time.
             failure = failure or UnavailableError("no_metadata")
-            raise UnavailableError(failure.reason, failure.detail, retry_after=failure.retry_after)
+            raise CoolingError(failure.reason, failure.detail, wait=self._find_wait(time.time()))
         return found
 
     def _adopt(self, now: float) -> IssuerMetadata | None:
@@ -165,11 +197,16 @@ class HTTPIssuer:
             self._region.delete(_ENTRY)
             self._fresh_until = 0.0
 
-    def _doubt_metadata(self) -> None:
-        """What is wrong or missing in it now must not stay so for a day: it is asked for again after a cool-down."""
+    def _doubt_metadata(self) -> float:
+        """What is wrong or missing in it now must not stay so for a day: it is asked for again after a cool-down.
+
+        :returns: in how many seconds.
+        """
         with self._lock:
             self._region.delete(_ENTRY)
             self._fresh_until = min(self._fresh_until, self._fetched_at + self._settings.keys_cooldown)
+            now = time.time()
+            return max(self._fresh_until - now, self._find_wait(now), 0.0)
 
     @staticmethod
     def _report(url: str, answer: Answer) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from dogpile.cache import CacheRegion
 
 from ..caching import SKEW, read_number
-from ..errors import InvalidToken, UnavailableError
+from ..errors import CoolingError, InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
 from ..strict_json import check_depth
 from .keyset import Candidates, KeySet, build_key_set
@@ -251,6 +251,9 @@ class KeySource:
             logger.warning("the issuer's keys can't be fetched: %s", error)
         self._failure = error.with_traceback(None)
         self._tried_at = max(now, time.time()) if self._is_near() else now  # storage that hangs takes longer to fail
+        if isinstance(error, CoolingError):
+            # Nobody was asked. A cool-down from now on would come on top of the one that is under way.
+            self._tried_at = min(now, time.time() + error.wait - self._cooldown)
         self._share(self._shared.read())
         self._stretch(self._tried_at)
 

@@ -138,6 +138,9 @@ def _check_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
         yield Finding("error", "keys", f"none of {len(document.keys)} keys is usable under the settings", hint)
         return
     yield Finding("ok", "keys", f"{len(keys)} of {len(document.keys)} usable under the settings")
+    if document.max_age is not None and document.max_age < settings.keys_cooldown:
+        text = f"the issuer allows to keep its keys for {document.max_age:g} s; they are kept for {settings.keys_cooldown:g} s"
+        yield Finding("ok", "oauthguard.keys.cooldown", text, "a withdrawn key is accepted for that long")
     for kid, algorithms in keys.describe():
         yield Finding("ok", "keys", f"{kid or '(without kid)'} verifies {' '.join(algorithms)}")
 

@@ -27,6 +27,7 @@ from ..settings import (
 __all__ = [
     "ALGORITHMS",
     "CACHES",
+    "KEY_LIFETIME_SECONDS",
     "MIN_CACHE_SECRET_CHARACTERS",
     "PREFIX",
     "SWITCHES",
@@ -46,6 +47,9 @@ _MIN_DIFFERENT: Final = 8
 
 #: What is included or not; read before the other settings are parsed. The values are the defaults.
 SWITCHES: Final[Mapping[str, bool]] = {"policy": True, "resource_metadata": False}
+
+#: For how long a key set serves by default; the issuer's ``max-age`` can shorten it.
+KEY_LIFETIME_SECONDS: Final = 3_600.0
 
 #: Asymmetric signatures only: with a shared secret whoever verifies could also issue (RFC 8725 section 3.5).
 ALGORITHMS: Final = (
@@ -199,7 +203,7 @@ TABLE: Final = (
     Setting("http.max_bytes", _as_size, 1_048_576, "A longer answer of the issuer is refused."),
     Setting("http.ca_file", _as_ca_file, None, "PEM file of the certificate authorities to trust instead of the system's."),
     Setting("cache.metadata.*", _as_cache, {}, _CACHE_HELP + "Issuer metadata, one day."),
-    Setting("cache.jwks.*", _as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest a withdrawn key stays accepted while the issuer answers."),
+    Setting("cache.jwks.*", _as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest a withdrawn key stays accepted while the issuer answers. At least `keys.cooldown`; a shorter `max-age` of the issuer counts as `keys.cooldown`."),
     Setting("cache.introspection.*", _as_cache, {}, _CACHE_HELP + "Positive answers; 0 (the default) is live, n trusts one for at most n seconds and never past `exp`."),
     Setting("cache.inactive.*", _as_cache, {}, _CACHE_HELP + "Tokens the issuer called inactive, 10 seconds; 0 asks again each time."),
     Setting("cache.secret", as_str, None, "What seals the entries of caches outside this process, so that only those who know it can make one: 32 characters or more that cannot be guessed, the same in all processes that share a cache. Without it, a key of the authorization server in the same process is used, or `introspection.client_secret`.", secret=True),
@@ -234,6 +238,7 @@ def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
             f"must have at least {MIN_CACHE_SECRET_CHARACTERS} characters, {_MIN_DIFFERENT} of them different",
             'make one: python -c "import secrets; print(secrets.token_urlsafe(32))"',
         )
+    _check_key_lifetime(parsed)
     wants_secret = parsed.introspection_client_id and parsed.introspection_auth_method != "none"
     if wants_secret and not parsed.introspection_client_secret:
         raise SettingError(
@@ -242,3 +247,16 @@ def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
             "or set oauthguard.introspection.auth_method = none",
         )
     return parsed
+
+
+def _check_key_lifetime(parsed: GuardSettings) -> None:
+    """Keys that lapse before they may be fetched again would be missing in between."""
+    lifetime = parsed.find_expiration("jwks", KEY_LIFETIME_SECONDS)
+    if lifetime >= parsed.keys_cooldown:
+        return
+    name = "cache.jwks.expiration_time" if "expiration_time" in parsed.cache_jwks else "keys.cooldown"
+    raise SettingError(
+        f"{PREFIX}.{name}",
+        f"keys would lapse after {lifetime:g} s, and may be fetched again only after {parsed.keys_cooldown:g} s",
+        f"{PREFIX}.cache.jwks.expiration_time must be at least {PREFIX}.keys.cooldown",
+    )

@@ -233,6 +233,19 @@ def test_the_usable_keys_are_listed(server: HTTPIssuer, tmp_path: Path) -> None:
     assert len(texts) == 3
 
 
+@pytest.mark.parametrize(("max_age", "cooldown", "said"), [(10, "30", True), (0, "1m", True), (30, "30", False)])
+def test_a_max_age_shorter_than_the_cool_down_is_said(
+    server: HTTPIssuer, tmp_path: Path, max_age: float, cooldown: str, said: bool
+) -> None:
+    server.issuer.max_age = max_age
+    ini = write_ini(tmp_path, {**server.settings, "oauthguard.keys.cooldown": cooldown})
+    texts = [each["text"] for each in find(run_check(ini, "--format", "json"), "oauthguard.keys.cooldown")]
+    kept = cooldown.replace("1m", "60")
+    assert texts == (
+        [f"the issuer allows to keep its keys for {max_age} s; they are kept for {kept} s"] if said else []
+    )
+
+
 def test_settings_that_say_something_else_than_the_metadata(tmp_path: Path) -> None:
     with HTTPIssuer(extra={"introspection_endpoint_auth_methods_supported": ["private_key_jwt"]}) as server:
         there = f"{server.origin}/elsewhere/jwks"

@@ -233,6 +233,27 @@ def test_a_wrong_value(key, value):
     assert str(error).startswith(f"oauthguard.{key}: ")
 
 
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"cache.jwks.expiration_time": "29"}, "cache.jwks.expiration_time"),
+        ({"cache.jwks.expiration_time": "0"}, "cache.jwks.expiration_time"),
+        ({"cache.jwks.expiration_time": "1m", "keys.cooldown": "61s"}, "cache.jwks.expiration_time"),
+        ({"keys.cooldown": "2h"}, "keys.cooldown"),
+    ],
+)
+def test_keys_that_lapse_before_they_may_be_fetched_again_stop_start_up(settings, key):
+    error = find_setting_error(lambda: start(**settings))
+    assert error.key == f"oauthguard.{key}"
+    assert "keys would lapse" in str(error)
+    assert "oauthguard.cache.jwks.expiration_time must be at least oauthguard.keys.cooldown" in str(error)
+
+
+@pytest.mark.parametrize("settings", [{"cache.jwks.expiration_time": "30"}, {"keys.cooldown": "1h"}])
+def test_keys_that_lapse_when_they_may_be_fetched_again_start(settings):
+    start(**settings)
+
+
 @pytest.mark.parametrize("cache", ["metadata", "jwks", "introspection", "inactive"])
 @pytest.mark.parametrize(
     ("option", "value"),
