@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -76,3 +77,99 @@ def test_by_keyboard_alone_and_without_script(chromium: Browser, address: str) -
     answer = requests.post(f"{address}/oauth/token", form, timeout=30)
     assert answer.json()["access_token"]
     context.close()
+
+
+@pytest.fixture
+def tab(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context(viewport={"width": 800, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+def read_status(address: str, codes: Any) -> str:
+    """What the device is told at its first question."""
+    form = {"grant_type": DEVICE, "device_code": codes["device_code"], "client_id": "customer-cli"}
+    answer = requests.post(f"{address}/oauth/token", form, timeout=30).json()
+    return str(answer.get("error", "allowed"))
+
+
+def find_middle(tab: Page, selector: str) -> tuple[float, float]:
+    box = tab.locator(selector).first.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+@contextmanager
+def stop_animations(tab: Page) -> Iterator[None]:
+    """A machine that is slow must not let the second of the double click pass."""
+    session = tab.context.new_cdp_session(tab)
+    session.send("Animation.enable")
+    session.send("Animation.setPlaybackRate", {"playbackRate": 0})
+    yield
+    session.send("Animation.setPlaybackRate", {"playbackRate": 1})
+    session.detach()
+
+
+def show_decision(tab: Page, address: str) -> Any:
+    """The approving page, just shown after the button of the page before it was pressed."""
+    codes = begin(address)
+    tab.goto(codes["verification_uri_complete"])
+    if "sign-in" in tab.url:
+        sign_in(tab)
+        tab.wait_for_selector("#user_code")
+    tab.press("button", "Enter")
+    tab.wait_for_selector("button[value=allow]", state="attached")
+    return codes
+
+
+@pytest.mark.promise("TK-08")
+@pytest.mark.parametrize("button", ["allow", "deny"])
+def test_the_second_click_of_a_double_click_does_not_decide(tab: Page, address: str, button: str) -> None:
+    with stop_animations(tab):
+        codes = show_decision(tab, address)
+        place = find_middle(tab, f"button[value={button}]")
+        checkbox = find_middle(tab, "input[type=checkbox]")
+        tab.mouse.dblclick(*place)
+        tab.mouse.click(*checkbox)
+        tab.wait_for_timeout(300)
+        assert tab.title().startswith("Allow ")
+        assert tab.locator("input[type=checkbox]").first.is_checked(), "nor does it take a scope away"
+        assert read_status(address, codes) == "authorization_pending"
+    tab.wait_for_timeout(1100)
+    tab.mouse.click(*place)
+    tab.wait_for_selector("[role=status]")
+    assert tab.title() == ("Device connected" if button == "allow" else "Device not connected")
+
+
+@pytest.mark.promise("TK-08")
+def test_a_real_double_click_where_the_next_button_will_be_does_not_decide(tab: Page, address: str) -> None:
+    """Both clicks at one place, as a mouse makes them: the second one meets the approving page's button."""
+    codes = show_decision(tab, address)
+    place = find_middle(tab, "button[value=allow]")
+    tab.goto(codes["verification_uri_complete"])
+    move = "([x, y]) => Object.assign(document.querySelector('button').style, {position: 'fixed', left: x, top: y})"
+    tab.evaluate(move, [f"{place[0] - 20}px", f"{place[1] - 10}px"])
+    with stop_animations(tab):
+        tab.mouse.click(*place)
+        tab.wait_for_selector("button[value=allow]", state="attached")
+        tab.mouse.click(*place, click_count=2)
+        tab.wait_for_timeout(300)
+        assert tab.title().startswith("Allow ")
+        assert read_status(address, codes) == "authorization_pending"
+
+
+@pytest.mark.promise("TK-08")
+def test_a_key_that_is_held_down_does_not_decide_and_the_keyboard_works_at_once(tab: Page, address: str) -> None:
+    codes = begin(address)
+    tab.goto(codes["verification_uri_complete"])
+    sign_in(tab)
+    tab.wait_for_selector("#user_code")
+    tab.focus("#user_code")
+    tab.keyboard.down("Enter")
+    tab.wait_for_selector("button[value=allow]")
+    for _ in range(5):
+        tab.keyboard.down("Enter")  # as a key that repeats
+    tab.keyboard.up("Enter")
+    assert read_status(address, codes) == "authorization_pending"
+    tab.press("button[value=allow]", "Enter")
+    tab.wait_for_selector("[role=status]")
