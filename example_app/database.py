@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
 
 from pyramid_oauthguard.errors import SettingError
+from pyramid_oauthguard.outages import name_cause
+from pyramid_oauthguard.time_limits import TimeLimits, apply_limits, build_arguments
 
 from .files import make_folder
 from .models import Base
@@ -20,7 +23,10 @@ from .models import Base
 __all__ = ["open_session"]
 
 _ENGINE = "example_app.engine"
+_TABLES = "example_app.tables"
 _BUSY_SECONDS = 30
+_LIMITS = TimeLimits()
+_log = logging.getLogger(__name__)
 # Held until the transaction ends. The number is any that nobody else uses in this database.
 _LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(6543)"}
 
@@ -31,14 +37,20 @@ def includeme(config: Configurator) -> None:
     settings.setdefault("tm.manager_hook", "pyramid_tm.explicit_manager")
     settings.setdefault("tm.commit_veto", "pyramid_tm.default_commit_veto")
     config.include("pyramid_tm")
-    engine = _build_engine(settings)
-    _create_tables(engine)
-    config.registry[_ENGINE] = engine
+    config.registry[_ENGINE] = engine = _build_engine(settings)
+    config.registry[_TABLES] = tables = _Tables(engine)
+    try:
+        tables.require()
+    except exc.OperationalError as error:
+        if engine.dialect.name == "sqlite":
+            raise
+        _log.error("The database can't be used yet: %s", name_cause(error))
     config.add_request_method(_open_request_session, "db", reify=True)
 
 
 def open_session(registry: Any) -> Session:
     """A session outside of any request; its caller commits and closes it."""
+    registry[_TABLES].require()
     return Session(registry[_ENGINE])
 
 
@@ -52,7 +64,9 @@ def _open_request_session(request: Request) -> Session:
 def _build_engine(settings: Any) -> Engine:
     url = _read_url(settings)
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, **build_arguments(url, _LIMITS))
+        apply_limits(engine, _LIMITS)
+        return engine
     if url.database:
         make_folder(Path(url.database).parent)
     # A writing transaction takes the lock when it begins and waits for it: taken later, SQLite would refuse at once.
@@ -77,6 +91,20 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+class _Tables:
+    """Whether the tables are known to be there: the database may be away when the application starts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._are_there = False
+
+    def require(self) -> None:
+        """Make those that are missing, once."""
+        if not self._are_there:
+            _create_tables(self._engine)
+            self._are_there = True
 
 
 def _create_tables(engine: Engine) -> None:

@@ -8,7 +8,10 @@ from typing import Any, Final
 from pyramid.config import Configurator
 from pyramid.events import ApplicationCreated
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from pyramid_oauthguard.errors import UnavailableError
+from pyramid_oauthguard.outages import name_cause
 
 from .database import open_session
 from .models import Customer, User
@@ -37,9 +40,13 @@ def includeme(config: Configurator) -> None:
 def _make_demo_data(event: ApplicationCreated) -> None:
     registry = event.app.registry
     _log.warning("example.demo is on: there are clients and a user whose secrets everybody knows.")
-    _make_rows(registry)
-    if any(key.startswith("oauthguard.server.") for key in registry.settings):
-        _make_clients(registry)
+    try:
+        _make_rows(registry)
+        if any(key.startswith("oauthguard.server.") for key in registry.settings):
+            _make_clients(registry)
+    except (OperationalError, UnavailableError) as error:
+        # A later start makes them, and an earlier one has probably done so.
+        _log.error("Whether the demo data is there is not known: %s", name_cause(error))
 
 
 def _make_rows(registry: Any) -> None:

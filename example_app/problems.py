@@ -22,7 +22,9 @@ from pyramid.httpexceptions import (
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError  # noqa: A004  # of the pool
+
+from pyramid_oauthguard.outages import Outages, name_cause
 
 __all__ = ["InvalidFields", "InvalidParameters", "Missing", "WrongField", "add_resource"]
 
@@ -117,13 +119,19 @@ def _write(error: HTTPException, detail: str) -> Response:
 
 def storage_tween_factory(handler: Any, registry: Any) -> Callable[[Request], Response]:
     """503 when the database is down or locked: not the caller's fault, and worth another try."""
+    outages = Outages(_log)
 
     def storage_tween(request: Request) -> Response:
         try:
-            return handler(request)
-        except DBAPIError as error:
-            _log.exception("The database failed: %s", type(error).__name__)
+            response = handler(request)
+        except (DBAPIError, TimeoutError) as error:
+            cause = name_cause(error)
+            outages.report(cause, f"The database failed: {cause}")
+            _log.debug("The database failed", exc_info=error)
             answer = HTTPServiceUnavailable(headers={"Retry-After": "5"})
             return _write(answer, "The database can't be used at the moment.")
+        if "db" in request.__dict__:  # it was used
+            outages.settle()
+        return response
 
     return storage_tween

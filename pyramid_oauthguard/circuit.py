@@ -10,28 +10,30 @@ from .errors import CoolingError
 
 __all__ = ["Circuit"]
 
-#: Failures in a row after which the circuit opens.
 _THRESHOLD: Final = 3
 
 
 class Circuit:
     """Closed while calls succeed. After three failures in a row calls are refused at once; after ``pause`` seconds
     one caller at a time probes, and its success closes the circuit.
+
+    :param threshold: failures in a row after which the circuit opens.
     """
 
-    def __init__(self, pause: float) -> None:
+    def __init__(self, pause: float, *, threshold: int = _THRESHOLD) -> None:
         self._pause = pause
+        self._threshold = threshold
         self._lock = threading.Lock()
         self._failures = 0
         self._retry_at = 0.0
 
     def check(self) -> None:
         """Let the caller through. :raises CoolingError: it was down a moment ago."""
-        if self._failures < _THRESHOLD:
+        if self._failures < self._threshold:
             return
         with self._lock:
             now = time.monotonic()
-            if self._failures >= _THRESHOLD and now < self._retry_at:
+            if self._failures >= self._threshold and now < self._retry_at:
                 raise CoolingError("circuit_open", "it did not answer the last calls", wait=self._retry_at - now)
             self._retry_at = now + self._pause  # this caller probes; the others wait for how it ends
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -13,10 +12,10 @@ from pyramid.response import Response
 
 from ..errors import UnavailableError
 from .request_ids import find_request_id
+from .service import find_service
 
-__all__ = ["answer_errors", "build_answer", "build_error"]
+__all__ = ["answer_errors", "build_answer", "build_error", "report_outage"]
 
-log = logging.getLogger("pyramid_oauthguard.server")
 CHALLENGE = 'Basic realm="oauth", charset="UTF-8"'
 View = Callable[[Any], Any]
 _HEADERS: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
@@ -44,6 +43,12 @@ def build_error(error: OAuth2Error) -> Any:
     return build_answer(error.status_code, body, headers)
 
 
+def report_outage(request: Any, error: UnavailableError) -> None:
+    """Count an answer 503 for the log, under its cause."""
+    text = f"request {find_request_id(request)}: {request.path_info}: unavailable: {error}"
+    find_service(request).outages.report(str(error), text)
+
+
 def answer_errors(view: View) -> View:
     """Let a view raise: an OAuth error is answered as such, storage that is down as 503 (RFC 7009 section 2.2.1)."""
 
@@ -54,7 +59,7 @@ def answer_errors(view: View) -> View:
         except OAuth2Error as error:
             return build_error(error)
         except UnavailableError as error:
-            log.error("request %s: %s: unavailable: %s", find_request_id(request), request.path_info, error)
+            report_outage(request, error)
             body = {"error": "temporarily_unavailable", "error_description": "Try again later."}
             return build_answer(503, body, [("Retry-After", str(error.retry_after))])
 

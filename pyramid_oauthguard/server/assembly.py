@@ -12,6 +12,7 @@ from zope.interface import Interface
 
 from ..errors import UnavailableError
 from ..interfaces import IIssuer, IOAuthStore, ISelfCheck
+from ..outages import Outages
 from . import pages
 from .audit import build_teller
 from .clients import ClientRegistry, IClientRegistry
@@ -24,10 +25,11 @@ from .grants import GRANTS
 from .key_making import KeyMaker
 from .keys import IKeyRegistry, KeyRegistry
 from .limits import build_limits
+from .opening import open_storage
 from .registration import DEVICE_CODE, OWNED_GRANTS, USER_GRANTS
 from .route_order import take_place
 from .self_check import check_server
-from .service import GrantEntry, IService, Service, build_pepper, build_store
+from .service import GrantEntry, IService, Service
 from .settings import ServerSettings, find_named_grants, parse_settings
 from .signing import KeyPolicy, KeyRing
 from .tokens import TokenMaker
@@ -105,8 +107,8 @@ def _build_service(registry: Any, settings: ServerSettings) -> Service:
     issuer = _require_issuer(registry, settings)
     tell = build_teller(build_notifier(registry, first=issuer.hear))
     own = registry.queryUtility(IOAuthStore)
-    pepper = build_pepper(settings, own_store=own is not None)
-    store = build_store(settings) if own is None else own
+    outages = Outages(log)
+    store, pepper = open_storage(settings, own, settle=outages.settle)
     maker, policy = KeyMaker(pepper), KeyPolicy.of(settings)
     registry.registerUtility(KeyRegistry(store, maker, policy, tell=tell), IKeyRegistry)
     keys = KeyRing(store, maker, policy, tell=tell, changed=issuer.tell_keys_changed)
@@ -119,6 +121,7 @@ def _build_service(registry: Any, settings: ServerSettings) -> Service:
         tell=tell,
         limits=build_limits(settings, pepper.derive_key("limits").hex()),
         origins=Origins(store),
+        outages=outages,
         **_find_hooks(registry, settings),
     )
 

@@ -19,13 +19,16 @@ from .store.contract import Store
 __all__ = ["Origins", "answer_preflight", "find_origin", "is_preflight", "share_answers"]
 
 REMEMBER: Final = 60.0
+STALE: Final = 3600.0
 _PREFLIGHT_LIVES: Final = "600"
 _READABLE: Final = "Retry-After, WWW-Authenticate, X-Request-Id"
 _HEADERS: Final = "Authorization, Content-Type"
 
 
 class Origins:
-    """The origins of the redirect URIs of live public clients, remembered for a minute."""
+    """The origins of the redirect URIs of live public clients, remembered for a minute; for an hour while the storage is
+    away.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -35,11 +38,18 @@ class Origins:
     def __contains__(self, origin: str) -> bool:
         now = time.time()
         if not 0 <= now - self._read_at < REMEMBER:
-            with self._store.reading() as unit:
-                uris = unit.list_public_redirect_uris()
-            self._found = frozenset(filter(None, map(find_origin, uris)))
-            self._read_at = now
+            try:
+                self._read(now)
+            except UnavailableError:
+                if not 0 <= now - self._read_at < STALE:
+                    raise
         return origin in self._found
+
+    def _read(self, now: float) -> None:
+        with self._store.reading() as unit:
+            uris = unit.list_public_redirect_uris()
+        self._found = frozenset(filter(None, map(find_origin, uris)))
+        self._read_at = now
 
     def forget(self) -> None:
         """Read them again at the next use: clients were changed."""

@@ -48,17 +48,28 @@ class KeyMaker:
             active_from=now if active_from is None else active_from,
         )
 
+    def can_open(self, record: SigningKeyRecord) -> bool:
+        """Whether the pepper is the one that the key was kept with."""
+        try:
+            self._decrypt(record)
+        except InvalidTag:
+            return False
+        return True
+
     def open(self, record: SigningKeyRecord) -> Any:
         """The key as joserfc signs with it.
 
         :raises UnavailableError: the pepper is not the one that the key was kept with.
         """
-        box = record.private_box
         try:
-            private = json.loads(self._box.decrypt(box[:_NONCE], box[_NONCE:], record.kid.encode()))
+            private = json.loads(self._decrypt(record))
         except InvalidTag:
             raise UnavailableError("wrong_pepper", f"the pepper does not open signing key {record.kid}") from None
         return _KINDS[record.algorithm].import_key(private)
+
+    def _decrypt(self, record: SigningKeyRecord) -> bytes:
+        box = record.private_box
+        return self._box.decrypt(box[:_NONCE], box[_NONCE:], record.kid.encode())
 
     def _close(self, kid: str, private: Mapping[str, Any]) -> bytes:
         nonce = secrets.token_bytes(_NONCE)

@@ -124,7 +124,7 @@ class Limits:
 
     def _find_address(self, request: Any) -> str:
         address = find_network(request, ipv6_prefix=self._ipv6_prefix)
-        if address == UNKNOWN and not self._has_warned:
+        if address == UNKNOWN and self._rates and not self._has_warned:
             self._has_warned = True
             log.warning(
                 "the WSGI server does not know the addresses of callers: limits per address are not applied. "

@@ -19,6 +19,7 @@ from pyramid.path import AssetResolver
 from pyramid.response import FileResponse, Response
 
 from ..errors import UnavailableError
+from .answers import report_outage
 from .mount_point import build_path
 from .settings import ServerSettings
 
@@ -128,7 +129,7 @@ def answer_errors_on_page(view: Callable[[Any], Any]) -> Callable[[Any], Any]:
             description = error.get_error_description()
             return render_page(request, "error", status=400, code=error.error, description=description)
         except UnavailableError as error:
-            log.error("%s: unavailable: %s", request.path_info, error)
+            report_outage(request, error)
             response = render_page(request, "error", status=503, code="temporarily_unavailable", description="")
             response.headers["Retry-After"] = str(error.retry_after)
             return response

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from zope.interface import Interface
 
-from ..errors import SettingError, UnavailableError
+from ..outages import Outages
 from .audit import Tell
 from .cors import Origins
-from .hashing import Pepper, load_pepper
+from .hashing import Pepper
 from .limits import Limits
-from .settings import PREFIX, ServerSettings
+from .settings import ServerSettings
 from .signing import KeyRing
 from .store.contract import Store
 from .tokens import TokenMaker
 
-__all__ = ["GrantEntry", "IService", "ResourceOwner", "Service", "build_pepper", "build_store", "find_service"]
-
-log = logging.getLogger("pyramid_oauthguard.server")
+__all__ = ["GrantEntry", "IService", "ResourceOwner", "Service", "find_service"]
 
 
 class ResourceOwner(Protocol):
@@ -77,6 +73,7 @@ class Service:
     :ivar tell: writes an event into the audit trail in a unit, and sends it once that is committed.
     :ivar limits: how often what may be tried.
     :ivar origins: whose scripts may read our answers.
+    :ivar outages: where answers 503 are counted for the log.
     """
 
     settings: ServerSettings
@@ -89,6 +86,7 @@ class Service:
     tell: Tell
     limits: Limits
     origins: Origins
+    outages: Outages
 
     def is_active_user(self, subject: str) -> bool:
         """Whether the application still lets this user be acted for."""
@@ -100,56 +98,3 @@ def find_service(request: Any) -> Service:
     """The service of the application that handles ``request``."""
     service: Service = request.registry.getUtility(IService)
     return service
-
-
-def build_store(settings: ServerSettings) -> Store:
-    """The store on SQLAlchemy; a SQLite database gets its tables now.
-
-    :raises SettingError: the URL is none, its driver is missing, or the SQLite file can't be opened.
-    """
-    from .store.sqlalchemy import SQLAlchemyStore
-    from .store.sqlalchemy.engine import build_engine
-
-    try:
-        engine = build_engine(settings.sqlalchemy_url)
-    except (ValueError, OSError) as error:
-        raise SettingError(f"{PREFIX}.sqlalchemy.url", str(error)) from None
-    store = SQLAlchemyStore(engine)
-    try:
-        if engine.dialect.name == "sqlite":
-            store.create_tables()
-        store.check_tables()
-    except UnavailableError as error:
-        _judge_database(error, wait=engine.dialect.name != "sqlite")
-    finally:
-        store.close()
-    return store
-
-
-def _judge_database(error: UnavailableError, *, wait: bool) -> None:
-    key = f"{PREFIX}.sqlalchemy.url"
-    if error.reason in {"no_tables", "other_tables"}:
-        raise SettingError(key, error.detail, "run: oauthguard server upgrade INI") from error
-    if error.reason == "foreign_tables":
-        raise SettingError(key, error.detail, "name another database") from error
-    if not wait:
-        raise SettingError(key, f"can't be opened: {error.detail}") from error
-    log.warning("the database can't be reached yet: %s", error)  # it may come; until then answers are 503
-
-
-def build_pepper(settings: ServerSettings, *, own_store: bool = False) -> Pepper:
-    """The pepper of the settings; for a SQLite database in memory one that lives as long as it.
-
-    :param own_store: the application brings its store, so there is no database of ours to keep the pepper beside.
-    :raises SettingError: none is named and the database is not SQLite, or the file can't be used.
-    """
-    from .store.sqlalchemy.engine import find_sqlite_file
-
-    if settings.pepper_file is not None:
-        return load_pepper(settings.pepper_file)
-    file = find_sqlite_file(settings.sqlalchemy_url)
-    if file is not None and not own_store:
-        return load_pepper(file.with_name(file.name + ".pepper"))
-    if settings.sqlalchemy_url.startswith("sqlite") and not own_store:
-        return Pepper(secrets.token_bytes(32))
-    raise SettingError(f"{PREFIX}.pepper_file", "is required with this storage", "name a file that only we can read")

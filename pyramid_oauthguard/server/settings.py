@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ..errors import SettingError
 from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url, parse
+from ..time_limits import TimeLimits
 from .addresses import IPV6_PREFIX
 from .rates import Rate, as_rate
 from .registration import OWNED_GRANTS, RegistrationError, as_grant, check_scope
@@ -54,6 +55,10 @@ class ServerSettings:
     revocation_cascade: bool
     sqlalchemy_url: str = field(repr=False)
     pepper_file: Path | None
+    database_connect_timeout: float
+    database_statement_timeout: float
+    database_lock_timeout: float | None
+    database_pool_timeout: float
     signing_algorithm: str
     signing_rotation: float
     signing_lead: float
@@ -72,6 +77,16 @@ class ServerSettings:
         """Scheme and host of the issuer: what every endpoint's URL begins with, whatever a Host header says."""
         parts = urlsplit(self.issuer)
         return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def time_limits(self) -> TimeLimits:
+        """How long the database may take."""
+        return TimeLimits(
+            connect=self.database_connect_timeout,
+            statement=self.database_statement_timeout,
+            lock=self.database_lock_timeout,
+            pool=self.database_pool_timeout,
+        )
 
 
 def as_issuer(value: Any) -> str:
@@ -159,7 +174,11 @@ TABLE: tuple[Setting, ...] = (
     Setting("user_names_in_tokens", as_bool, False, "Put the user's name, where the application tells it, into access tokens as `preferred_username` (RFC 9068 section 2.2.2), so that a command line can say who signed in. It costs this: every API that a token is sent to reads it."),
     Setting("revocation.cascade", as_bool, True, "Revoking an access token ends its refresh token and all that came of the same grant (RFC 7009 section 2.1); revoking a refresh token always does."),
     Setting("sqlalchemy.url", as_str, "sqlite:///oauthguard.sqlite", "The database, as SQLAlchemy writes it; the tables of a SQLite database are made at start-up.", secret=True),
-    Setting("pepper_file", _as_file, None, "Key of the hashes at rest. Made at the first start where it does not exist, readable by its owner only; without it, `<database>.pepper` beside a SQLite file; required with any other database. What is stored is lost without it: back it up, apart from the database."),
+    Setting("pepper_file", _as_file, None, "Key of the hashes at rest. Made at the first start, readable by its owner only, while the database is empty; without it, `<database>.pepper` beside a SQLite file; required with any other database. What is stored is lost without it: back it up, apart from the database."),
+    Setting("database.connect_timeout", as_duration, 2.0, "How long PostgreSQL may take to accept a connection; libpq takes less than 2 seconds for 2. `0` for no limit, here and below. What `sqlalchemy.url` says in its query comes before these settings."),
+    Setting("database.statement_timeout", as_duration, 3.0, "How long PostgreSQL may take for a statement. With psycopg, a connection that has no answer half a second later is closed: so a server that is stopped or cut off is answered 503, too."),
+    Setting("database.lock_timeout", as_duration, None, "How long a statement waits for a lock of another transaction: `2s`; with SQLite, where one transaction writes at a time, `10s`."),
+    Setting("database.pool_timeout", as_duration, 2.0, "How long a request waits for one of the 15 connections of this process."),
     Setting("signing.algorithm", as_choice("RS256", "ES256", "EdDSA"), "RS256", "What access tokens are signed with; a change makes a new key."),
     Setting("signing.rotation", as_duration, 90 * _DAY, "Age at which a signing key is replaced; 0 for never by itself."),
     Setting("signing.lead", as_duration, _DAY, "How long a signing key is published before it signs: longer than anyone keeps the key set."),

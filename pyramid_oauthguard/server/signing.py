@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from ..circuit import Circuit
 from ..errors import UnavailableError
+from ..outages import Outages
 from .audit import Tell
 from .events import SigningKeyMade, SigningKeyRetired
 from .key_life import find_signing, find_usable, is_due, is_published
@@ -36,6 +37,7 @@ _PATIENCE: Final = 30.0
 _PAUSE_SECONDS: Final = 1.0
 # Other processes sign with what they remember, and other hosts' clocks differ.
 _MARGIN: Final = 300.0
+_UPKEEP: Final = "the upkeep of the signing keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ class KeyRing:
         self._known = _Known()
         self._signer: SigningKey | None = None
         self._circuit = Circuit(_PAUSE_SECONDS)
+        self._outages = Outages(log)
 
     def find_signer(self) -> SigningKey:
         """The key to sign with now, as far as this process knows; makes the first one.
@@ -183,7 +186,10 @@ class KeyRing:
             try:
                 self._advance(now)
             except UnavailableError as error:
-                log.warning("the signing keys can't be brought up to date: %s", error)
+                text = f"the signing keys can't be brought up to date: {error}"
+                self._outages.report(_UPKEEP, text, level=logging.WARNING)
+            else:
+                self._outages.ended(_UPKEEP)
             finally:
                 self._advancing.release()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from webtest import TestApp as App
 
 from example_app import main
+from pyramid_oauthguard.server.service import IService
 from pyramid_oauthguard.testing import trust
-from tests.example.conftest import build_api_settings, dispose
+from tests.example.conftest import build_api_settings, build_settings, dispose
 from tests.example.postgres import run_postgresql
 from tests.example.servers import run_at_once
+from tests.server.cluster import Cluster, run_cluster
 
 pytestmark = pytest.mark.needs("initdb", "pg_ctl")
 
@@ -88,3 +91,58 @@ def test_a_database_that_is_down_is_a_503(tmp_path: Any) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
     App(app).get("/api/private", headers=bearer, status=200)
     dispose(app)
+
+
+def build_both(cluster: Cluster, tmp_path: Any) -> Any:
+    """Both halves in one process, their data in one database."""
+    server = {"sqlalchemy.url": cluster.url, "pepper_file": str(tmp_path / "pepper")}
+    settings = {**build_settings(tmp_path), **{f"oauthguard.server.{name}": value for name, value in server.items()}}
+    return main({}, **{**settings, "sqlalchemy.url": cluster.url})
+
+
+def close_both(app: Any) -> None:
+    app.registry.getUtility(IService).store.close()
+    dispose(app)
+
+
+def test_a_worker_that_starts_while_the_database_is_away_answers_503_until_it_is_back(tmp_path: Any) -> None:
+    with run_cluster() as cluster:
+        cluster.upgrade()
+        close_both(build_both(cluster, tmp_path))
+        cluster.stop()
+        app = build_both(cluster, tmp_path)
+        browser = App(app)
+        form = {"grant_type": "client_credentials", "scope": "customer_api"}
+        headers = {"Authorization": "Basic Y3VzdG9tZXItbWFuYWdlcjpjdXN0b21lci1tYW5hZ2VyLXNlY3JldA=="}
+        browser.post("/oauth/token", form, headers=headers, status=503)
+        assert browser.get("/api/public", status=200)
+        assert browser.get("/.well-known/oauth-authorization-server", status=200)
+        cluster.start()
+        token = browser.post("/oauth/token", form, headers=headers, status=200).json["access_token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert browser.get("/customers", headers=bearer, status=200).json["customers"]
+        cluster.stop()
+        again = App(build_both(cluster, tmp_path))
+        cluster.start()
+        assert again.get("/customers", headers=bearer, status=200).json["customers"], "the key set is there as well"
+        for each in (app, again.app):
+            close_both(each)
+
+
+def test_a_frozen_database_keeps_no_request_of_the_api_waiting(tmp_path: Any) -> None:
+    with run_cluster() as cluster:
+        settings = {
+            **build_api_settings(tmp_path),
+            "oauthguard.introspection.auth_method": "none",
+            "sqlalchemy.url": cluster.url,
+        }
+        app = main({}, **settings)
+        bearer = trust(app).bearer(scope="customer_api")
+        App(app).get("/customers", headers=bearer, status=200)
+        cluster.freeze()
+        begun = time.monotonic()
+        App(app).get("/customers", headers=bearer, status=503)
+        assert time.monotonic() - begun < 8
+        cluster.thaw()
+        App(app).get("/customers", headers=bearer, status=200)
+        dispose(app)

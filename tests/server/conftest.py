@@ -29,9 +29,9 @@ class Server:
     app: TestApp
     registry: Any
     file: Path
-    program: MadeClient
-    api: MadeClient
-    public: MadeClient
+    program: Any = None  # each a MadeClient, unless the server was made without clients
+    api: Any = None
+    public: Any = None
 
     @property
     def clients(self) -> ClientRegistry:
@@ -140,7 +140,11 @@ def build(tmp_path: Path) -> Iterator[Build]:
     stores = []
 
     def make(
-        settings: dict[str, Any] | None = None, *, configure: Callable[[Any], None] | None = None, name: str = "oauth"
+        settings: dict[str, Any] | None = None,
+        *,
+        configure: Callable[[Any], None] | None = None,
+        name: str = "oauth",
+        clients: bool = True,
     ) -> Server:
         file = tmp_path / f"{name}.sqlite"
         given = {
@@ -159,14 +163,16 @@ def build(tmp_path: Path) -> Iterator[Build]:
             configure(config)
         app = TestApp(config.make_wsgi_app())
         stores.append(config.registry.getUtility(IService).store)
-        clients = get_clients(config.registry)
+        if not clients:
+            return Server(app, config.registry, file)
+        registry = get_clients(config.registry)
         return Server(
             app,
             config.registry,
             file,
-            clients.create("Program", grants=["client_credentials"], scopes=["read", "write"]),
-            clients.create("API", role="resource_server"),
-            clients.create("Public", public=True, redirect_uris=["http://127.0.0.1/"], grants=["authorization_code"]),
+            registry.create("Program", grants=["client_credentials"], scopes=["read", "write"]),
+            registry.create("API", role="resource_server"),
+            registry.create("Public", public=True, redirect_uris=["http://127.0.0.1/"], grants=["authorization_code"]),
         )
 
     yield make

@@ -82,20 +82,6 @@ def test_another_database_wants_its_pepper_named():
         config.commit()
 
 
-def test_with_another_pepper_nothing_opens(build):
-    server = build()
-    file = server.file.with_name("oauth.sqlite.pepper")
-    file.unlink()
-    again = build({"pepper_file": str(file)})
-    assert again.app.post(
-        "/oauth/token", {"grant_type": "client_credentials"}, headers=server.basic(server.program), status=401
-    )
-    answer = again.app.post(
-        "/oauth/token", {"grant_type": "client_credentials"}, headers=again.basic(again.program), status="*"
-    )
-    assert answer.status_int == 503, "its signing key can't be opened"
-
-
 def test_nothing_is_logged_at_any_level(build, caplog):
     caplog.set_level(logging.DEBUG)
     server = build()

@@ -94,9 +94,8 @@ class Visitor:
 
 
 @pytest.fixture
-def visitor(build: Build, monkeypatch: pytest.MonkeyPatch) -> Visitor:
-    monkeypatch.setattr("pyramid_oauthguard.server.store.sqlalchemy.engine._BUSY_SECONDS", 0.05)
-    return Visitor(build_flow(build))
+def visitor(build: Build) -> Visitor:
+    return Visitor(build_flow(build, {"database.lock_timeout": "0.05"}))
 
 
 def reopen(flow: Flow, *pragmas: str) -> None:

@@ -7,11 +7,14 @@ from pyramid.paster import get_appsettings, setup_logging
 
 from ...errors import SettingError
 from ...settings import parse
+from ...time_limits import TimeLimits
 from ..settings import PREFIX, TABLE
 from .application import INI, explain_ini, explain_storage
 from .output import say
 
 __all__ = ["upgrade"]
+
+_PATIENCE_SECONDS = 600.0
 
 
 @click.command()
@@ -19,7 +22,7 @@ __all__ = ["upgrade"]
 def upgrade(ini: str) -> None:
     """Bring the tables of the authorization server to what this release works with.
 
-    The application isn't started; stop it first, and back up the database.
+    The application isn't started; stop it first, and back up the database. Of several that run at once, one does it.
     """
     from alembic.util import CommandError
 
@@ -30,7 +33,8 @@ def upgrade(ini: str) -> None:
         setup_logging(ini)
         url = _read_url(ini)
     try:
-        engine = build_engine(url)
+        # Another one that runs may take its time, and so may a migration.
+        engine = build_engine(url, TimeLimits(statement=0, lock=_PATIENCE_SECONDS))
     except (ValueError, OSError) as error:
         raise SettingError(f"{PREFIX}.sqlalchemy.url", str(error)) from None
     try:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from ...errors import UnavailableError
 from .records import (
     AccessTokenRecord,
     AuditEntry,
@@ -33,12 +34,17 @@ __all__ = [
     "ConsentRows",
     "DeviceRows",
     "KeyRows",
+    "NoAnswerError",
     "RefreshRows",
     "Store",
     "TokenRows",
     "Unit",
     "UpkeepRows",
 ]
+
+
+class NoAnswerError(UnavailableError):
+    """The storage did not answer for as long as it may take. The next one to ask would wait as long."""
 
 
 class ClientRows(Protocol):

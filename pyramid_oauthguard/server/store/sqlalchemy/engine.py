@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +11,24 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import StaticPool
 
+from ....time_limits import SQLITE_LOCK_SECONDS, TimeLimits, apply_limits, as_milliseconds, build_arguments
+
 __all__ = ["WRITING", "build_engine", "find_sqlite_file", "is_sqlite"]
 
 WRITING = "oauthguard_writing"  # execution option of connections that will write
-_BUSY_SECONDS = 10
+_DEFAULT = TimeLimits()
+_LONGEST_MILLISECONDS = 2**31 - 1
 
 
-def build_engine(url: str) -> Engine:
+def build_engine(url: str, limits: TimeLimits = _DEFAULT) -> Engine:
     """An engine for ``url``; connects to nothing yet.
 
+    :param limits: how long the database may take, unless the URL says so itself.
     :raises ValueError: not a database URL, or its driver is not installed. The message never holds the URL.
     """
     try:
         parsed = make_url(url)
-        return (
-            _build_sqlite(parsed)
-            if is_sqlite(parsed)
-            # A unit must see what was committed while it waited for a lock, whatever the database's default is.
-            else create_engine(parsed, pool_pre_ping=True, hide_parameters=True, isolation_level="READ COMMITTED")
-        )
+        return _build_sqlite(parsed, limits) if is_sqlite(parsed) else _build_other(parsed, limits)
     except ArgumentError:
         raise ValueError("is not a database URL such as sqlite:///oauth.sqlite") from None
     except ImportError as error:
@@ -52,23 +52,43 @@ def find_sqlite_file(url: str) -> Path | None:
     return Path(name).absolute()
 
 
-def _build_sqlite(url: URL) -> Engine:
+def _build_other(url: URL, limits: TimeLimits) -> Engine:
+    # A unit must see what was committed while it waited for a lock, whatever the database's default is.
+    level = {"isolation_level": "READ COMMITTED", "hide_parameters": True}
+    engine = create_engine(url, pool_pre_ping=True, **level, **build_arguments(url, limits))
+    apply_limits(engine, limits)
+    return engine
+
+
+def _build_sqlite(url: URL, limits: TimeLimits) -> Engine:
     file = find_sqlite_file(url.render_as_string(hide_password=False))
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         url = url.set(database=str(file))  # a relative path means where we started, wherever the process goes
     # One connection, since each would be a database of its own; the store lets one unit use it at a time.
-    memory: dict[str, Any] = {} if file else {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
-    engine = create_engine(url, hide_parameters=True, **memory)
+    memory: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+    engine = create_engine(url, hide_parameters=True, **({"pool_timeout": limits.pool or None} if file else memory))
+    # The URL's own `timeout` is the driver's name for this.
+    if "timeout" not in url.query:
+        event.listen(engine, "connect", _build_waiter(SQLITE_LOCK_SECONDS if limits.lock is None else limits.lock))
     event.listen(engine, "connect", _set_up_connection)
     event.listen(engine, "begin", _begin)
     return engine
 
 
+def _build_waiter(seconds: float) -> Callable[[Any, Any], None]:
+    """Let a connection wait so long for another program's lock; with 0 as long as SQLite can."""
+    milliseconds = min(as_milliseconds(seconds), _LONGEST_MILLISECONDS) or _LONGEST_MILLISECONDS
+
+    def wait(connection: Any, _record: Any) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {milliseconds}").close()
+
+    return wait
+
+
 def _set_up_connection(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # sqlite3 must not begin transactions by itself: see _begin
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
     cursor.execute("PRAGMA journal_mode = WAL")  # readers don't wait for the writer
     # Some builds sync only now and then with WAL: a power cut would undo a revocation that was answered.
     cursor.execute("PRAGMA synchronous = FULL")

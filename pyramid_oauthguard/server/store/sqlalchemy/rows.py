@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from ....errors import UnavailableError
+from .failures import build_failure
 from .prepared import Prepared, find_driver
 
 __all__ = ["Rows", "as_text", "as_words", "storage_errors"]
@@ -42,8 +42,8 @@ def as_text(words: Iterable[str]) -> str:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Turn what SQLAlchemy raises into an UnavailableError; its text may hold parameters, so it is not repeated."""
+    """Turn what SQLAlchemy raises into an UnavailableError; see :func:`~.failures.describe_failure`."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:  # the latter at BEGIN and what is prepared
-        raise UnavailableError("storage", type(error).__name__, retry_after=5) from error
+        raise build_failure(error) from error

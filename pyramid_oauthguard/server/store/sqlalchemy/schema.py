@@ -13,6 +13,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    func,
     insert,
     inspect,
     select,
@@ -33,6 +34,7 @@ _VERSION: Final = Table(  # as Alembic makes it
     Column("version_num", String(32), nullable=False),
     PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
 )
+_UPGRADE_LOCK: Final = int.from_bytes(b"oauthgrd", signed=True)  # any number that nothing else uses in the database
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 
@@ -45,12 +47,17 @@ def find_revision(connection: Connection) -> str | None:
 
 
 def check_revision(connection: Connection) -> None:
-    """:raises UnavailableError: the tables are missing, or of another revision than this release works with."""
+    """:raises UnavailableError: the tables are missing (``no_tables``), of an earlier revision than this release works
+    with (``other_tables``), or of a later one (``newer_tables``)."""
     found = find_revision(connection)
     if found is None:
         raise UnavailableError("no_tables", "the database has no tables of ours yet")
-    if found != HEAD:
-        raise UnavailableError("other_tables", f"the tables are of revision {found}, and {HEAD} is wanted")
+    if found == HEAD:
+        return
+    if found.isdecimal() and int(found) > int(HEAD):
+        text = f"the tables are of revision {found}, of a newer release than this one, which works with {HEAD}"
+        raise UnavailableError("newer_tables", text)
+    raise UnavailableError("other_tables", f"the tables are of revision {found}, and {HEAD} is wanted")
 
 
 def create_tables(connection: Connection) -> None:
@@ -66,6 +73,9 @@ def create_tables(connection: Connection) -> None:
 def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Bring the tables to the newest revision, in one transaction where the database has such for tables.
 
+    Of several that run at once, one does it, and the others wait for it: with SQLite for the lock of the file, with PostgreSQL
+    for a lock that has nothing to do with tables.
+
     :return: the revision before and after.
     :raises UnavailableError: the database can't be reached, or refuses.
     """
@@ -75,6 +85,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     with storage_errors(), engine.execution_options(**{WRITING: True}).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
         before = find_revision(connection)
         if before is None:
             _check_names(connection)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 from zope.interface import implementer
 
+from ....errors import UnavailableError
 from ....interfaces import IOAuthStore
 from ..contract import Unit
 from . import schema
@@ -78,6 +79,18 @@ class SQLAlchemyStore:
         """Make the tables in a database that has none; for SQLite, and for tests. Elsewhere migrations do it."""
         with storage_errors(), self._turn, self._writer.begin() as connection:
             schema.create_tables(connection)
+
+    def prepare(self) -> None:
+        """Make the tables in a SQLite database that has none, and check those that are there.
+
+        :raises UnavailableError: see :meth:`check_tables`.
+        """
+        try:
+            self.check_tables()
+        except UnavailableError as error:
+            if error.reason != "no_tables" or self._engine.dialect.name != "sqlite":
+                raise
+            self.create_tables()
 
     def check_tables(self) -> None:
         """:raises UnavailableError: they are missing, or of another release; or the database can't be reached."""

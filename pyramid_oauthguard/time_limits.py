@@ -1,0 +1,155 @@
+"""How long the database may take, so that one that does not answer keeps no request waiting.
+
+PostgreSQL ends a statement by itself, but not while it is stopped, and not when the network loses its answer. So with psycopg
+the client counts, too: a connection without an answer is closed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+__all__ = ["SQLITE_LOCK_SECONDS", "TimeLimits", "apply_limits", "as_milliseconds", "build_arguments", "is_no_answer"]
+
+#: SQLite has one writer at a time, and each commit is synced: who waits in line needs longer than for a row.
+SQLITE_LOCK_SECONDS: Final = 10.0
+_LOCK_SECONDS: Final = 2.0
+#: A pooled connection is asked whether it is alive. One that takes longer is not.
+_PING_SECONDS: Final = 1.0
+#: By so much the client waits longer than the server allows: the server's own refusal names the cause.
+_MARGIN_SECONDS: Final = 0.5
+_LEAST_CONNECT_SECONDS: Final = 2  # libpq takes less for this
+_LIBPQ: Final = frozenset({"psycopg", "psycopg2"})
+#: The system's own limits for a connection whose other end is gone: 10 + 2 * 5 seconds, or 5 with data on its way.
+_SOCKET: Final = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 5000,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLimits:
+    """All in seconds; 0 for no limit.
+
+    :ivar connect: for a connection.
+    :ivar statement: for a statement.
+    :ivar lock: for the lock of another transaction; None for 2, and for 10 with SQLite.
+    :ivar pool: for a connection of the pool that is not in use.
+    """
+
+    connect: float = 2.0
+    statement: float = 3.0
+    lock: float | None = None
+    pool: float = 2.0
+
+
+def as_milliseconds(seconds: float) -> int:
+    """At least one where there is a limit: 0 is none."""
+    return math.ceil(seconds * 1000)
+
+
+def build_arguments(url: Any, limits: TimeLimits) -> dict[str, Any]:
+    """What ``create_engine`` is given for a database that is not SQLite. What the URL says comes first."""
+    arguments: dict[str, Any] = {}
+    if url.get_driver_name() in _LIBPQ:
+        given = dict(_SOCKET)
+        if limits.connect:
+            given["connect_timeout"] = max(_LEAST_CONNECT_SECONDS, math.ceil(limits.connect))
+        arguments["connect_args"] = {name: value for name, value in given.items() if name not in url.query}
+    return {**arguments, "pool_timeout": limits.pool or None}
+
+
+def apply_limits(engine: Any, limits: TimeLimits) -> None:
+    """Let each new connection to PostgreSQL have the limits. What the URL says in ``options`` comes first.
+
+    The limits of statements and locks are set with a statement: connection poolers refuse them at the start.
+    """
+    from sqlalchemy import event  # the ground floor works without it
+
+    if engine.dialect.name != "postgresql":
+        return
+    options = str(engine.url.query.get("options", ""))
+    lock = _LOCK_SECONDS if limits.lock is None else limits.lock
+    given = {"statement_timeout": limits.statement, "lock_timeout": lock}
+    wanted = {name: seconds for name, seconds in given.items() if name not in options}
+    event.listen(engine, "connect", _build_setter(wanted))
+    if engine.dialect.driver == "psycopg":
+        event.listen(engine, "do_connect", _connect_patiently)
+
+
+def is_no_answer(error: BaseException) -> bool:
+    """Whether a failure of SQLAlchemy's means that the database did not answer within a limit of the client."""
+    origin = getattr(error, "orig", None)
+    return getattr(origin, "is_no_answer", False) or type(origin).__name__ == "ConnectionTimeout"
+
+
+def _build_setter(wanted: dict[str, float]) -> Callable[[Any, Any], None]:
+    set_them = ", ".join(f"set_config('{name}', '{as_milliseconds(limit)}', false)" for name, limit in wanted.items())
+    statements = [f"SELECT {set_them}"] if wanted else []
+    statements.append("SELECT extract(epoch FROM current_setting('statement_timeout')::interval)")
+
+    def run_all(connection: Any) -> float:
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        allowed = float(cursor.fetchone()[0])
+        cursor.close()
+        connection.commit()
+        return allowed
+
+    def set_limits(connection: Any, _record: Any) -> None:
+        try:
+            allowed = run_all(connection)
+        except BaseException:
+            connection.close()  # the pool has not taken it yet
+            raise
+        if hasattr(connection, "patience_seconds"):
+            connection.patience_seconds = allowed + _MARGIN_SECONDS if allowed else None
+
+    return set_limits
+
+
+def _connect_patiently(dialect: Any, _record: Any, arguments: list[Any], named: dict[str, Any]) -> Any:
+    return _find_class(dialect.loaded_dbapi).connect(*arguments, **named)
+
+
+@cache
+def _find_class(psycopg: Any) -> Any:
+    """psycopg's connection, which waits for each answer no longer than ``patience_seconds`` (None for ever)."""
+
+    class NoAnswerError(psycopg.OperationalError):
+        is_no_answer = True
+
+    class PatientConnection(psycopg.Connection):
+        patience_seconds: float | None = float(_LEAST_CONNECT_SECONDS)
+
+        def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+            # Outside of a transaction there are only the questions of the pool whether the connection is alive.
+            patience = _PING_SECONDS if self.autocommit else self.patience_seconds
+            if patience is not None:
+                gen = self._watch(gen, patience)
+            return super().wait(gen, *args, **kwargs)
+
+        def _watch(self, gen: Any, patience: float) -> Generator[Any, Any, Any]:
+            """Pass on what psycopg waits for; it comes back without anything ten times a second."""
+            deadline = time.monotonic() + patience
+            try:
+                wanted = next(gen)
+                while True:
+                    ready = yield wanted
+                    if not ready and time.monotonic() >= deadline:
+                        # Nobody knows what became of the statement, so nothing else may be sent here.
+                        self.pgconn.finish()
+                        raise NoAnswerError(f"no answer within {patience:g} seconds")
+                    wanted = gen.send(ready)
+            except StopIteration as end:
+                return end.value
+
+    return PatientConnection
