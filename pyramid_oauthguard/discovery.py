@@ -70,18 +70,20 @@ def fetch_metadata(fetcher: Fetcher, issuer: str, url: str | None = None) -> Iss
 
     :raises UnavailableError: nothing usable was found, or the issuer doesn't answer.
     """
-    urls = (url,) if url else build_metadata_urls(issuer)
-    why = UnavailableError("no_metadata", f"no metadata at {', '.join(urls)}", retry_after=30)
-    for each in urls:
+    absent: list[str] = []
+    why: UnavailableError | None = None
+    for each in (url,) if url else build_metadata_urls(issuer):
         answer = _try(fetcher, each)
         if isinstance(answer, UnavailableError):
             why = answer
-        elif answer is not None:
+        elif answer.status != 200:
+            absent.append(f"{each} answered {answer.status}")
+        else:
             found = answer.body.get("issuer")
             if found == issuer:
                 return IssuerMetadata(issuer, answer.body, each, answer.date)
             why = _explain(each, found, issuer)
-    raise why
+    raise why or UnavailableError("no_metadata", f"no metadata: {', '.join(absent)}", retry_after=30)
 
 
 def _explain(url: str, found: object, issuer: str) -> UnavailableError:
@@ -93,16 +95,14 @@ def _explain(url: str, found: object, issuer: str) -> UnavailableError:
     )
 
 
-def _try(fetcher: Fetcher, url: str) -> Answer | UnavailableError | None:
-    """The answer, what was wrong with it, or None where there is no document; raises when the issuer is down."""
+def _try(fetcher: Fetcher, url: str) -> Answer | UnavailableError:
+    """The answer, or what was wrong with it; raises when the issuer is down."""
     try:
         answer = fetcher.get(url)
     except UnavailableError as error:
         if error.reason == "unreachable":
             raise  # the other URLs are on the same host: asking it again only makes the caller wait
         return error
-    if answer.status == 200:
-        return answer
     if answer.status >= 500 or answer.status == 429:
         raise UnavailableError("unreachable", f"{url} answered {answer.status}")
-    return None
+    return answer

@@ -23,6 +23,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from .circuit import Circuit
 from .errors import UnavailableError
+from .outages import name_cause
 from .strict_json import parse_object
 from .urls import check_url
 
@@ -31,6 +32,7 @@ __all__ = ["Answer", "Fetcher"]
 _CHUNK: Final = 65536
 _MAX_TARGETS: Final = 64
 _KEPT_CONNECTIONS: Final = 32
+_LONGEST_LOCATION: Final = 300
 _ACCEPT: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _Send = functools.partial[urllib3.BaseHTTPResponse]
 
@@ -214,8 +216,8 @@ class Fetcher:
             answer = self._request(target, send, again=again)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             target.circuit.fail()
-            # The class alone: the text of some of these repeats what the other side sent.
-            raise UnavailableError("unreachable", f"{send.args[0]} {target.url}: {type(error).__name__}") from error
+            # The class and its code: the text of some of these repeats what the other side sent.
+            raise UnavailableError("unreachable", f"{send.args[0]} {target.url}: {name_cause(error)}") from error
         except UnavailableError:
             target.circuit.succeed()  # it answered, if not well
             raise
@@ -256,7 +258,10 @@ class Fetcher:
             response.release_conn() if whole else response.close()
         headers = response.headers
         if 300 <= response.status < 400:
-            raise UnavailableError("redirected", f"{url} answered {response.status}; redirects are not followed")
+            where = _describe_location(headers.get("Location", ""))
+            raise UnavailableError(
+                "redirected", f"{url} answered {response.status} {where}; redirects are not followed"
+            )
         try:
             return Answer(response.status, headers, self._parse(data, url))
         except ValueError as error:
@@ -278,6 +283,14 @@ class Fetcher:
                 raise UnavailableError("too_large", f"{url} answered with more than {self._max_bytes} bytes")
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+def _describe_location(location: str) -> str:
+    """Where an answer redirects to, for a log and a terminal. Without the query: some put tokens there."""
+    path, question, _ = location.partition("?")
+    shown = "".join(char if char.isprintable() else "?" for char in path[:_LONGEST_LOCATION])
+    rest = "…" if question or len(path) > _LONGEST_LOCATION else ""
+    return f"with Location {shown}{rest}" if location else "without Location"
 
 
 def _prepare(pool: HTTPConnectionPool, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> _Send:

@@ -80,8 +80,11 @@ def as_command_error(error: UnavailableError) -> CommandError:
 
     cause = _find_cause(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        text = f"{error.detail}: the certificate is not accepted ({cause.verify_message})"
-        return CommandError(NETWORK, text, "if it is your own authority's, name it with --ca-file or SSL_CERT_FILE")
+        return CommandError(
+            NETWORK,
+            f"{error.detail}: the certificate is not accepted",
+            "if it is your own authority's, name it with --ca-file or SSL_CERT_FILE",
+        )
     if isinstance(cause, ssl.SSLError):
         return CommandError(NETWORK, f"{error.detail}: no TLS connection", "is this an https port?")
     if isinstance(cause, ConnectionRefusedError):

@@ -9,6 +9,7 @@ from typing import Final
 
 import urllib3
 
+from ..outages import name_cause
 from ..urls import check_url
 from .challenge import find_bearer_challenge
 from .console import shorten
@@ -65,7 +66,7 @@ def send(run: Run, method: str, url: str, *, token: str, headers: Mapping[str, s
         from ..errors import UnavailableError
         from .errors import as_command_error
 
-        unavailable = UnavailableError("unreachable", f"{method} {url}: {type(error).__name__}")
+        unavailable = UnavailableError("unreachable", f"{method} {url}: {name_cause(error)}")
         unavailable.__cause__ = error
         raise as_command_error(unavailable) from error
     finally:

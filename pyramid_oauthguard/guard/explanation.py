@@ -13,6 +13,7 @@ from ..interfaces import ITokenVerifier
 from .exit_status import CONFIGURATION, REFUSED, find_exit_status
 from .guarded_views import find_modes, find_views
 from .jws import parse_segment_object
+from .remedies import find_remedy
 from .settings import GuardSettings
 from .state import get_guard
 from .verifiers import RANKS
@@ -91,9 +92,9 @@ def _explain(registry: Any, settings: GuardSettings, raw: str, mode: str) -> Exp
     try:
         token = registry.getUtility(ITokenVerifier, name=mode).verify(raw)
     except UnavailableError as error:
-        return Explanation(
-            mode, error.reason, str(error), None, "oauthguard check looks at the issuer", find_exit_status(error)
-        )
+        remedy = find_remedy(error)
+        advice = remedy.text or "oauthguard check looks at the issuer"
+        return Explanation(mode, error.reason, str(error), remedy.setting, advice, find_exit_status(error))
     except OAuthGuardError as error:
         return _put_in_words(error, settings, raw, mode)
     except Exception as error:  # noqa: BLE001  # a verifier of the application's own may raise anything

@@ -25,6 +25,8 @@ __all__ = ["HTTPIssuer"]
 logger = logging.getLogger("pyramid_oauthguard")
 
 _ENTRY: Final = "metadata"
+_MOST_NAMES: Final = 12
+_LONGEST_NAME: Final = 60
 
 
 @implementer(IIssuer)
@@ -100,7 +102,7 @@ class HTTPIssuer:
         )
         if answer.status != 200 or not isinstance(answer.body.get("active"), bool):
             self._report(url, answer)
-            raise UnavailableError("introspection_refused", f"{url} answered {answer.status}")
+            raise UnavailableError("introspection_refused", f"{url} answered {_describe_answer(answer)}")
         return answer.body
 
     def subscribe(self, listener: object) -> None:
@@ -212,3 +214,18 @@ class HTTPIssuer:
     def _report(url: str, answer: Answer) -> None:
         if answer.status in (400, 401, 403):
             logger.error("%s refused our introspection with %s: check oauthguard.introspection.*", url, answer.status)
+
+
+def _describe_answer(answer: Answer) -> str:
+    """What an answer that is not one of RFC 7662 has, for a log and a terminal: names and an error code, no values."""
+    if answer.status != 200:
+        error = answer.body.get("error")  # RFC 6749 section 5.2
+        return f"{answer.status} {_shorten(error)}" if isinstance(error, str) else str(answer.status)
+    names = ", ".join(_shorten(name) for name in sorted(answer.body)[:_MOST_NAMES]) or "no members"
+    if "active" in answer.body:
+        return f"200, but its active is neither true nor false; it has {names}"
+    return f"200 without active; it has {names}"
+
+
+def _shorten(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text[:_LONGEST_NAME])

@@ -16,6 +16,7 @@ from .guarded_views import find_modes, find_views, judge_view
 from .issuer import HTTPIssuer
 from .keyset import build_key_set
 from .placement import describe_places
+from .remedies import find_remedy
 from .settings import GuardSettings
 from .state import get_guard
 from .tokens_under import find_tokens_under
@@ -84,8 +85,7 @@ def _check_metadata(
         metadata = issuer.fetch_metadata()
     except UnavailableError as error:
         if needed:
-            hint = "every guarded request will answer 503"
-            yield Finding("error", "oauthguard.issuer", str(error), hint, find_exit_status(error))
+            yield _describe_failure("oauthguard.issuer", error, "metadata")
         else:
             hint = "nothing depends on them: oauthguard.jwks_uri and introspection.endpoint say where to go"
             yield Finding("warning", "oauthguard.issuer", str(error), hint)
@@ -95,6 +95,19 @@ def _check_metadata(
     if metadata.date is not None:
         yield _judge_clock(metadata.date, asked_at, settings.leeway)
     return True
+
+
+def _describe_failure(subject: str, error: UnavailableError, asked: str) -> Finding:
+    remedy = find_remedy(error, asked).text
+    hint = f"{_COSTS[asked]}; {remedy}" if remedy else _COSTS[asked]
+    return Finding("error", subject, str(error), hint, find_exit_status(error))
+
+
+_COSTS: Final = {
+    "metadata": "every guarded request will answer 503",
+    "keys": "every token will be refused with 503",
+    "introspection": "remote checks will answer 503",
+}
 
 
 def _compare(settings: GuardSettings, document: Any, wanted: frozenset[str]) -> Iterator[Finding]:
@@ -129,8 +142,7 @@ def _check_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     try:
         document = issuer.fetch_keys()
     except UnavailableError as error:
-        hint = "every token will be refused with 503"
-        yield Finding("error", "keys", str(error), hint, find_exit_status(error))
+        yield _describe_failure("keys", error, "keys")
         return
     keys = build_key_set(document.keys, settings.algorithms)
     if not keys:
@@ -149,8 +161,7 @@ def _check_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Findi
     try:
         answer = issuer.introspect(_PROBE)
     except UnavailableError as error:
-        hint = "remote checks will answer 503; see oauthguard.introspection.*"
-        yield Finding("error", "oauthguard.introspection", str(error), hint, find_exit_status(error))
+        yield _describe_failure("oauthguard.introspection", error, "introspection")
         return
     if answer.get("active") is not False:
         hint = "remote checks are worth nothing with this issuer"
