@@ -7,7 +7,7 @@ import uuid
 from sqlalchemy import BigInteger, ForeignKey, Integer, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["Base", "Charge", "Customer", "User"]
+__all__ = ["Base", "Charge", "Customer", "SignIn", "User"]
 
 # SQLite numbers rows by itself only in a column that is called INTEGER; its integers have 64 bits all the same.
 _BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -45,3 +45,13 @@ class User(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=lambda: str(uuid.uuid4()))
     name: Mapped[str] = mapped_column(String(100), unique=True)
     password_hash: Mapped[str] = mapped_column(String(200))
+
+
+class SignIn(Base):
+    """A user who signed in and has not signed out yet. ``key_hash`` is of what the session cookie holds."""
+
+    __tablename__ = "sign_ins"
+
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
+    began_at: Mapped[int] = mapped_column(BigInteger)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -12,13 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from .models import User
+from .sign_ins import find_sign_in
 
-__all__ = ["check_password", "find_sign_in_time", "find_signed_in", "hash_password", "sign_in", "sign_out"]
+__all__ = ["check_password", "find_sign_in_time", "find_signed_in", "hash_password"]
 
 _HASHER: Final = PasswordHasher()
 _MAX_PASSWORD: Final = 1000
-_SIGNED_IN: Final = "user"
-_SINCE: Final = "since"
 
 
 def hash_password(password: str) -> str:
@@ -40,29 +38,17 @@ def check_password(db: Session, name: str, password: str) -> User | None:
     return user if fits else None
 
 
-def sign_in(request: Request, user: User) -> None:
-    """Begin a new session for ``user``: nothing of the one before is kept, so nobody can prepare it for them."""
-    request.session.invalidate()
-    request.session[_SIGNED_IN] = user.id
-    request.session[_SINCE] = int(time.time())
-
-
-def sign_out(request: Request) -> None:
-    """Forget the session."""
-    request.session.invalidate()
-
-
 def find_signed_in(request: Request) -> User | None:
     """The user of this session, or None; None too when the user was removed since."""
-    user_id = request.session.get(_SIGNED_IN)
-    user: User | None = request.db.get(User, user_id) if user_id else None
+    found = find_sign_in(request)
+    user: User | None = request.db.get(User, found.user_id) if found else None
     return user
 
 
 def find_sign_in_time(request: Request) -> float | None:
     """When the user of this session signed in, in seconds since the epoch."""
-    since: float | None = request.session.get(_SINCE)
-    return since
+    found = find_sign_in(request)
+    return float(found.began_at) if found else None
 
 
 def _find_by_name(db: Session, name: str) -> User | None:

@@ -16,7 +16,8 @@ from pyramid_oauthguard.server.limits import TooManyRequestsError
 from pyramid_oauthguard.server.service import find_service
 
 from ..bodies import read_form
-from ..users import check_password, find_signed_in, sign_in, sign_out
+from ..sign_ins import begin, end
+from ..users import check_password, find_signed_in
 
 __all__ = ["check_next"]
 
@@ -61,7 +62,7 @@ def answer_sign_in(request: Request) -> dict[str, Any] | Response:
     user = check_password(request.db, form.get("name", ""), form.get("password", ""))
     if user is None:
         return _show_again(request, form, 422, "This name and password do not belong together.")
-    sign_in(request, user)
+    begin(request, user)
     return HTTPSeeOther(check_next(form.get("next"), _find_home(request)), headers=_HEADERS)
 
 
@@ -70,7 +71,7 @@ def answer_sign_out(request: Request) -> Response:
     """303 home, signed out; a request that another site made the browser send changes nothing."""
     form = read_form(request)
     if _check_csrf(request, form):
-        sign_out(request)
+        end(request)
     return HTTPSeeOther(_find_home(request), headers=_HEADERS)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import time_machine
 from sqlalchemy import select
 from webtest import TestApp as App
 from webtest import TestResponse
@@ -71,6 +73,75 @@ def test_signing_out_forgets(browser: App) -> None:
     submit(browser)
     assert browser.get("/").form.submit().status_int == 303
     assert "not signed in" in browser.get("/").text
+
+
+def copy_cookies(browser: App) -> App:
+    """Another browser with the same cookies, as who copied them has it."""
+    copied = App(browser.app)
+    for name, value in browser.cookies.items():
+        copied.set_cookie(name, value)
+    return copied
+
+
+def test_signing_out_ends_a_copied_session(browser: App) -> None:
+    """The cookie was all that there was of a session: a copy of it was good for eight more hours."""
+    submit(browser)
+    copied, later = copy_cookies(browser), copy_cookies(browser)
+    other = App(browser.app)
+    submit(other)
+    assert "signed in as <strong>demo" in copied.get("/").text
+    assert browser.get("/").form.submit().status_int == 303
+    for each in (browser, copied, later):
+        assert "not signed in" in each.get("/").text
+        assert each.get("/oauth/applications").headers["Location"].startswith("http://localhost/sign-in")
+        assert each.get("/oauth/device").status_int == 303
+    assert "signed in as <strong>demo" in other.get("/").text, "a session of another browser goes on"
+    submit(browser)
+    assert "not signed in" in later.get("/").text, "a new session does not bring the old one back"
+
+
+def test_signing_in_again_ends_the_session_before(browser: App) -> None:
+    submit(browser)
+    copied = copy_cookies(browser)
+    submit(browser)
+    assert "not signed in" in copied.get("/").text
+    assert "signed in as <strong>demo" in browser.get("/").text
+
+
+def test_a_form_of_another_site_does_not_end_a_session(browser: App) -> None:
+    submit(browser)
+    copied = copy_cookies(browser)
+    copied.post("/sign-out", {"csrf_token": "x"}, status=303)
+    assert "signed in as <strong>demo" in browser.get("/").text
+
+
+def test_a_session_ends_after_a_month_however_often_it_is_used(tmp_path: Path) -> None:
+    made = main({}, **build_settings(tmp_path))
+    browser = App(made)
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        submit(browser)
+        for _ in range(30 * 4):
+            clock.shift(6 * 3600)
+            assert "signed in as <strong>demo" in browser.get("/").text
+        clock.shift(3600)
+        assert "not signed in" in browser.get("/").text
+        submit(browser)
+    with sqlite3.connect(tmp_path / "customers.sqlite") as db:
+        assert db.execute("SELECT count(*) FROM sign_ins").fetchone() == (1,), "the old one is deleted"
+    db.close()
+    dispose(made)
+
+
+def test_the_database_has_nothing_to_sign_in_with(tmp_path: Path) -> None:
+    made = main({}, **build_settings(tmp_path))
+    browser = App(made)
+    submit(browser)
+    with sqlite3.connect(tmp_path / "customers.sqlite") as db:
+        ((hashed, _user, _began),) = db.execute("SELECT * FROM sign_ins").fetchall()
+    db.close()
+    cookie = base64.urlsafe_b64decode(browser.cookies["session"] + "===")
+    assert hashed.encode() not in cookie
+    dispose(made)
 
 
 @pytest.mark.parametrize(
