@@ -78,7 +78,9 @@ def check_redirect_uri(redirect_uri: str) -> SplitResult:
     """The parts of ``redirect_uri``. :raises CommandError: it is not an http URI of a loopback IP address."""
     try:
         origin, parts = as_origin(redirect_uri), urlsplit(redirect_uri)
-        good = origin.scheme == "http" and origin.host in (_IPV4, _IPV6) and parts.path[:1] == "/" and not parts.query
+        # The host as it is written, too: it goes into the redirect URI, which servers compare as text.
+        known = origin.host == parts.hostname and origin.host in (_IPV4, _IPV6)
+        good = origin.scheme == "http" and known and parts.path[:1] == "/" and not parts.query
     except ValueError:
         good = False
     if not good:

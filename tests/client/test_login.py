@@ -335,6 +335,12 @@ def test_two_logins_at_once_under_one_profile_leave_one_whole(public: Terminal, 
         "http://127.0.0.1:99999/callback",
         "com.example.app:/callback",
         "http://192.168.1.1/callback",
+        "http://[::1].evil.example/callback",
+        "http://[0:0:0:0:0:0:0:1]/callback",
+        "http://[::ffff:127.0.0.1]/callback",
+        "http://127.1/callback",
+        "http://127.0.0.1./callback",
+        "http://127.0.0.1:/callback",
     ],
 )
 def test_redirect_uris_other_than_loopback_addresses_are_refused(public: Terminal, redirect_uri: str) -> None:
