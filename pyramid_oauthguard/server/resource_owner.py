@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from ..token_schemes import brings_token
 from .authorization_request import AuthorizationRequest
+from .consent import ServerError
 from .request_ids import HEADER, find_request_id
 from .service import Service
 
 __all__ = ["approves", "find_auth_time", "find_user", "find_user_name", "sign_in"]
 
+_LATEST: Final = 2**53  # in seconds; what JSON keeps exactly
 log = logging.getLogger("pyramid_oauthguard.server")
 
 
@@ -26,7 +28,9 @@ def find_user(service: Service, request: Any) -> str | None:
             "request %s: a page for users was asked for with an access token: signed out", find_request_id(request)
         )
         return None
-    found: str | None = service.owner.user(request)
+    found = service.owner.user(request)
+    if found is not None and not isinstance(found, str):
+        raise _build_error("user", found, "text, the sub of the user: return str(user.id)")
     return found
 
 
@@ -34,6 +38,8 @@ def sign_in(service: Service, request: Any) -> Any:
     """The application's response that has the user sign in and come back to this address; no cache keeps it, and it does not
     tell the sign-in page's links where the user came from."""
     response = service.owner.sign_in(request)
+    if not hasattr(response, "headers"):
+        raise _build_error("sign_in", response, "a response, such as HTTPSeeOther(request.route_path('sign_in'))")
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.pop(HEADER, None)  # of the request before, where it is the same response each time
@@ -50,10 +56,22 @@ def find_auth_time(service: Service, request: Any) -> float | None:
     """When the user signed in, where the application says so (RFC 9068 section 2.2.1)."""
     hook = getattr(service.owner, "auth_time", None)
     found = None if hook is None else hook(request)
-    return None if found is None else float(found)
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= _LATEST:
+        raise _build_error("auth_time", found, "seconds since the epoch, such as moment.timestamp()")
+    return float(found)
 
 
 def find_user_name(service: Service, subject: str) -> str | None:
     """What a page calls this user, where the application says so."""
     hook = getattr(service.owner, "user_name", None)
     return None if hook is None else hook(subject)
+
+
+def _build_error(hook: str, found: Any, wanted: str) -> ServerError:
+    """The application's mistake: the log says what is wrong, the client and the user only that something is."""
+    log.error(
+        "%s() of the resource owner returned a value of type %s; it must be %s", hook, type(found).__name__, wanted
+    )
+    return ServerError()

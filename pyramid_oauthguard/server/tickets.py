@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from .hashing import Pepper
 
-__all__ = ["FIELD", "LIFETIME", "open_ticket", "seal_ticket"]
+__all__ = ["FIELD", "LIFETIME", "find_content", "open_ticket", "seal_ticket"]
 
 FIELD: Final = "ticket"
 LIFETIME: Final = 3600.0
@@ -40,6 +40,20 @@ def open_ticket(pepper: Pepper, purpose: str, text: str | None, *, subject: str 
 
     :param text: as it was sent, any text.
     """
+    ticket = _read(pepper, purpose, text)
+    if ticket is None or ticket["sub"] != subject or not 0 <= ticket["exp"] - time.time() <= LIFETIME:
+        return None
+    content: dict[str, Any] = ticket["content"]
+    return content
+
+
+def find_content(pepper: Pepper, purpose: str, text: str | None) -> dict[str, Any] | None:
+    """The content of a ticket of ours, whoever has it and however old it is: for what any link may do, and nothing else."""
+    ticket = _read(pepper, purpose, text)
+    return None if ticket is None else ticket["content"]
+
+
+def _read(pepper: Pepper, purpose: str, text: str | None) -> dict[str, Any] | None:
     try:
         raw = base64.b64decode((text or "").encode(), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -47,11 +61,8 @@ def open_ticket(pepper: Pepper, purpose: str, text: str | None, *, subject: str 
     seal, body = raw[:_SEAL], raw[_SEAL:]
     if not hmac.compare_digest(seal, _seal(pepper, purpose, body)):
         return None
-    ticket = json.loads(body)
-    if ticket["sub"] != subject or not 0 <= ticket["exp"] - time.time() <= LIFETIME:
-        return None
-    content: dict[str, Any] = ticket["content"]
-    return content
+    ticket: dict[str, Any] = json.loads(body)
+    return ticket
 
 
 def _seal(pepper: Pepper, purpose: str, body: bytes) -> bytes:

@@ -314,7 +314,7 @@ def test_only_who_typed_the_code_can_approve_it(flow, tv):
         other.post("/oauth/device", {**form, "ticket": "", **wrong}, status=400)
         flow.sign_in().post("/oauth/device", {**form, "ticket": "", **wrong}, status=400)
     nobody = TestApp(flow.server.app.app)
-    nobody.post("/oauth/device", form, status=400)
+    assert nobody.post("/oauth/device", form).headers["Location"] == "http://localhost/oauth/device"
     assert poll(flow, tv, codes)["error"] == "authorization_pending"
 
 

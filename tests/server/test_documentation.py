@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,28 +33,58 @@ def find_blocks(kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
-def test_the_application_on_the_page_is_an_authorization_server(flow, tmp_path):
+@pytest.fixture
+def application(tmp_path) -> Iterator[Any]:
+    """The whole application of the page, and its client."""
     (code,) = [block for block in find_blocks("python") if "def main(" in block]
     space: dict[str, Any] = {}
     exec(compile(code, "server.md", "exec"), space)  # noqa: S102  # it is our own page
-    app = space["main"](
-        {},
-        **{
-            "session.secret": "x" * 40,
-            "oauthguard.server.issuer": "http://localhost:6543",
-            "oauthguard.server.audience": "https://api.example",
-            "oauthguard.server.scopes": "read = Read\nwrite = Write",
-            "oauthguard.server.signing.algorithm": "ES256",
-            "oauthguard.server.sqlalchemy.url": f"sqlite:///{tmp_path}/page.sqlite",
-        },
-    )
+    settings = {
+        "session.secret": "x" * 40,
+        "oauthguard.server.issuer": "http://localhost:6543",
+        "oauthguard.server.audience": "https://api.example",
+        "oauthguard.server.scopes": "read = Read\nwrite = Write",
+        "oauthguard.server.signing.algorithm": "ES256",
+        "oauthguard.server.sqlalchemy.url": f"sqlite:///{tmp_path}/page.sqlite",
+    }
+    app = space["main"]({}, **settings)
     how = {"redirect_uris": [CALLBACK], "grants": ["authorization_code"], "scopes": ["read", "write"]}
-    made = get_clients(app.registry).create("Web shop", **how)
-    browser = TestApp(app)
-    page = browser.get("/oauth/authorize", flow.ask(made, redirect_uri=CALLBACK)).follow()
-    answer = page.form.submit().follow().form.submit("decision", value="allow")
-    assert read_answer(answer)["code"]
+    yield app, get_clients(app.registry).create("Web shop", **how)
     app.registry.getUtility(IService).store.close()
+
+
+@pytest.mark.parametrize("length", [1, 1000, 2800, 3500, 8000])
+def test_the_application_on_the_page_is_an_authorization_server(flow, application, length):
+    app, made = application
+    browser = TestApp(app)
+    state = "s" * length
+    page = browser.get("/oauth/authorize", flow.ask(made, redirect_uri=CALLBACK, state=state)).follow()
+    answer = read_answer(page.form.submit().follow().form.submit("decision", value="allow"))
+    assert answer["code"]
+    assert answer["state"] == state
+
+
+def test_two_tabs_of_one_browser_each_go_on_with_their_own_request(flow, application):
+    app, made = application
+    browser = TestApp(app)
+    tabs = ["one", "two"]
+    pages = [browser.get("/oauth/authorize", flow.ask(made, redirect_uri=CALLBACK, state=tab)).follow() for tab in tabs]
+    for tab, page in zip(tabs, pages, strict=True):
+        answer = page.form.submit()
+        while answer.status_int == 303 and "https://web.example" not in answer.headers["Location"]:
+            answer = answer.follow()
+        # The second is allowed at once: its scopes were allowed in the first.
+        said = answer.form.submit("decision", value="allow") if answer.status_int == 200 else answer
+        assert read_answer(said)["state"] == tab
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "/\\evil.example", "https://evil.example", "", "/a\nb", "\t//evil"]
+)
+def test_the_application_on_the_page_leads_to_no_other_host(application, target):
+    app, _made = application
+    answer = TestApp(app).get("/sign-in", {"next": target}).form.submit()
+    assert answer.headers["Location"] == "http://localhost"
 
 
 def test_every_endpoint_is_on_the_page(flow):

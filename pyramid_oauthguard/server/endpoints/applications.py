@@ -16,7 +16,7 @@ from ..resource_owner import find_user, find_user_name, sign_in
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..store.records import Client, Consent
-from ..tickets import FIELD, open_ticket, seal_ticket
+from ..tickets import FIELD, find_content, open_ticket, seal_ticket
 from .views import add_endpoint
 
 __all__ = ["describe", "include"]
@@ -56,6 +56,8 @@ def answer_withdrawal(request: Any) -> Any:
     service = find_service(request)
     form = read_body(request)
     subject = find_user(service, request)
+    if subject is None and find_content(service.pepper, PURPOSE, form.values.get(FIELD)) is not None:
+        return redirect(build_path(request, ROUTE))
     ticket = open_ticket(service.pepper, PURPOSE, form.values.get(FIELD), subject=subject)
     if ticket is None or subject is None:
         return render_page(request, "error", status=400, code="expired_page", description="")

@@ -7,7 +7,8 @@ nothing else. A POST without a ticket is a client's request, and is sent on to G
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from authlib.oauth2.rfc6749.errors import AccessDeniedError, InvalidRequestError
 
 from ...urls import as_origin, is_loopback
 from ..authorization_request import AuthorizationRequest, add_address, build_query, check_request
-from ..consent import check_subject, find_allowed, is_asked, name_apis, open_grant, remember
+from ..consent import ServerError, check_subject, find_allowed, is_asked, name_apis, open_grant, remember
 from ..events import AuthorizationApproved, AuthorizationDenied
 from ..grants.authorization_code import AuthorizationCode
 from ..mount_point import build_path
@@ -28,9 +29,8 @@ from ..redirect_uris import build_answer_uri
 from ..resource_owner import approves, find_auth_time, find_user, find_user_name, sign_in
 from ..service import Service, find_service
 from ..settings import ServerSettings
-from ..store.contract import Unit
 from ..store.records import CodeRecord, Grant
-from ..tickets import FIELD, open_ticket, seal_ticket
+from ..tickets import FIELD, find_content, open_ticket, seal_ticket
 from .views import add_endpoint
 
 __all__ = ["describe", "include"]
@@ -53,10 +53,11 @@ def show_request(request: Any) -> Any:
     service = find_service(request)
     try:
         authorization = check_request(service, request, _read_request(service, request))
-        subject = find_user(service, request)
-        if subject is None:
-            return sign_in(service, request)
-        return _ask(service, request, authorization, subject)
+        with _addressed(authorization):
+            subject = find_user(service, request)
+            if subject is None:
+                return sign_in(service, request)
+            return _ask(service, request, authorization, subject)
     except OAuth2Error as error:
         return _refuse(service, error)
 
@@ -68,12 +69,16 @@ def answer_decision(request: Any) -> Any:
     if FIELD not in form.values:
         return redirect(f"{build_path(request, ROUTE)}?{build_query(form)}")
     subject = find_user(service, request)
+    if subject is None and (content := find_content(service.pepper, PURPOSE, form.values[FIELD])):
+        # The session ended on the page. The request is shown again, to whoever signs in.
+        return redirect(f"{build_path(request, ROUTE)}?{content['query']}")
     ticket = open_ticket(service.pepper, PURPOSE, form.values[FIELD], subject=subject)
     if ticket is None:
         return render_page(request, "error", status=400, code="expired_page", description="")
     try:
         authorization = check_request(service, request, read_text(ticket["query"]))
-        return _decide(service, request, authorization, str(subject), form=form.values, shown=ticket["shown"])
+        with _addressed(authorization):
+            return _decide(service, request, authorization, str(subject), form=form.values, shown=ticket["shown"])
     except OAuth2Error as error:
         return _refuse(service, error)
 
@@ -101,7 +106,7 @@ def _read_request(service: Service, request: Any) -> Parameters:
 def _ask(service: Service, request: Any, authorization: AuthorizationRequest, subject: str) -> Any:
     client, scopes, audiences = authorization.client, authorization.scopes, authorization.audiences
     with service.store.reading() as unit:
-        _check_user(unit, subject, authorization)
+        check_subject(unit, subject)
         consents = unit.list_consents(subject, client_id=client.client_id)
     if not (service.is_active_user(subject) and approves(service, request, authorization)):
         return _deny(service, authorization, subject, by="application")
@@ -116,7 +121,7 @@ def _decide(
     service: Service, request: Any, authorization: AuthorizationRequest, subject: str, *, form: Any, shown: Any
 ) -> Any:
     with service.store.reading() as unit:
-        _check_user(unit, subject, authorization)
+        check_subject(unit, subject)
     if not (service.is_active_user(subject) and approves(service, request, authorization)):
         return _deny(service, authorization, subject, by="application")
     if form.get("decision") == "deny":
@@ -130,10 +135,12 @@ def _decide(
     return _approve(service, request, authorization, subject, scopes=chosen, shown=shown)
 
 
-def _check_user(unit: Unit, subject: str, authorization: AuthorizationRequest) -> None:
+@contextmanager
+def _addressed(authorization: AuthorizationRequest) -> Iterator[None]:
+    """Let the client be told that something is wrong here, which the log says."""
     try:
-        check_subject(unit, subject)
-    except OAuth2Error as error:
+        yield
+    except ServerError as error:
         error.redirect_uri, error.state = authorization.redirect_uri, authorization.state
         raise
 

@@ -24,7 +24,7 @@ from ..registration import DEVICE_CODE
 from ..resource_owner import approves, find_auth_time, find_user, find_user_name, sign_in
 from ..service import Service, find_service
 from ..settings import ServerSettings
-from ..tickets import FIELD, open_ticket, seal_ticket
+from ..tickets import FIELD, find_content, open_ticket, seal_ticket
 from .views import add_endpoint
 
 __all__ = ["ROUTE", "describe", "include"]
@@ -62,7 +62,11 @@ def answer_device(request: Any) -> Any:
     form = read_body(request).values
     subject = find_user(service, request)
     deciding = "decision" in form
-    ticket = open_ticket(service.pepper, DECISION_STEP if deciding else CODE_STEP, form.get(FIELD), subject=subject)
+    step = DECISION_STEP if deciding else CODE_STEP
+    if subject is None and find_content(service.pepper, step, form.get(FIELD)) is not None:
+        code = None if deciding else read_user_code(form.get("user_code"))
+        return redirect(build_path(request, ROUTE, {"user_code": spell_user_code(code)} if code else None))
+    ticket = open_ticket(service.pepper, step, form.get(FIELD), subject=subject)
     if ticket is None or subject is None:
         return render_page(request, "error", status=400, code="expired_page", description="")
     with service.store.reading() as unit:
