@@ -19,5 +19,5 @@ def includeme(config: Configurator) -> None:
     add_resource(config, "home", "/", "GET", "HEAD")
     add_resource(config, "sign_in", "/sign-in", "GET", "HEAD", "POST")
     add_resource(config, "sign_out", "/sign-out", "POST")
-    config.add_static_view("static", "example_app:static")
+    config.add_static_view("static", "example_app:static", exact_path=True)
     config.scan(".views.pages")

@@ -24,6 +24,7 @@ from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
 from sqlalchemy.exc import DBAPIError, TimeoutError  # noqa: A004  # of the pool
 
+from pyramid_oauthguard.exact_path import ExactPath
 from pyramid_oauthguard.outages import Outages, name_cause
 
 __all__ = ["InvalidFields", "InvalidParameters", "Missing", "WrongField", "add_resource"]
@@ -61,6 +62,7 @@ class Missing(HTTPNotFound):
 
 def includeme(config: Configurator) -> None:
     """Answer 4xx with problem documents, and a database that can't be used with 503."""
+    config.add_route_predicate("exact_path", ExactPath)
     config.add_notfound_view(_render_not_found)
     config.add_exception_view(_render, context=Missing)
     config.add_exception_view(_render, context=HTTPClientError)
@@ -71,7 +73,7 @@ def includeme(config: Configurator) -> None:
 
 def add_resource(config: Configurator, name: str, pattern: str, *methods: str, factory: Any = None) -> None:
     """Add a route that has these methods, and answers any other with 405 where Pyramid would say 404."""
-    config.add_route(name, pattern, factory=factory)
+    config.add_route(name, pattern, factory=factory, exact_path=True)
     # No predicate: it is found only when no other view of the route fits.
     config.add_view(_build_fallback(*methods), route_name=name)
 

@@ -12,13 +12,15 @@ __all__ = ["add_metadata", "build_metadata_url"]
 
 ROUTE: Final = "oauthguard.resource_metadata"
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
+#: With line feeds: what follows the pattern would else end before the last one.
+_REST: Final = "{path:(?s:.*)}"
 
 
 def add_metadata(config: Any) -> None:
     """Serve the document, at an address that no route prefix moves: it is the RFC's."""
     prefix, config.route_prefix = config.route_prefix, None
     try:
-        config.add_route(ROUTE, WELL_KNOWN + "{path:.*}")
+        config.add_route(ROUTE, WELL_KNOWN + _REST)
     finally:
         config.route_prefix = prefix
     config.add_view(render_metadata, route_name=ROUTE, renderer="json", permission=NO_PERMISSION_REQUIRED)

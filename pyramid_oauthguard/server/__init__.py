@@ -7,6 +7,7 @@ from typing import Any
 from pyramid.events import ApplicationCreated
 from pyramid.interfaces import PHASE0_CONFIG
 
+from ..exact_path import ExactPath
 from ..includes import name_include
 from .directives import IAssembly, add_oauth_grant, set_oauth_store, set_resource_owner
 
@@ -17,9 +18,10 @@ def includeme(config: Any) -> None:
     """Make the application of ``config`` an authorization server; its settings are ``oauthguard.server.*``."""
     from .assembly import STARTED, add_endpoints, check_grants, start, take_up
     from .last_resort import add_last_resort
-    from .route_order import keep_place
+    from .route_order import EXACT, keep_place
 
     config = name_include(config)
+    config.add_route_predicate(EXACT, ExactPath)
     keep_place(config)
     config.registry.registerUtility(take_up, IAssembly)
     config.add_directive("add_oauth_grant", add_oauth_grant)

@@ -11,8 +11,10 @@ from typing import Any, Final
 from pyramid.interfaces import PHASE3_CONFIG
 from zope.interface import Interface
 
-__all__ = ["add_named_route", "keep_place", "take_place"]
+__all__ = ["EXACT", "add_named_route", "keep_place", "take_place"]
 
+#: The name of the route predicate :class:`~pyramid_oauthguard.exact_path.ExactPath` for the server's routes.
+EXACT: Final = "oauthguard_server_exact_path"
 #: After every route of this commit is connected, which Pyramid does in PHASE3.
 _CONNECTED: Final = PHASE3_CONFIG + 1
 
@@ -49,9 +51,9 @@ def keep_place(config: Any) -> None:
 
 
 def add_named_route(config: Any, name: str, pattern: str, **options: Any) -> None:
-    """``config.add_route`` for a route of the server; the arguments are the same."""
+    """``config.add_route`` for a route of the server, which matches no path with a line feed after it."""
     _find_place(config.registry).names.add(name)
-    config.add_route(name, pattern, **options)
+    config.add_route(name, pattern, **{EXACT: True}, **options)
 
 
 def take_place(config: Any) -> None:

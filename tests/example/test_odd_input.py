@@ -178,3 +178,23 @@ def test_thousands_of_parameters_cost_no_seconds(api: App, bearer: dict[str, str
     answer = api.get(f"/customers?{query}", headers=bearer, status=400)
     assert time.thread_time() - began < 0.5
     assert answer.json["errors"][0]["field"] == "query"
+
+
+@pytest.mark.parametrize("end", ["%0A", "%0A%0A", "%0D", "%0A/"])
+def test_no_page_answers_at_an_address_that_goes_on(app: App, own_bearer: dict[str, str], end: str) -> None:
+    """Pyramid ends a route's pattern with `$`, which matches before a line feed."""
+    pages = [
+        "/",
+        "/sign-in",
+        "/static/example.css",
+        "/oauth/device",
+        "/customers",
+        "/customers/1",
+        "/api/public",
+        "/api/private",
+    ]
+    for path in pages:
+        assert app.get(path, headers=own_bearer, status="*").status_int in {200, 303}, path
+        assert app.get(path + end, headers=own_bearer, status="*").status_int == 404, path
+    for path in ("/sign-in", "/sign-out", "/customers", "/customers/1/charges", "/oauth/token"):
+        assert app.post(path + end, headers=own_bearer, status="*").status_int == 404, path

@@ -41,6 +41,15 @@ def test_the_document_says_whose_tokens_are_taken():
     }
 
 
+@pytest.mark.parametrize("end", ["%0A", "%0A%0A", "%0D", "/%0A", "%0A/"])
+@pytest.mark.parametrize("path", ["", "/v1", "/v1/"])
+def test_the_document_is_not_at_an_address_that_goes_on(path, end):
+    app = build(f"https://api.example{path}")
+    assert find_status(app, f"{PLACE}{path}") == 200
+    assert find_status(app, f"{PLACE}{path}{end}") == 404
+    assert find_status(app, f"{PLACE}{end}") == 404
+
+
 @pytest.mark.parametrize(
     ("resource", "path"),
     [
