@@ -25,6 +25,7 @@ QUESTIONS: Final = (
     "growth",
     "memory",
     "outage",
+    "slow_issuer",
     "soak",
     "introspecting",
     "issuing",

@@ -69,7 +69,13 @@ class Server:
             "password": quote_plus(CLIENT[1]),
             "public_key": issuer.public_key,
             "cooldown": cooldown,
-            "settings": {**issuer.settings, "oauthguard.keys.cooldown": str(cooldown), **settings},
+            "settings": {
+                **issuer.settings,
+                "oauthguard.keys.cooldown": str(cooldown),
+                # Not bounded: what an answer costs is asked, and a refusal would be cheap.
+                "oauthguard.introspection.max_in_flight": str(threads),
+                **settings,
+            },
         }
         self._process = subprocess.Popen(
             [*subject.build_command(), json.dumps(options)],

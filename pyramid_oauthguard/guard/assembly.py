@@ -19,6 +19,7 @@ from ..fetch import Fetcher
 from ..interfaces import IEmbeddedIssuer, IIssuer, IIssuerListener, ITokenVerifier, KeyDocument
 from .cache_secret import require_cache_secret
 from .final_check import describe_foreign_policy
+from .in_flight import InFlight
 from .introspection import Introspector
 from .issuer import HTTPIssuer
 from .keys import KeySource
@@ -162,6 +163,7 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, A
         lifetime=positive,
         inactive_lifetime=inactive,
         patience=settings.http_timeout,
+        in_flight=InFlight(settings.introspection_max_in_flight, is_near=issuer.is_near),
         memory=settings.cache_tokens_size,
     )
     issuer.listener = _Listener(keys, introspector)

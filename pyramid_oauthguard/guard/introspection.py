@@ -15,6 +15,7 @@ from ..bounded import BoundedMap
 from ..caching import BoundedBackend, read_number
 from ..errors import InvalidToken, OAuthGuardError, UnavailableError
 from ..strict_json import check_depth
+from .in_flight import InFlight
 
 __all__ = ["Introspector"]
 
@@ -58,6 +59,7 @@ class Introspector:
     call is under way share the next one. With ``lifetime`` n a positive answer serves for n seconds, never
     past its ``exp``, and is judged again each time. A negative one serves for ``inactive_lifetime``.
 
+    :param in_flight: bounds how many threads wait for the issuer at once.
     :param memory: how many judged answers are remembered beside a cache that lives in this process anyway.
     """
 
@@ -70,6 +72,7 @@ class Introspector:
         lifetime: float,
         inactive_lifetime: float,
         patience: float,
+        in_flight: InFlight,
         memory: int = 0,
     ) -> None:
         self._introspect = introspect
@@ -79,6 +82,7 @@ class Introspector:
         self._lifetime = lifetime
         self._inactive_lifetime = inactive_lifetime
         self._patience = patience
+        self._in_flight = in_flight
         # Not beside a shared one: another process may have evicted there what is remembered here.
         in_process = type(positive.backend) is BoundedBackend
         self._judged = BoundedMap(memory) if lifetime and memory and in_process else None
@@ -200,6 +204,10 @@ class Introspector:
 
     def _share(self, raw: str) -> Mapping[str, Any]:
         """The answer of a call that begins after now, made by us or by another who came in time."""
+        with self._in_flight.occupy():  # who waits for another's call occupies a thread, too
+            return self._lead_or_wait(raw)
+
+    def _lead_or_wait(self, raw: str) -> Mapping[str, Any]:
         call, before, leads = self._join(raw)
         if not leads:
             if not call.done.wait(2 * self._patience):

@@ -79,6 +79,7 @@ class GuardSettings:
     introspection_client_secret: str | None = field(repr=False)
     introspection_auth_method: str
     introspection_require_audience: bool
+    introspection_max_in_flight: int | None
     http_timeout: float
     http_max_bytes: int
     http_ca_file: str | None
@@ -155,6 +156,13 @@ def _as_size(value: Any) -> int:
     return size
 
 
+def _as_count(value: Any) -> int:
+    count = as_int(value)
+    if not count:
+        raise ValueError("must be at least 1")
+    return count
+
+
 def _as_callable(value: Any) -> Any:
     try:
         found = DottedNameResolver(None).maybe_resolve(value)
@@ -199,6 +207,7 @@ TABLE: Final = (
     Setting("introspection.client_secret", as_str, None, "Its secret there.", secret=True),
     Setting("introspection.auth_method", as_choice("client_secret_basic", "client_secret_post", "none"), "client_secret_basic", "How it authenticates there (RFC 7591 section 2)."),
     Setting("introspection.require_audience", as_bool, True, "`false` accepts an opaque token whose introspection names no `aud`. It costs this: a token made for any other API of the same issuer is then good here."),
+    Setting("introspection.max_in_flight", _as_count, None, "How many threads of a process may wait for an answer about a token at once; a remote check beyond is answered with 503 and `Retry-After`. By default half of the threads that make remote checks, at least 1, so that a slow issuer leaves threads for other requests. An issuer in the same process is bounded only where this is set."),
     Setting("http.timeout", _as_timeout, 5.0, "Seconds for one call to the issuer in all, the last byte included."),
     Setting("http.max_bytes", _as_size, 1_048_576, "A longer answer of the issuer is refused."),
     Setting("http.ca_file", _as_ca_file, None, "PEM file of the certificate authorities to trust instead of the system's."),

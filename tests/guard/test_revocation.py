@@ -70,7 +70,7 @@ def test_each_live_check_asks(issuer):
 @pytest.mark.promise("GD-17", "GD-22")
 def test_live_checks_at_once_share_calls_but_never_an_older_one(issuer):
     """Every caller's answer comes from a call that began after the caller came."""
-    app = build(issuer)
+    app = build(issuer, **{"introspection.max_in_flight": "9"})
     verifier = app.app.registry.getUtility(ITokenVerifier, name="remote")
     raw = issuer.mint()
     verifier.verify(raw)

@@ -30,6 +30,8 @@ TIMEOUT = 0.25
 #: Of the issuers here: its keys are made a thousand times as fast as RSA's.
 ALGORITHM = "ES256"
 DAY = 86_400
+#: More remote checks at once than any test makes, but for those of the bound itself.
+MANY = 64
 
 
 class Api:
@@ -41,7 +43,8 @@ class Api:
     def __init__(self, settings: Mapping[str, Any], **more: Any) -> None:
         prefix = "oauthguard."
         named = {prefix + name.removeprefix(prefix).replace("__", "."): value for name, value in more.items()}
-        config = Configurator(settings={"oauthguard.http.ca_file": make_ca_file(), **settings, **named})
+        defaults = {"oauthguard.http.ca_file": make_ca_file(), "oauthguard.introspection.max_in_flight": MANY}
+        config = Configurator(settings={**defaults, **settings, **named})
         config.include("pyramid_oauthguard")
         config.add_route("open", "/open")
         config.add_view(_who, route_name="open", renderer="json")
