@@ -29,7 +29,7 @@ from .state import Guard, get_guard
 from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
 
-__all__ = ["assemble", "build_http_issuer", "install_policy"]
+__all__ = ["assemble", "build_http_issuer", "build_live_issuer", "install_policy"]
 
 _DAY: Final = 86_400.0
 #: Applications set their policy in PHASE2, and views look for it in PHASE3.
@@ -133,6 +133,12 @@ def build_http_issuer(settings: GuardSettings, region: CacheRegion | None = None
     lifetime = settings.find_expiration("metadata", _DAY)
     region = region or _build_metadata_region(settings, lambda: require_cache_secret(settings, None))
     return HTTPIssuer(settings, fetcher, region, lifetime=lifetime)
+
+
+def build_live_issuer(registry: Registry, settings: GuardSettings) -> Any:
+    """The issuer, for a command that wants to know what it says now: no cache of the application is read or written."""
+    found = registry.queryUtility(IIssuer, name=settings.issuer)
+    return found or build_http_issuer(settings, build_region("check", {}, expiration_time=60, secret=""))
 
 
 def _build_metadata_region(settings: GuardSettings, find_secret: FindSecret) -> CacheRegion:

@@ -12,16 +12,16 @@ from ..errors import InvalidToken
 from .settings import GuardSettings
 from .token_kind import MARKS, check_kind
 
-__all__ = ["CLIENT_CLAIMS", "build_access_token", "check_profile", "find_roles"]
+__all__ = ["CLIENT_CLAIMS", "RFC9068_CLAIMS", "build_access_token", "check_profile", "find_roles"]
 
 _MAX_NUMBER: Final = 2.0**53
-_RFC9068: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
+RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 CLIENT_CLAIMS: Final = ("client_id", "cid", "azp")
 
 
 def check_profile(claims: Mapping[str, Any]) -> None:
     """Every claim that RFC 9068 section 2.2 requires is there."""
-    if not all(name in claims for name in _RFC9068):
+    if not all(name in claims for name in RFC9068_CLAIMS):
         raise InvalidToken("missing_claim")
 
 

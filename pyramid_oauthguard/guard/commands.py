@@ -23,6 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _MARKS: Final = {"ok": "  ok  ", "warning": "  warn", "error": "  FAIL"}
 _MAX_INPUT: Final = 1_048_576
+_MAX_ANSWER: Final = 4000
 #: What comes before a token in a header; people copy it along.
 _BEFORE: Final = re.compile(r"(authorization\s*:)?\s*(bearer(\s+|$))?", re.IGNORECASE)
 
@@ -76,7 +77,7 @@ def explain(ctx: click.Context, ini: str, token: BinaryIO, style: str) -> None:
     with silence():
         outcomes = explain_token(load_registry(ini), raw)
     if style == "json":
-        click.echo(json.dumps([asdict(each) for each in outcomes], indent=2))
+        click.echo(json.dumps([asdict(each) for each in outcomes], indent=2, default=str))
     else:
         for each in outcomes:
             _show_outcome(each)
@@ -123,6 +124,10 @@ def _show_outcome(outcome: Explanation) -> None:
     word = {0: "", REFUSED: "REFUSED: "}.get(outcome.status, "CAN'T SAY: ")
     _write(f"{outcome.mode:6}  {word}{verdict}")
     _write(f"        {outcome.text}")
+    if outcome.answer is not None:
+        _write(f"        answer:  {json.dumps(outcome.answer, ensure_ascii=False, default=str)[:_MAX_ANSWER]}")
+    for line in outcome.keys:
+        _write(f"        key:     {line}")
     if outcome.setting:
         _write(f"        setting: {outcome.setting}")
     if outcome.advice:

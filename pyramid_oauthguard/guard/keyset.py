@@ -18,7 +18,7 @@ from joserfc.jws import JWSRegistry
 
 from ..key_strength import check_strength
 
-__all__ = ["Candidates", "KeySet", "build_key_set"]
+__all__ = ["PRIVATE_MEMBERS", "Candidates", "KeySet", "build_key_set", "find_curves"]
 
 #: Which key type and curve belong to which algorithm (RFC 7518 section 3.1, RFC 8037, RFC 9864).
 _FITS: Final[dict[str, tuple[str, frozenset[str | None]]]] = {
@@ -33,7 +33,7 @@ _FITS: Final[dict[str, tuple[str, frozenset[str | None]]]] = {
 _EDWARDS: Final = ("EdDSA", "Ed25519")
 _IMPORTERS: Final[dict[str, Any]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 #: A prime alone gives the whole private key away (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
-_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 #: Trying every key of a large set for a token that names none would let it cost what it likes.
 _MAX_TRIED: Final = 4
 
@@ -81,6 +81,11 @@ class KeySet:
         return [(key.kid, tuple(key.verify)) for key in self._all]
 
 
+def find_curves() -> frozenset[str | None]:
+    """The curves that some algorithm can verify with."""
+    return frozenset().union(*(curves for kty, curves in _FITS.values() if kty != "RSA"))
+
+
 def build_key_set(documents: object, algorithms: Iterable[str]) -> KeySet:
     """The keys that may verify signatures under ``algorithms``; whatever else is there is passed over.
 
@@ -118,7 +123,7 @@ def _prepare(document: object, allowed: tuple[str, ...]) -> _Key | None:
 
 def _may_verify(document: Mapping[str, Any]) -> bool:
     """``use`` and ``key_ops`` allow it, and it is not private (RFC 7517 sections 4.2 and 4.3)."""
-    if document.get("use", "sig") != "sig" or not _PRIVATE.isdisjoint(document):
+    if document.get("use", "sig") != "sig" or not PRIVATE_MEMBERS.isdisjoint(document):
         return False
     operations = document.get("key_ops")
     return operations is None or (isinstance(operations, list) and "verify" in operations)

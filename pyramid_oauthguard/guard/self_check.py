@@ -14,6 +14,7 @@ from .cache_secret import judge_caches
 from .exit_status import find_exit_status
 from .guarded_views import find_modes, find_views, judge_view
 from .issuer import HTTPIssuer
+from .key_report import describe_unusable_keys
 from .keyset import build_key_set
 from .placement import describe_places
 from .remedies import find_remedy
@@ -145,9 +146,13 @@ def _check_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
         yield _describe_failure("keys", error, "keys")
         return
     keys = build_key_set(document.keys, settings.algorithms)
+    unusable = describe_unusable_keys(document.keys, settings.algorithms)
     if not keys:
         hint = "compare oauthguard.algorithms with what the issuer signs with"
-        yield Finding("error", "keys", f"none of {len(document.keys)} keys is usable under the settings", hint)
+        text = (
+            f"none of {len(document.keys)} keys is usable under the settings: {'; '.join(unusable) or 'there is none'}"
+        )
+        yield Finding("error", "keys", text, hint)
         return
     yield Finding("ok", "keys", f"{len(keys)} of {len(document.keys)} usable under the settings")
     if document.max_age is not None and document.max_age < settings.keys_cooldown:
@@ -155,6 +160,8 @@ def _check_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
         yield Finding("ok", "oauthguard.keys.cooldown", text, "a withdrawn key is accepted for that long")
     for kid, algorithms in keys.describe():
         yield Finding("ok", "keys", f"{kid or '(without kid)'} verifies {' '.join(algorithms)}")
+    for line in unusable:
+        yield Finding("ok", "keys", line)
 
 
 def _check_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:

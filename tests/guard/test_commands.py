@@ -17,7 +17,7 @@ import pytest
 from webob import Request, Response
 
 from pyramid_oauthguard import SettingError
-from pyramid_oauthguard.guard import explanation
+from pyramid_oauthguard.guard.reasons import REASONS
 from pyramid_oauthguard.testing import MemoryIssuer
 from tests.guard.commanded import ISSUERS, ROOT, main, run_check, run_command, run_explain, write_ini
 from tests.guard.serving import serve
@@ -218,7 +218,9 @@ def test_no_introspection_is_needed_where_no_view_is_checked_remotely(tmp_path: 
 
 def test_no_key_is_usable_under_the_settings(server: HTTPIssuer, tmp_path: Path) -> None:
     result = run_check(write_ini(tmp_path, {**server.settings, "oauthguard.algorithms": "ES256"}))
-    assert "FAIL  keys: none of 1 keys is usable under the settings" in result.output
+    kid = server.issuer.signing_key.kid
+    why = f"{kid!r} is not used: its alg 'RS256' is not one of oauthguard.algorithms"
+    assert f"FAIL  keys: none of 1 keys is usable under the settings: {why}" in result.output
     assert result.exit_code == 1
 
 
@@ -230,7 +232,9 @@ def test_the_usable_keys_are_listed(server: HTTPIssuer, tmp_path: Path) -> None:
     texts = [each["text"] for each in find(run_check(write_ini(tmp_path, server.settings), "--format", "json"), "keys")]
     assert texts[0] == "2 of 4 usable under the settings"
     assert f"{kid} verifies ES256" in texts
-    assert len(texts) == 3
+    assert "'post-quantum' is not used: its kty 'AKP' is not supported" in texts
+    assert "a key without kid is not used: it is private or symmetric: it has k" in texts
+    assert len(texts) == 5
 
 
 @pytest.mark.parametrize(("max_age", "cooldown", "said"), [(10, "30", True), (0, "1m", True), (30, "30", False)])
@@ -572,4 +576,4 @@ def test_every_reason_for_a_refusal_has_words() -> None:
                 last = node.args[-1]
                 found.update([last.value] if isinstance(last, ast.Constant) else [])
     assert len(found) > 20
-    assert found == set(explanation._REASONS)
+    assert found == set(REASONS)
