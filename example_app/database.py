@@ -11,8 +11,9 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from sqlalchemy import Engine, create_engine, event, exc
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, configure_mappers
 
+from pyramid_oauthguard.engines import keep_in_process
 from pyramid_oauthguard.errors import SettingError
 from pyramid_oauthguard.outages import name_cause
 from pyramid_oauthguard.time_limits import TimeLimits, apply_limits, build_arguments
@@ -37,7 +38,10 @@ def includeme(config: Configurator) -> None:
     settings.setdefault("tm.manager_hook", "pyramid_tm.explicit_manager")
     settings.setdefault("tm.commit_veto", "pyramid_tm.default_commit_veto")
     config.include("pyramid_tm")
-    config.registry[_ENGINE] = engine = _build_engine(settings)
+    engine = _build_engine(settings)
+    keep_in_process(engine)  # workers that are forked off this process make connections of their own
+    configure_mappers()  # at the first query it would be under a lock, which a fork could leave locked
+    config.registry[_ENGINE] = engine
     config.registry[_TABLES] = tables = _Tables(engine)
     try:
         tables.require()
@@ -45,6 +49,7 @@ def includeme(config: Configurator) -> None:
         if engine.dialect.name == "sqlite":
             raise
         _log.error("The database can't be used yet: %s", name_cause(error))
+    engine.dispose()
     config.add_request_method(_open_request_session, "db", reify=True)
 
 

@@ -6,17 +6,22 @@ import functools
 import hashlib
 import hmac
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from dogpile.cache import CacheRegion, make_region, register_backend
 from dogpile.cache.api import NO_VALUE, CacheBackend, CantDeserializeException
+from dogpile.util import NameRegistry
 
+from . import processes
 from .bounded import BoundedMap
 from .shared_cache import SteadyBackend, build_arguments, check_backend
 from .strict_json import check_depth
 
 __all__ = ["SKEW", "BoundedBackend", "build_key_mangler", "build_region", "build_seal", "is_shared", "read_number"]
+
+logger = logging.getLogger("pyramid_oauthguard")
 
 BOUNDED: Final = "pyramid_oauthguard.bounded"
 _MAX_NUMBER: Final = 2.0**53
@@ -109,20 +114,48 @@ def build_region(
     in_process = backend in _IN_PROCESS
     if not is_shared(options):
         secret = ""  # the memory of this process needs none
-    config = {f"cache.arguments.{key}": value for key, value in build_arguments(backend, expiration_time).items()}
-    config |= {f"cache.{key}": value for key, value in options.items() if key != "expiration_time"}
-    config |= {"cache.backend": backend, "cache.expiration_time": int(expiration_time) or -1}
     region = make_region(
         name=f"oauthguard.{name}",
         key_mangler=build_key_mangler(secret) if isinstance(secret, str) else _defer(build_key_mangler, secret),
         serializer=None if in_process else _as_json,
         deserializer=None if in_process else _from_json,
     )
-    region.configure_from_config(config, "cache.")
-    if not in_process:
-        seal = build_seal(secret) if isinstance(secret, str) else _defer(build_seal, secret)
+    if in_process:
+        _configure(region, options, backend, expiration_time=expiration_time)
+        processes.register(region, _renew_mutexes)
+        return region
+    seal = build_seal(secret) if isinstance(secret, str) else _defer(build_seal, secret)
+
+    def share(region: CacheRegion) -> None:
+        _configure(region, options, backend, expiration_time=expiration_time)
         region.wrap(SteadyBackend(name, seal))
+
+    share(region)
+    processes.register(region, lambda region: _renew_shared(region, share))
     return region
+
+
+def _configure(region: CacheRegion, options: Mapping[str, Any], backend: str, *, expiration_time: float) -> None:
+    config = {f"cache.arguments.{key}": value for key, value in build_arguments(backend, expiration_time).items()}
+    config |= {f"cache.{key}": value for key, value in options.items() if key != "expiration_time"}
+    config |= {"cache.backend": backend, "cache.expiration_time": int(expiration_time) or -1}
+    region.configure_from_config({**config, "cache.replace_existing_backend": True}, "cache.")
+
+
+def _renew_mutexes(region: CacheRegion) -> None:
+    """In a child of a fork: entries stay, locks that a thread of the parent holds do not."""
+    region._lock_registry = NameRegistry(region._create_mutex)
+
+
+def _renew_shared(region: CacheRegion, share: Callable[[CacheRegion], None]) -> None:
+    """In a child of a fork: another client with connections and locks of its own."""
+    processes.abandon(region.backend)
+    region._actual_backend = None  # dogpile's own memory of what is below the proxies
+    try:
+        share(region)
+    except Exception as error:  # noqa: BLE001  # dogpile and its backends raise what they like
+        logger.error("%s is used without its shared cache after a fork: %s", region.name, type(error).__name__)
+        region.configure(BOUNDED, replace_existing_backend=True)
 
 
 def read_number(value: object) -> float | None:

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Final
 
+from . import processes
 from .errors import CoolingError
 
 __all__ = ["Circuit"]
@@ -23,9 +24,10 @@ class Circuit:
     def __init__(self, pause: float, *, threshold: int = _THRESHOLD) -> None:
         self._pause = pause
         self._threshold = threshold
-        self._lock = threading.Lock()
+        self._renew_lock()
         self._failures = 0
         self._retry_at = 0.0
+        processes.register(self, Circuit._renew_lock)
 
     def check(self) -> None:
         """Let the caller through. :raises CoolingError: it was down a moment ago."""
@@ -46,3 +48,6 @@ class Circuit:
         with self._lock:
             self._failures += 1
             self._retry_at = time.monotonic() + self._pause
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()

@@ -5,11 +5,10 @@ Everything that comes back is a JSON object or an :class:`~pyramid_oauthguard.er
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool
 
+from . import processes
 from .circuit import Circuit
+from .connections import POOLS, DeadlineTLSSocket, StaleConnection, clock
 from .errors import UnavailableError
 from .outages import name_cause
 from .strict_json import parse_object
@@ -35,8 +35,6 @@ _KEPT_CONNECTIONS: Final = 32
 _LONGEST_LOCATION: Final = 300
 _ACCEPT: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _Send = functools.partial[urllib3.BaseHTTPResponse]
-
-_clock = threading.local()  # .deadline: when the exchange running in this thread must be over
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,83 +66,6 @@ class Answer:
             return None
 
 
-class _DeadlineSocket(socket.socket):
-    """Reads only while the deadline of the exchange lies ahead, however slowly the bytes drip."""
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        _arm(self)
-        return super().recv_into(*args, **kwargs)
-
-
-class _DeadlineTLSSocket(ssl.SSLSocket):
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        _arm(self)
-        return super().recv_into(*args, **kwargs)
-
-
-def _arm(sock: socket.socket) -> None:
-    remaining = _clock.deadline - time.monotonic()
-    if remaining <= 0:
-        raise TimeoutError("the answer took too long")
-    sock.settimeout(remaining)
-
-
-class _StaleConnection(OSError):
-    """The other side had closed a connection that was kept, as it may: nothing of the exchange took place there."""
-
-
-class _Kept:
-    """Tells a connection that died while it was kept from an origin that does not answer.
-
-    By whether it ever had an answer: that there is a socket says nothing, for TLS is set up before the first request.
-    """
-
-    _answered = False
-
-    def connect(self) -> None:
-        self._answered = False
-        super().connect()  # type: ignore[misc]
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        try:
-            super().request(*args, **kwargs)  # type: ignore[misc]
-        except ConnectionError as error:
-            if self._answered:
-                raise _StaleConnection from error
-            raise
-
-    def getresponse(self) -> Any:
-        try:
-            response = super().getresponse()  # type: ignore[misc]
-        except ConnectionError as error:  # RemoteDisconnected, where no byte of an answer came, is one
-            if self._answered:
-                raise _StaleConnection from error
-            raise
-        self._answered = True
-        return response
-
-
-class _Connection(_Kept, HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        plain = super()._new_conn()
-        timeout = plain.gettimeout()
-        timed = _DeadlineSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
-        timed.settimeout(timeout)
-        return timed
-
-
-class _TLSConnection(_Kept, HTTPSConnection):
-    """Its socket class comes from the context, see Fetcher."""
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
 @dataclass(frozen=True, slots=True)
 class _Target:
     url: str
@@ -169,10 +90,12 @@ class Fetcher:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._pause = pause
+        self._ca_file = ca_file
         self._targets: dict[str, _Target] = {}
-        self._context = ssl.create_default_context(cafile=ca_file)
-        self._context.sslsocket_class = _DeadlineTLSSocket
+        self._context = _build_context(ca_file)
         self._pools = self._build_pools()
+        self._forked = False
+        processes.register(self, Fetcher._leave_parent)
 
     def get(self, url: str) -> Answer:
         """GET ``url``, on a connection of its own: what is asked for once an hour would find a kept one dead, and whether
@@ -180,6 +103,7 @@ class Fetcher:
 
         :raises UnavailableError: not reachable, too slow, too large, a redirect, not JSON.
         """
+        processes.renew_if_forked()
         target = self._targets.get(url) or self._find_target(url)
         with self._build_pools() as pools:
             pool = pools.connection_from_url(url)
@@ -194,10 +118,23 @@ class Fetcher:
             be dead (RFC 9110 section 9.2.2).
         :raises UnavailableError: as :meth:`get`.
         """
+        processes.renew_if_forked()
         target = self._targets.get(url) or self._find_target(url)
         extra = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
         send = _prepare(target.pool, "POST", target.path, urlencode(form).encode(), extra)
         return self._exchange(target, send, again=harmless)
+
+    def _leave_parent(self) -> None:
+        """In a child of a fork: no connection, circuit or lock of the parent, nor OpenSSL's locks in the context."""
+        self._targets = {}
+        self._forked = True
+
+    def _start_anew(self) -> None:
+        """At the first use in a child, for reading the authorities takes its time."""
+        with contextlib.suppress(OSError):  # the child may have given up the right to read the file
+            self._context = _build_context(self._ca_file)
+        self._pools = self._build_pools()
+        self._forked = False
 
     def _build_pools(self) -> urllib3.PoolManager:
         pools = urllib3.PoolManager(
@@ -207,7 +144,7 @@ class Fetcher:
             ssl_context=self._context,
             timeout=urllib3.Timeout(total=self._timeout),
         )
-        pools.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        pools.pool_classes_by_scheme = POOLS
         return pools
 
     def _exchange(self, target: _Target, send: _Send, *, again: bool = False) -> Answer:
@@ -229,6 +166,8 @@ class Fetcher:
         try:
             check_url(url)
             parts = urlsplit(url)
+            if self._forked:
+                self._start_anew()
             pool = self._pools.connection_from_url(url)
         except (ValueError, urllib3.exceptions.HTTPError) as error:
             raise UnavailableError("forbidden_url", str(error)) from None
@@ -239,12 +178,12 @@ class Fetcher:
         return self._targets.setdefault(url, _Target(url, path, pool, Circuit(self._pause)))
 
     def _request(self, target: _Target, send: _Send, *, again: bool) -> Answer:
-        _clock.deadline = time.monotonic() + self._timeout
+        clock.deadline = time.monotonic() + self._timeout
         for _kept in range(_KEPT_CONNECTIONS):
             try:
                 return self._read(send(), target.url)
             except urllib3.exceptions.ProtocolError as error:
-                if not again or not isinstance(error.args[-1], _StaleConnection):
+                if not again or not isinstance(error.args[-1], StaleConnection):
                     raise
         return self._read(send(), target.url)
 
@@ -291,6 +230,12 @@ def _describe_location(location: str) -> str:
     shown = "".join(char if char.isprintable() else "?" for char in path[:_LONGEST_LOCATION])
     rest = "…" if question or len(path) > _LONGEST_LOCATION else ""
     return f"with Location {shown}{rest}" if location else "without Location"
+
+
+def _build_context(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.sslsocket_class = DeadlineTLSSocket
+    return context
 
 
 def _prepare(pool: HTTPConnectionPool, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> _Send:

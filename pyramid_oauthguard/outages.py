@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
+
+from . import processes
 
 __all__ = ["Outages", "name_cause"]
 
@@ -86,6 +87,7 @@ class Outages:
         self._logger = logger
         self._interval = interval_seconds
         self._start_anew()
+        processes.register(self, Outages._start_anew)
 
     def report(self, cause: str, message: str, *, level: int = logging.ERROR) -> None:
         """Count one failure, and log it if it is the first of its outage, or the first since an interval ago.
@@ -96,7 +98,7 @@ class Outages:
         :param message: what is logged.
         :param level: of the line.
         """
-        with self._find_lock():
+        with self._lock:
             now = time.monotonic()
             outage = self._find(cause, now)
             count, seconds = self._count(outage, now)
@@ -153,7 +155,7 @@ class Outages:
         return outage.beginnings <= _BEGINNINGS
 
     def _end(self, cause: str, message: str = "") -> None:
-        with self._find_lock():
+        with self._lock:
             outage = self._outages.get(cause)
             self._open.discard(cause)
             if outage is None or not outage.is_open:
@@ -178,13 +180,7 @@ class Outages:
             if self._failed_before(cause, now - self._interval):
                 del self._outages[cause]
 
-    def _find_lock(self) -> threading.Lock:
-        if self._process != os.getpid():  # a thread of the parent may hold the lock for ever
-            self._start_anew()
-        return self._lock
-
     def _start_anew(self) -> None:
         self._lock = threading.Lock()
         self._outages: dict[str, _Outage] = {}
         self._open: set[str] = set()
-        self._process = os.getpid()

@@ -13,12 +13,14 @@ import base64
 import hmac
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, quote_plus, urlsplit
 
@@ -35,10 +37,19 @@ class HTTPIssuer:
 
     `calls` counts the requests by endpoint, failed ones too; what a redirect leads to is counted as "elsewhere".
     `delay` is what the fault "slow" adds to an answer, in seconds. The metadata are at `well_known` (where RFC 8414
-    puts them, unless another path is given) and have the members of `extra`, too.
+    puts them, unless another path is given) and have the members of `extra`, too. `tls` is a PEM file with a certificate and its
+    key. `callers` has the port of each caller of the introspection endpoint, in their order.
     """
 
-    def __init__(self, path: str = "", *, well_known: str = "", extra: Mapping[str, Any] | None = None, **options: Any):
+    def __init__(
+        self,
+        path: str = "",
+        *,
+        well_known: str = "",
+        extra: Mapping[str, Any] | None = None,
+        tls: Path | None = None,
+        **options: Any,
+    ):
         self.calls: Counter[str] = Counter()
         self.delay = 0.5
         self.well_known = well_known or f"/.well-known/oauth-authorization-server{path.rstrip('/')}"
@@ -47,8 +58,16 @@ class HTTPIssuer:
         self.closed = threading.Event()
         self.lock = threading.Lock()
         self._faults: dict[str, str] = {}
+        self.callers: list[int] = []
+        self.ca_file = tls
         self._server = _Server(self)
-        self.origin = f"http://127.0.0.1:{self._server.server_port}"
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.origin = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
         self.issuer = MemoryIssuer(self.origin + path, **options)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -67,6 +86,7 @@ class HTTPIssuer:
             "oauthguard.introspection.auth_method": "client_secret_basic",
             "oauthguard.introspection.client_id": CLIENT[0],
             "oauthguard.introspection.client_secret": CLIENT[1],
+            **({"oauthguard.http.ca_file": str(self.ca_file)} if self.ca_file else {}),
         }
 
     def fail(self, fault: str, *endpoints: str) -> None:
@@ -140,6 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
         endpoint = _find_endpoint(urlsplit(self.path).path)
         with owner.lock:
             owner.calls[endpoint] += 1
+            if endpoint == "introspection":
+                owner.callers.append(self.client_address[1])
             owner.busy += 1
             owner.busiest = max(owner.busy, owner.busiest)
         try:
@@ -157,10 +179,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.reply_bytes(status, json.dumps(value).encode(), **headers)
 
     def reply_bytes(self, status: int, data: bytes, **headers: str) -> None:
-        self.begin(status, len(data), **headers)
-        self.wfile.write(data)
+        """In one piece, as servers do that buffer."""
+        self.begin(status, len(data), data, **headers)
 
-    def begin(self, status: int, length: int, **headers: str) -> None:
+    def begin(self, status: int, length: int, data: bytes = b"", **headers: str) -> None:
         self.send_response(status)
         for name, value in {"Content_Type": "application/json", **headers}.items():
             self.send_header(name.replace("_", "-"), value)
@@ -168,7 +190,8 @@ class _Handler(BaseHTTPRequestHandler):
         if max_age is not None:
             self.send_header("Cache-Control", f"max-age={max_age:.0f}")
         self.send_header("Content-Length", str(length))
-        self.end_headers()
+        self._headers_buffer.append(b"\r\n" + data)  # http.server's own
+        self.flush_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # http.server's name for it
         """The counts say it all."""

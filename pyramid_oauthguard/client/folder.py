@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from .. import processes
 from .errors import TIMEOUT, USAGE, CommandError
 
 __all__ = ["Folder"]
@@ -81,6 +82,7 @@ class Folder:
         path = self.path / f"{name}.lock"
         with open(path, "ab", opener=_open_nofollow) as file:
             _check_private(path, os.fstat(file.fileno()), stat.S_ISREG, "600")
+            processes.register(file, processes.cut)  # else a child of a fork could unlock it, or keep it locked
             deadline = time.monotonic() + _LOCK_WAIT
             while not _try_lock(file.fileno()):
                 if time.monotonic() > deadline:

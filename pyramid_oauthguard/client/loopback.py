@@ -14,6 +14,7 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from .. import processes
 from ..urls import as_origin
 from .attempt import Attempt
 from .errors import DENIED, USAGE, CommandError
@@ -127,7 +128,18 @@ class _Server(ThreadingMixIn, TCPServer):
     def __init__(self, host: str, port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.desk: _Desk | None = None
+        self._inherited = False
         super().__init__((host, port), _Handler)
+        processes.register(self, _Server._leave_parent)
+
+    def shutdown(self) -> None:
+        if not self._inherited:  # else the thread that serves is the parent's, and would never answer
+            super().shutdown()
+
+    def _leave_parent(self) -> None:
+        """In a child of a fork: the port is the parent's, and is free when the parent is done with it."""
+        self._inherited = True
+        processes.cut(self.socket)
 
     def server_bind(self) -> None:
         if self.address_family == socket.AF_INET6:

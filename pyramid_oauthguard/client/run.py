@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from .. import processes
 from .console import Console
 from .dotenv import read_dotenv
 from .errors import USAGE, CommandError
@@ -223,6 +225,16 @@ class Run:
         names = (*NAMES, "client_secret_file")
         found = {name: getattr(self.profile, name) for name in names}
         return {name: value for name, value in found.items() if value}
+
+
+def _renew_locks(owner: type) -> None:
+    """In a child of a fork: each cached property of Python 3.11 has a lock, which a thread of the parent may hold."""
+    for each in vars(owner).values():
+        if isinstance(each, cached_property) and hasattr(each, "lock"):
+            each.lock = threading.RLock()
+
+
+processes.register(Run, _renew_locks)
 
 
 def build_run() -> Run:

@@ -13,6 +13,7 @@ from pyramid.interfaces import PHASE0_CONFIG, PHASE2_CONFIG, ISecurityPolicy
 from pyramid.registry import Registry
 from zope.interface import implementer
 
+from .. import processes
 from ..caching import build_region
 from ..errors import SettingError
 from ..fetch import Fetcher
@@ -100,6 +101,7 @@ class _DeferredIssuer:
         self._lock = threading.Lock()
         self._issuer: Any = None
         self.listener: _Listener | None = None
+        processes.register(self, _DeferredIssuer._leave_parent)
 
     def fetch_keys(self) -> KeyDocument:
         return self._find().fetch_keys()  # type: ignore[no-any-return]
@@ -110,6 +112,9 @@ class _DeferredIssuer:
 
     def introspect(self, raw: str) -> Mapping[str, Any]:
         return self._find().introspect(raw)  # type: ignore[no-any-return]
+
+    def _leave_parent(self) -> None:
+        self._lock = threading.Lock()
 
     def _find(self) -> Any:
         if self._issuer is None:

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .. import processes
 from ..errors import UnavailableError
 
 __all__ = ["InFlight"]
@@ -23,12 +24,13 @@ class InFlight:
         the thread that asks.
     """
 
+    _waiting: int
+
     def __init__(self, limit: int | None, *, is_near: Callable[[], bool]) -> None:
         self._limit = limit
         self._is_near = is_near
-        self._lock = threading.Lock()
-        self._waiting = 0
-        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._start_anew()
+        processes.register(self, InFlight._start_anew)
 
     @contextmanager
     def occupy(self) -> Iterator[None]:
@@ -41,7 +43,13 @@ class InFlight:
             yield
         finally:
             with self._lock:
-                self._waiting -= 1
+                self._waiting = max(0, self._waiting - 1)  # a fork may have been noticed meanwhile
+
+    def _start_anew(self) -> None:
+        """Also in a child of a fork: the threads that wait are the parent's."""
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
     def _enter(self) -> None:
         thread = threading.current_thread()

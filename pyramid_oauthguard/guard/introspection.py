@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from dogpile.cache import CacheRegion
 
+from .. import processes
 from ..access_token import AccessToken
 from ..bounded import BoundedMap
 from ..caching import BoundedBackend, read_number
@@ -85,11 +86,13 @@ class Introspector:
         self._in_flight = in_flight
         # Not beside a shared one: another process may have evicted there what is remembered here.
         in_process = type(positive.backend) is BoundedBackend
-        self._judged = BoundedMap(memory) if lifetime and memory and in_process else None
+        self._memory = memory if lifetime and in_process else 0
+        self._judged = BoundedMap(self._memory) if self._memory else None
         self._lock = threading.Lock()
         self._running: dict[str, _Call] = {}
         self._revoked: set[str] = set()
         self._distrusted_until = 0.0  # kept answers asked for before this are asked for again
+        processes.register(self, Introspector._leave_parent)
 
     def ask(self, raw: str, judge: Judge) -> AccessToken:
         """``judge`` of the issuer's answer about ``raw``.
@@ -155,6 +158,13 @@ class Introspector:
             entry = self._positive.get(f"id {token_id}", ignore_expiration=True)
             if isinstance(entry, str):
                 self._positive.backend.delete(entry)  # by its hash: nobody here knows the token
+
+    def _leave_parent(self) -> None:
+        """In a child of a fork: a call that runs in the parent is answered there alone."""
+        if self._lock.locked() and self._judged is not None:
+            self._judged = BoundedMap(self._memory)  # a revocation may be under way: ask again
+        self._lock = threading.Lock()
+        self._running = {}
 
     def _is_revoked(self, token: AccessToken, asked_at: float) -> bool:
         """Whether a kept answer is about a token revoked since. In this order, the other way round from :meth:`evict`:

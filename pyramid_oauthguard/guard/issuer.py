@@ -13,6 +13,7 @@ from urllib.parse import quote_plus
 from dogpile.cache import CacheRegion
 from zope.interface import implementer
 
+from .. import processes
 from ..caching import SKEW, read_number
 from ..discovery import IssuerMetadata, fetch_metadata
 from ..errors import CoolingError, UnavailableError
@@ -45,6 +46,7 @@ class HTTPIssuer:
         self._fetched_at = self._fresh_until = 0.0
         self._failure: UnavailableError | None = None
         self._failed_at = -float("inf")
+        processes.register(self, HTTPIssuer._leave_parent)
 
     def fetch_metadata(self) -> IssuerMetadata:
         """The issuer's metadata, cached. :raises UnavailableError: it can't be had."""
@@ -52,12 +54,13 @@ class HTTPIssuer:
         if found is not None and self._is_fresh(time.time()):
             return found
         # Down when it was last asked and just being asked again: one thread waits for that, not all of them.
-        if not self._lock.acquire(blocking=failure is None):
+        lock = self._lock  # a fork may replace it meanwhile
+        if not lock.acquire(blocking=failure is None):
             return self._go_on(failure)
         try:
             return self._find_or_refresh(time.time())
         finally:
-            self._lock.release()
+            lock.release()
 
     def _wait_for_metadata(self) -> IssuerMetadata:
         """As :meth:`fetch_metadata`, and waits where they are just being asked for. For one thread at a time."""
@@ -107,6 +110,12 @@ class HTTPIssuer:
 
     def subscribe(self, listener: object) -> None:
         """An issuer elsewhere tells nobody anything."""
+
+    def _leave_parent(self) -> None:
+        """In a child of a fork: a fetch that runs in the parent ends there. Known metadata serve on."""
+        if self._lock.locked():
+            self._fresh_until = 0.0
+        self._lock = threading.Lock()
 
     def _build_credentials(self) -> tuple[dict[str, str], dict[str, str]]:
         client_id = self._settings.introspection_client_id

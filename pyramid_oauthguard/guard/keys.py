@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from dogpile.cache import CacheRegion
 
+from .. import processes
 from ..caching import SKEW, read_number
 from ..errors import CoolingError, InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
@@ -77,6 +78,7 @@ class KeySource:
         self._began = -float("inf")  # the fetch under way, or the last one; on the monotonic clock
         self._failure: UnavailableError | None = None
         self._renewing = False
+        processes.register(self, KeySource._leave_parent)
 
     def find_current(self, now: float) -> KeySet:
         """The set in force at ``now``. The same object as long as the keys are the same.
@@ -120,6 +122,15 @@ class KeySource:
             self._failure = None
             self.keys = None
 
+    def _leave_parent(self) -> None:
+        """In a child of a fork: a fetch that runs in the parent ends there. Known keys serve on."""
+        if self._lock.locked():  # what that fetch has noted so far is not the whole of it: ask before the next use
+            self.calm_until = self._fresh_until = 0.0
+            self._tried_at = -float("inf")
+            self._extra_at = 0.0
+        self._lock = threading.Lock()
+        self._renewing = False
+
     def _is_fresh(self, now: float) -> bool:
         return self._fetched_at - SKEW <= now < self._fresh_until  # and not from before the clock was set back
 
@@ -132,7 +143,8 @@ class KeySource:
 
     def _find_expired(self) -> KeySet:
         """Nobody may use a set past its life without having asked, lest a withdrawn key lives on."""
-        if not self._wait_for_turn():
+        lock = self._lock  # a fork may replace it meanwhile
+        if not self._wait_for_turn(lock):
             return self._require(time.time())
         try:
             now = time.time()
@@ -140,17 +152,17 @@ class KeySource:
                 self._refresh(now)
             return self._require(now)
         finally:
-            self._lock.release()
+            lock.release()
 
-    def _wait_for_turn(self) -> bool:
+    def _wait_for_turn(self, lock: threading.Lock) -> bool:
         """Take the lock; False where what is known serves on while another thread asks."""
         # Down when it was last asked and just being asked again: one thread waits for that, not all of them.
         if self._failure is not None:
-            return self._lock.acquire(blocking=False)
+            return lock.acquire(blocking=False)
         if self.keys is None or not self._is_near():
-            return self._lock.acquire()
+            return lock.acquire()
         # A storage that hangs is no reason for all threads to hang.
-        return self._lock.acquire(timeout=max(self._began + _PATIENCE - time.monotonic(), 0.05))
+        return lock.acquire(timeout=max(self._began + _PATIENCE - time.monotonic(), 0.05))
 
     def _look_again(self, seen: KeySet, attempts: int) -> KeySet:
         """A newer set than ``seen``, if a fetch may be made and gives one; what is known otherwise.
@@ -158,7 +170,8 @@ class KeySource:
         :param attempts: how many had begun when the token came. One that began later was made for this token, too.
         """
         left = self._began + _PATIENCE - time.monotonic() if self._failure is None else 0
-        if not self._lock.acquire(timeout=max(left, 0.05)):
+        lock = self._lock  # a fork may replace it meanwhile
+        if not lock.acquire(timeout=max(left, 0.05)):
             raise UnavailableError("keys_being_fetched", retry_after=1)
         try:
             now = time.time()
@@ -171,7 +184,7 @@ class KeySource:
                 raise self._repeat(self._failure)  # nobody can say whether the issuer has such a key
             return self._require(now)
         finally:
-            self._lock.release()
+            lock.release()
 
     def _renew_in_background(self, now: float) -> None:
         if self._is_cooling(now) or not self._lock.acquire(blocking=False):

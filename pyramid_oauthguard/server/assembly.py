@@ -76,6 +76,8 @@ def start(config: Any) -> None:
         service.keys.find_signer()
     except UnavailableError as error:
         log.warning("no signing key yet, will be asked for again at the first token: %s", error)
+    if registry.queryUtility(IOAuthStore) is None:
+        _close(service)  # it may be that this process only forks others, which must not inherit a connection
 
 
 def take_up(config: Any) -> None:

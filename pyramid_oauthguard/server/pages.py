@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from authlib.oauth2.base import OAuth2Error
-from pyramid.interfaces import ITranslationDirectories
+from pyramid.interfaces import PHASE3_CONFIG, ITranslationDirectories
 from pyramid.path import AssetResolver
 from pyramid.response import FileResponse, Response
 
+from .. import processes
 from ..errors import UnavailableError
 from .answers import report_outage
 from .mount_point import build_path
@@ -54,8 +55,22 @@ def include(config: Any, settings: ServerSettings) -> None:
 
     # Not config.include: that would make ours the package in which the application's own templates are looked for.
     pyramid_jinja2.add_jinja2_renderer(config, _ENVIRONMENT, "oauthguard pages.", package=pyramid_oauthguard)
+    config.action("oauthguard pages", _keep_in_process, args=(config.registry,), order=PHASE3_CONFIG)
     # Not a static view: those refuse packages that pytest has imported, and every user's test suite would meet that.
     add_endpoint(config, _STYLE_ROUTE, f"{settings.path}/pages.css", {"GET": _send_style})
+
+
+def _keep_in_process(registry: Any) -> None:
+    from pyramid_jinja2 import IJinja2Environment
+
+    processes.register(registry.getUtility(IJinja2Environment, name=_ENVIRONMENT), _renew_cache)
+
+
+def _renew_cache(environment: Any) -> None:
+    """In a child of a fork: a thread of the parent may hold the lock of the cache of templates."""
+    from jinja2.environment import copy_cache
+
+    environment.cache = copy_cache(environment.cache)
 
 
 def render_page(request: Any, template: str, *, status: int = 200, **values: Any) -> Any:

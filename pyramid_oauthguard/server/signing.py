@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from .. import processes
 from ..circuit import Circuit
 from ..errors import UnavailableError
 from ..outages import Outages
@@ -118,6 +119,7 @@ class KeyRing:
         self._signer: SigningKey | None = None
         self._circuit = Circuit(_PAUSE_SECONDS)
         self._outages = Outages(log)
+        processes.register(self, KeyRing._leave_parent)
 
     def find_signer(self) -> SigningKey:
         """The key to sign with now, as far as this process knows; makes the first one.
@@ -181,8 +183,8 @@ class KeyRing:
         :raises UnavailableError: the storage can't be reached.
         """
         now = time.time()
-        records = self._load().records
-        if self._is_behind(records, now) and self._advancing.acquire(blocking=False):
+        records, advancing = self._load().records, self._advancing  # a fork may replace the lock meanwhile
+        if self._is_behind(records, now) and advancing.acquire(blocking=False):
             try:
                 self._advance(now)
             except UnavailableError as error:
@@ -191,11 +193,18 @@ class KeyRing:
             else:
                 self._outages.ended(_UPKEEP)
             finally:
-                self._advancing.release()
+                advancing.release()
 
     def forget(self) -> None:
         """Read the keys again at the next use: they were changed."""
         self._known = replace(self._known, read_at=float("-inf"))
+
+    def _leave_parent(self) -> None:
+        """In a child of a fork: locks that a thread of the parent holds would never be released."""
+        self._lock = threading.Lock()
+        self._advancing = threading.Lock()
+        self._signer = None
+        self.forget()
 
     def _load(self, limit: float = REMEMBER) -> _Known:
         known = self._known

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from dogpile.cache import CacheRegion
 
+from .. import processes
 from ..bounded import BoundedMap
 from ..caching import read_number
 from .rates import Rate
@@ -34,7 +35,8 @@ class Tries:
         self._region = region
         self._counts = BoundedMap(_SIZE)
         self._ends: dict[str, float] = {}  # by when each window has ended in which something was counted under a name
-        self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
+        self._renew_locks()
+        processes.register(self, Tries._renew_locks)
 
     def find_wait(self, name: str, key: tuple[str, ...], rate: Rate, *, factor: int = 1) -> float:
         """For how many seconds there may be no further try; 0 where there may be one."""
@@ -68,6 +70,9 @@ class Tries:
             count, end = self._read(place, rate, time.time())
             if count:
                 self._write(name, place, count - 1, end)
+
+    def _renew_locks(self) -> None:
+        self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
 
     def _read(self, place: str, rate: Rate, now: float) -> tuple[float, float]:
         """How often in the window that ends when."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from zope.interface import implementer
 
+from .. import processes
 from ..errors import UnavailableError
 from ..interfaces import IIssuer, KeyDocument
 from .keys import KeyPool, SigningKey
@@ -53,7 +54,7 @@ class MemoryIssuer:
         self.client_id = client_id
         self.calls: Counter[str] = Counter()
         self.max_age: float | None = None
-        self._lock = threading.RLock()
+        self._renew_lock()
         self._listeners: list[Any] = []
         self._opaque: dict[str, Mapping[str, Any]] = {}
         self._answers: dict[str, Mapping[str, Any]] = {}
@@ -62,6 +63,7 @@ class MemoryIssuer:
         self._held: list[SigningKey] = []
         self._outage: UnavailableError | None = None
         weakref.finalize(self, _POOL.give_back, self._held)  # for the next test's issuer
+        processes.register(self, MemoryIssuer._renew_lock)
         self.rotate()
 
     @property
@@ -235,6 +237,9 @@ class MemoryIssuer:
             self._listeners.append(listener)
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
 
     def _build_claims(self) -> dict[str, Any]:
         now = int(time.time())

@@ -8,6 +8,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .. import processes
+
 __all__ = ["KINDS", "KeyPool", "SigningKey", "generate_key"]
 
 KINDS: Final[dict[str, tuple[str, int | str]]] = {
@@ -60,7 +62,8 @@ class KeyPool:
     def __init__(self) -> None:
         self._free: defaultdict[tuple[str, int | str], list[Any]] = defaultdict(list)
         self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
+        self._renew_lock()
+        processes.register(self, KeyPool._renew_lock)
 
     def borrow(self, algorithm: str) -> SigningKey:
         """A key that nobody else has, under an id that no key had before."""
@@ -75,6 +78,9 @@ class KeyPool:
         with self._lock:
             for key in keys:
                 self._free[_find_kind(key.algorithm)].append(key.native)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
 
 
 def _find_kind(algorithm: str) -> tuple[str, int | str]:

@@ -1,7 +1,5 @@
 """What the outbound HTTP does with connections that are kept."""
 
-import datetime
-import ipaddress
 import socket
 import ssl
 import threading
@@ -10,13 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.fetch import Fetcher
+from tests.certificates import write_certificate
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -66,19 +61,7 @@ def serve_once_a_connection(*, answers: bool = True, pem: Path | None = None) ->
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory):
     """A certificate for 127.0.0.1 and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, now - day, now + day)
-    builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    file = tmp_path_factory.mktemp("tls") / "both.pem"
-    file.write_bytes(
-        builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return file
+    return write_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(params=["http", "https"])

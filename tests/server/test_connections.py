@@ -1,10 +1,7 @@
-"""Connections that stay at hand: none is left in a transaction, none is used by two, none crosses a fork."""
+"""Connections that stay at hand: none is left in a transaction, none is used by two."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -90,36 +87,3 @@ def test_no_more_stay_open_than_may(store):
     assert len(store._for_reading._idle) == 4
     store.close()
     assert len(store._for_reading._idle) == len(store._for_writing._idle) == 0
-
-
-FORKING = """
-import os, sys
-from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
-from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
-
-def find(unit):
-    return id(unit._connection.connection.driver_connection)
-
-def touch():
-    with store.writing() as unit:
-        written = find(unit)
-        unit.count_device_try("anna", 0.0, 1.0)
-    with store.reading() as unit:
-        assert unit._connection.exec_driver_sql("SELECT tries FROM oauth_device_tries").scalar()
-        return {written, find(unit)}
-
-store = SQLAlchemyStore(build_engine(f"sqlite:///{sys.argv[1]}/oauth.sqlite"))
-store.create_tables()
-ours = touch()
-child = os.fork()
-theirs = touch()
-assert ours == theirs if child else not ours & theirs, (ours, theirs)
-if child:
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_child_of_a_fork_uses_none_of_its_parents(tmp_path):
-    done = subprocess.run([sys.executable, "-c", FORKING, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
+from ... import processes
 from ...circuit import Circuit
 from ...errors import UnavailableError
 from .contract import NoAnswerError, Store, Unit
@@ -33,8 +34,9 @@ class CheckedStore:
         self._check = check
         self._settle = settle
         self._is_checked = False
-        self._checking = threading.Lock()
+        self._renew_lock()
         self._circuit = Circuit(_PAUSE_SECONDS, threshold=1)
+        processes.register(self, CheckedStore._renew_lock)
 
     def check(self) -> None:
         """Find out whether the store fits, unless that is known.
@@ -65,6 +67,9 @@ class CheckedStore:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
+
+    def _renew_lock(self) -> None:
+        self._checking = threading.Lock()
 
     def _begin(self) -> None:
         self.check()

@@ -5,14 +5,20 @@ A check-out of the pool costs more than what most units do on SQLite.
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from threading import get_ident
 
 from sqlalchemy import Connection, Engine
 
+from .... import processes
+from ....engines import claim
+from ....errors import UnavailableError
+
 __all__ = ["Connections"]
+
+_POLL_SECONDS = 0.001
 
 
 class Connections:
@@ -25,18 +31,21 @@ class Connections:
         self._engine = engine
         self._keep = keep
         self._idle: list[Connection] = []
-        self._process = os.getpid()
-        self._inherited: list[Any] = []
+        self._lent: dict[Connection, int] = {}  # with the thread that uses it
 
     @contextmanager
     def lend(self) -> Iterator[Connection]:
         """A connection in no transaction. One that is begun inside is the caller's to commit; else it is rolled back."""
         connection = self._take()
+        self._lent[connection] = get_ident()
         try:
             yield connection
         except BaseException:
-            connection.close()
+            if self._take_back(connection):
+                connection.close()
             raise
+        if not self._take_back(connection):
+            return
         if connection.in_transaction():
             connection.rollback()
         if len(self._idle) < self._keep:
@@ -44,22 +53,37 @@ class Connections:
         else:
             connection.close()
 
+    def check(self, connection: Connection) -> None:
+        """:raises UnavailableError: this process was forked since it was lent, so it belongs to the parent."""
+        if connection not in self._lent:
+            raise UnavailableError("storage", "the process was forked in the middle of a unit", retry_after=5)
+
     def close(self) -> None:
         """Close those that nobody uses."""
         while self._idle:
             self._idle.pop().close()
 
+    def wait_for_others(self, deadline: float) -> None:
+        """Return once no other thread uses any, or at ``deadline`` (on the monotonic clock)."""
+        own = get_ident()
+        while time.monotonic() < deadline and any(thread != own for thread in tuple(self._lent.values())):
+            time.sleep(_POLL_SECONDS)
+        for connection, thread in tuple(self._lent.items()):
+            if thread == own:
+                claim(connection)
+
+    def leave_parent(self) -> None:
+        """In a child of a fork: those of the parent are not used, given back or closed here."""
+        processes.abandon(self._idle, self._lent)
+        self._idle = []
+        self._lent = {}
+
     def _take(self) -> Connection:
-        if self._keep and self._process != os.getpid():
-            self._start_anew()
+        processes.renew_if_forked()
         try:
             return self._idle.pop()
         except IndexError:
             return self._engine.connect()
 
-    def _start_anew(self) -> None:
-        """After a fork: SQLite's connections can be neither used nor closed in a child, so they are only kept alive."""
-        self._inherited += [self._idle, self._engine.pool]
-        self._idle = []
-        self._engine.dispose(close=False)
-        self._process = os.getpid()  # last: until then no other thread may go on
+    def _take_back(self, connection: Connection) -> bool:
+        return self._lent.pop(connection, None) is not None

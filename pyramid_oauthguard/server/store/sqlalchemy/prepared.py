@@ -7,7 +7,6 @@ errors and connections want more care, a statement goes through SQLAlchemy as an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -31,6 +30,7 @@ class Prepared:
     def __init__(self, statement: Executable, columns: Iterable[str] = ()) -> None:
         self.statement = statement
         self._columns = tuple(columns)
+        self._compiled: tuple[str, tuple[str, ...]] | None = None
 
     def fetch(self, connection: Connection, driver: Any, values: Mapping[str, Any]) -> list[Any]:
         """All rows, each as a tuple in the order of the columns.
@@ -39,7 +39,7 @@ class Prepared:
         """
         if driver is None:
             return list(connection.execute(self.statement, values))
-        text, names = self._for_sqlite
+        text, names = self._compiled or self._compile()
         rows: list[Any] = driver.execute(text, [values[name] for name in names]).fetchall()
         return rows
 
@@ -47,16 +47,17 @@ class Prepared:
         """How many rows it added or changed."""
         if driver is None:
             return connection.execute(self.statement, values).rowcount
-        text, names = self._for_sqlite
+        text, names = self._compiled or self._compile()
         count: int = driver.execute(text, [values[name] for name in names]).rowcount
         return count
 
-    @cached_property
-    def _for_sqlite(self) -> tuple[str, tuple[str, ...]]:
+    def _compile(self) -> tuple[str, tuple[str, ...]]:
+        """At the first use. Threads may do it twice: a lock for it, as ``cached_property`` has one, could outlive a fork."""
         compiled: Any = self.statement.compile(  # type: ignore[attr-defined]
             dialect=_DIALECT, column_keys=list(self._columns) or None
         )
-        return str(compiled), tuple(compiled.positiontup)
+        self._compiled = str(compiled), tuple(compiled.positiontup)
+        return self._compiled
 
 
 def find_driver(connection: Connection) -> Any:

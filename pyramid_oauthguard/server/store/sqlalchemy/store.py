@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
@@ -12,6 +13,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 from zope.interface import implementer
 
+from .... import processes
+from ....engines import FORK_PATIENCE_SECONDS, keep_in_process
 from ....errors import UnavailableError
 from ....interfaces import IOAuthStore
 from ..contract import Unit
@@ -67,13 +70,14 @@ class SQLAlchemyStore:
         self._writer = engine.execution_options(**{WRITING: True})
         # A database in memory is one connection, which one unit may use at a time.
         shared, sqlite = isinstance(engine.pool, StaticPool), engine.dialect.name == "sqlite"
-        lock = threading.RLock()
-        self._turn: AbstractContextManager[Any] = lock if shared else nullcontext()
-        # SQLite has one writer at a time, and who waits for it looks again and again: threads of ours queue here instead.
-        self._write_turn: AbstractContextManager[Any] = lock if sqlite else nullcontext()
+        self._shared, self._sqlite = shared, sqlite
+        self._renew_locks()
         self._file = find_sqlite_file(engine.url.render_as_string()) if sqlite else None
         self._for_reading = Connections(engine, keep=_READERS if sqlite and not shared else 0)
         self._for_writing = Connections(self._writer, keep=1 if sqlite and not shared else 0)
+        keep_in_process(engine)
+        before, after = (SQLAlchemyStore._settle, SQLAlchemyStore._go_on) if sqlite else (None, None)
+        processes.register(self, SQLAlchemyStore._leave_parent, before=before, after=after)
 
     def create_tables(self) -> None:
         """Make the tables in a database that has none; for SQLite, and for tests. Elsewhere migrations do it."""
@@ -98,8 +102,8 @@ class SQLAlchemyStore:
             schema.check_revision(connection)
 
     def close(self) -> None:
-        """Give up the pooled connections, so that a fork doesn't share them; new ones are made as needed."""
-        if isinstance(self._engine.pool, StaticPool):
+        """Close the connections that no unit uses; new ones are made as needed."""
+        if self._shared:
             return
         self._for_reading.close()
         self._for_writing.close()
@@ -115,8 +119,11 @@ class SQLAlchemyStore:
         if self._file is not None:
             make_way(self._file)
         callbacks: list[Callable[[], None]] = []
-        with storage_errors(), self._write_turn, self._for_writing.lend() as connection, connection.begin():
+        with storage_errors(), self._write_turn, self._for_writing.lend() as connection:
+            connection.begin()
             yield SQLAlchemyUnit(connection, callbacks)
+            self._for_writing.check(connection)
+            connection.commit()
         for callback in callbacks:
             callback()
 
@@ -141,6 +148,31 @@ class SQLAlchemyStore:
         session = Session(self._writer)
         zope.sqlalchemy.register(session, transaction_manager=manager)
         return session, session.connection()
+
+    def _renew_locks(self) -> None:
+        lock = threading.RLock()
+        self._lock = lock
+        self._turn: AbstractContextManager[Any] = lock if self._shared else nullcontext()
+        # SQLite has one writer at a time, and who waits for it looks again and again: threads of ours queue here instead.
+        self._write_turn: AbstractContextManager[Any] = lock if self._sqlite else nullcontext()
+
+    def _settle(self) -> None:
+        """Before a fork, with SQLite: let the units of other threads end, and keep no connection (``keep_in_process``)."""
+        deadline = time.monotonic() + FORK_PATIENCE_SECONDS
+        self._lock.acquire(timeout=FORK_PATIENCE_SECONDS)
+        for connections in (self._for_reading, self._for_writing):
+            connections.wait_for_others(deadline)
+            connections.close()
+
+    def _go_on(self) -> None:
+        with suppress(RuntimeError):  # it was not acquired in time
+            self._lock.release()
+
+    def _leave_parent(self) -> None:
+        """In a child of a fork."""
+        self._renew_locks()
+        self._for_reading.leave_parent()
+        self._for_writing.leave_parent()
 
 
 def _call_all(committed: bool, callbacks: list[Callable[[], None]]) -> None:

@@ -1,0 +1,115 @@
+"""HTTP connections that end in time, know that they died while they were kept, and stay in the process that opened them."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from typing import Any, Final, Self
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from . import processes
+
+__all__ = ["POOLS", "DeadlineTLSSocket", "StaleConnection", "clock"]
+
+clock = threading.local()  # .deadline: when the exchange running in this thread must be over
+
+
+class _OwnSocket(socket.socket):
+    """A socket that leads nowhere in a child of the process that opened it."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # ssl makes its sockets without __init__
+        made = super().__new__(cls, *args, **kwargs)
+        processes.register(made, _leave)
+        return made
+
+
+def _leave(inherited: socket.socket) -> None:
+    processes.cut(inherited)
+    inherited.close()
+
+
+class _DeadlineSocket(_OwnSocket):
+    """Reads only while the deadline of the exchange lies ahead, however slowly the bytes drip."""
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        _arm(self)
+        return super().recv_into(*args, **kwargs)
+
+
+class DeadlineTLSSocket(_OwnSocket, ssl.SSLSocket):
+    """The same with TLS."""
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        _arm(self)
+        return super().recv_into(*args, **kwargs)
+
+
+def _arm(sock: socket.socket) -> None:
+    remaining = clock.deadline - time.monotonic()
+    if remaining <= 0:
+        raise TimeoutError("the answer took too long")
+    sock.settimeout(remaining)
+
+
+class StaleConnection(OSError):
+    """The other side had closed a connection that was kept, as it may: nothing of the exchange took place there."""
+
+
+class _Kept:
+    """Tells a connection that died while it was kept from an origin that does not answer.
+
+    By whether it ever had an answer: that there is a socket says nothing, for TLS is set up before the first request.
+    """
+
+    _answered = False
+
+    def connect(self) -> None:
+        self._answered = False
+        super().connect()  # type: ignore[misc]
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().request(*args, **kwargs)  # type: ignore[misc]
+        except ConnectionError as error:
+            if self._answered:
+                raise StaleConnection from error
+            raise
+
+    def getresponse(self) -> Any:
+        try:
+            response = super().getresponse()  # type: ignore[misc]
+        except ConnectionError as error:  # RemoteDisconnected, where no byte of an answer came, is one
+            if self._answered:
+                raise StaleConnection from error
+            raise
+        self._answered = True
+        return response
+
+
+class _Connection(_Kept, HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        plain = super()._new_conn()
+        timeout = plain.gettimeout()
+        timed = _DeadlineSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        timed.settimeout(timeout)
+        return timed
+
+
+class _TLSConnection(_Kept, HTTPSConnection):
+    """Its socket class comes from the context, see Fetcher."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+#: The classes of connection pools, by scheme. The socket class of TLS comes from the context: DeadlineTLSSocket.
+POOLS: Final = {"http": _Pool, "https": _TLSPool}
