@@ -12,6 +12,7 @@ from typing import Any
 from .access_token import AccessToken
 from .errors import (
     InsufficientScope,
+    InsufficientUserAuthentication,
     InvalidRequest,
     InvalidToken,
     MissingToken,
@@ -24,6 +25,7 @@ from .errors import (
 __all__ = [
     "AccessToken",
     "InsufficientScope",
+    "InsufficientUserAuthentication",
     "InvalidRequest",
     "InvalidToken",
     "MissingToken",

@@ -7,6 +7,7 @@
     │   ├── MissingToken         401, no error code: nothing was presented
     │   ├── InvalidRequest       400 invalid_request: presented in a way we can't read
     │   ├── InvalidToken         401 invalid_token: bad, expired, foreign or revoked
+    │   ├── InsufficientUserAuthentication   401: the user must sign in again or in another way (RFC 9470)
     │   └── InsufficientScope    403 insufficient_scope: good, but not enough
     ├── UnavailableError         the issuer's fault or ours; becomes 503 and Retry-After
     └── SettingError             the deployer's fault; stops start-up
@@ -25,6 +26,7 @@ from .locations import describe_call, find_call, find_setting, write_last_line
 __all__ = [
     "CoolingError",
     "InsufficientScope",
+    "InsufficientUserAuthentication",
     "InvalidRequest",
     "InvalidToken",
     "MissingToken",
@@ -55,8 +57,10 @@ class TokenError(OAuthGuardError):
 
     ``status`` is the HTTP status, ``code`` the ``error`` of RFC 6750 section 3.1 (None where the RFC wants
     none) and ``description`` a fixed sentence that reveals nothing about the token or the issuer.
+    ``scopes`` are the scopes that a token needs here, for the challenge; empty where they are not known.
     """
 
+    scopes: tuple[str, ...] = ()
     status: ClassVar[int] = 401
     code: ClassVar[str | None] = None
     description: ClassVar[str] = "An access token is required."
@@ -82,6 +86,28 @@ class InvalidToken(TokenError):
 
     code = "invalid_token"
     description = "The access token is invalid, expired or revoked."
+
+
+class InsufficientUserAuthentication(TokenError):
+    """The token is good, but its user did not sign in as this resource requires (401, RFC 9470 section 3).
+
+    ``acr_values`` are the authentication context classes of which one is required, empty where any will do. ``max_age`` is
+    the number of seconds for which a sign-in is recent enough, or None.
+    """
+
+    code = "insufficient_user_authentication"
+    description = "The user must sign in again, or in another way."
+
+    def __init__(
+        self,
+        reason: str = "insufficient_user_authentication",
+        *,
+        acr_values: tuple[str, ...] = (),
+        max_age: int | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.acr_values = acr_values
+        self.max_age = max_age
 
 
 class InsufficientScope(TokenError):

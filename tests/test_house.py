@@ -78,6 +78,7 @@ SURFACE = {
     "pyramid_oauthguard": {
         "AccessToken",
         "InsufficientScope",
+        "InsufficientUserAuthentication",
         "InvalidRequest",
         "InvalidToken",
         "MissingToken",

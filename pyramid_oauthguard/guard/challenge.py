@@ -10,7 +10,7 @@ from typing import Any, Final
 from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
 from pyramid.response import Response
 
-from ..errors import InsufficientScope, OAuthGuardError, TokenError, UnavailableError
+from ..errors import InsufficientUserAuthentication, OAuthGuardError, TokenError, UnavailableError
 
 __all__ = ["MARKS", "Challenger", "find_refusal", "mark_refusal", "mark_response"]
 
@@ -63,8 +63,8 @@ class Challenger:
         problem = {"type": "about:blank", "title": _find_title(error), "status": error.status, "detail": detail}
         if isinstance(error, TokenError) and error.code:
             problem["error"] = error.code
-        if isinstance(error, InsufficientScope) and error.scopes:
-            problem["scope"] = " ".join(error.scopes)
+        if isinstance(error, TokenError):
+            problem |= _find_needs(error)
         return problem
 
     def _find_headers(self, error: OAuthGuardError) -> tuple[tuple[str, str], ...]:
@@ -77,8 +77,7 @@ class Challenger:
         if error.code:
             parts["error"] = error.code
             parts["error_description"] = error.description
-        if isinstance(error, InsufficientScope) and error.scopes:
-            parts["scope"] = " ".join(error.scopes)
+        parts |= _find_needs(error)
         if self._metadata_url:
             parts["resource_metadata"] = self._metadata_url  # RFC 9728 section 5.1
         return "Bearer " + ", ".join(f"{name}={_quote(value)}" for name, value in parts.items())
@@ -89,6 +88,17 @@ class Challenger:
         if not isinstance(error, OAuthGuardError) or context.__dict__.get(_DRESSED) is error:
             return context
         return self.render(error)
+
+
+def _find_needs(error: TokenError) -> dict[str, str]:
+    """What would be enough (RFC 6750 section 3, RFC 9470 section 3)."""
+    needs = {"scope": " ".join(error.scopes)} if error.scopes else {}
+    if isinstance(error, InsufficientUserAuthentication):
+        if error.acr_values:
+            needs["acr_values"] = " ".join(error.acr_values)
+        if error.max_age is not None:
+            needs["max_age"] = str(error.max_age)
+    return needs
 
 
 def _find_title(error: OAuthGuardError) -> str:

@@ -15,13 +15,17 @@ from .token_kind import MARKS, check_kind
 __all__ = ["CLIENT_CLAIMS", "RFC9068_CLAIMS", "build_access_token", "check_profile", "find_roles"]
 
 _MAX_NUMBER: Final = 2.0**53
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 CLIENT_CLAIMS: Final = ("client_id", "cid", "azp")
 
 
 def check_profile(claims: Mapping[str, Any]) -> None:
-    """Every claim that RFC 9068 section 2.2 requires is there."""
-    if not all(name in claims for name in RFC9068_CLAIMS):
+    """Check that every claim that RFC 9068 section 2.2 requires is there, and is neither null nor empty.
+
+    :raises InvalidToken: one is missing.
+    """
+    if any(claims.get(name) in _EMPTY for name in RFC9068_CLAIMS):
         raise InvalidToken("missing_claim")
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pyramid.httpexceptions import HTTPNotFound
+from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 __all__ = ["add_metadata", "build_metadata_url"]
@@ -16,6 +17,23 @@ WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 _REST: Final = "{path:(?s:.*)}"
 
 
+#: The Fetch standard: any script may read the document, always without cookies.
+_ANY_ORIGIN: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "WWW-Authenticate"}
+_PREFLIGHT: Final = {
+    **_ANY_ORIGIN,
+    "Access-Control-Allow-Methods": "GET",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "7200",
+}
+
+
+def answer_preflight(_request: Any) -> Response:
+    """Clients send headers of their own with the request for the document, so browsers ask first."""
+    response: Response = Response(status=204)
+    response.headers.update(_PREFLIGHT)
+    return response
+
+
 def add_metadata(config: Any) -> None:
     """Serve the document, at an address that no route prefix moves: it is the RFC's."""
     prefix, config.route_prefix = config.route_prefix, None
@@ -24,6 +42,7 @@ def add_metadata(config: Any) -> None:
     finally:
         config.route_prefix = prefix
     config.add_view(render_metadata, route_name=ROUTE, renderer="json", permission=NO_PERMISSION_REQUIRED)
+    config.add_view(answer_preflight, route_name=ROUTE, request_method="OPTIONS", permission=NO_PERMISSION_REQUIRED)
 
 
 def build_metadata_url(resource: str) -> str:
@@ -34,7 +53,8 @@ def build_metadata_url(resource: str) -> str:
 
 
 def render_metadata(request: Any) -> dict[str, Any]:
-    """RFC 9728 section 2. Open to everybody: whoever has no token yet needs it."""
+    """RFC 9728 section 2. Open to any caller and to scripts of any origin: a client that has no token yet needs it."""
+    request.response.headers.update(_ANY_ORIGIN)
     settings = request.registry.oauthguard.settings
     # Below another path it would describe a resource that is not this one (section 3.3).
     if request.matchdict["path"] not in ("", unquote(urlsplit(settings.resource).path)):

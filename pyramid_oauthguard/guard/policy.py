@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyramid.authorization import ACLHelper, Deny, Everyone
+from pyramid.authorization import ACLHelper, Authenticated, Deny, Everyone
 from pyramid.interfaces import ISecurityPolicy
 from pyramid.security import Denied
 from zope.interface import implementer
@@ -13,6 +13,7 @@ from ..access_token import AccessToken
 from ..errors import InsufficientScope, OAuthGuardError
 from .authentication import RESULT
 from .bearer import is_bearer
+from .needs import name_scopes
 from .outcome import TokenOutcome, build_outcome
 from .state import Guard, find_guard
 
@@ -67,8 +68,9 @@ class OAuthSecurityPolicy:
         allowed = self._acl.permits(context, principals, permission)
         if allowed:
             return allowed
-        error = result if isinstance(result, OAuthGuardError) else self._find_error(allowed)
-        return TokenDenied(error, str(allowed))
+        if isinstance(result, OAuthGuardError):
+            return TokenDenied(name_scopes(result, self._find_scopes(allowed)), str(allowed))
+        return TokenDenied(self._find_error(allowed), str(allowed))
 
     def effective_principals(self, request: Any) -> frozenset[str]:
         """What the ACLs are asked with."""
@@ -100,6 +102,12 @@ class OAuthSecurityPolicy:
         ace = denied.ace
         if not isinstance(ace, str) and ace[0] == Deny and ace[1] != Everyone:
             return InsufficientScope("denied")
+        scopes = self._find_scopes(denied)
+        return InsufficientScope("insufficient_scope" if scopes else "denied", scopes=scopes)
+
+    def _find_scopes(self, denied: Any) -> tuple[str, ...]:
+        """The scopes of which the ACL wants one; none where it lets any good token in."""
         allowed = self._acl.principals_allowed_by_permission(denied.context, denied.permission)
-        scopes = sorted(name.removeprefix("scope:") for name in allowed if name.startswith("scope:"))
-        return InsufficientScope("insufficient_scope" if scopes else "denied", scopes=tuple(scopes))
+        if not {Everyone, Authenticated}.isdisjoint(allowed):
+            return ()
+        return tuple(sorted(name.removeprefix("scope:") for name in allowed if name.startswith("scope:")))

@@ -24,6 +24,7 @@ from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
 from ..interfaces import ITokenRequirement
 from .authentication import RESULT
 from .challenge import MARKS, find_refusal, mark_refusal, mark_response
+from .needs import build_needs
 from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
 from .requirements import Requirement
@@ -65,6 +66,7 @@ class _ViewGuard:
         self.mode: str | None = _find_mode(info)
         self.stricter = self.mode is not None and RANKS[self.mode] > RANKS[self._guard.settings.token_check]
         self.requirements = _build_requirements(info)
+        self._needs = build_needs(self.requirements)
         self.marked = self.mode is not None or bool(self.requirements)
         self.exception_only: bool = info.exception_only
 
@@ -87,7 +89,7 @@ class _ViewGuard:
 
     def refuse(self, error: OAuthGuardError) -> Response:
         """Raise the refusal. From an exception view nothing would catch it, so there it is the answer."""
-        challenger = self._guard.challenger
+        error, challenger = self._needs.complete(error), self._guard.challenger
         if self.exception_only:
             return challenger.render(error)
         if isinstance(error, UnavailableError):
@@ -99,6 +101,7 @@ class _ViewGuard:
         error, challenger = find_refusal(forbidden), self._guard.challenger
         if not isinstance(error, OAuthGuardError):
             raise forbidden
+        error = self._needs.complete(error)
         if self.exception_only:
             return challenger.render(error)
         if isinstance(error, UnavailableError):

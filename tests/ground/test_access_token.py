@@ -94,6 +94,7 @@ def test_the_public_surface():
     assert sorted(pyramid_oauthguard.__all__) == [
         "AccessToken",
         "InsufficientScope",
+        "InsufficientUserAuthentication",
         "InvalidRequest",
         "InvalidToken",
         "MissingToken",
@@ -113,6 +114,7 @@ def test_the_public_surface():
         ("MissingToken", 401, None),
         ("InvalidRequest", 400, "invalid_request"),
         ("InvalidToken", 401, "invalid_token"),
+        ("InsufficientUserAuthentication", 401, "insufficient_user_authentication"),
         ("InsufficientScope", 403, "insufficient_scope"),
     ],
 )

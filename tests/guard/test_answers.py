@@ -43,6 +43,8 @@ def add_views(config):
 
 
 GUARDED = ("/local", "/remote", "/scoped", "/permitted")
+#: What a 401 says that a token needs here, by `token_require` or by the ACL.
+NEEDED = {"/local": "", "/remote": "", "/scoped": ', scope="read write"', "/permitted": ', scope="read write"'}
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def check_refusal(response, status, challenge):
 )
 def test_no_credentials(app, path, header):
     headers = {} if header is None else {"Authorization": header}
-    check_refusal(ask(app, path, **headers), 401, BARE)
+    check_refusal(ask(app, path, **headers), 401, BARE + NEEDED[path])
 
 
 @pytest.mark.promise("GD-13")
@@ -124,7 +126,7 @@ def mint_bad(issuer):
 def test_a_bad_token(app, issuer):
     for raw in mint_bad(issuer).values():
         for path in GUARDED:
-            check_refusal(ask(app, path, raw), 401, INVALID)
+            check_refusal(ask(app, path, raw), 401, INVALID + NEEDED[path])
 
 
 def test_a_refusal_does_not_tell_one_bad_token_from_another(app, issuer):
@@ -297,7 +299,11 @@ def test_one_response_served_to_many_requests_is_marked_once(issuer):
 @pytest.mark.parametrize("path", GUARDED)
 def test_head_is_guarded_as_get_is(app, issuer, path):
     refused = ask(app, path, method="HEAD")
-    assert (refused.status_int, refused.headers["WWW-Authenticate"], refused.body) == (401, BARE, b"")
+    assert (refused.status_int, refused.headers["WWW-Authenticate"], refused.body) == (
+        401,
+        BARE + NEEDED[path],
+        b"",
+    )
     assert ask(app, path, issuer.mint(scope="read write"), "HEAD").status_int == 200
 
 
@@ -350,7 +356,7 @@ def test_a_preflight_does_not_run_the_view(issuer, options):
 @pytest.mark.parametrize("headers", [{}, {"Origin": "https://app.example"}, {"Access_Control_Request_Method": "POST"}])
 @pytest.mark.parametrize("path", GUARDED)
 def test_options_that_is_no_preflight_is_guarded(app, issuer, path, headers):
-    check_refusal(ask(app, path, method="OPTIONS", **headers), 401, BARE)
+    check_refusal(ask(app, path, method="OPTIONS", **headers), 401, BARE + NEEDED[path])
     assert ask(app, path, issuer.mint(scope="read write"), "OPTIONS", **headers).status_int == 200
 
 
@@ -481,8 +487,9 @@ def test_a_guarded_exception_view_serves_whom_it_may(issuer, way, options):
         getattr(config, way)(say_sorry, context=Oops, **options)
 
     app = build_app(configure, issuer)
-    check_refusal(ask(app, "/oops"), 401, BARE)
-    check_refusal(ask(app, "/oops", "bad"), 401, INVALID)
+    needed = "" if "token_check" in options else ', scope="read"'
+    check_refusal(ask(app, "/oops"), 401, BARE + needed)
+    check_refusal(ask(app, "/oops", "bad"), 401, INVALID + needed)
     assert ask(app, "/oops", issuer.mint(sub="ada", scope="read")).text == "sorry, ada"
     revoked = issuer.mint(scope="read")
     issuer.revoke(revoked)
@@ -595,7 +602,7 @@ def test_nothing_of_a_token_reaches_a_header(app, issuer, text):
     said = f"marker{text}marker"
     claims = dict.fromkeys(("sub", "client_id", "scope", "jti", "kid", "username", "acr"), said)
     for path in GUARDED:
-        check_refusal(ask(app, path, issuer.mint(claims, header={"kid": said})), 401, INVALID)
+        check_refusal(ask(app, path, issuer.mint(claims, header={"kid": said})), 401, INVALID + NEEDED[path])
         for response in ask(app, path, issuer.mint(claims)), ask(app, path, issuer.mint({**claims, "aud": said})):
             for value in response.headers.values():
                 assert "marker" not in value
@@ -632,7 +639,7 @@ def test_a_token_elsewhere_is_no_token(app, issuer, place):
             response = app.post(path, {"access_token": raw}, status="*")
         else:
             response = ask(app, path, Cookie=f"access_token={raw}; Authorization={raw}")
-        check_refusal(response, 401, BARE)
+        check_refusal(response, 401, BARE + NEEDED[path])
     assert find_status(app, "/local?access_token=bad", raw) == 200
 
 

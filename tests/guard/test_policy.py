@@ -157,9 +157,10 @@ def test_the_default_permission_guards_views_that_name_none(issuer):
         add(config, "/marked", permission=NO_PERMISSION_REQUIRED, token_check="local")
 
     app = build_app(configure, issuer)
-    for path in "/default", "/remote", "/own", "/marked":
+    needed = ', scope="read write"'  # what the ACL of the default permission wants
+    for path, scopes in {"/default": needed, "/remote": needed, "/own": "", "/marked": ""}.items():
         response = ask(app, path)
-        assert (response.status_int, response.headers["WWW-Authenticate"]) == (401, BARE)
+        assert (response.status_int, response.headers["WWW-Authenticate"]) == (401, BARE + scopes)
         assert response.headers["Vary"] == "Authorization"
     assert find_status(app, "/default", issuer.mint()) == 403
     assert ask(app, "/default", issuer.mint(scope="read")).headers["Cache-Control"] == "no-store"

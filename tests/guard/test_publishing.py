@@ -87,6 +87,19 @@ def test_the_document_needs_no_token():
         assert ask(app, PLACE, method="HEAD", **headers).status_int == 200
 
 
+def test_scripts_of_any_origin_may_read_the_document():
+    app = build("https://api.example")
+    response = ask(app, PLACE, Origin="https://inspector.example")
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert response.headers["Access-Control-Expose-Headers"] == "WWW-Authenticate"
+    asked = {"Origin": "https://inspector.example", "Access-Control-Request-Method": "GET"}
+    preflight = ask(app, PLACE, method="OPTIONS", **asked, Access_Control_Request_Headers="mcp-protocol-version")
+    assert (preflight.status_int, preflight.body) == (204, b"")
+    assert preflight.headers["Access-Control-Allow-Headers"] == "*"
+    for each in response, preflight:
+        assert "Access-Control-Allow-Credentials" not in each.headers
+
+
 def test_it_is_off_unless_it_is_wanted():
     app = build_app(lambda config: add(config, "/local", token_check="local"))
     assert find_status(app, PLACE) == 404

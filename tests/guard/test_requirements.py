@@ -8,14 +8,22 @@ from dataclasses import fields
 
 import pytest
 import time_machine
+from pyramid.authorization import Allow, Deny
 from pyramid.exceptions import ConfigurationConflictError
 
-from pyramid_oauthguard import AccessToken, InsufficientScope, InvalidToken, UnavailableError
+from pyramid_oauthguard import (
+    AccessToken,
+    InsufficientScope,
+    InsufficientUserAuthentication,
+    InvalidToken,
+    UnavailableError,
+)
 from pyramid_oauthguard.guard.events import AccessTokenAccepted, AccessTokenRejected
 from pyramid_oauthguard.guard.verifiers.local import LocalVerifier
 from pyramid_oauthguard.interfaces import ITokenVerifier
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer
 from tests.guard.guarding import (
+    BARE,
     INSUFFICIENT,
     INVALID,
     add,
@@ -73,9 +81,117 @@ GOOD = {"scope": "read write other", "client_id": "robot", "acr": "urn:gold"}
 def test_what_is_required_must_be_there(issuer, value, lacking):
     app = build_requiring(issuer, value)
     assert find_status(app, "/here", issuer.mint(GOOD)) == 200
-    assert find_status(app, "/here", issuer.mint({**GOOD, **lacking})) == 403
+    assert find_status(app, "/here", issuer.mint({**GOOD, **lacking})) == (401 if "acr" in lacking else 403)
     assert find_status(app, "/here") == 401
-    assert ask(app, "/here", "bad").headers["WWW-Authenticate"] == INVALID
+    assert ask(app, "/here", "bad").headers["WWW-Authenticate"].startswith(INVALID)
+
+
+@pytest.mark.parametrize(
+    ("value", "needed"),
+    [
+        ("write read", 'scope="write read"'),
+        ({"any_scope": "a b", "scope": "c a"}, 'scope="a b c"'),
+        ({"client": "robot"}, None),
+        ({"acr": "urn:gold"}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("raw", [None, "bad"])
+def test_the_401_names_the_scopes_that_the_view_requires(issuer, value, needed, raw):
+    response = ask(build_requiring(issuer, value), "/here", raw)
+    base = BARE if raw is None else INVALID
+    assert (response.status_int, response.headers["WWW-Authenticate"]) == (401, f"{base}, {needed}" if needed else base)
+    assert read_problem(response).get("scope") == (needed.split('"')[1] if needed else None)
+
+
+def test_a_refusal_names_all_scopes_at_once(issuer):
+    app = build_requiring(issuer, {"scope": "a", "any_scope": "b c"})
+    assert ask(app, "/here", issuer.mint(scope="b")).headers["WWW-Authenticate"] == f'{INSUFFICIENT}, scope="a b c"'
+
+
+def test_what_one_view_needs_is_not_named_by_another(issuer):
+    def configure(config):
+        add(config, "/one", token_require="one")
+        add(config, "/two", token_require={"scope": "two", "acr": "urn:gold"})
+        add(config, "/none", token_check="local")
+
+    app = build_app(configure, issuer)
+    raw = issuer.mint(scope="two", acr="urn:silver")
+    for _again in range(2):
+        assert ask(app, "/one").headers["WWW-Authenticate"] == f'{BARE}, scope="one"'
+        assert ask(app, "/two").headers["WWW-Authenticate"] == f'{BARE}, scope="two"'
+        assert ask(app, "/none").headers["WWW-Authenticate"] == BARE
+        assert 'acr_values="urn:gold"' in ask(app, "/two", raw).headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("acl", "needed"),
+    [
+        ([(Allow, "scope:read", "view")], "read"),
+        ([(Allow, "scope:b", "view"), (Allow, "scope:a", "view"), (Allow, "role:admin", "view")], "a b"),
+        ([(Allow, "system.Authenticated", "view"), (Allow, "scope:read", "view")], None),
+        ([(Allow, "user:ada", "view")], None),
+        ([(Deny, "system.Everyone", "view"), (Allow, "scope:read", "view")], None),
+        ([], None),
+    ],
+)
+def test_the_401_of_a_permission_names_the_scopes_of_the_acl(issuer, acl, needed):
+    class Place:
+        __acl__ = acl
+
+        def __init__(self, request):
+            pass
+
+    app = build_app(lambda config: add(config, "/here", permission="view"), issuer, root_factory=Place)
+    response = ask(app, "/here")
+    expected = BARE if needed is None else f'{BARE}, scope="{needed}"'
+    assert (response.status_int, response.headers["WWW-Authenticate"]) == (401, expected)
+
+
+STEP_UP = (
+    'Bearer realm="api", error="insufficient_user_authentication", '
+    'error_description="The user must sign in again, or in another way."'
+)
+
+
+@pytest.mark.parametrize("mode", ["local", "remote"])
+@pytest.mark.parametrize(
+    ("value", "claims", "needed"),
+    [
+        ({"acr": "urn:gold urn:platinum"}, {"acr": "urn:silver"}, 'acr_values="urn:gold urn:platinum"'),
+        ({"max_age": "5m"}, {"auth_time": 1}, 'max_age="300"'),
+        ({"max_age": 0.5}, {}, 'max_age="0"'),
+        ({"max_age": 60, "acr": "urn:gold"}, {"acr": "urn:gold"}, 'acr_values="urn:gold", max_age="60"'),
+        ({"acr": "urn:gold", "max_age": 60}, {}, 'acr_values="urn:gold", max_age="60"'),
+    ],
+)
+def test_a_sign_in_that_is_too_old_or_too_weak_is_401_as_rfc_9470_says(issuer, mode, value, claims, needed):
+    app = build_app(lambda config: add(config, "/here", token_check=mode, token_require=value), issuer)
+    response = ask(app, "/here", issuer.mint(claims))
+    assert (response.status_int, response.headers["WWW-Authenticate"]) == (401, f"{STEP_UP}, {needed}")
+    problem = read_problem(response)
+    assert problem["error"] == "insufficient_user_authentication"
+    assert problem.get("acr_values") == ("urn:gold urn:platinum" if "platinum" in needed else value.get("acr"))
+
+
+def test_a_view_may_ask_for_a_stronger_sign_in_itself(issuer):
+    def pay(request):
+        raise InsufficientUserAuthentication(acr_values=("urn:gold",))
+
+    app = build_app(lambda config: add(config, "/pay", pay, token_check="local"), issuer)
+    response = ask(app, "/pay", issuer.mint())
+    assert (response.status_int, response.headers["WWW-Authenticate"]) == (401, f'{STEP_UP}, acr_values="urn:gold"')
+
+
+def test_introspection_says_how_the_user_signed_in(issuer):
+    app = build_app(
+        lambda config: add(config, "/here", token_check="remote", token_require={"acr": "urn:gold", "max_age": 60}),
+        issuer,
+    )
+    now = int(time.time())
+    assert find_status(app, "/here", issuer.mint_opaque(acr="urn:gold", auth_time=now)) == 200
+    assert find_status(app, "/here", issuer.mint_opaque(acr="urn:gold", auth_time=now - 90)) == 401
+    assert find_status(app, "/here", issuer.mint_opaque(acr="urn:gold")) == 401
 
 
 @pytest.mark.parametrize(
@@ -100,7 +216,7 @@ def test_how_long_ago_the_user_signed_in(issuer):
     assert find_status(app, "/here", issuer.mint(auth_time=now - 10)) == 200
     assert find_status(app, "/here", issuer.mint(auth_time=float(now - 299))) == 200
     for wrong in now - 400, 0, -1, "now", str(now), True, None, [now], ABSENT:
-        assert find_status(app, "/here", issuer.mint(auth_time=wrong)) == 403, wrong
+        assert find_status(app, "/here", issuer.mint(auth_time=wrong)) == 401, wrong
 
 
 def test_a_remembered_token_grows_older_all_the_same(issuer):
@@ -109,7 +225,7 @@ def test_a_remembered_token_grows_older_all_the_same(issuer):
         raw = issuer.mint(auth_time=1_900_000_000)
         assert find_status(app, "/here", raw) == 200
         clock.shift(61)
-        assert find_status(app, "/here", raw) == 403
+        assert find_status(app, "/here", raw) == 401
 
 
 def test_no_requirement_at_all_wants_just_a_token(issuer):

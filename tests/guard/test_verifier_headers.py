@@ -348,3 +348,9 @@ def test_an_id_token_is_not_for_the_api(issuer, verifier):
 @pytest.mark.parametrize("missing", ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"])
 def test_the_strict_profile_wants_every_claim_of_rfc_9068(issuer, missing):
     assert find_reason(build_verifier(issuer, profile="rfc9068"), issuer.mint({missing: ABSENT})) == "missing_claim"
+
+
+@pytest.mark.parametrize("empty", [None, "", [], {}])
+@pytest.mark.parametrize("name", ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"])
+def test_the_strict_profile_refuses_required_claims_that_are_null_or_empty(issuer, name, empty):
+    assert find_reason(build_verifier(issuer, profile="rfc9068"), issuer.mint({name: empty})) == "missing_claim"
