@@ -67,7 +67,7 @@ class _ViewGuard:
         self.stricter = self.mode is not None and RANKS[self.mode] > RANKS[self._guard.settings.token_check]
         self.requirements = _build_requirements(info)
         self._needs = build_needs(self.requirements)
-        self.marked = self.mode is not None or bool(self.requirements)
+        self.marked = self.mode is not None or info.options.get("token_require") is not None
         self.exception_only: bool = info.exception_only
 
     def strengthen(self, request: Any) -> str:

@@ -232,6 +232,8 @@ def test_no_requirement_at_all_wants_just_a_token(issuer):
     """An empty dictionary has nothing to be overlooked in it; an empty string has, and stops start-up."""
     app = build_requiring(issuer, {})
     assert find_status(app, "/here", issuer.mint()) == 200
+    assert find_status(app, "/here", issuer.mint_expired()) == 401
+    assert find_status(app, "/here") == 401
 
 
 @pytest.mark.parametrize(
