@@ -22,7 +22,7 @@ from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantTypeError
 
 from ..errors import UnavailableError
-from .added_grants import PendingGrant, limit_guesses, make_answer, store_grant
+from .added_grants import PendingGrant, find_parameters, limit_guesses, make_answer, store_grant
 from .answers import build_answer, build_error
 from .client_assertion import Assertion, RefusedError, check_assertion
 from .client_authentication import authenticate, build_refusal, find_credentials
@@ -149,7 +149,8 @@ class OAuthServer(AuthorizationServer):
     def create_oauth2_request(self, request: Any) -> OAuthRequest:
         if isinstance(request, OAuthRequest):
             return request
-        return OAuthRequest(request, read_body(request), self.service)
+        known, repeatable = find_parameters(self.service.grants.values())
+        return OAuthRequest(request, read_body(request, known=known, repeatable=repeatable), self.service)
 
     def query_client(self, client_id: str) -> OAuthClient | None:
         with self.service.store.reading() as unit:

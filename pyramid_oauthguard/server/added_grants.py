@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,7 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError, UnauthorizedClientE
 from ..errors import SettingError, UnavailableError
 from .consent import ServerError, check_subject, is_asked
 from .entitlement import choose_audiences, choose_scopes
+from .parameters import KNOWN
 from .random_values import REFRESH_PREFIX, make_id, make_opaque
 from .store.contract import Unit
 from .store.records import Client, Grant
@@ -25,13 +26,15 @@ from .user_tokens import add_refresh_token, make_access_token, may_refresh
 
 if TYPE_CHECKING:
     from .adapter import OAuthRequest, OAuthServer, TokenAnswer
-    from .service import Service
+    from .service import GrantEntry, Service
 
-__all__ = ["PendingGrant", "check_declaration", "limit_guesses", "make_answer", "store_grant"]
+__all__ = ["PendingGrant", "check_declaration", "find_parameters", "limit_guesses", "make_answer", "store_grant"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _DECLARATION: Final = "ACTS_FOR_USER"
 _NO_CONSENT: Final = "NEEDS_CONSENT"
+_PARAMETERS: Final = "PARAMETERS"
+_REPEATABLE: Final = "REPEATABLE_PARAMETERS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,23 @@ def check_declaration(grant_class: Any) -> None:
         raise SettingError("add_oauth_grant", f"{name} does not say for whom its tokens are", hint)
     if not isinstance(needs, bool):
         raise SettingError("add_oauth_grant", f"{name}.{_NO_CONSENT} must be True or False")
+    for declaration in (_PARAMETERS, _REPEATABLE):
+        names = getattr(grant_class, declaration, ())
+        if isinstance(names, str) or not all(isinstance(each, str) for each in names):
+            raise SettingError("add_oauth_grant", f"{name}.{declaration} must be several texts, such as ('assertion',)")
+    taken = sorted(KNOWN.intersection(getattr(grant_class, _REPEATABLE, ())))
+    if taken:
+        raise SettingError("add_oauth_grant", f"{name}.{_REPEATABLE} has {taken[0]}, which the server reads once")
+
+
+def find_parameters(grants: Iterable[GrantEntry]) -> tuple[frozenset[str], frozenset[str]]:
+    """The parameters that added grants declare, and those of them that may be repeated."""
+    classes = [entry.grant_class for entry in grants if entry.added]
+    known, repeatable = (
+        frozenset(name for each in classes for name in getattr(each, declaration, ()))
+        for declaration in (_PARAMETERS, _REPEATABLE)
+    )
+    return known, repeatable
 
 
 def make_answer(server: OAuthServer, client: Client, *, user: Any, scope: str | None, refresh: bool) -> TokenAnswer:

@@ -1,4 +1,5 @@
-"""The parameters of a request as RFC 6749 wants them read: POST from the body alone, GET from the query alone, each once.
+"""The parameters of a request as RFC 6749 wants them read: POST from the body alone, GET from the query alone, each that is
+known once. One that is unknown is ignored (RFC 6749 section 3.1), and so is one that is unknown and repeated.
 
 Errors are Authlib's; their descriptions hold nothing of the request but the names of parameters that we know.
 """
@@ -15,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
-__all__ = ["Parameters", "find_sound", "read_body", "read_query", "read_text"]
+__all__ = ["KNOWN", "Parameters", "find_sound", "read_body", "read_query", "read_text"]
 
 MAX_BODY: Final = 64 * 1024
 MAX_FIELDS: Final = 100
@@ -46,6 +47,9 @@ _PRINTABLE: Final = frozenset(
 _UNQUOTED: Final = frozenset({"redirect_uri", "response_type", "grant_type"})
 _IN_BODY_ONLY: Final = (_PRINTABLE | {"token", "password", "username"}) - {"state"}
 _REPEATABLE: Final = frozenset({"resource"})  # RFC 8707 section 2
+#: Beside those above, what an endpoint or a page of ours reads.
+KNOWN: Final = _PRINTABLE | _IN_BODY_ONLY | {"response_mode", "ticket", "decision", "user_code"}
+_NONE: Final[frozenset[str]] = frozenset()
 _VSCHARS: Final = re.compile(r"[\x20-\x7e]*")
 
 
@@ -61,19 +65,21 @@ class Parameters:
         return tuple(self.lists.get(name, ()))
 
 
-def read_body(request: Any) -> Parameters:
+def read_body(request: Any, *, known: frozenset[str] = _NONE, repeatable: frozenset[str] = _NONE) -> Parameters:
     """The form in the body of a POST.
 
-    :raises InvalidRequestError: another content type, a parameter twice, credentials in the query, not UTF-8, too big.
+    :param known: parameters of grants that an application added.
+    :param repeatable: those of them that may be repeated.
+    :raises InvalidRequestError: another content type, a known parameter twice, credentials in the query, not UTF-8, too big.
     """
     query = request.query_string
     if query and not _IN_BODY_ONLY.isdisjoint(name for name, _value in _parse(query)):
         raise InvalidRequestError("Parameters must be in the body, not in the URL.")  # RFC 6749 section 2.3.1
     body = _read(request)
-    if body and request.content_type != FORM:
+    if body and request.content_type.strip().lower() != FORM:  # RFC 9110 section 8.3.1
         request.body = b""  # the page that says so has its language negotiated, which parses any body
         raise InvalidRequestError(f"The content type must be {FORM}.")
-    return _build(_parse(body))
+    return _build(_parse(body), known=known, repeatable=repeatable)
 
 
 def read_query(request: Any) -> Parameters:
@@ -128,12 +134,16 @@ def _parse(text: str) -> list[tuple[str, str]]:
         raise InvalidRequestError("The parameters must be form-encoded UTF-8.") from None
 
 
-def _build(pairs: list[tuple[str, str]]) -> Parameters:
+def _build(
+    pairs: list[tuple[str, str]], *, known: frozenset[str] = _NONE, repeatable: frozenset[str] = _NONE
+) -> Parameters:
     lists: dict[str, list[str]] = {}
     for name, value in pairs:
-        if name in lists and name not in _REPEATABLE:
-            which = f" {name}" if name in _IN_BODY_ONLY or name == "state" else ""
-            raise InvalidRequestError(f"The parameter{which} is repeated.")
+        if name in lists and name not in _REPEATABLE and name not in repeatable:
+            if name in KNOWN or name in known:
+                raise InvalidRequestError(f"The parameter {name} is repeated.")
+            lists[name] = []  # nothing of it is read, whatever comes first
+            continue
         _check_characters(name, value)
         lists.setdefault(name, []).append(value)
     sent = {name: [value for value in values if value] for name, values in lists.items()}

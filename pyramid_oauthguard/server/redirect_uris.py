@@ -26,9 +26,8 @@ def find_default(registered: tuple[str, ...]) -> str | None:
 def build_answer_uri(uri: str, parameters: Mapping[str, str | None]) -> str:
     """``uri`` with these in its query beside what is there (RFC 6749 section 4.1.2); None is left out."""
     added = urlencode({name: value for name, value in parameters.items() if value is not None})
-    if "?" not in uri:
-        return f"{uri}?{added}"
-    return f"{uri}{added}" if uri.endswith(("?", "&")) else f"{uri}&{added}"
+    address, _mark, query = uri.partition("?")
+    return f"{address}?{query}{'&' if query and not query.endswith('&') else ''}{added}"
 
 
 def _differs_in_port(uri: str, registered: str) -> bool:

@@ -514,3 +514,57 @@ def test_processes_count_guesses_together(build: Build, tmp_path: Path) -> None:
         client = add_client(flows[0])
         assert guess(flows[0], client, [WRONG, "1234", WRONG]) == [400, 200, 400]
         assert guess(flows[1], client, [WRONG, "1234"]) == [400, 429]
+
+
+class Declaring(Pin):
+    """Says which parameters it has."""
+
+    PARAMETERS = ("pin",)
+    REPEATABLE_PARAMETERS = frozenset({"hint"})
+
+    def validate_token_request(self) -> None:
+        super().validate_token_request()
+        type(self).hints = self.request.parameters.get_all("hint")  # type: ignore[attr-defined]
+
+
+def post(flow: Flow, client: MadeClient, *more: tuple[str, str]) -> Any:
+    body = [("grant_type", TYPE), ("scope", "read"), *more]
+    return flow.server.app.post("/oauth/token", body, headers=flow.server.basic(client), status="*")
+
+
+@pytest.mark.promise("AS-41")
+def test_a_parameter_that_a_grant_declares_is_given_once_or_is_repeatable(build: Build) -> None:
+    flow = build_pin(build, Declaring)
+    client = add_client(flow)
+    consent(flow, client)
+    twice = post(flow, client, ("pin", "1234"), ("pin", "5678"))
+    assert twice.json == {"error": "invalid_request", "error_description": "The parameter pin is repeated."}
+    assert post(flow, client, ("pin", "1234"), ("hint", "a"), ("hint", "b")).status_int == 200
+    assert Declaring.hints == ("a", "b")  # type: ignore[attr-defined]
+
+
+@pytest.mark.promise("AS-41")
+def test_a_parameter_that_a_grant_does_not_declare_is_not_read_where_it_is_repeated(build: Build) -> None:
+    flow = build_pin(build)
+    client = add_client(flow)
+    consent(flow, client)
+    twice = post(flow, client, ("pin", "1234"), ("pin", "5678"))
+    assert twice.json == {"error": "invalid_request", "error_description": "The parameter pin is missing."}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("PARAMETERS", "pin"),
+        ("PARAMETERS", (1,)),
+        ("REPEATABLE_PARAMETERS", "pin"),
+        ("REPEATABLE_PARAMETERS", ("client_id",)),
+        ("REPEATABLE_PARAMETERS", ("scope", "hint")),
+    ],
+)
+def test_a_declaration_of_parameters_that_is_none_stops_start_up(attribute: str, value: Any) -> None:
+    grant = type("Wrong", (Pin,), {attribute: value})
+    config = Configurator(settings={})
+    config.include("pyramid_oauthguard.server")
+    with pytest.raises(SettingError, match=f"Wrong.{attribute}"):
+        config.add_oauth_grant(grant)

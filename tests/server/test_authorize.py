@@ -124,8 +124,8 @@ def test_a_client_with_several_addresses_must_name_one(flow):
     assert read_answer(answer)["to"] == "https://web.example/callback"
 
 
-@pytest.mark.promise("AS-05")
-@pytest.mark.parametrize("name", ["response_type", "scope", "state", "code_challenge", "something"])
+@pytest.mark.promise("AS-41")
+@pytest.mark.parametrize("name", ["response_type", "scope", "state", "code_challenge", "response_mode"])
 def test_a_repeated_parameter_is_told_the_client(flow, name):
     parameters = [*flow.ask().items(), (name, "x"), (name, "x")]
     answer = read_answer(flow.sign_in().get("/oauth/authorize", parameters))
@@ -134,7 +134,16 @@ def test_a_repeated_parameter_is_told_the_client(flow, name):
     assert ("state" in answer) is (name != "state")
 
 
-@pytest.mark.promise("AS-05", "AS-02")
+@pytest.mark.promise("AS-41")
+@pytest.mark.parametrize("values", ["xx", "xy", "xyz"])
+def test_a_repeated_parameter_that_nobody_knows_is_ignored(flow, values):
+    unknown = [("prompt", value) for value in values]
+    page = flow.sign_in().get("/oauth/authorize", [*unknown, *flow.ask().items()])
+    answer = read_answer(page.form.submit("decision", value="allow"))
+    assert set(answer) == {"tenant", "code", "state", "iss", "to"}
+
+
+@pytest.mark.promise("AS-41", "AS-02")
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
 def test_a_repeated_address_is_told_nobody_but_the_user(flow, name):
     parameters = [*flow.ask().items(), (name, flow.ask()[name])]
@@ -142,7 +151,7 @@ def test_a_repeated_address_is_told_nobody_but_the_user(flow, name):
     assert "repeated" in answer.text
 
 
-@pytest.mark.promise("AS-05")
+@pytest.mark.promise("AS-41")
 def test_parameters_in_the_body_of_a_get_and_the_query_of_a_post_are_not_read(flow):
     from urllib.parse import urlencode
 

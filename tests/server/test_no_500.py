@@ -63,7 +63,7 @@ TYPES = st.sampled_from(
 QUERIES = st.one_of(st.just(b""), st.binary(max_size=40), st.lists(st.tuples(NAMES, VALUES), max_size=2).map(encode))
 
 
-@pytest.mark.promise("TK-02", "AS-05")
+@pytest.mark.promise("TK-02", "AS-41")
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     endpoint=st.sampled_from(["token", "revoke", "introspect", "jwks"]),
@@ -110,7 +110,7 @@ AUTHORIZE_NAMES = st.sampled_from(
 )  # fmt: skip
 
 
-@pytest.mark.promise("AS-02", "AS-05")
+@pytest.mark.promise("AS-02", "AS-41")
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(["authorize", "authorize", "applications"]),

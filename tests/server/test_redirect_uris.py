@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl, urlsplit
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,10 +102,22 @@ def test_what_leads_astray_cant_be_registered(uri):
         ("https://a.example/?b=%20+c", "https://a.example/?b=%20+c&code=x"),
         ("https://a.example/?b&", "https://a.example/?b&code=x"),
         ("com.example.app:/cb", "com.example.app:/cb?code=x"),
+        ("https://localhost??", "https://localhost??&code=x"),
+        ("https://localhost???", "https://localhost???&code=x"),
+        ("https://a.example/?b=c?", "https://a.example/?b=c?&code=x"),
+        ("https://a.example/?b=/?&", "https://a.example/?b=/?&code=x"),
+        ("https://a.example?&", "https://a.example?&code=x"),
     ],
 )
 def test_the_answer_is_added_to_what_is_there(uri, answer):
     assert build_answer_uri(uri, {"code": "x", "state": None}) == answer
+
+
+@given(st.text("?&=/b", max_size=8))
+def test_what_is_added_keeps_its_name_whatever_the_query_ends_in(query):
+    answer = build_answer_uri(f"https://a.example?{query}", {"code": "x"})
+    assert answer.startswith(f"https://a.example?{query}")
+    assert parse_qsl(urlsplit(answer).query)[-1] == ("code", "x")
 
 
 @pytest.mark.promise("AS-01")
