@@ -6,8 +6,13 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
+from typing import Final
+
+from pyramid_oauthguard.secret_files import DIFFERENT_IN_KEYS, read_secret_file
 
 __all__ = ["make_folder", "read_or_make_key"]
+
+_SHORTEST: Final = 32
 
 
 def make_folder(folder: Path) -> None:
@@ -22,11 +27,17 @@ def read_or_make_key(path: Path) -> str:
     """The key in ``path``, made of 32 random bytes with mode 0600 if the file isn't there.
 
     Processes that start together agree on one key: the file appears whole, under its name, once.
+
+    :raises ValueError: the file holds no key, any user can change it, or it is not a regular file.
+    :raises OSError: it can't be read or made.
     """
     make_folder(path.parent)
     if not path.exists():
         _make_key(path)
-    return path.read_text("utf-8").strip()
+    key = read_secret_file(path, different=DIFFERENT_IN_KEYS).decode("utf-8").strip()
+    if len(key) < _SHORTEST:
+        raise ValueError(f"holds fewer than {_SHORTEST} characters, which can be guessed")
+    return key
 
 
 def _make_key(path: Path) -> None:

@@ -18,6 +18,7 @@ from .settings import read_example
 
 __all__ = ["HeadersTooLarge"]
 
+_KEY: Final = "example.session_secret_file"
 _IDLE: Final = 8 * 3600
 
 
@@ -32,8 +33,8 @@ def includeme(config: Configurator) -> None:
     """``request.session``, signed with the key of ``example.session_secret_file``."""
     path = read_example(config.get_settings()).session_secret_file
     if path is None:
-        raise SettingError("example.session_secret_file", "is required", "such as %(here)s/var/session.key")
-    key = read_or_make_key(Path(path))
+        raise SettingError(_KEY, "is required", "such as %(here)s/var/session.key")
+    key = _read_key(Path(path))
     plain, secure = _build_factory(key, secure=False), _build_factory(key, secure=True)
 
     def open_session(request: Request) -> Any:
@@ -44,6 +45,17 @@ def includeme(config: Configurator) -> None:
         return (secure if request.scheme == "https" else plain)(request)
 
     config.set_session_factory(open_session)
+
+
+def _read_key(path: Path) -> str:
+    try:
+        return read_or_make_key(path)
+    except UnicodeDecodeError:
+        raise SettingError(_KEY, "is not UTF-8 text", f"the file is {path}") from None
+    except ValueError as error:
+        raise SettingError(_KEY, str(error), f"remove {path}, and a new one is made") from None
+    except OSError as error:
+        raise SettingError(_KEY, f"can't be read or made: {error.strerror}", f"the file is {path}") from None
 
 
 def _build_factory(key: str, *, secure: bool) -> Any:

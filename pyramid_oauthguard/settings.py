@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from .errors import SettingError
+from .secret_files import read_secret_file
 from .urls import check_url
 
 __all__ = [
@@ -115,10 +116,20 @@ def _read_secret(row: Setting, given: Mapping[str, Any], key: str) -> Any:
     if given.get(row.name):
         raise SettingError(key, f"is given twice: here and as {key}_file", "keep one of them")
     try:
-        return Path(path).read_text("utf-8").rstrip("\r\n")
-    except (OSError, ValueError, TypeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no path, or no UTF-8 text in it"
-        raise SettingError(f"{key}_file", f"can't be read: {why}", f"the file is {path}") from None
+        content = read_secret_file(Path(path))
+    except OSError as error:
+        raise SettingError(f"{key}_file", f"can't be read: {error.strerror}", f"the file is {path}") from None
+    except (ValueError, TypeError) as error:
+        problem = str(error) if _is_path(path) else "is not a path"
+        raise SettingError(f"{key}_file", problem, f"the file is {path}") from None
+    try:
+        return content.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise SettingError(f"{key}_file", "can't be read: it is not UTF-8 text", f"the file is {path}") from None
+
+
+def _is_path(path: Any) -> bool:
+    return isinstance(path, (str, Path)) and "\0" not in str(path)
 
 
 def _convert(row: Setting, value: Any, key: str) -> Any:

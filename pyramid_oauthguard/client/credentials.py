@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from ..secret_files import read_secret_file
 from .errors import USAGE, CommandError
 from .options import DOTENV, ClientOptions, Source
 from .recipients import Credential
@@ -29,7 +30,7 @@ def find_client_secret(options: ClientOptions, sources: tuple[Source, ...]) -> C
     for source in sources:
         if "client_secret_file" in source.values:
             path = source.values["client_secret_file"]
-            return Credential(text=_read_file(path, _SECRET), name=_SECRET, place=_describe_path(path))
+            return Credential(text=_read_secret(path), name=_SECRET, place=_describe_path(path))
         if "client_secret" in source.values:
             is_dotenv = source.origin == DOTENV
             place = DOTENV if is_dotenv else "OAUTHGUARD_CLIENT_SECRET"
@@ -76,6 +77,21 @@ def _find_in_json(text: str) -> str:
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
     return found if isinstance(found, str) else ""
+
+
+def _read_secret(path: str) -> str:
+    if path == "-":
+        return _read_file(path, _SECRET)
+    try:
+        text = read_secret_file(Path(path).expanduser()).decode("utf-8").strip("\r\n")
+    except UnicodeDecodeError as error:
+        raise CommandError(USAGE, f"{_SECRET} can't be read from {path}: it is not UTF-8 text") from error
+    except ValueError as error:
+        advice = "a pipe is read with - instead of a path"
+        raise CommandError(USAGE, f"{_SECRET} can't be read from {path}: it {error}", advice) from error
+    except OSError as error:
+        raise CommandError(USAGE, f"{_SECRET} can't be read from {path}: {error.strerror}") from error
+    return text
 
 
 def _read_file(path: str, what: str) -> str:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..errors import SettingError
+from ..secret_files import DIFFERENT_IN_KEYS, read_secret_file
 
 __all__ = ["Pepper", "load_pepper"]
 
@@ -69,7 +70,7 @@ def _digest(keyed: HMAC, text: str) -> bytes:
 def load_pepper(path: Path) -> Pepper:
     """Read the pepper file; where there is none, make one that only its owner can read.
 
-    :raises SettingError: unreadable, too short, or readable by others.
+    :raises SettingError: unreadable, too short, readable by others, not a regular file, or one character repeated.
     """
     try:
         if not path.exists():
@@ -77,6 +78,9 @@ def load_pepper(path: Path) -> Pepper:
         return Pepper(_read(path))
     except OSError as error:
         raise SettingError(_KEY, f"can't be read or made: {error.strerror}", f"the file is {path}") from None
+    except ValueError as error:
+        hint = f"the file is {path}; remove it only if nothing is stored yet"
+        raise SettingError(_KEY, str(error), hint) from None
 
 
 def _create(path: Path) -> None:
@@ -96,9 +100,10 @@ def _create(path: Path) -> None:
 
 
 def _read(path: Path) -> bytes:
-    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+    mode = path.stat().st_mode
+    if os.name == "posix" and stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
         raise SettingError(_KEY, "may be read by others", f"chmod 600 {path}")
-    key = path.read_bytes().strip()
+    key = read_secret_file(path, different=DIFFERENT_IN_KEYS).strip()
     if len(key) < _LENGTH:
         raise SettingError(_KEY, f"holds fewer than {_LENGTH} bytes", "remove it only if nothing is stored yet")
     return key

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.client.issuers import API, MACHINE_SECRET, ScriptedIssuer, run_scripted
 from tests.client.terminal import Terminal, run_on_pty
+from tests.ground.test_secret_files import ODD
 
 TOKEN = {"access_token": "tok-0123456789", "token_type": "Bearer", "expires_in": 600}
 
@@ -135,6 +136,25 @@ def test_client_secret_from(app: Terminal, scripted: ScriptedIssuer, how: str) -
     scheme, _, pair = scripted.asked[-1].headers["authorization"].partition(" ")
     # RFC 6749 section 2.3.1: both halves form-urlencoded.
     assert (scheme, base64.b64decode(pair)) == ("Basic", b"app:sesame%3A+%C3%B6ffne+%26+dich")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("how", ["flag", "environment"])
+@pytest.mark.parametrize("kind", sorted(ODD))
+def test_a_secret_file_that_holds_no_secret_is_refused(
+    app: Terminal, scripted: ScriptedIssuer, kind: str, how: str
+) -> None:
+    del app.environ["OAUTHGUARD_CLIENT_SECRET"]
+    path = app.cwd / "secret"
+    build, said = ODD[kind]
+    build(path)
+    if how == "flag":
+        answer = app.run("token", "--client-secret-file", str(path))
+    else:
+        answer = app.run("token", OAUTHGUARD_CLIENT_SECRET_FILE=str(path))
+    assert answer.status == 1
+    assert said in " ".join(answer.err.split())
+    assert scripted.count("/token") == 0
 
 
 @pytest.mark.promise("CL-06")

@@ -17,8 +17,10 @@ from example_app import main
 from example_app.database import open_session
 from example_app.models import User
 from example_app.views.pages import check_next
+from pyramid_oauthguard.errors import SettingError
 from pyramid_oauthguard.server.directives import IResourceOwner
 from tests.example.conftest import build_settings, dispose
+from tests.ground.test_secret_files import ODD
 
 
 @pytest.fixture
@@ -272,3 +274,27 @@ def test_a_user_who_is_gone_is_active_no_more(tmp_path: Path) -> None:
         db.commit()
         assert not owner.is_active(user.id)
     dispose(app)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", sorted(ODD))
+def test_a_session_key_that_is_no_key_stops_start_up(tmp_path: Path, kind: str) -> None:
+    """With a known key, anybody can make a session."""
+    path = tmp_path / "session.key"
+    build, said = ODD[kind]
+    build(path)
+    with pytest.raises(SettingError) as caught:
+        main({}, **build_settings(tmp_path))
+    assert caught.value.key == "example.session_secret_file"
+    assert said in caught.value.problem
+    assert str(path) in caught.value.hint
+
+
+def test_a_session_key_that_is_short_or_no_text_stops_start_up(tmp_path: Path) -> None:
+    for content, said in (
+        (b"abcdefgh-0123456789", "fewer than 32 characters"),
+        (b"\xff\xfe" + bytes(range(60)), "not UTF-8"),
+    ):
+        (tmp_path / "session.key").write_bytes(content)
+        with pytest.raises(SettingError, match=said):
+            main({}, **build_settings(tmp_path))

@@ -14,6 +14,7 @@ from webtest import TestApp
 from pyramid_oauthguard import SettingError
 from pyramid_oauthguard.guard.settings import TABLE, parse_settings
 from pyramid_oauthguard.testing import MemoryIssuer, trust
+from tests.ground.test_secret_files import ODD
 from tests.guard.guarding import Root, add, ask, build_app, find_setting_error, find_status
 from tests.issuers import HTTPIssuer
 
@@ -585,3 +586,16 @@ def test_every_row_has_a_field_and_a_sentence():
     assert fields == {row.field for row in TABLE}
     for row in TABLE:
         assert row.help.endswith(".")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["introspection.client_secret_file", "cache.secret_file"])
+@pytest.mark.parametrize("kind", sorted(ODD))
+def test_a_secret_file_that_holds_no_secret_stops_start_up(tmp_path, kind, name):
+    path = tmp_path / "secret"
+    build, said = ODD[kind]
+    build(path)
+    error = find_setting_error(lambda: start(**{name: str(path)}))
+    assert error.key == f"oauthguard.{name}"
+    assert said in error.problem
+    assert str(path) in error.hint

@@ -12,6 +12,7 @@ from pyramid.exceptions import ConfigurationExecutionError
 
 from pyramid_oauthguard.errors import SettingError
 from pyramid_oauthguard.server.hashing import Pepper, load_pepper
+from tests.ground.test_secret_files import ODD
 
 
 @pytest.mark.promise("TK-03")
@@ -65,6 +66,7 @@ def test_a_pepper_that_others_may_read_is_refused(tmp_path):
 def test_a_pepper_that_is_too_short_is_refused(tmp_path):
     file = tmp_path / "pepper"
     file.touch(0o600)
+    file.write_text("abcdefghijklmnopqrstuvwxyz01234")
     with pytest.raises(SettingError, match="fewer than 32 bytes"):
         load_pepper(file)
 
@@ -119,3 +121,32 @@ def test_hashes_are_hmac_sha256_for_ever(text):
         ("code", pepper.hash_code),
     ):
         assert found(text) == hmac.digest(pepper.derive_key(purpose), data, "sha256")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.promise("SK-01")
+@pytest.mark.parametrize("kind", sorted(ODD))
+def test_a_pepper_that_is_no_key_stops_start_up(tmp_path, kind):
+    """With a known pepper, the hashes at rest and the signing keys are open to who reads the database."""
+    file = tmp_path / "pepper"
+    ODD[kind][0](file)
+    settings = {
+        "oauthguard.server.issuer": "http://localhost:6543",
+        "oauthguard.server.audience": "https://api.example",
+        "oauthguard.server.sqlalchemy.url": f"sqlite:///{tmp_path}/oauth.sqlite",
+        "oauthguard.server.pepper_file": str(file),
+    }
+    config = Configurator(settings=settings)
+    config.include("pyramid_oauthguard.server")
+    with pytest.raises(ConfigurationExecutionError) as caught:
+        config.commit()
+    assert "oauthguard.server.pepper_file: " in str(caught.value)
+    assert str(file) in str(caught.value)
+    assert not (tmp_path / "oauth.sqlite").exists()
+
+
+def test_a_pepper_behind_a_link_is_read(tmp_path):
+    real = tmp_path / "..data"
+    load_pepper(real)
+    (tmp_path / "pepper").symlink_to("..data")
+    assert load_pepper(tmp_path / "pepper").derive_key("x") == load_pepper(real).derive_key("x")
