@@ -21,6 +21,7 @@ __all__ = [
     "ITokenRequirement",
     "ITokenVerifier",
     "KeyDocument",
+    "Step",
 ]
 
 
@@ -53,11 +54,19 @@ class Finding:
     status: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Step(Finding):
+    """Says what is looked at next. Not shown, unless that does not end in time; only its ``subject`` is used."""
+
+
 class ISelfCheck(Interface):
     """Something that can judge a configured application; a named utility, asked by ``oauthguard check``."""
 
     def __call__(registry: object) -> object:
-        """An iterable of :class:`Finding` about the application of ``registry``. Raises nothing."""
+        """An iterable of :class:`Finding` about the application of ``registry``. Raises nothing.
+
+        A :class:`Step` among them, before something that may take long, gives it a name.
+        """
 
 
 class IIssuer(Interface):

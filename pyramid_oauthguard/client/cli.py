@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+import threading
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -15,7 +19,17 @@ def main() -> None:
         missing = f"oauthguard: the command needs {error.name}, which is not installed"
         sys.stderr.write(f"{missing}; pip install 'pyramid_oauthguard[client]'\n")
         sys.exit(1)
-    sys.exit(run_to_the_end())
+    _leave(run_to_the_end())
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process with ``status``, also where an application that a verb started left threads that do not end."""
+    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

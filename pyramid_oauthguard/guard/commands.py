@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final, TypeVar
 
 import click
 
 from ..errors import SettingError
-from ..interfaces import Finding, ISelfCheck
+from ..interfaces import Finding, ISelfCheck, Step
 from .application_file import load_registry, silence
-from .exit_status import REFUSED
-from .explanation import Explanation, explain_token
+from .deadline import Deadline
+from .exit_status import TIMEOUT
+from .explanation import explain_token, find_modes_in_use
+from .report import Findings, Outcomes
 
 __all__ = ["check", "explain"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MARKS: Final = {"ok": "  ok  ", "warning": "  warn", "error": "  FAIL"}
+#: With the start of the interpreter and the last words, less than half a minute.
+_DEADLINE_SECONDS: Final = 25.0
+_START: Final = "the start of the application"
 _MAX_INPUT: Final = 1_048_576
-_MAX_ANSWER: Final = 4000
 #: What comes before a token in a header; people copy it along.
 _BEFORE: Final = re.compile(r"(authorization\s*:)?\s*(bearer(\s+|$))?", re.IGNORECASE)
 
@@ -43,95 +44,82 @@ def _common_options(command: F) -> F:
     return debug(style(command))
 
 
+_timeout_option = click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=1, max=3600),
+    default=_DEADLINE_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="End after so many seconds, whatever is waited for.",
+)
+
+
 @click.command()
 @click.argument("ini")
 @_common_options
+@_timeout_option
 @click.pass_context
-def check(ctx: click.Context, ini: str, style: str) -> None:
+def check(ctx: click.Context, ini: str, style: str, seconds: float) -> None:
     """Is the configuration in INI sound?
 
     Starts the application, reaches the issuer, compares its metadata and clock, lists the usable keys, and every
     guarded view with its check, requirement and permission. INI may end in #name for a section other than [app:main].
 
-    Exit status 0: no error, perhaps warnings; 1: the configuration has an error; 6: the issuer can't be reached.
+    Exit status 0: no error, perhaps warnings; 1: the configuration has an error; 4: a step did not end in time; 6: the
+    issuer can't be reached.
     """
-    with silence():
-        findings = _show_findings(_collect(load_registry(ini), ini), style)
-    ctx.exit(max((each.status for each in findings if each.level == "error"), default=0))
+    found = Findings(style, sys.stdout)
+    with silence(), Deadline(seconds, lambda step: found.give_up(step, seconds), status=TIMEOUT) as deadline:
+        deadline.step = _START
+        for each in _collect(load_registry(ini), ini, deadline):
+            found.show(each)
+        found.end()
+    ctx.exit(found.status)
 
 
 @click.command()
 @click.argument("ini")
 @click.argument("token", metavar="[-]", type=click.File("rb"), default="-")
 @_common_options
+@_timeout_option
 @click.pass_context
-def explain(ctx: click.Context, ini: str, token: BinaryIO, style: str) -> None:
+def explain(ctx: click.Context, ini: str, token: BinaryIO, style: str, seconds: float) -> None:
     """Why does the application of INI refuse a token?
 
     The token comes from standard input, or from a file that is named. Runs the verifiers that the application would,
     and names the first check that fails and the setting it comes from.
 
-    Exit status 0: accepted; 5: refused; 1 or 6: nobody can say, as with check.
+    Exit status 0: accepted; 5: refused; 1, 4 or 6: nobody can say, as with check.
     """
     raw = _read_token(token)
-    with silence():
-        outcomes = explain_token(load_registry(ini), raw)
-    if style == "json":
-        click.echo(json.dumps([asdict(each) for each in outcomes], indent=2, default=str))
-    else:
-        for each in outcomes:
-            _show_outcome(each)
-    statuses = {each.status for each in outcomes}
-    ctx.exit(REFUSED if REFUSED in statuses else max(statuses))
+    shown = Outcomes(style, sys.stdout)
+    with silence(), Deadline(seconds, lambda step: shown.give_up(step, seconds), status=TIMEOUT) as deadline:
+        deadline.step = _START
+        registry = load_registry(ini)
+        for mode in find_modes_in_use(registry):
+            deadline.step = f"the {mode} check"
+            shown.show(explain_token(registry, raw, mode))
+        shown.end()
+    ctx.exit(shown.status)
 
 
-def _collect(registry: Any, ini: str) -> Iterator[Finding]:
+def _collect(registry: Any, ini: str, deadline: Deadline) -> Iterator[Finding]:
     checks = sorted(registry.getUtilitiesFor(ISelfCheck), key=lambda named: str(named[0]))
     if not checks:
         raise SettingError(
             ini, "its application has nothing to check", 'config.include("pyramid_oauthguard") guards it'
         )
     for name, look in checks:
+        deadline.step = f"the check {str(name)!r}"
         try:
-            yield from look(registry)
+            for each in look(registry):
+                if isinstance(each, Step):
+                    deadline.step = each.subject
+                else:
+                    yield each
         except Exception as error:  # noqa: BLE001  # one check that breaks must not hide the others
             yield Finding("error", str(name), f"this check itself failed with {type(error).__qualname__}: {error}")
-
-
-def _show_findings(findings: Iterable[Finding], style: str) -> list[Finding]:
-    """Each as soon as it is found: an issuer may take its time."""
-    if style == "json":
-        shown = list(findings)
-        click.echo(json.dumps([asdict(each) for each in shown], indent=2))
-        return shown
-    shown = []
-    for each in findings:
-        shown.append(each)
-        _write(f"{_MARKS[each.level]}  {each.subject}: {each.text}")
-        if each.hint:
-            _write(f"          {each.hint}")
-    click.echo(", ".join(_count(shown, level) for level in ("error", "warning")), err=True)
-    return shown
-
-
-def _count(findings: list[Finding], level: str) -> str:
-    number = sum(each.level == level for each in findings)
-    return f"{number} {level}{'' if number == 1 else 's'}"
-
-
-def _show_outcome(outcome: Explanation) -> None:
-    verdict = "accepted" if outcome.reason is None else outcome.reason
-    word = {0: "", REFUSED: "REFUSED: "}.get(outcome.status, "CAN'T SAY: ")
-    _write(f"{outcome.mode:6}  {word}{verdict}")
-    _write(f"        {outcome.text}")
-    if outcome.answer is not None:
-        _write(f"        answer:  {json.dumps(outcome.answer, ensure_ascii=False, default=str)[:_MAX_ANSWER]}")
-    for line in outcome.keys:
-        _write(f"        key:     {line}")
-    if outcome.setting:
-        _write(f"        setting: {outcome.setting}")
-    if outcome.advice:
-        _write(f"        to do:   {outcome.advice}")
 
 
 def _read_token(file: BinaryIO) -> str:
@@ -142,8 +130,3 @@ def _read_token(file: BinaryIO) -> str:
     if not raw:
         raise click.UsageError("no token: give it on standard input, never as an argument")
     return raw
-
-
-def _write(text: str) -> None:
-    """A line that can't steer a terminal, whatever an issuer calls its keys."""
-    click.echo("".join(char if char.isprintable() else repr(char)[1:-1] for char in text))

@@ -7,9 +7,10 @@ from typing import Final
 
 from ..errors import UnavailableError
 
-__all__ = ["CONFIGURATION", "NETWORK", "REFUSED", "find_exit_status"]
+__all__ = ["CONFIGURATION", "NETWORK", "REFUSED", "TIMEOUT", "find_exit_status"]
 
 CONFIGURATION: Final = 1
+TIMEOUT: Final = 4
 REFUSED: Final = 5
 NETWORK: Final = 6
 #: It answered, and will answer the same tomorrow.

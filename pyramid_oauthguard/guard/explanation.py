@@ -21,7 +21,7 @@ from .state import get_guard
 from .token_facts import fetch_answer, find_facts, is_jwt
 from .verifiers import RANKS
 
-__all__ = ["Explanation", "explain_token"]
+__all__ = ["Explanation", "explain_token", "find_modes_in_use"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +49,19 @@ class Explanation:
     keys: tuple[str, ...] = ()
 
 
-def explain_token(registry: Any, raw: str) -> list[Explanation]:
-    """What a request with ``raw`` would meet in each mode that a view is checked in: the header, then the verifier.
+def find_modes_in_use(registry: Any) -> list[str]:
+    """The modes that some view is checked in, the laxest first."""
+    settings = get_guard(registry).settings
+    modes = find_modes(find_views(registry, settings), settings)
+    return [mode for mode in RANKS if mode in modes]
+
+
+def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
+    """What a request with ``raw`` would meet at a view that is checked in ``mode``: the header, then the verifier.
 
     Asks the issuer, live, for what helps to understand a refusal: its answer about the token, its keys.
     """
     settings = get_guard(registry).settings
-    modes = find_modes(find_views(registry, settings), settings)
-    return [_explain(registry, settings, raw, mode) for mode in RANKS if mode in modes]
-
-
-def _explain(registry: Any, settings: GuardSettings, raw: str, mode: str) -> Explanation:
     fault = find_fault(raw)
     if fault is not None:
         advice = "requests with it get 400; have the issuer make tokens of these characters"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..caching import build_region
 from ..errors import UnavailableError
-from ..interfaces import Finding, IIssuer, ITokenVerifier
+from ..interfaces import Finding, IIssuer, ITokenVerifier, Step
 from .assembly import build_http_issuer
 from .cache_secret import judge_caches
 from .exit_status import find_exit_status
@@ -80,6 +80,7 @@ def _check_metadata(
     issuer: HTTPIssuer, settings: GuardSettings, wanted: frozenset[str]
 ) -> Generator[Finding, None, bool]:
     """Whether there are metadata."""
+    yield Step("ok", "the issuer's metadata", settings.metadata_url or settings.issuer)
     needed = not settings.jwks_uri or ("introspection" in wanted and not settings.introspection_endpoint)
     asked_at = time.time()
     try:
@@ -140,6 +141,7 @@ def _judge_clock(date: float, asked_at: float, leeway: float) -> Finding:
 
 
 def _check_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
+    yield Step("ok", "the issuer's keys", settings.jwks_uri or settings.issuer)
     try:
         document = issuer.fetch_keys()
     except UnavailableError as error:
@@ -165,6 +167,7 @@ def _check_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
 
 
 def _check_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
+    yield Step("ok", "the issuer's introspection", settings.introspection_endpoint or settings.issuer)
     try:
         answer = issuer.introspect(_PROBE)
     except UnavailableError as error:

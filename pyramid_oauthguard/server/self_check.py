@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ..errors import UnavailableError
-from ..interfaces import Finding, IOAuthStore
+from ..interfaces import Finding, IOAuthStore, Step
 from ..urls import as_origin, is_loopback
 from .key_life import find_usable, is_published
 from .service import IService, Service
@@ -39,6 +39,7 @@ def check_server(registry: Any) -> Iterator[Finding]:
     yield _check_issuer(service.settings)
     yield from _check_lifetimes(service.settings)
     yield from _check_switches(service.settings)
+    yield Step("ok", "the database of the authorization server", "")
     if registry.queryUtility(IOAuthStore) is None:
         yield from _check_database(service.settings)
     try:

@@ -6,6 +6,8 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,16 @@ def refuse_to_say(registry: Any) -> Any:
     raise ConnectionError("the check itself is broken")
 
 
+def hang_in_a_check(registry: Any) -> Any:
+    yield Finding("ok", "shop.till", "is open")
+    time.sleep(120)
+
+
+class Slow:
+    def verify(self, raw: str) -> Any:
+        time.sleep(120)
+
+
 class Broken:
     def verify(self, raw: str) -> Any:
         raise KeyError(raw)
@@ -94,6 +106,13 @@ VIEWS: Mapping[str, Callable[[Configurator], Any]] = {
         lambda registry: [Finding("warning", "shop.till", "is open", "close it")], ISelfCheck, name="shop"
     ),
     "broken finding": lambda config: config.registry.registerUtility(refuse_to_say, ISelfCheck, name="shop"),
+    "hangs": lambda config: time.sleep(120),
+    "slow finding": lambda config: config.registry.registerUtility(hang_in_a_check, ISelfCheck, name="shop"),
+    "slow verifier": lambda config: config.set_token_verifier("local", Slow()),
+    "thread": lambda config: threading.Thread(target=time.sleep, args=(120,)).start(),
+    "much": lambda config: config.registry.registerUtility(
+        lambda registry: [Finding("ok", "shop", "x" * 1_000_000)], ISelfCheck, name="shop"
+    ),
     "broken verifier": lambda config: config.set_token_verifier("local", Broken()),
     "careless verifier": lambda config: config.set_token_verifier("local", Careless()),
 }
