@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import Final
 
 from . import processes
 from .errors import CoolingError
+from .outages import Outages
 
 __all__ = ["Circuit"]
 
@@ -19,9 +21,15 @@ class Circuit:
     one caller at a time probes, and its success closes the circuit.
 
     :param threshold: failures in a row after which the circuit opens.
+    :param name: what is asked, for the log and the errors.
+    :param outages: where it is logged that the circuit opens and closes; None logs nothing.
     """
 
-    def __init__(self, pause: float, *, threshold: int = _THRESHOLD) -> None:
+    def __init__(
+        self, pause: float, *, threshold: int = _THRESHOLD, name: str = "it", outages: Outages | None = None
+    ) -> None:
+        self._name = name
+        self._outages = outages
         self._pause = pause
         self._threshold = threshold
         self._renew_lock()
@@ -36,11 +44,14 @@ class Circuit:
         with self._lock:
             now = time.monotonic()
             if self._failures >= self._threshold and now < self._retry_at:
-                raise CoolingError("circuit_open", "it did not answer the last calls", wait=self._retry_at - now)
+                detail = f"{self._name} did not answer the last {self._failures} calls and is not asked for a moment"
+                raise CoolingError("circuit_open", detail, wait=self._retry_at - now)
             self._retry_at = now + self._pause  # this caller probes; the others wait for how it ends
 
     def succeed(self) -> None:
         """It answered, whatever it said."""
+        if self._failures >= self._threshold and self._outages is not None:
+            self._outages.ended(self._cause, f"{self._name} answers again")
         self._failures = 0
 
     def fail(self) -> None:
@@ -48,6 +59,13 @@ class Circuit:
         with self._lock:
             self._failures += 1
             self._retry_at = time.monotonic() + self._pause
+        if self._failures >= self._threshold and self._outages is not None:
+            text = f"{self._name} does not answer: it is asked once in {self._pause:g} s until it does"
+            self._outages.report(self._cause, text, level=logging.WARNING)
+
+    @property
+    def _cause(self) -> str:
+        return f"the circuit of {self._name}"
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()

@@ -23,7 +23,7 @@ from . import processes
 from .circuit import Circuit
 from .connections import POOLS, DeadlineTLSSocket, StaleConnection, clock
 from .errors import UnavailableError
-from .outages import name_cause
+from .outages import Outages, name_cause
 from .strict_json import parse_object
 from .urls import check_url
 
@@ -82,11 +82,19 @@ class Fetcher:
     :param max_bytes: a longer answer is refused.
     :param pause: seconds that a URL is left alone after three calls in a row that it did not answer.
     :param ca_file: PEM file of accepted certificate authorities; None takes the system's.
+    :param outages: where it is logged that a URL does not answer, and that it does again; None logs nothing.
     """
 
     def __init__(
-        self, *, timeout: float = 5, max_bytes: int = 1_048_576, ca_file: str | None = None, pause: float = 5
+        self,
+        *,
+        timeout: float = 5,
+        max_bytes: int = 1_048_576,
+        ca_file: str | None = None,
+        pause: float = 5,
+        outages: Outages | None = None,
     ) -> None:
+        self._outages = outages
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._pause = pause
@@ -175,7 +183,8 @@ class Fetcher:
         if len(self._targets) >= _MAX_TARGETS:
             self._targets.clear()
         # A circuit for each, not for the origin: introspection that hangs must not keep keys from being fetched.
-        return self._targets.setdefault(url, _Target(url, path, pool, Circuit(self._pause)))
+        circuit = Circuit(self._pause, name=url, outages=self._outages)
+        return self._targets.setdefault(url, _Target(url, path, pool, circuit))
 
     def _request(self, target: _Target, send: _Send, *, again: bool) -> Answer:
         clock.deadline = time.monotonic() + self._timeout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -18,6 +19,7 @@ from ..caching import build_region
 from ..errors import SettingError
 from ..fetch import Fetcher
 from ..interfaces import IEmbeddedIssuer, IIssuer, IIssuerListener, ITokenVerifier, KeyDocument
+from ..outages import Outages
 from .cache_secret import require_cache_secret
 from .final_check import describe_foreign_policy
 from .in_flight import InFlight
@@ -31,6 +33,8 @@ from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
 
 __all__ = ["assemble", "build_http_issuer", "build_live_issuer", "install_policy"]
+
+logger = logging.getLogger("pyramid_oauthguard")
 
 _DAY: Final = 86_400.0
 #: Applications set their policy in PHASE2, and views look for it in PHASE3.
@@ -134,6 +138,7 @@ def build_http_issuer(settings: GuardSettings, region: CacheRegion | None = None
         max_bytes=settings.http_max_bytes,
         ca_file=settings.http_ca_file,
         pause=min(5.0, settings.keys_cooldown),
+        outages=Outages(logger),
     )
     lifetime = settings.find_expiration("metadata", _DAY)
     region = region or _build_metadata_region(settings, lambda: require_cache_secret(settings, None))

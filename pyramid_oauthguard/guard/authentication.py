@@ -12,6 +12,7 @@ from pyramid.registry import Registry
 from ..access_token import AccessToken
 from ..errors import MissingToken, OAuthGuardError, TokenError, UnavailableError
 from ..interfaces import ITokenVerifier
+from ..outages import Outages
 from .bearer import extract
 from .events import AccessTokenAccepted, AccessTokenRejected
 from .verifiers import RANKS
@@ -49,6 +50,7 @@ class Authenticator:
         self._registry = registry
         self._verifiers: dict[str, Any] = {}
         self._recalls: dict[str, Recall] = {}
+        self._outages = Outages(logger)
         self.default_mode = default_mode
 
     def authenticate(self, request: Any) -> Result:
@@ -98,19 +100,26 @@ class Authenticator:
             self._report(request, error, mode)
             return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001  # an application's verifier may raise anything; its text may hold the token
-            logger.error("the %s verifier failed with %s", mode, type(error).__qualname__)
-            failure = UnavailableError("verifier_failed")
+            failure = UnavailableError("verifier_failed", f"{type(error).__qualname__} was raised")
             self._report(request, failure, mode)
             return failure
+        self._outages.settle()
         if self._registry.has_listeners:
             self._registry.notify(AccessTokenAccepted(request, token))
         return token
 
     def _report(self, request: Any, error: OAuthGuardError, mode: str) -> None:
-        level = logging.INFO if isinstance(error, TokenError) else logging.WARNING
-        logger.log(level, "token refused by the %s check: %s", mode, error)
+        if isinstance(error, UnavailableError):
+            self.report_outage(error, f"the {mode} check")
+        else:
+            logger.info("token refused by the %s check: %s", mode, error)
         if self._registry.has_listeners:
             self._registry.notify(AccessTokenRejected(request, error.reason, mode))
+
+    def report_outage(self, error: UnavailableError, where: str) -> None:
+        """Log why an answer is 503: a line when it begins, and one with a count for each interval."""
+        level = logging.ERROR if error.reason == "verifier_failed" else logging.WARNING
+        self._outages.report(f"{where}: {error.reason}", f"no answer about a token by {where}: {error}", level=level)
 
     def _find_verifier(self, mode: str) -> Any:
         found = self._verifiers.get(mode)

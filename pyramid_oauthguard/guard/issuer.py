@@ -19,6 +19,7 @@ from ..discovery import IssuerMetadata, fetch_metadata
 from ..errors import CoolingError, UnavailableError
 from ..fetch import Answer, Fetcher
 from ..interfaces import IIssuer, KeyDocument
+from ..outages import Outages
 from .settings import GuardSettings
 
 __all__ = ["HTTPIssuer"]
@@ -26,6 +27,8 @@ __all__ = ["HTTPIssuer"]
 logger = logging.getLogger("pyramid_oauthguard")
 
 _ENTRY: Final = "metadata"
+_METADATA: Final = "the issuer's metadata"
+_INTROSPECTION: Final = "the introspection endpoint's refusal of our introspection"
 _MOST_NAMES: Final = 12
 _LONGEST_NAME: Final = 60
 
@@ -46,6 +49,7 @@ class HTTPIssuer:
         self._fetched_at = self._fresh_until = 0.0
         self._failure: UnavailableError | None = None
         self._failed_at = -float("inf")
+        self._outages = Outages(logger)
         processes.register(self, HTTPIssuer._leave_parent)
 
     def fetch_metadata(self) -> IssuerMetadata:
@@ -106,6 +110,7 @@ class HTTPIssuer:
         if answer.status != 200 or not isinstance(answer.body.get("active"), bool):
             self._report(url, answer)
             raise UnavailableError("introspection_refused", f"{url} answered {_describe_answer(answer)}")
+        self._outages.ended(_INTROSPECTION)
         return answer.body
 
     def subscribe(self, listener: object) -> None:
@@ -153,7 +158,7 @@ class HTTPIssuer:
         try:
             metadata = fetch_metadata(self._fetcher, self.identifier, self._settings.metadata_url)
         except UnavailableError as error:
-            logger.warning("the issuer's metadata can't be fetched: %s", error)
+            self._outages.report(_METADATA, f"the issuer's metadata can't be fetched: {error}", level=logging.WARNING)
             self._fail(error, now)
             found = self._go_on(error)
             self._fetched_at = min(self._fetched_at, now)
@@ -199,6 +204,7 @@ class HTTPIssuer:
     def _take(self, metadata: IssuerMetadata, fetched_at: float) -> IssuerMetadata:
         self._metadata = metadata
         self._failure = None
+        self._outages.ended(_METADATA, "the issuer's metadata can be fetched again")
         self._fetched_at = fetched_at
         self._fresh_until = fetched_at + self._lifetime
         return metadata
@@ -219,10 +225,10 @@ class HTTPIssuer:
             now = time.time()
             return max(self._fresh_until - now, self._find_wait(now), 0.0)
 
-    @staticmethod
-    def _report(url: str, answer: Answer) -> None:
+    def _report(self, url: str, answer: Answer) -> None:
         if answer.status in (400, 401, 403):
-            logger.error("%s refused our introspection with %s: check oauthguard.introspection.*", url, answer.status)
+            text = f"{url} refused our introspection with {answer.status}: check oauthguard.introspection.*"
+            self._outages.report(_INTROSPECTION, text)
 
 
 def _describe_answer(answer: Answer) -> str:

@@ -14,6 +14,7 @@ from .. import processes
 from ..caching import SKEW, read_number
 from ..errors import CoolingError, InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
+from ..outages import Outages
 from ..strict_json import check_depth
 from .keyset import Candidates, KeySet, build_key_set
 from .shared_keys import SharedKeys, find_later
@@ -24,6 +25,7 @@ logger = logging.getLogger("pyramid_oauthguard")
 
 #: Beyond this share of its life a set is renewed in the background while it goes on serving.
 _REFRESH_AT: Final = 0.8
+_CAUSE: Final = "the issuer's keys"
 #: For so long keys of an issuer in this process serve, which another process may change, and so long it is not asked
 #: again after a failure: to ask costs a short query.
 _NEAR_LIFE_SECONDS: Final = 1.0
@@ -78,6 +80,7 @@ class KeySource:
         self._began = -float("inf")  # the fetch under way, or the last one; on the monotonic clock
         self._failure: UnavailableError | None = None
         self._renewing = False
+        self._outages = Outages(logger)
         processes.register(self, KeySource._leave_parent)
 
     def find_current(self, now: float) -> KeySet:
@@ -260,8 +263,7 @@ class KeySource:
             self._shared.write({**entry, "tried_at": self._tried_at, "extra_at": self._extra_at})
 
     def _fail(self, error: UnavailableError, now: float) -> None:
-        if self._failure is None:
-            logger.warning("the issuer's keys can't be fetched: %s", error)
+        self._outages.report(_CAUSE, f"the issuer's keys can't be fetched: {error}", level=logging.WARNING)
         self._failure = error.with_traceback(None)
         self._tried_at = max(now, time.time()) if self._is_near() else now  # storage that hangs takes longer to fail
         if isinstance(error, CoolingError):
@@ -301,6 +303,7 @@ class KeySource:
         if self.keys != keys:  # equal keys keep the object, and with it every token verified by it
             self.keys = keys
         self._failure = None
+        self._outages.ended(_CAUSE, "the issuer's keys can be fetched again")
         self._fetched_at = fetched_at
         self.calm_until = fetched_at + life * _REFRESH_AT
         self._fresh_until = fetched_at + life

@@ -84,8 +84,14 @@ class _ViewGuard:
                 if check(result) is not None:
                     raise TypeError(f"{check!r} must return None or raise: what else it returns would be overlooked")
         except (TokenError, UnavailableError) as error:
+            self.report(error)
             return error.with_traceback(None)
         return None
+
+    def report(self, error: OAuthGuardError) -> None:
+        """Log an outage that the application itself found; the guard logs its own."""
+        if isinstance(error, UnavailableError):
+            self._guard.authenticator.report_outage(error, "a view or its requirements")
 
     def refuse(self, error: OAuthGuardError) -> Response:
         """Raise the refusal. From an exception view nothing would catch it, so there it is the answer."""
@@ -169,6 +175,7 @@ def guard_view(view: View, info: Any) -> View:
         try:
             response = view(context, request)
         except (TokenError, UnavailableError) as error:  # the view's own refusal, in the guard's words
+            guard.report(error)
             request.add_response_callback(mark_refusal)
             return guard.refuse(error.with_traceback(None))
         except Exception:
