@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from typing import Any
 
 from .events import TokenRevoked
 from .introspection import TokenRecord
+from .request_ids import find_request_id
 from .service import Service
 from .store.contract import Unit
 from .store.records import AccessTokenRecord
 
-__all__ = ["revoke_grant", "revoke_token"]
+__all__ = ["end_reused", "revoke_grant", "revoke_token"]
+
+log = logging.getLogger("pyramid_oauthguard.server")
 
 
 def revoke_token(service: Service, token: TokenRecord) -> None:
@@ -35,3 +40,19 @@ def revoke_grant(
     token_ids = unit.list_live_token_ids(grant_id=grant_id, now=now)
     if unit.revoke_grant(grant_id, now):
         service.tell(unit, TokenRevoked(token_ids, client_id, grant_id, reason))
+
+
+def end_reused(service: Service, request: Any, what: str, *, grant_id: str, client_id: str) -> None:
+    """End a grant whose code or token came again although it was used, so that it has been in two hands; the log says so.
+
+    In a transaction of its own, for the answer is an error, at which the application's is rolled back.
+
+    :param what: that came again: ``refresh_token``, ``code`` or ``device_code``.
+    :raises UnavailableError: the grant may not have ended.
+    """
+    log.warning(
+        "request %s: a %s of client %s was used again: grant %s ends with all its tokens",
+        *(find_request_id(request), what.replace("_", " "), client_id, grant_id),
+    )
+    with service.store.writing() as unit:
+        revoke_grant(service, unit, grant_id, client_id=client_id, reason=f"{what}_reuse")

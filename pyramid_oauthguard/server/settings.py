@@ -166,7 +166,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("access_token_ttl", as_duration, 600.0, "How long an access token lives."),
     Setting("refresh_token_ttl", as_duration, 14 * _DAY, "How long a refresh token lives without being used."),
     Setting("refresh_token_max_age", as_duration, 90 * _DAY, "How long a chain of refresh tokens lives at the most, however often it is used."),
-    Setting("refresh_reuse_grace", as_duration, 10.0, "For how long the refresh token just replaced may be sent again, for answers that got lost."),
+    Setting("refresh_reuse_grace", as_duration, 10.0, "For how long the refresh token just replaced may be sent again, for answers that got lost. It begins when the replacement is committed."),
     Setting("code_ttl", as_duration, 60.0, "How long an authorization code lives."),
     Setting("device_code_ttl", as_duration, 600.0, "How long a device waits for its user to type the code (RFC 8628)."),
     Setting("device_interval", as_duration, 5.0, "How long a device has to wait between two questions; one that doesn't is made to wait longer."),

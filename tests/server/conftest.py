@@ -72,7 +72,12 @@ class Server:
         now, pepper = time.time(), self.service.pepper
         with self.service.store.reading() as unit:
             found = unit.find_refresh_token(pepper.hash_token(text))
-        if found is None or found.revoked or found.used_at is not None or not found.issued_at <= now < found.expires_at:
+        if (
+            found is None
+            or found.revoked
+            or found.successor_id is not None
+            or not found.issued_at <= now < found.expires_at
+        ):
             return None
         return found if self.service.is_active_user(found.subject) else None
 

@@ -18,7 +18,7 @@ from ..adapter import OAuthClient, OAuthRequest, TokenAnswer
 from ..client_authentication import EVERY
 from ..entitlement import choose_audiences, narrow_audiences
 from ..redirect_uris import find_default, is_registered
-from ..revocation import revoke_grant
+from ..revocation import end_reused
 from ..store.records import CodeRecord, Grant
 from ..user_tokens import issue
 
@@ -120,13 +120,9 @@ class AuthorizationCode(AuthorizationCodeGrant):
         return 200, answer, self.TOKEN_RESPONSE_HEADER
 
     def _end_stolen(self, code: CodeRecord) -> None:
-        """A code that comes twice has been in two hands: end all that came of it (RFC 6749 section 4.1.2).
-
-        The transaction is its own, for the answer is an error, at which the application's is rolled back.
-        """
-        service = self.server.service
-        with service.store.writing() as unit:
-            revoke_grant(service, unit, code.grant_id, client_id=code.client_id, reason="code_reuse")
+        """A code that comes twice has been in two hands: end all that came of it (RFC 6749 section 4.1.2)."""
+        where = {"grant_id": code.grant_id, "client_id": code.client_id}
+        end_reused(self.server.service, self.request.pyramid, "code", **where)
         raise _build_refusal()
 
 

@@ -17,7 +17,7 @@ from authlib.oauth2.rfc8628 import AuthorizationPendingError, DeviceCodeGrant, E
 from ..adapter import TokenAnswer
 from ..client_authentication import EVERY
 from ..entitlement import narrow_audiences
-from ..revocation import revoke_grant
+from ..revocation import end_reused
 from ..store.records import DeviceRecord, Grant
 from ..user_tokens import issue
 
@@ -97,12 +97,10 @@ class DeviceCode(DeviceCodeGrant):
         return AuthorizationPendingError("The user has not answered yet.")
 
     def _end_stolen(self, device: DeviceRecord) -> InvalidGrantError:
-        """A device code that comes again after it was used has been in two hands: end all that came of it, as with a code. In
-        a transaction of its own, for the answer is an error, at which the application's is rolled back."""
-        service = self.server.service
+        """A device code that comes again after it was used has been in two hands: end all that came of it, as with a code."""
         if device.grant_id is not None:
-            with service.store.writing() as unit:
-                revoke_grant(service, unit, device.grant_id, client_id=device.client_id, reason="device_code_reuse")
+            where = {"grant_id": device.grant_id, "client_id": device.client_id}
+            end_reused(self.server.service, self.request.pyramid, "device_code", **where)
         return _build_refusal()
 
 

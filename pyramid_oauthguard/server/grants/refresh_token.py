@@ -18,7 +18,7 @@ from ..adapter import TokenAnswer
 from ..client_authentication import EVERY
 from ..entitlement import InvalidTargetError, find_audiences, narrow_audiences, narrow_scopes
 from ..random_values import REFRESH_PREFIX, OpaqueValue, derive_opaque
-from ..revocation import revoke_grant
+from ..revocation import end_reused
 from ..service import Service
 from ..store.contract import Unit
 from ..store.records import Grant, RefreshTokenRecord
@@ -36,6 +36,11 @@ class _Presented:
     record: RefreshTokenRecord
     grant: Grant
     successor: OpaqueValue
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nobody could know of a replacement when it was looked up."""
+        return self.record.successor_id is None
 
 
 class RefreshToken(RefreshTokenGrant):
@@ -79,15 +84,13 @@ class RefreshToken(RefreshTokenGrant):
         with service.store.reading() as unit:
             record = unit.find_refresh_token(service.pepper.hash_token(text))
             grant = unit.find_grant(record.grant_id) if record else None
-            stolen = (
-                record is not None and record.used_at is not None and not _is_shielded(service, unit, record, successor)
-            )
+            replaced = record is not None and record.successor_id is not None
+            stolen = record is not None and replaced and not _is_shielded(service, unit, record, successor)
         if record is None or grant is None or record.client_id != self.request.client.get_client_id() or record.revoked:
             raise _build_refusal()
         if stolen:
             raise self._end_stolen(record)
-        fresh = record.used_at is None
-        if (fresh and time.time() >= record.expires_at) or time.time() >= find_end(service, grant):
+        if (not replaced and time.time() >= record.expires_at) or time.time() >= find_end(service, grant):
             raise _build_refusal()
         if not service.is_active_user(grant.subject):
             raise _build_refusal()
@@ -99,7 +102,8 @@ class RefreshToken(RefreshTokenGrant):
         won = unit.use_refresh_token(presented.record.hash, successor.token_id, time.time())
         if not won:
             record = unit.find_refresh_token(presented.record.hash)  # as it is now
-            if record is None or not _is_shielded(service, unit, record, successor):
+            raced = presented.is_fresh
+            if record is None or not _is_shielded(service, unit, record, successor, raced=raced):
                 return None
         how = {"scopes": request.scopes, "audiences": request.audiences, "grant_type": self.GRANT_TYPE}
         answer = issue_access_token(self.server, unit, request.client.record, presented.grant, **how)
@@ -110,21 +114,28 @@ class RefreshToken(RefreshTokenGrant):
         return answer
 
     def _end_stolen(self, record: RefreshTokenRecord) -> InvalidGrantError:
-        """End all of a grant whose token came twice. In a transaction of its own, for the answer is an error, at which the
-        application's is rolled back."""
-        service = self.server.service
-        with service.store.writing() as unit:
-            revoke_grant(service, unit, record.grant_id, client_id=record.client_id, reason="refresh_token_reuse")
+        """End all of a grant whose token came twice."""
+        where = {"grant_id": record.grant_id, "client_id": record.client_id}
+        end_reused(self.server.service, self.request.pyramid, "refresh_token", **where)
         return _build_refusal()
 
 
-def _is_shielded(service: Service, unit: Unit, record: RefreshTokenRecord, successor: OpaqueValue) -> bool:
-    """Whether a used token may be sent again: a moment after it was used, and as long as what replaced it was not."""
-    now = time.time()
-    if record.used_at is None or now - record.used_at >= service.settings.refresh_reuse_grace:
+def _is_shielded(
+    service: Service, unit: Unit, record: RefreshTokenRecord, successor: OpaqueValue, *, raced: bool = False
+) -> bool:
+    """Whether a used token may be sent again: as long as what replaced it was not used, and for a moment.
+
+    The moment begins when the replacement was committed. As long as that is not known, nobody can have been answered, unless
+    the process ended in between: then it begins with the first request that finds the token used.
+
+    :param raced: this request had begun before the replacement could be seen. However long it waited since then, for the
+        transaction that replaced the token, it is as if both had been sent at once.
+    """
+    now, grace = time.time(), service.settings.refresh_reuse_grace
+    if grace <= 0 or (not raced and record.used_at is not None and now - record.used_at >= grace):
         return False
     following = unit.find_refresh_token(service.pepper.hash_token(successor.text))
-    return following is not None and following.used_at is None and now < following.expires_at
+    return following is not None and following.successor_id is None and now < following.expires_at
 
 
 def _build_refusal() -> InvalidGrantError:

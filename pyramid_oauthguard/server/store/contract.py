@@ -162,7 +162,11 @@ class RefreshRows(Protocol):
 
     def use_refresh_token(self, hashed: bytes, successor_id: str, now: float) -> bool:
         """Replace the token by another, which is stored apart; False when it was replaced before. Of any number of units
-        that do this at once, one is told True."""
+        that do this at once, one is told True.
+
+        The commit of this unit may take long, so ``now`` is not when others can see the replacement. A store notes in
+        ``used_at`` a moment after the commit, or leaves it None where it cannot.
+        """
 
 
 class DeviceRows(Protocol):

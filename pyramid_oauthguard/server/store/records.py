@@ -188,8 +188,9 @@ class RefreshTokenRecord:
     """A refresh token that was issued; always of a grant.
 
     :ivar expires_at: the idle limit or the family's absolute one, whichever comes first.
-    :ivar used_at: when it was rotated, None while it is the family's newest.
-    :ivar successor_id: the ``token_id`` that replaced it.
+    :ivar used_at: from when on its replacement was known to be committed; None while it is the family's newest, and where the
+        process ended before it could note that.
+    :ivar successor_id: the ``token_id`` that replaced it, None while it is the family's newest.
     :ivar revoked: it, its grant or its client was revoked; only set by a look-up.
     """
 

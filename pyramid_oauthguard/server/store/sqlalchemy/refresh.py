@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 
 from ..records import RefreshTokenRecord
 from .models import clients, grants, refresh_tokens
@@ -41,8 +41,14 @@ _ADD = Prepared(
 )
 _USE = Prepared(
     update(refresh_tokens)
-    .where(refresh_tokens.c.hash == bindparam("wanted"), refresh_tokens.c.used_at.is_(None))
+    .where(refresh_tokens.c.hash == bindparam("wanted"), refresh_tokens.c.successor_id.is_(None))
     .values(used_at=bindparam("now"), successor_id=bindparam("successor"))
+)
+_DATE = Prepared(
+    update(refresh_tokens)
+    .where(refresh_tokens.c.hash == bindparam("wanted"), refresh_tokens.c.successor_id.is_not(None))
+    .where(or_(refresh_tokens.c.used_at.is_(None), refresh_tokens.c.used_at < bindparam("after")))
+    .values(used_at=bindparam("now"))
 )
 
 
@@ -85,4 +91,13 @@ class RefreshQueries(Rows):
         )
 
     def use_refresh_token(self, hashed: bytes, successor_id: str, now: float) -> bool:
-        return self._run(_USE, {"wanted": hashed, "successor": successor_id, "now": now}) == 1
+        # A transaction of SQLite ends in this process. Elsewhere, a commit may still wait when nobody waits for it any more.
+        used_at = now if self._connection.dialect.name == "sqlite" else None
+        return self._run(_USE, {"wanted": hashed, "successor": successor_id, "now": used_at}) == 1
+
+    def date_refresh_use(self, hashed: bytes, now: float, *, won: bool) -> None:
+        """Note since when the replacement of a token can be seen.
+
+        :param won: this is the process that replaced it; others only note it where nothing was noted.
+        """
+        self._run(_DATE, {"wanted": hashed, "now": now, "after": now if won else 0.0})

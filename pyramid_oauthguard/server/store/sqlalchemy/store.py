@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 from zope.interface import implementer
@@ -36,6 +36,9 @@ from .upkeep import UpkeepQueries
 
 __all__ = ["SQLAlchemyStore", "SQLAlchemyUnit"]
 
+#: A transaction that took so long was not committed when its statements ran.
+_SLOW_SECONDS: Final = 1.0
+Later: TypeAlias = "Callable[[SQLAlchemyUnit], None]"
 _READERS: Final = 4  # as many as threads that usually read at once; fewer than the pool has
 
 
@@ -53,12 +56,27 @@ class SQLAlchemyUnit(
 ):
     """See :class:`~pyramid_oauthguard.server.store.contract.Unit`."""
 
-    def __init__(self, connection: Connection, callbacks: list[Callable[[], None]]) -> None:
+    def __init__(
+        self, connection: Connection, callbacks: list[Callable[[], None]], later: Callable[[Later], None]
+    ) -> None:
         super().__init__(connection)
         self._callbacks = callbacks
+        self._later = later
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)
+
+    def use_refresh_token(self, hashed: bytes, successor_id: str, now: float) -> bool:
+        won = super().use_refresh_token(hashed, successor_id, now)
+        begun, sqlite = time.monotonic(), self._connection.dialect.name == "sqlite"
+
+        def date() -> None:
+            elapsed = time.monotonic() - begun
+            if not sqlite or (won and elapsed > _SLOW_SECONDS):
+                self._later(lambda unit: unit.date_refresh_use(hashed, now + elapsed, won=won))
+
+        self.after_commit(date)
+        return won
 
 
 @implementer(IOAuthStore)
@@ -112,7 +130,7 @@ class SQLAlchemyStore:
     @contextmanager
     def reading(self) -> Iterator[Unit]:
         with storage_errors(), self._turn, self._for_reading.lend() as connection:
-            yield SQLAlchemyUnit(connection, [])
+            yield SQLAlchemyUnit(connection, [], self._do_later)
 
     @contextmanager
     def writing(self) -> Iterator[Unit]:
@@ -121,7 +139,7 @@ class SQLAlchemyStore:
         callbacks: list[Callable[[], None]] = []
         with storage_errors(), self._write_turn, self._for_writing.lend() as connection:
             connection.begin()
-            yield SQLAlchemyUnit(connection, callbacks)
+            yield SQLAlchemyUnit(connection, callbacks, self._do_later)
             self._for_writing.check(connection)
             connection.commit()
         for callback in callbacks:
@@ -134,9 +152,17 @@ class SQLAlchemyStore:
         callbacks: list[Callable[[], None]] = []
         with storage_errors():
             session, connection = self._find_joined(manager) or self._join(manager)
-            yield SQLAlchemyUnit(connection, callbacks)
+            yield SQLAlchemyUnit(connection, callbacks, self._do_later)
             zope.sqlalchemy.mark_changed(session, transaction_manager=manager)
         manager.get().addAfterCommitHook(_call_all, args=(callbacks,))
+
+    def _do_later(self, do: Later) -> None:
+        """A note in a transaction of its own. Where it is lost, nothing else is: it need not be on the disk at once."""
+        with suppress(UnavailableError), self.writing() as opened:
+            unit: Any = opened
+            if self._engine.dialect.name == "postgresql":
+                unit._connection.execute(text("SET LOCAL synchronous_commit TO off"))
+            do(unit)
 
     def _find_joined(self, manager: Any) -> tuple[Any, Connection] | None:
         """Of one SQLite file, one connection can write: where the application has one in this transaction, that one."""
