@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, configure_mappers
 from pyramid_oauthguard.engines import keep_in_process
 from pyramid_oauthguard.errors import SettingError
 from pyramid_oauthguard.outages import name_cause
+from pyramid_oauthguard.private_files import protect_database
 from pyramid_oauthguard.time_limits import TimeLimits, apply_limits, build_arguments
 
 from .files import make_folder
@@ -72,11 +73,13 @@ def _build_engine(settings: Any) -> Engine:
         engine = create_engine(url, pool_pre_ping=True, **build_arguments(url, _LIMITS))
         apply_limits(engine, _LIMITS)
         return engine
-    if url.database:
-        make_folder(Path(url.database).parent)
     # A writing transaction takes the lock when it begins and waits for it: taken later, SQLite would refuse at once.
     engine = create_engine(url, connect_args={"isolation_level": "IMMEDIATE", "timeout": _BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
+    if url.database and url.database != ":memory:":
+        file = Path(url.database)
+        make_folder(file.parent)
+        event.listen(engine, "do_connect", lambda *_args: protect_database(file))
     return engine
 
 

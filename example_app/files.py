@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from pyramid_oauthguard.private_files import make_private_folder
 from pyramid_oauthguard.secret_files import DIFFERENT_IN_KEYS, read_secret_file
 
 __all__ = ["make_folder", "read_or_make_key"]
@@ -17,10 +18,8 @@ _SHORTEST: Final = 32
 
 def make_folder(folder: Path) -> None:
     """Make ``folder`` for the owner alone, out of git's sight; leave one that is there as it is."""
-    if folder.is_dir():
-        return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / ".gitignore").write_text("*\n", "utf-8")
+    if make_private_folder(folder):
+        (folder / ".gitignore").write_text("*\n", "utf-8")
 
 
 def read_or_make_key(path: Path) -> str:

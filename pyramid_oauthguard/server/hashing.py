@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..errors import SettingError
+from ..private_files import make_private_folder
 from ..secret_files import DIFFERENT_IN_KEYS, read_secret_file
 
 __all__ = ["Pepper", "load_pepper"]
@@ -85,11 +86,13 @@ def load_pepper(path: Path) -> Pepper:
 
 def _create(path: Path) -> None:
     """Make the file whole or not at all: of two processes that start at once, both end up with the same one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if os.name == "posix":
+                os.fchmod(descriptor, 0o600)  # whatever the umask is
             file.write(base64.urlsafe_b64encode(secrets.token_bytes(_LENGTH)) + b"\n")
             file.flush()
             os.fsync(file.fileno())

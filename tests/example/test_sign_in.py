@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -298,3 +299,27 @@ def test_a_session_key_that_is_short_or_no_text_stops_start_up(tmp_path: Path) -
         (tmp_path / "session.key").write_bytes(content)
         with pytest.raises(SettingError, match=said):
             main({}, **build_settings(tmp_path))
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_databases_and_folders_are_their_owners_alone(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        made = main({}, **build_settings(tmp_path / "var" / "data"))
+        submit(App(made))
+    finally:
+        os.umask(before)
+    found = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert found.pop("var") == found.pop("var/data") == 0o700
+    found.pop("var/data/.gitignore")
+    assert {"var/data/customers.sqlite", "var/data/customers.sqlite-wal", "var/data/oauth.sqlite"} <= found.keys()
+    assert set(found.values()) == {0o600}
+    dispose(made)
+
+
+def test_a_database_of_before_is_closed_to_others(tmp_path: Path) -> None:
+    dispose(main({}, **build_settings(tmp_path)))
+    for path in tmp_path.glob("*.sqlite"):
+        path.chmod(0o644)
+    dispose(main({}, **build_settings(tmp_path)))
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.sqlite*")} == {0o600}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import os
 import stat
 
 import pytest
@@ -150,3 +151,39 @@ def test_a_pepper_behind_a_link_is_read(tmp_path):
     load_pepper(real)
     (tmp_path / "pepper").symlink_to("..data")
     assert load_pepper(tmp_path / "pepper").derive_key("x") == load_pepper(real).derive_key("x")
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_database_and_folders_are_their_owners_alone(build, tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        server = build({"sqlalchemy.url": f"sqlite:///{tmp_path}/a/b/oauth.sqlite"})
+        server.token()
+    finally:
+        os.umask(before)
+    found = {path.relative_to(tmp_path).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert found.pop("a") == found.pop("a/b") == 0o700
+    assert {"a/b/oauth.sqlite", "a/b/oauth.sqlite-wal", "a/b/oauth.sqlite.pepper"} <= found.keys()
+    assert set(found.values()) == {0o600}
+
+
+def test_a_database_of_before_is_closed_to_others(build):
+    server = build()
+    server.token()
+    copies = {path: path.read_bytes() for path in server.file.parent.glob("oauth.sqlite*")}
+    assert len(copies) > 2, "with what SQLite has beside it"
+    server.service.store.close()
+    for path, content in copies.items():
+        path.write_bytes(content)
+        path.chmod(0o600 if path.suffix == ".pepper" else 0o644)
+    again = build()
+    again.token()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in copies if path.exists()} == {0o600}
+
+
+def test_a_database_that_only_sqlite_knows_the_file_of(build, tmp_path):
+    file = tmp_path / "uri.sqlite"
+    pepper = tmp_path / "uri.pepper"
+    server = build({"sqlalchemy.url": f"sqlite:///file:{file}?uri=true", "pepper_file": str(pepper)})
+    server.token()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("uri.*")} == {0o600}

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import StaticPool
 
+from ....private_files import make_private_folder, protect_database
 from ....time_limits import SQLITE_LOCK_SECONDS, TimeLimits, apply_limits, as_milliseconds, build_arguments
 
 __all__ = ["WRITING", "build_engine", "find_sqlite_file", "is_sqlite"]
@@ -63,17 +64,36 @@ def _build_other(url: URL, limits: TimeLimits) -> Engine:
 def _build_sqlite(url: URL, limits: TimeLimits) -> Engine:
     file = find_sqlite_file(url.render_as_string(hide_password=False))
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(file.parent)
         url = url.set(database=str(file))  # a relative path means where we started, wherever the process goes
     # One connection, since each would be a database of its own; the store lets one unit use it at a time.
     memory: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
     engine = create_engine(url, hide_parameters=True, **({"pool_timeout": limits.pool or None} if file else memory))
+    _keep_private(engine, file, url)
     # The URL's own `timeout` is the driver's name for this.
     if "timeout" not in url.query:
         event.listen(engine, "connect", _build_waiter(SQLITE_LOCK_SECONDS if limits.lock is None else limits.lock))
     event.listen(engine, "connect", _set_up_connection)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _keep_private(engine: Engine, file: Path | None, url: URL) -> None:
+    """Let nobody else read the database: before each connection, or after it where only SQLite knows the file."""
+    if file is not None:
+
+        def protect(*_args: Any) -> None:
+            protect_database(file)
+
+        event.listen(engine, "do_connect", protect)
+    elif (url.database or "").startswith("file:"):
+        event.listen(engine, "connect", _protect_connected)
+
+
+def _protect_connected(connection: Any, _record: Any) -> None:
+    for _number, _name, path in connection.execute("PRAGMA database_list").fetchall():
+        if path:
+            protect_database(Path(path))
 
 
 def _build_waiter(seconds: float) -> Callable[[Any, Any], None]:
