@@ -1,4 +1,4 @@
-"""Scripts of the sites that public clients are on may call the endpoints that they need, and nobody else's."""
+"""Scripts of the sites that public clients are on may call the endpoints that they need. What is public, any script may read."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ import pytest
 import time_machine
 
 from pyramid_oauthguard.server.cors import find_origin
+from tests.server.flows import build_flow
 
 SITE = "https://spa.example"
 SHARED = [
     ("/oauth/token", "POST"),
     ("/oauth/revoke", "POST"),
-    ("/oauth/jwks", "GET"),
-    ("/.well-known/oauth-authorization-server", "GET"),
-    ("/.well-known/openid-configuration", "GET"),
+    ("/oauth/device_authorization", "POST"),
 ]
+PUBLIC = [
+    "/oauth/jwks",
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/openid-configuration",
+]
+
+
+@pytest.fixture
+def server(build):
+    return build_flow(build).server
 
 
 @pytest.fixture
@@ -23,13 +32,13 @@ def spa(server):
     return server
 
 
-def preflight(server, path, method, origin=SITE):
-    headers = {
+def preflight(server, path, method, origin=SITE, headers="authorization"):
+    sent = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
-        "Access-Control-Request-Headers": "authorization",
+        "Access-Control-Request-Headers": headers,
     }
-    return server.app.options(path, headers=headers, status="*")
+    return server.app.options(path, headers=sent, status="*")
 
 
 @pytest.mark.parametrize(("path", "method"), SHARED)
@@ -38,7 +47,7 @@ def test_a_browser_is_told_that_it_may(spa, path, method):
     assert answer.status_int == 204
     assert answer.headers["Access-Control-Allow-Origin"] == SITE
     assert method in answer.headers["Access-Control-Allow-Methods"]
-    assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+    assert "authorization" in answer.headers["Access-Control-Allow-Headers"]
     assert "Access-Control-Allow-Credentials" not in answer.headers
     assert "Origin" in answer.vary
 
@@ -56,13 +65,47 @@ def test_another_site_is_told_nothing(spa, path, method, origin):
         assert "Origin" in answer.vary
 
 
+@pytest.mark.parametrize("path", PUBLIC)
+@pytest.mark.parametrize("origin", [SITE, "https://inspector.example", "null", None])
+def test_any_script_reads_what_is_public(spa, path, origin):
+    headers = {} if origin is None else {"Origin": origin}
+    answer = spa.app.get(path, headers=headers)
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "WWW-Authenticate" in answer.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert "Origin" not in (answer.vary or ()), "it is the same for everybody"
+    refused = spa.app.post(path, headers=headers, status=405)
+    assert refused.headers["Access-Control-Allow-Origin"] == "*"
+    if origin is not None:
+        asked = preflight(spa, path, "GET", origin)
+        assert (asked.status_int, asked.headers["Access-Control-Allow-Origin"]) == (204, "*")
+        assert "GET" in asked.headers["Access-Control-Allow-Methods"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["authorization", "dpop", "x-requested-with", "mcp-protocol-version", "cache-control,pragma", "x-request-id, traceparent", "*"],
+)  # fmt: skip
+def test_a_script_may_send_headers_that_its_library_adds(spa, headers):
+    answer = preflight(spa, "/oauth/token", "POST", headers=headers)
+    assert answer.headers["Access-Control-Allow-Headers"] == headers
+    assert "Access-Control-Request-Headers" in answer.vary
+
+
+@pytest.mark.parametrize("headers", ["", "a b", "x" * 65, ",", "a,,b", "a;b", "é", "a, " * 100 + "a", "a,  b"])
+def test_names_that_are_none_are_not_repeated(spa, headers):
+    answer = preflight(spa, "/oauth/token", "POST", headers=headers)
+    assert answer.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
+
+
 def test_a_script_can_read_answers_and_errors(spa):
     answer = spa.app.get("/oauth/jwks", headers={"Origin": SITE})
-    assert answer.headers["Access-Control-Allow-Origin"] == SITE
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
     body = {"grant_type": "client_credentials", "client_id": "nobody", "client_secret": "x"}
     refusal = spa.app.post("/oauth/token", body, headers={"Origin": SITE}, status=401)
     assert refusal.headers["Access-Control-Allow-Origin"] == SITE
-    assert "Retry-After" in refusal.headers["Access-Control-Expose-Headers"]
+    for name in ("Retry-After", "WWW-Authenticate"):
+        assert name in refusal.headers["Access-Control-Expose-Headers"]
 
 
 @pytest.mark.parametrize("path", ["/oauth/introspect", "/nowhere"])

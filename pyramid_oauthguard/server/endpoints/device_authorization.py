@@ -13,6 +13,7 @@ from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint
 from ...errors import UnavailableError
 from ..adapter import OAuthRequest, OAuthServer
 from ..client_authentication import EVERY
+from ..cors import Readers
 from ..device_requests import spell_user_code
 from ..entitlement import choose_audiences, choose_scopes
 from ..mount_point import build_url
@@ -80,7 +81,8 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):
 def include(config: Any, settings: ServerSettings) -> None:
     """Add the route and its view."""
     if DEVICE_CODE in settings.grants:
-        add_endpoint(config, ROUTE, f"{settings.path}/device_authorization", {"POST": answer_device})
+        path, views = f"{settings.path}/device_authorization", {"POST": answer_device}
+        add_endpoint(config, ROUTE, path, views, readers=Readers.CLIENTS)
 
 
 def answer_device(request: Any) -> Any:

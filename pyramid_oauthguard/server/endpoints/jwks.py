@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ...errors import UnavailableError
 from ..answers import build_answer
+from ..cors import Readers
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..signing import KeyRing
@@ -22,7 +23,7 @@ MAX_AGE_SECONDS: Final = 30
 
 def include(config: Any, settings: ServerSettings) -> None:
     """Add the route and its view."""
-    add_endpoint(config, ROUTE, f"{settings.path}/jwks", {"GET": answer_keys}, shared=True)
+    add_endpoint(config, ROUTE, f"{settings.path}/jwks", {"GET": answer_keys}, readers=Readers.ANYBODY)
 
 
 def answer_keys(request: Any) -> Any:

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from ...discovery import build_metadata_urls
 from ..answers import build_answer
+from ..cors import Readers
 from ..mount_point import build_url, find_mount
 from ..service import Service, find_service
 from ..settings import ServerSettings
@@ -27,7 +28,7 @@ def include(config: Any, settings: ServerSettings) -> None:
     try:
         for number, path in enumerate(paths):
             name = ROUTE if number == 0 else f"{ROUTE}.{number}"
-            add_endpoint(config, name, path, {"GET": answer_metadata}, shared=True)
+            add_endpoint(config, name, path, {"GET": answer_metadata}, readers=Readers.ANYBODY)
         _add_mounted(config, paths)
     finally:
         config.route_prefix = below
@@ -39,7 +40,9 @@ def _add_mounted(config: Any, paths: Iterable[str]) -> None:
     pattern = "|".join(sorted(map(re.escape, tails)))
     config.add_route_predicate(_PREDICATE, _Mounted)
     mounted = {_PREDICATE: frozenset(paths)}
-    add_endpoint(config, f"{ROUTE}.mounted", f"/{{tail:{pattern}}}", {"GET": answer_metadata}, shared=True, **mounted)
+    add_endpoint(
+        config, f"{ROUTE}.mounted", f"/{{tail:{pattern}}}", {"GET": answer_metadata}, readers=Readers.ANYBODY, **mounted
+    )
 
 
 def _find_heads(path: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""POST /revoke (RFC 7009): 200 and an empty body for whatever is no token of anyone; hints hint."""
+"""POST /revoke (RFC 7009): 200 and an empty object also for what is not a token; hints are only hints."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from ..adapter import OAuthClient, OAuthRequest, OAuthServer
 from ..client_authentication import EVERY
 from ..client_keys import ALGORITHMS
+from ..cors import Readers
 from ..introspection import TokenRecord, find_token
 from ..revocation import revoke_token
 from ..service import Service, find_service
@@ -43,14 +44,16 @@ class Revocation(RevocationEndpoint):
     def revoke_token(self, token: TokenRecord, request: OAuthRequest) -> None:
         revoke_token(self.server.service, token)
 
-    def create_endpoint_response(self, request: OAuthRequest) -> tuple[int, None, list[tuple[str, str]]]:
+    def create_endpoint_response(self, request: OAuthRequest) -> tuple[int, dict[str, str], list[tuple[str, str]]]:
+        """An empty object. Clients ignore it (RFC 7009 section 2.2), but many parse it before, and browsers take an
+        answer without a media type for XML."""
         super().create_endpoint_response(request)
-        return 200, None, []
+        return 200, {}, []
 
 
 def include(config: Any, settings: ServerSettings) -> None:
     """Add the route and its view."""
-    add_endpoint(config, ROUTE, f"{settings.path}/revoke", {"POST": answer_revocation}, shared=True)
+    add_endpoint(config, ROUTE, f"{settings.path}/revoke", {"POST": answer_revocation}, readers=Readers.CLIENTS)
 
 
 def answer_revocation(request: Any) -> Any:

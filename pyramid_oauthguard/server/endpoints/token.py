@@ -8,6 +8,7 @@ from typing import Any
 from ..adapter import OAuthServer
 from ..client_authentication import CONFIDENTIAL, EVERY, NONE
 from ..client_keys import ALGORITHMS
+from ..cors import Readers
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from .views import add_endpoint
@@ -19,7 +20,7 @@ ROUTE = "oauthguard.token"
 
 def include(config: Any, settings: ServerSettings) -> None:
     """Add the route and its view."""
-    add_endpoint(config, ROUTE, f"{settings.path}/token", {"POST": answer_token}, shared=True)
+    add_endpoint(config, ROUTE, f"{settings.path}/token", {"POST": answer_token}, readers=Readers.CLIENTS)
 
 
 def answer_token(request: Any) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyramid.config.views import DefaultViewMapper
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..answers import answer_errors, build_answer
-from ..cors import answer_preflight, is_preflight, share_answers
+from ..cors import Readers, answer_preflight, is_preflight, share_answers
 from ..request_headers import bound_headers
 from ..request_ids import label_answers
 from ..route_order import add_named_route
@@ -30,34 +30,33 @@ def add_endpoint(
     config: Any,
     name: str,
     pattern: str,
-    views: dict[str, Callable[[Any], Any]],
+    views: Mapping[str, Callable[[Any], Any]],
     *,
-    shared: bool = False,
+    readers: Readers = Readers.NOBODY,
     **predicates: Any,
 ) -> None:
     """Add a route with a view for each method; other methods are answered 405 with ``Allow``.
 
     :param views: views by method; ``GET`` answers HEAD too.
     :param predicates: of the route.
-    :param shared: scripts of the sites that public clients are on may call it; see :mod:`~pyramid_oauthguard.server.cors`.
+    :param readers: whose scripts may call it; see :mod:`~pyramid_oauthguard.server.cors`.
     """
-    add_view = _add_shared_view if shared else _add_view
     add_named_route(config, name, pattern, factory=Nothing, **predicates)
     for method, view in views.items():
-        add_view(config, name, answer_errors(view), request_method=method)
+        _add_view(config, name, _share(answer_errors(view), readers), request_method=method)
     allow = ", ".join(sorted({*views, *({"HEAD"} if "GET" in views else ())}))
 
     def refuse_method(request: Any) -> Any:
-        if shared and is_preflight(request):
-            return answer_preflight(allow)
+        if readers is not Readers.NOBODY and is_preflight(request):
+            return answer_preflight(request, allow)
         body = {"error": "invalid_request", "error_description": f"The method must be {allow}."}
         return build_answer(405, body, [("Allow", allow)])
 
-    add_view(config, name, refuse_method)
+    _add_view(config, name, _share(refuse_method, readers))
 
 
-def _add_shared_view(config: Any, name: str, view: Callable[[Any], Any], **predicates: Any) -> None:
-    _add_view(config, name, share_answers(view, lambda request: find_service(request).origins), **predicates)
+def _share(view: Callable[[Any], Any], readers: Readers) -> Callable[[Any], Any]:
+    return share_answers(view, readers, lambda request: find_service(request).origins)
 
 
 def _add_view(config: Any, name: str, view: Callable[[Any], Any], **predicates: Any) -> None:
