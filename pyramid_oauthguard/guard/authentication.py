@@ -13,7 +13,7 @@ from ..access_token import AccessToken
 from ..errors import MissingToken, OAuthGuardError, TokenError, UnavailableError
 from ..interfaces import ITokenVerifier
 from ..outages import Outages
-from .bearer import extract
+from .bearer import describe_unread, extract
 from .events import AccessTokenAccepted, AccessTokenRejected
 from .verifiers import RANKS
 from .verifiers.local import LocalVerifier
@@ -51,6 +51,7 @@ class Authenticator:
         self._verifiers: dict[str, Any] = {}
         self._recalls: dict[str, Recall] = {}
         self._outages = Outages(logger)
+        self._unread = Outages(logger)
         self.default_mode = default_mode
 
     def authenticate(self, request: Any) -> Result:
@@ -94,6 +95,7 @@ class Authenticator:
         try:
             raw = extract(request)
             if raw is None:
+                self._report_unread(request)
                 return _MISSING
             token: AccessToken = self._find_verifier(mode).verify(raw)
         except (TokenError, UnavailableError) as error:
@@ -107,6 +109,13 @@ class Authenticator:
         if self._registry.has_listeners:
             self._registry.notify(AccessTokenAccepted(request, token))
         return token
+
+    def _report_unread(self, request: Any) -> None:
+        header = request.environ.get("HTTP_AUTHORIZATION")
+        if header is not None:
+            found, is_token = describe_unread(header)
+            text = f"no access token was read: the Authorization header has {found}, and only Bearer is read"
+            self._unread.report(found, text, level=logging.WARNING if is_token else logging.INFO)
 
     def _report(self, request: Any, error: OAuthGuardError, mode: str) -> None:
         if isinstance(error, UnavailableError):

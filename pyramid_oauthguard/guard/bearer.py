@@ -7,10 +7,15 @@ from typing import Any, Final
 
 from ..errors import InvalidRequest
 
-__all__ = ["extract", "find_fault", "is_bearer"]
+__all__ = ["describe_unread", "extract", "find_fault", "is_bearer"]
 
 #: b64token of RFC 6750 section 2.1, which is token68 of RFC 9110 section 11.2.
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*").fullmatch
+#: Schemes in use, and whether people send access tokens with them.
+_OTHER_SCHEMES: Final = {
+    **dict.fromkeys(("basic", "digest", "negotiate", "ntlm", "hoba", "mutual", "vapid", "aws4-hmac-sha256"), False),
+    **dict.fromkeys(("token", "jwt", "dpop", "oauth", "mac", "gnap", "apikey", "api-key", "access_token", "key"), True),
+}
 _ALPHABET: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
 #: The scheme, at the start or in a second header that the WSGI server joined to the first with a comma. There a space
 #: must follow, which none does in the address that a browser writes into a Digest header.
@@ -41,6 +46,18 @@ def extract(request: Any) -> str | None:
     if not header.strip() or is_bearer(request):
         raise InvalidRequest("malformed_header")
     return None
+
+
+def describe_unread(header: str) -> tuple[str, bool]:
+    """What an Authorization header has instead of a bearer token, for the log, and whether a token was meant.
+
+    Only the name of a scheme that is known is shown: what stands in its place may be the token itself.
+    """
+    scheme, blank, _rest = header.strip().partition(" ")
+    name = scheme.lower()
+    if blank and name in _OTHER_SCHEMES:
+        return f"the scheme {name}", _OTHER_SCHEMES[name]
+    return ("a scheme that is not known" if blank else "no scheme"), True
 
 
 def find_fault(raw: str) -> str | None:

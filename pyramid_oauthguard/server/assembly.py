@@ -124,6 +124,7 @@ def _build_service(registry: Any, settings: ServerSettings) -> Service:
         limits=build_limits(settings, pepper.derive_key("limits").hex()),
         origins=Origins(store),
         outages=outages,
+        mistakes=Outages(log),
         **_find_hooks(registry, settings),
     )
 

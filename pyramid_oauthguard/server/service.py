@@ -74,6 +74,7 @@ class Service:
     :ivar limits: how often what may be tried.
     :ivar origins: whose scripts may read our answers.
     :ivar outages: where answers 503 are counted for the log.
+    :ivar mistakes: where what a client does again and again, because it is set up in a wrong way, is counted for the log.
     """
 
     settings: ServerSettings
@@ -87,6 +88,7 @@ class Service:
     limits: Limits
     origins: Origins
     outages: Outages
+    mistakes: Outages
 
     def is_active_user(self, subject: str) -> bool:
         """Whether the application still lets this user be acted for."""

@@ -155,3 +155,39 @@ def test_introspection_is_one_query_for_the_client_and_one_for_the_token(server)
     with server.service.store.reading() as unit:
         plan = unit._connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {seen[1]}").all()
     assert all("SEARCH" in str(step) and "INDEX" in str(step) for step in plan), plan
+
+
+# ── what the operator reads ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def log(caplog):
+    caplog.set_level("WARNING", logger="pyramid_oauthguard.server")
+    return lambda: [each.getMessage() for each in caplog.records if each.getMessage().startswith("introspection")]
+
+
+def test_a_client_that_is_no_resource_server_is_logged_once(server, log):
+    token = server.token()
+    for _ in range(20):
+        server.app.post("/oauth/introspect", {"token": token}, headers=server.basic(server.program), status=401)
+    (line,) = log()
+    assert f"the client {server.program.client.client_id} ('Program') is not a resource server" in line
+    assert "oauthguard server client create --resource-server" in line
+    assert token not in line
+
+
+def test_an_audience_that_is_not_the_callers_is_logged_once(server, log):
+    other = server.clients.create("Other API", role="resource_server", audiences=["https://other.example"])
+    token = server.token()
+    for _ in range(20):
+        server.app.post("/oauth/introspect", {"token": token}, headers=server.basic(other))
+    (line,) = log()
+    assert f"the client {other.client.client_id} ('Other API') was told that a token is inactive" in line
+    assert line.endswith("the token is for https://api.example, and this client for https://other.example")
+    assert token not in line
+
+
+def test_nothing_is_logged_of_a_token_that_is_unknown_or_the_callers(server, log):
+    assert server.introspect(server.token())["active"] is True
+    assert server.introspect("unknown") == {"active": False}
+    assert log() == []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
@@ -15,7 +16,7 @@ from ..entitlement import find_audiences
 from ..introspection import INACTIVE, describe_token, is_active
 from ..service import Service, find_service
 from ..settings import ServerSettings
-from ..store.records import RESOURCE_SERVER, AccessTokenRecord
+from ..store.records import RESOURCE_SERVER, AccessTokenRecord, Client
 from .views import add_endpoint
 
 __all__ = ["Introspection", "describe", "include"]
@@ -35,6 +36,7 @@ class Introspection(IntrospectionEndpoint):
     def authenticate_endpoint_client(self, request: OAuthRequest) -> OAuthClient:
         client: OAuthClient = super().authenticate_endpoint_client(request)
         if client.record.role != RESOURCE_SERVER:
+            self._report_role(client.record)
             raise build_refusal()
         return client
 
@@ -45,9 +47,31 @@ class Introspection(IntrospectionEndpoint):
         service: Service = self.server.service
         with service.store.reading() as unit:
             token = unit.find_access_token(service.pepper.hash_token(text))
-        if token is None or not set(token.audiences).intersection(find_audiences(client.record, service.settings)):
-            return None  # a token for another API is none of this one's business
+        if token is None:
+            return None
+        audiences = find_audiences(client.record, service.settings)
+        if not set(token.audiences).intersection(audiences):
+            self._report_audience(client.record, audiences, token.audiences)
+            return None  # what a token for another API is good for is not told
         return token
+
+    def _report_role(self, client: Client) -> None:
+        text = (
+            f"introspection refused: the client {client.client_id} ({client.name!r}) is not a resource server; register one for "
+            "the API: oauthguard server client create --resource-server"
+        )
+        self._report(f"{client.client_id}: role", text)
+
+    def _report_audience(self, client: Client, own: Iterable[str], found: Iterable[str]) -> None:
+        text = (
+            f"introspection: the client {client.client_id} ({client.name!r}) was told that a token is inactive, because the token "
+            f"is for {' '.join(found)}, and this client for {' '.join(own) or 'no audience'}"
+        )
+        self._report(f"{client.client_id}: audience", text)
+
+    def _report(self, cause: str, text: str) -> None:
+        service: Service = self.server.service
+        service.mistakes.report(cause, text, level=logging.WARNING)
 
     def create_introspection_payload(self, token: AccessTokenRecord | None) -> dict[str, Any]:
         service = self.server.service
