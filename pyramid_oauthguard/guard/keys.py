@@ -16,31 +16,27 @@ from ..errors import CoolingError, InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
 from ..outages import Outages
 from ..strict_json import check_depth
+from .attempts import NEAR_COOLDOWN_SECONDS, NEAR_LIFE_SECONDS, Attempts
 from .keyset import Candidates, KeySet, build_key_set
-from .shared_keys import SharedKeys, find_later
+from .shared_keys import SharedKeys
 
 __all__ = ["KeySource"]
 
 logger = logging.getLogger("pyramid_oauthguard")
-
 #: Beyond this share of its life a set is renewed in the background while it goes on serving.
 _REFRESH_AT: Final = 0.8
 _CAUSE: Final = "the issuer's keys"
-#: For so long keys of an issuer in this process serve, which another process may change, and so long it is not asked
-#: again after a failure: to ask costs a short query.
-_NEAR_LIFE_SECONDS: Final = 1.0
-_NEAR_COOLDOWN_SECONDS: Final = 0.5
-#: For how many seconds after a fetch began tokens with an unknown key wait for it. Counted from there, not from when
-#: they came: who sends one after the other must not keep all threads waiting as long as an issuer hangs.
+#: For how many seconds after a fetch began tokens with an unknown key wait for it: not counted from when they came, or
+#: who sends one after the other kept all threads waiting as long as an issuer hangs.
 _PATIENCE: Final = 1.0
 
 
 class KeySource:
     """The keys in force.
 
-    One fetch at a time. For unknown kids one attempt a cool-down, and one extra attempt a cool-down where the last one
-    went well: a key may have begun to sign just after the set was fetched. After a failure one attempt a cool-down. A
-    failed or empty answer never replaces a good set. Tokens whose key is known never wait for any of that.
+    One fetch at a time. For unknown kids one attempt a cool-down, and after a good one an extra attempt: a key may have
+    begun to sign just after the set was fetched. After a failure one attempt a cool-down. A failed or empty answer never
+    replaces a good set. Tokens whose key is known never wait for any of that.
 
     :param fetch: asks the issuer; raises UnavailableError.
     :param is_near: whether the issuer runs in this process. It is then asked every second, past the cache.
@@ -65,7 +61,7 @@ class KeySource:
         self._shared = SharedKeys(region)
         self._algorithms = algorithms
         self._lifetime = lifetime
-        self._cooldown = cooldown
+        self._attempts = Attempts(cooldown)
         self._max_stale = max(max_stale, lifetime)
         self._lock = threading.Lock()
         #: The set last fetched, and until when it may be used without a thought.
@@ -73,10 +69,7 @@ class KeySource:
         self.calm_until = 0.0
         self._fetched_at = 0.0
         self._fresh_until = 0.0
-        self._tried_at = -float("inf")
-        self._extra_at = 0.0
-        self._forgotten_at = 0.0  # what was fetched before is of no use, also where it comes back in a shared cache
-        self._attempts = 0  # that have begun
+        self._forgotten_at = 0.0  # a set from before is of no use, also where it comes back in a shared cache
         self._began = -float("inf")  # the fetch under way, or the last one; on the monotonic clock
         self._failure: UnavailableError | None = None
         self._renewing = False
@@ -89,11 +82,11 @@ class KeySource:
         :raises UnavailableError: there is none and the issuer can't be asked.
         """
         keys = self.keys
-        if keys is not None and self._is_fresh(now):
-            if now >= self.calm_until:
-                self._renew_in_background(now)
-            return keys
-        return self._find_expired()
+        if keys is None or not self._is_fresh(now):
+            return self._find_expired()
+        if now >= self.calm_until:
+            self._renew_in_background(now)
+        return keys
 
     def find(self, algorithm: str, kid: str | None) -> tuple[KeySet, Candidates]:
         """The set and its keys that may have signed a token with this header.
@@ -101,48 +94,36 @@ class KeySource:
         :raises InvalidToken: no key fits, and the issuer was asked recently enough.
         :raises UnavailableError: no key fits and the issuer can't be asked.
         """
-        attempts = self._attempts
+        attempts = self._attempts.count
         keys = self.find_current(time.time())
         found = keys.find(algorithm, kid)
-        if found:
-            return keys, found
-        if kid is not None and not keys.has(kid):
+        if not found and kid is not None and not keys.has(kid):
             keys = self._look_again(keys, attempts)
             found = keys.find(algorithm, kid)
-            if found:
-                return keys, found
-        raise InvalidToken("unknown_key")
+        if not found:
+            raise InvalidToken("unknown_key")
+        return keys, found
 
     def forget(self) -> None:
         """The issuer said that its keys changed: ask before the next use, cool-down or not."""
         with self._lock:
             self._shared.forget()
-            self.calm_until = self._fresh_until = 0.0
-            self._fetched_at = 0.0
-            self._tried_at = -float("inf")
-            self._extra_at = 0.0
+            self.calm_until = self._fresh_until = self._fetched_at = 0.0
+            self._attempts.forget()
             self._forgotten_at = time.time()
             self._failure = None
             self.keys = None
 
     def _leave_parent(self) -> None:
         """In a child of a fork: a fetch that runs in the parent ends there. Known keys serve on."""
-        if self._lock.locked():  # what that fetch has noted so far is not the whole of it: ask before the next use
+        if self._lock.locked():  # what that fetch has noted is not the whole of it: ask before the next use
             self.calm_until = self._fresh_until = 0.0
-            self._tried_at = -float("inf")
-            self._extra_at = 0.0
+            self._attempts.forget()
         self._lock = threading.Lock()
         self._renewing = False
 
     def _is_fresh(self, now: float) -> bool:
         return self._fetched_at - SKEW <= now < self._fresh_until  # and not from before the clock was set back
-
-    def _is_cooling(self, now: float) -> bool:
-        return -SKEW <= now - self._tried_at < self._cooldown
-
-    def _is_spent(self, now: float) -> bool:
-        """Whether the extra attempt of this cool-down was made."""
-        return -SKEW <= now - self._extra_at < self._cooldown
 
     def _find_expired(self) -> KeySet:
         """Nobody may use a set past its life without having asked, lest a withdrawn key lives on."""
@@ -178,10 +159,10 @@ class KeySource:
             raise UnavailableError("keys_being_fetched", retry_after=1)
         try:
             now = time.time()
-            if self.keys is seen and self._attempts == attempts:
-                if not self._is_cooling(now):
+            if self.keys is seen and self._attempts.count == attempts:
+                if not self._attempts.is_cooling(now):
                     self._refresh(now)
-                elif self._failure is None and not self._is_spent(now):
+                elif self._failure is None and not self._attempts.is_spent(now):
                     self._ask_once_more(now)
             if self._failure is not None:
                 raise self._repeat(self._failure)  # nobody can say whether the issuer has such a key
@@ -190,7 +171,7 @@ class KeySource:
             lock.release()
 
     def _renew_in_background(self, now: float) -> None:
-        if self._is_cooling(now) or not self._lock.acquire(blocking=False):
+        if self._attempts.is_cooling(now) or not self._lock.acquire(blocking=False):
             return
         under_way, self._renewing = self._renewing, True
         self._lock.release()
@@ -216,31 +197,31 @@ class KeySource:
         if now < self._fetched_at - SKEW:  # the clock was set back: nobody knows how old the set is
             self._fetched_at = self._fresh_until = self.calm_until = now
         if self._is_near():
-            self._cooldown = min(self._cooldown, _NEAR_COOLDOWN_SECONDS)
+            self._attempts.cooldown = min(self._attempts.cooldown, NEAR_COOLDOWN_SECONDS)
         if self._adopt(now):
             return
-        if self._is_cooling(now):
-            self._stretch(self._tried_at)  # another process asked in vain a moment ago
+        if self._attempts.is_cooling(now):
+            self._stretch(self._attempts.tried_at)  # another process asked in vain a moment ago
             return
         with self._shared.take_turns():
             now = time.time()
             if not self._adopt(now):
-                self._tried_at = now
+                self._attempts.tried_at = now
                 self._attempt(now)
 
     def _ask_once_more(self, now: float) -> None:
         """Make the extra attempt, unless another process has made it in this cool-down. Holds the lock."""
         self._began = time.monotonic()
-        if self._adopt(now) or self._is_spent(now):
+        if self._adopt(now) or self._attempts.is_spent(now):
             return
         with self._shared.take_turns():
             now = time.time()
-            if not self._adopt(now) and not self._is_spent(now):
-                self._extra_at = now
+            if not self._adopt(now) and not self._attempts.is_spent(now):
+                self._attempts.extra_at = now
                 self._attempt(now)
 
     def _attempt(self, now: float) -> None:
-        self._attempts += 1
+        self._attempts.count += 1
         try:
             document = self._fetch()
             check_depth(document.keys)
@@ -253,24 +234,26 @@ class KeySource:
             self._fail(UnavailableError("keys_failed", type(error).__name__), now)
         else:
             life = self._lifetime if document.max_age is None else min(document.max_age, self._lifetime)
-            life = _NEAR_LIFE_SECONDS if self._is_near() else max(life, self._cooldown)
-            self._share({"keys": list(document.keys), "fetched_at": now, "life": life})
+            life = NEAR_LIFE_SECONDS if self._is_near() else max(life, self._attempts.cooldown)
+            self._share(keys=list(document.keys), fetched_at=now, life=life)
             self._take(keys, fetched_at=now, life=life)
 
-    def _share(self, entry: dict[str, Any]) -> None:
-        """Tell the processes that share the cache what the set is, and when the issuer was asked."""
+    def _share(self, **found: Any) -> None:
+        """Tell the processes that share the cache what was found, if anything, and when the issuer was asked."""
         if not self._is_near():
-            self._shared.write({**entry, "tried_at": self._tried_at, "extra_at": self._extra_at})
+            self._shared.write({**(found or self._shared.read()), **self._attempts.describe()})
 
     def _fail(self, error: UnavailableError, now: float) -> None:
         self._outages.report(_CAUSE, f"the issuer's keys can't be fetched: {error}", level=logging.WARNING)
         self._failure = error.with_traceback(None)
-        self._tried_at = max(now, time.time()) if self._is_near() else now  # storage that hangs takes longer to fail
+        if self._is_near():
+            now = max(now, time.time())  # a storage that hangs takes longer to fail than to cool down
         if isinstance(error, CoolingError):
             # Nobody was asked. A cool-down from now on would come on top of the one that is under way.
-            self._tried_at = min(now, time.time() + error.wait - self._cooldown)
-        self._share(self._shared.read())
-        self._stretch(self._tried_at)
+            now = min(now, time.time() + error.wait - self._attempts.cooldown)
+        self._attempts.tried_at = now
+        self._share()
+        self._stretch(now)
 
     def _stretch(self, tried_at: float) -> None:
         """The issuer is down: serve on, and let the next attempts be made in the background.
@@ -278,26 +261,24 @@ class KeySource:
         Not for longer than two cool-downs at a time, so that after a quiet night the first request asks again.
         """
         if self.keys is not None:
-            stretched = max(self._fresh_until, tried_at + 2 * self._cooldown)
-            self._fresh_until = min(stretched, self._fetched_at + self._max_stale)
-            self.calm_until = min(tried_at + self._cooldown, self._fresh_until)
+            cooldown = self._attempts.cooldown
+            self._fresh_until = min(max(self._fresh_until, tried_at + 2 * cooldown), self._fetched_at + self._max_stale)
+            self.calm_until = min(tried_at + cooldown, self._fresh_until)
 
     def _adopt(self, now: float) -> bool:
         """Take what another process fetched, when it is newer and still fresh; learn when it last tried."""
         entry = {} if self._is_near() else self._shared.read()
         fetched_at, life = read_number(entry.get("fetched_at")), read_number(entry.get("life"))
-        self._tried_at = find_later(self._tried_at, entry.get("tried_at"), now)
-        self._extra_at = find_later(self._extra_at, entry.get("extra_at"), now)
+        self._attempts.learn(entry, now)
         if fetched_at is None or life is None:
             return False
         life = min(life, self._lifetime)
         if not max(self._fetched_at, self._forgotten_at) < fetched_at <= now + SKEW or now >= fetched_at + life:
             return False
         keys = build_key_set(entry.get("keys"), self._algorithms)
-        if not keys:
-            return False
-        self._take(keys, fetched_at=min(fetched_at, now), life=life)
-        return True
+        if keys:
+            self._take(keys, fetched_at=min(fetched_at, now), life=life)
+        return bool(keys)
 
     def _take(self, keys: KeySet, *, fetched_at: float, life: float) -> None:
         if self.keys != keys:  # equal keys keep the object, and with it every token verified by it

@@ -8,9 +8,7 @@ from typing import Any, Final
 
 from dogpile.cache import CacheRegion
 
-from ..caching import SKEW, read_number
-
-__all__ = ["SharedKeys", "find_later"]
+__all__ = ["SharedKeys"]
 
 _ENTRY: Final = "jwks"
 
@@ -44,12 +42,3 @@ class SharedKeys:
             yield
         finally:
             mutex.release()
-
-
-def find_later(known: float, told: object, now: float) -> float:
-    """The later one of a moment that is known and one that another process told, whose clock may be ahead a little.
-
-    All are seconds since the epoch. Anything but a number, and a moment far ahead, is passed over.
-    """
-    number = read_number(told)
-    return known if number is None or number > now + SKEW else max(known, min(number, now))

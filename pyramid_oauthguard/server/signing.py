@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from .. import processes
-from ..circuit import Circuit
 from ..errors import UnavailableError
 from ..outages import Outages
 from .audit import Tell
@@ -34,8 +33,6 @@ log = logging.getLogger("pyramid_oauthguard.server")
 REMEMBER: Final = 60.0
 # A request that began with fresh keys must not have to read them while it holds the writing lock of SQLite.
 _PATIENCE: Final = 30.0
-# While the storage does not answer it is asked so often for the published keys.
-_PAUSE_SECONDS: Final = 1.0
 # Other processes sign with what they remember, and other hosts' clocks differ.
 _MARGIN: Final = 300.0
 _UPKEEP: Final = "the upkeep of the signing keys"
@@ -117,7 +114,6 @@ class KeyRing:
         self._order = itertools.count()
         self._known = _Known()
         self._signer: SigningKey | None = None
-        self._circuit = Circuit(_PAUSE_SECONDS)
         self._outages = Outages(log)
         processes.register(self, KeyRing._leave_parent)
 
@@ -146,23 +142,24 @@ class KeyRing:
         before = self._known.version
         known = self._read(unit)
         if known.version != before:
-            unit.after_commit(self._changed)
+            unit.after_commit(self._tell_changed)
         if self._find_signing(known.records) is None:
             self.forget()
             raise UnavailableError("no_signing_key", retry_after=1)
+
+    def _tell_changed(self) -> None:
+        """The token is stored: whoever listens must not turn it into an error."""
+        try:
+            self._changed()
+        except Exception:  # see above
+            log.exception("a listener to changes of the signing keys failed")
 
     def list_published(self) -> tuple[Mapping[str, Any], ...]:
         """Public JWKs of every key that may have signed a live token, or will sign: as they are in the storage now.
 
         :raises UnavailableError: the storage can't be reached.
         """
-        self._circuit.check()
-        try:
-            self._look()
-        except UnavailableError:
-            self._circuit.fail()
-            raise
-        self._circuit.succeed()
+        self._look()
         self.keep_up()
         return self.list_remembered()
 

@@ -21,6 +21,7 @@ from pyramid.config import Configurator
 from webtest import TestApp
 from webtest.http import StopableWSGIServer
 
+from pyramid_oauthguard.interfaces import IIssuer
 from pyramid_oauthguard.server.clients import get_clients
 from pyramid_oauthguard.server.keys import SigningKeyError, get_keys
 from pyramid_oauthguard.server.service import IService
@@ -162,6 +163,19 @@ def test_tokens_that_no_key_signs_are_issued_whatever_happens_to_keys(build, set
     assert [other.introspect(each)["active"] for each in (before, other.token())] == [True, True]
 
 
+def test_a_listener_that_fails_costs_nobody_a_token(build, settings, caplog):
+    class Broken:
+        def keys_changed(self):
+            raise ZeroDivisionError
+
+    one, other = build(settings), build(settings)
+    old = other.token()
+    other.registry.getUtility(IIssuer, name=ISSUER).subscribe(Broken())
+    get_keys(one.registry).revoke(read_kid(old))
+    assert other.introspect(other.token())["active"] is True
+    assert "a listener to changes of the signing keys failed" in caplog.text
+
+
 # ── a race ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -282,10 +296,10 @@ def test_two_processes_that_change_one_key_at_once_lose_neither_change(build, se
 @pytest.mark.promise("SK-40")
 def test_no_cache_between_adds_to_the_time_that_a_verifier_keeps_the_key_set(server):
     answer = server.app.get("/oauth/jwks")
-    assert answer.headers["Cache-Control"] == "max-age=30, s-maxage=0"
+    assert answer.headers["Cache-Control"] == "max-age=40, s-maxage=0"
     assert "Pragma" not in answer.headers
     again = server.app.get("/oauth/jwks", headers={"If-None-Match": answer.headers["ETag"]}, status=304)
-    assert again.headers["Cache-Control"] == "max-age=30, s-maxage=0"
+    assert again.headers["Cache-Control"] == "max-age=40, s-maxage=0"
     assert again.body == b""
     get_keys(server.registry).rotate()
     assert len(server.app.get("/oauth/jwks", headers={"If-None-Match": answer.headers["ETag"]}).json["keys"]) == 2
@@ -313,10 +327,17 @@ def test_the_key_set_is_served_for_a_minute_while_the_storage_is_away(server):
 # ── guards ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def is_quiet():
+    """Whether no guard asks for keys in the background."""
+    return all(each.name != "oauthguard-keys" for each in threading.enumerate())
+
+
 class Served:
     """Two processes' worth of one server; the first is asked over HTTP by a guard elsewhere that checks locally."""
 
     def __init__(self, stack, settings):
+        self.key_sets, self.gate = 0, threading.Event()
+        self.gate.set()
         holder = StopableWSGIServer.create(self.answer, host="127.0.0.1", threads=4)
         stack.callback(holder.shutdown)
         self.issuer = f"http://127.0.0.1:{holder.effective_port}"
@@ -332,6 +353,8 @@ class Served:
 
     def answer(self, environ, start_response):
         """The issuer's name has the port, so the socket is there before the application."""
+        if environ["PATH_INFO"] == "/oauth/jwks":
+            self.key_sets += self.gate.wait(10)
         return self.app(environ, start_response)
 
     def build(self, settings):
@@ -383,8 +406,22 @@ def test_a_guard_elsewhere_refuses_a_revoked_key_when_it_reads_the_key_set_again
         old = served.get_token()
         assert served.api.ask("local", old) == 200
         served.keys.revoke(read_kid(old))
-        clock.shift(30)
+        clock.shift(40)
         assert served.api.ask("local", old) == 401
+
+
+def test_a_guard_elsewhere_renews_the_key_set_in_the_background(served):
+    """No request waits for it: it is old enough to be asked for before it lapses."""
+    with time_machine.travel(time.time(), tick=False) as clock:
+        raw = served.get_token()
+        assert served.api.ask("local", raw) == 200
+        for fetches in (2, 3):
+            clock.shift(33)
+            served.gate.clear()
+            assert served.api.ask("local", raw) == 200  # while the issuer does not answer
+            served.gate.set()
+            wait_until(is_quiet)
+            assert served.key_sets == fetches
 
 
 @contextmanager
@@ -411,6 +448,7 @@ def embed(settings):
     made = get_clients(config.registry).create("P", grants=["client_credentials"], scopes=["read"])
     app.headers = basic(made.client.client_id, made.secret)
     yield app
+    wait_until(is_quiet)
     config.registry.getUtility(IService).store.close()
 
 
@@ -483,16 +521,20 @@ def test_an_embedded_guard_goes_on_while_its_storage_hangs(postgresql, tmp_path)
     store.create_tables()
     store.close()
     engine = build_engine(database)
-    with embed({"sqlalchemy.url": database, "pepper_file": str(tmp_path / "pepper")}) as app:
+    settings = {"sqlalchemy.url": database, "pepper_file": str(tmp_path / "pepper")}
+    with embed(settings) as app, time_machine.travel(time.time(), tick=False) as clock:
         raw = get_token(app)
         assert ask(app, "local", raw) == 200
         with engine.connect() as connection, connection.begin() as transaction:
             connection.execute(sa.text("LOCK TABLE oauth_versions, oauth_signing_keys IN ACCESS EXCLUSIVE MODE"))
-            time.sleep(0.85)  # late enough to renew the keys in the background, and not to wait for them
-            for _request in range(3):
-                assert ask(app, "local", raw) == 200
-                time.sleep(0.3)
+            clock.shift(0.85)
+            assert ask(app, "local", raw) == 200
+            assert not is_quiet(), "the keys are renewed in the background"
+            clock.shift(0.3)
+            assert [ask(app, "local", raw) for _request in range(3)] == [200] * 3
+            assert not is_quiet()
             transaction.rollback()
+        wait_until(is_quiet)
         assert ask(app, "local", raw) == 200
     engine.dispose()
 
