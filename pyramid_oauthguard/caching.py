@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import hmac
 import json
 import logging
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -16,10 +18,20 @@ from dogpile.util import NameRegistry
 
 from . import processes
 from .bounded import BoundedMap
-from .shared_cache import SteadyBackend, build_arguments, check_backend
+from .outages import name_cause
+from .shared_cache import SteadyBackend, build_arguments, check_backend, store_value
 from .strict_json import check_depth
 
-__all__ = ["SKEW", "BoundedBackend", "build_key_mangler", "build_region", "build_seal", "is_shared", "read_number"]
+__all__ = [
+    "SKEW",
+    "BoundedBackend",
+    "build_key_mangler",
+    "build_region",
+    "build_seal",
+    "is_shared",
+    "probe_cache",
+    "read_number",
+]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
@@ -133,6 +145,27 @@ def build_region(
     share(region)
     processes.register(region, lambda region: _renew_shared(region, share))
     return region
+
+
+def probe_cache(options: Mapping[str, Any]) -> str | None:
+    """What goes wrong when a cache with these options is written to and read from, now; None where nothing does.
+
+    The class and the code of the error, never a part of the options: a URL may hold a password.
+    """
+    backend: Any = None
+    try:
+        backend = build_region("probe", options, expiration_time=60, secret="").actual_backend
+        key = build_key_mangler(secrets.token_hex(16))("probe")
+        store_value(backend, key, b"probe")
+        found = backend.get_serialized(key)
+        backend.delete(key)
+    except Exception as error:  # noqa: BLE001  # backends raise what they like
+        return name_cause(error)
+    finally:
+        for name in ("writer_client", "reader_client"):
+            with contextlib.suppress(Exception):  # it has none, or can't close it
+                getattr(backend, name).close()
+    return None if found == b"probe" else "what was written is not there"
 
 
 def _configure(region: CacheRegion, options: Mapping[str, Any], backend: str, *, expiration_time: float) -> None:

@@ -18,7 +18,7 @@ from dogpile.cache.proxy import ProxyBackend
 from .bounded import BoundedMap
 from .outages import Outages, name_cause
 
-__all__ = ["SteadyBackend", "build_arguments", "check_backend"]
+__all__ = ["SteadyBackend", "build_arguments", "check_backend", "store_value"]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
@@ -88,6 +88,15 @@ def _build_retry(package: str) -> Any:
     return retry.Retry(backoff.NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,))
 
 
+def store_value(backend: Any, key: str, value: bytes) -> None:
+    """Write to dogpile's backend."""
+    expire = next((vars(backend)[name] for name in _EXPIRATION if vars(backend).get(name)), None)
+    if expire is None:
+        backend.set_serialized(key, value)
+    else:
+        backend.writer_client.set(key, value, ex=expire)  # dogpile's SETEX warns: redis-py gives it up
+
+
 class SteadyBackend(ProxyBackend):
     """Passes calls on to the shared cache, and goes on from this process's memory where that fails.
 
@@ -114,7 +123,7 @@ class SteadyBackend(ProxyBackend):
 
     def set_serialized(self, key: str, value: bytes) -> None:
         self._kept.set(key, value)
-        self._try(_WRITES, lambda: self._store(key, self._seal(key, value) + _BAR + value))
+        self._try(_WRITES, lambda: store_value(self.proxied, key, self._seal(key, value) + _BAR + value))
 
     def set_serialized_multi(self, mapping: Mapping[str, bytes]) -> None:
         for key, value in mapping.items():
@@ -131,14 +140,6 @@ class SteadyBackend(ProxyBackend):
     def get_mutex(self, key: str) -> Any:
         mutex = self._try(_LOCKS, lambda: self.proxied.get_mutex(key))
         return None if mutex is None or mutex is _FAILED else _SteadyMutex(mutex, self._try)
-
-    def _store(self, key: str, value: bytes) -> None:
-        backend: Any = self.proxied
-        expire = next((vars(backend)[name] for name in _EXPIRATION if vars(backend).get(name)), None)
-        if expire is None:
-            backend.set_serialized(key, value)
-        else:
-            backend.writer_client.set(key, value, ex=expire)  # dogpile's SETEX warns: redis-py gives it up
 
     def _open(self, key: str, found: Any) -> Any:
         if not isinstance(found, bytes):

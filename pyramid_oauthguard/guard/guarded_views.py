@@ -15,7 +15,7 @@ from pyramid.traversal import DefaultRootFactory
 from ..interfaces import Finding
 from .settings import GuardSettings
 
-__all__ = ["GuardedView", "find_modes", "find_views", "judge_view"]
+__all__ = ["GuardedView", "describe_place", "find_modes", "find_permission", "find_views", "judge_view"]
 
 #: A placeholder of a route's pattern that says what it takes: {id:[0-9]{1,9}}
 _PLACEHOLDER: Final = re.compile(r"\{([_a-zA-Z]\w*):[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
@@ -64,7 +64,7 @@ def judge_view(view: GuardedView, settings: GuardSettings) -> Finding:
 
 def _describe(registry: Any, view: Any, related: Any, settings: GuardSettings) -> GuardedView | None:
     mode, require = view.get("token_check"), view.get("token_require")
-    permission = _find_permission(registry, view, related)
+    permission = find_permission(registry, view, related)
     if mode is None and require is None and permission is None:
         return None
     methods = view.get("request_methods") or ()
@@ -79,7 +79,15 @@ def _describe(registry: Any, view: Any, related: Any, settings: GuardSettings) -
     )
 
 
-def _find_permission(registry: Any, view: Any, related: Any) -> str | None:
+def describe_place(registry: Any, view: Any) -> str:
+    """The methods and the place of a view's introspectable."""
+    methods = view.get("request_methods") or ()
+    names = methods if isinstance(methods, str) else " ".join(methods)
+    return f"{names or 'any method'} {_find_place(_find_route(registry, view.get('route_name')), view)}"
+
+
+def find_permission(registry: Any, view: Any, related: Any) -> str | None:
+    """The permission of a view's introspectable, its own or the default one; None where none is asked for."""
     named = [each["value"] for each in related if each.category_name == "permissions"]
     if named:
         return None if named[0] == NO_PERMISSION_REQUIRED else str(named[0])

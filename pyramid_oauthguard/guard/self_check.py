@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Iterator
 from typing import Any, Final
 
-from ..caching import build_region
+from ..caching import build_region, is_shared, probe_cache
 from ..errors import UnavailableError
 from ..interfaces import Finding, IIssuer, ITokenVerifier, Step
 from .assembly import build_http_issuer
@@ -16,9 +16,10 @@ from .guarded_views import find_modes, find_views, judge_view
 from .issuer import HTTPIssuer
 from .key_report import describe_unusable_keys
 from .keyset import build_key_set
+from .neighbours import describe_neighbours
 from .placement import describe_places
 from .remedies import find_remedy
-from .settings import GuardSettings
+from .settings import CACHES, GuardSettings
 from .state import get_guard
 from .tokens_under import find_tokens_under
 from .verifiers.local import LocalVerifier
@@ -38,17 +39,31 @@ def check_guard(registry: Any) -> Iterator[Finding]:
     issuer = registry.queryUtility(IIssuer, name=settings.issuer)
     yield from _check_issuer(issuer, settings, wanted)
     yield from judge_caches(settings, issuer)
+    yield from _check_shared_caches(settings)
     for mode in ("local", "remote"):
         if not _is_built_in(registry, mode):
             yield Finding("ok", "verifiers", f"the application checks tokens of {mode} views itself")
     for view in views:
         yield judge_view(view, settings)
+    yield from describe_neighbours(registry)
     composed = find_tokens_under(registry)
     if composed is not None:
         yield from describe_places(registry, composed)
     if not views:
         hint = "give a view token_check, token_require or permission"
         yield Finding("warning", "views", "none is guarded", hint)
+
+
+def _check_shared_caches(settings: GuardSettings) -> Iterator[Finding]:
+    for name in CACHES:
+        options = getattr(settings, f"cache_{name}")
+        if is_shared(options):
+            yield Step("ok", f"oauthguard.cache.{name}.backend", "")
+            failure = probe_cache(options)
+            if failure is not None:
+                text = f"{options['backend']} does not answer as a cache should: {failure}"
+                hint = "until it does, each process keeps its own entries, and asks the issuer for them"
+                yield Finding("warning", f"oauthguard.cache.{name}.backend", text, hint)
 
 
 def _find_wanted(registry: Any, modes: frozenset[str]) -> frozenset[str]:

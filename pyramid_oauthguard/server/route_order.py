@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pyramid.interfaces import PHASE3_CONFIG
+from pyramid.interfaces import PHASE3_CONFIG, IRoutesMapper
 from zope.interface import Interface
 
-__all__ = ["EXACT", "add_named_route", "keep_place", "take_place"]
+__all__ = ["EXACT", "add_named_route", "find_routes_in_front", "keep_place", "take_place"]
 
 #: The name of the route predicate :class:`~pyramid_oauthguard.exact_path.ExactPath` for the server's routes.
 EXACT: Final = "oauthguard_server_exact_path"
@@ -60,6 +60,25 @@ def take_place(config: Any) -> None:
     """Move the server's routes to the place that :func:`keep_place` kept, once they are connected."""
     place = _find_place(config.registry)
     config.action(("oauthguard server", "routes"), lambda: place.take(config.get_routes_mapper()), order=_CONNECTED)
+
+
+def find_routes_in_front(registry: Any) -> list[tuple[Any, Any]]:
+    """Pairs of a route of another package and a route of the server that it is matched before, at the server's own path."""
+    names = _find_place(registry).names
+    mapper = registry.queryUtility(IRoutesMapper)
+    routes = [] if mapper is None else mapper.get_routes()
+    found = []
+    for position, route in enumerate(routes):
+        if route.name in names:
+            path = _find_path(route.pattern)
+            earlier = (each for each in routes[:position] if each.name not in names)
+            found += [(each, route) for each in earlier if each.match(path) is not None]
+    return found
+
+
+def _find_path(pattern: str) -> str:
+    """A path that a pattern of the server matches; its only placeholder stands for the rest of a path."""
+    return "/" + pattern.partition("{")[0].lstrip("/")
 
 
 def _find_place(registry: Any) -> _RoutePlace:

@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ..caching import is_shared, probe_cache
 from ..errors import UnavailableError
 from ..interfaces import Finding, IOAuthStore, Step
 from ..urls import as_origin, is_loopback
 from .key_life import find_usable, is_published
+from .route_order import find_routes_in_front
 from .service import IService, Service
 from .settings import PREFIX, ServerSettings
 from .store.records import Client
@@ -39,10 +41,14 @@ def check_server(registry: Any) -> Iterator[Finding]:
     yield _check_issuer(service.settings)
     yield from _check_lifetimes(service.settings)
     yield from _check_switches(service.settings)
+    yield from _check_scopes(service.settings)
+    yield from _check_routes(registry)
+    yield from _check_limits_cache(service.settings)
     yield Step("ok", "the database of the authorization server", "")
     if registry.queryUtility(IOAuthStore) is None:
         yield from _check_database(service.settings)
     try:
+        yield from _check_writing(service)
         yield from _check_keys(service)
         yield from _check_clients(service)
     except UnavailableError as error:
@@ -87,6 +93,44 @@ def _check_switches(settings: ServerSettings) -> Iterator[Finding]:
     elif not settings.limits_cache and not _is_sqlite(settings):
         hint = "limits.cache.backend = dogpile.cache.redis, where several processes serve"
         yield Finding("warning", f"{PREFIX}.limits.cache", "each process counts for itself", hint)
+
+
+def _check_scopes(settings: ServerSettings) -> Iterator[Finding]:
+    if "openid" in settings.scopes:
+        text = "has openid, but this server issues no ID token: it is not an OpenID provider"
+        hint = "drop the scope: a client that asks for it expects an ID token, and refuses the answer without one"
+        yield Finding("warning", f"{PREFIX}.scopes", text, hint)
+
+
+def _check_routes(registry: Any) -> Iterator[Finding]:
+    in_front = find_routes_in_front(registry)
+    for route, ours in in_front:
+        text = f"the route {route.name!r} ({route.pattern}) of the application is matched before it"
+        hint = "include pyramid_oauthguard.server before this route is added, or give the server another oauthguard.server.path"
+        yield Finding("warning" if route.predicates else "error", f"endpoint {ours.pattern}", text, hint)
+    if not in_front:
+        yield Finding("ok", "endpoints", "no route of the application is matched before them")
+
+
+def _check_limits_cache(settings: ServerSettings) -> Iterator[Finding]:
+    if not settings.limits_cache or not is_shared(settings.limits_cache):
+        return
+    key = f"{PREFIX}.limits.cache.backend"
+    yield Step("ok", key, "")
+    failure = probe_cache(settings.limits_cache)
+    if failure is not None:
+        text = f"{settings.limits_cache['backend']} does not answer as a cache should: {failure}"
+        yield Finding("warning", key, text, "until it does, each process counts for itself")
+
+
+def _check_writing(service: Service) -> Iterator[Finding]:
+    """A write that changes nothing: a database may answer, and take none."""
+    try:
+        with service.store.writing() as unit:
+            unit.touch_secret("", 0.0)
+    except UnavailableError as error:
+        hint = "tokens can't be issued or revoked: give this account the right to write, or name the primary server"
+        yield Finding("error", f"{PREFIX}.sqlalchemy.url", f"can't be written to: {error}", hint, 6)
 
 
 def _check_database(settings: ServerSettings) -> Iterator[Finding]:

@@ -343,7 +343,7 @@ def test_every_kind_of_view_is_described(issuer: MemoryIssuer, tmp_path: Path) -
     result = run_check(write_ini(tmp_path, issuer.settings, "requirements, plain, traversed"))
     assert "any method /req: checked locally, any_scope a b, client web" in result.output
     assert "any method view 'show' of Root: checked locally" in result.output
-    assert "/plain" not in result.output
+    assert "ok    open views: answer without a token: any method /plain\n" in result.output
 
 
 def test_a_default_permission_guards_what_names_none(issuer: MemoryIssuer, tmp_path: Path) -> None:

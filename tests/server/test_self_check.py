@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from pyramid.config import Configurator
+from sqlalchemy.engine import make_url
 
 from pyramid_oauthguard.interfaces import ISelfCheck
+from pyramid_oauthguard.server.service import IService
+from pyramid_oauthguard.server.store.sqlalchemy import schema
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
+from tests.server.databases import make_database
+from tests.steady.redis_server import run_redis
 
 STRONG = {"issuer": "https://id.example", "limits": "on"}
 
@@ -97,3 +103,129 @@ def test_a_database_that_went_away_is_an_error_and_no_traceback(build):
     engine.dispose()
     finding = find(server, "storage")
     assert (finding.level, finding.status) == ("error", 6)
+
+
+# ── routes, scopes, caches, databases ────────────────────────────────────────────────────────────────────────────
+
+
+def make(tmp_path, before=None, after=None, **settings):
+    """An application with routes of its own before and after the server's."""
+    given = {
+        "issuer": "http://localhost:6543",
+        "audience": "https://api.example",
+        "scopes": "read = Read",
+        "default_scopes": "read",
+        "signing.algorithm": "ES256",
+        "sqlalchemy.url": f"sqlite:///{tmp_path}/oauth.sqlite",
+        **settings,
+    }
+    config = Configurator(settings={f"oauthguard.server.{key}": value for key, value in given.items()})
+    for add in (before, lambda config: config.include("pyramid_oauthguard.server"), after):
+        if add:
+            add(config)
+    config.make_wsgi_app()
+    return config
+
+
+def add_route(pattern, **options):
+    return lambda config: config.add_route("mine", pattern, **options)
+
+
+def describe(config):
+    return list(config.registry.getUtility(ISelfCheck, name="server")(config.registry))
+
+
+def close(config):
+    config.registry.getUtility(IService).store.close()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "options", "level", "endpoints"),
+    [
+        ("/*rest", {}, "error", {"/oauth/token", "/oauth/introspect", "/oauth/jwks"}),
+        ("/oauth/{name}", {}, "error", {"/oauth/token", "/oauth/jwks"}),
+        ("/{a}/token", {}, "error", {"/oauth/token"}),
+        ("/.well-known/*rest", {}, "error", {"/.well-known/openid-configuration"}),
+        ("/*rest", {"request_method": "POST"}, "warning", {"/oauth/token"}),
+        ("/customers", {}, None, set()),
+        ("/oauth", {}, None, set()),
+    ],
+)
+def test_a_route_that_is_matched_before_an_endpoint(tmp_path, pattern, options, level, endpoints):
+    config = make(tmp_path, before=add_route(pattern, **options))
+    found = {
+        each.subject.removeprefix("endpoint "): each for each in describe(config) if "the route 'mine'" in each.text
+    }
+    close(config)
+    assert endpoints <= found.keys()
+    assert {each.level for each in found.values()} <= {level}
+    assert all(pattern in each.text and "oauthguard.server.path" in each.hint for each in found.values())
+
+
+def test_a_route_that_is_matched_after_the_endpoints_is_none(tmp_path):
+    config = make(tmp_path, after=add_route("/*rest"))
+    texts = [each.text for each in describe(config)]
+    close(config)
+    assert "no route of the application is matched before them" in texts
+
+
+@pytest.mark.parametrize(("scopes", "warned"), [("openid = Sign in\nread = Read", True), ("read = openid", False)])
+def test_a_scope_openid_without_openid_connect(tmp_path, scopes, warned):
+    config = make(tmp_path, scopes=scopes)
+    found = [each.text for each in describe(config) if each.subject == "oauthguard.server.scopes"]
+    close(config)
+    assert bool(found) == warned
+    assert all("issues no ID token" in text for text in found)
+
+
+def test_a_sqlite_database_that_is_read_only(tmp_path):
+    close(make(tmp_path))
+    settings = {
+        "sqlalchemy.url": f"sqlite:///file:{tmp_path}/oauth.sqlite?mode=ro&uri=true",
+        "pepper_file": str(tmp_path / "oauth.sqlite.pepper"),
+    }
+    config = make(tmp_path, **settings)
+    (finding,) = [each for each in describe(config) if each.text.startswith("can't be written to")]
+    close(config)
+    assert (finding.level, finding.status, finding.subject) == ("error", 6, "oauthguard.server.sqlalchemy.url")
+    assert "READONLY" in finding.text
+
+
+@pytest.mark.needs("initdb", "pg_ctl")
+def test_a_postgresql_that_is_read_only(tmp_path, postgresql):
+    url = make_url(make_database(postgresql))
+    engine = build_engine(url.render_as_string(hide_password=False))
+    with engine.begin() as connection:
+        schema.create_tables(connection)
+    engine.dispose()
+    text = url.update_query_dict({"options": "-c default_transaction_read_only=on"}).render_as_string(
+        hide_password=False
+    )
+    key = tmp_path / "pepper"
+    key.write_text("0123456789abcdef0123456789abcdef")
+    key.chmod(0o600)
+    config = make(tmp_path, **{"sqlalchemy.url": text, "pepper_file": str(key)})
+    (finding,) = [each for each in describe(config) if each.text.startswith("can't be written to")]
+    close(config)
+    assert "25006" in finding.text
+    assert (finding.level, finding.status) == ("error", 6)
+
+
+@pytest.mark.needs("redis-server")
+def test_a_cache_of_limits_that_does_not_answer(tmp_path):
+    with run_redis(tmp_path) as redis:
+        settings = {
+            "limits": "on",
+            "limits.cache.backend": "dogpile.cache.redis",
+            "limits.cache.arguments.url": f"redis://:the-password@127.0.0.1:{redis.port}/0",
+        }
+        redis.client.config_set("requirepass", "the-password")
+        config = make(tmp_path, **settings)
+        key = "oauthguard.server.limits.cache.backend"
+        assert [each.text for each in describe(config) if each.subject == key and each.text] == []
+        redis.kill()
+        (finding,) = [each for each in describe(config) if each.subject == key and each.text]
+    close(config)
+    assert finding.level == "warning"
+    assert "ConnectionError ECONNREFUSED" in finding.text
+    assert "the-password" not in finding.text
