@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test quick check format bench docs
+.PHONY: serve test quick check format bench docs fuzz
 # Two targets at once would run two pips in one environment.
 .NOTPARALLEL:
 
@@ -30,6 +30,9 @@ format: .venv/check.stamp
 
 bench: .venv/test.stamp
 	$(BIN)/python -m benchmarks
+
+fuzz: .venv/fuzz.stamp
+	$(BIN)/python -m fuzz --seconds 1200
 
 docs: .venv/docs.stamp
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html

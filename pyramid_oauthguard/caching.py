@@ -85,7 +85,8 @@ def build_key_mangler(secret: str) -> Callable[[str], str]:
     key = hashlib.sha256(b"pyramid_oauthguard cache key\0" + secret.encode()).digest()
 
     def mangle(text: str) -> str:
-        return "oauthguard:" + hmac.digest(key, text.encode(), "sha256").hex()
+        # JSON can hold half of a surrogate pair, and an issuer may answer with one in a member that is part of a key.
+        return "oauthguard:" + hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
 
     return mangle
 

@@ -11,6 +11,7 @@ from pyramid.config.views import DefaultViewMapper
 from pyramid.exceptions import URLDecodeError
 from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden
 from pyramid.interfaces import IExceptionViewClassifier, IMultiView, IRequest, ISecuredView, IView
+from pyramid.traversal import ResourceTreeTraverser
 from zope.interface import implementedBy
 
 __all__ = ["add_late_views", "find_forbidden_view"]
@@ -29,11 +30,8 @@ def add_late_views(config: Any, forbidden_view: View) -> None:
             _add(registry, HTTPForbidden, forbidden_view)
 
     def add_undecodable() -> None:
-        found = _find_view(registry, URLDecodeError)
-        if found is None:
-            _add(registry, URLDecodeError, _render_undecodable)
-        elif found is _find_view(registry, Exception):
-            _add(registry, URLDecodeError, _ask_first(found, _render_undecodable))
+        _add_fallback(registry, URLDecodeError, _render_undecodable)
+        _add_fallback(registry, UnicodeDecodeError, _render_undecodable_root)  # the base class, so it comes second
 
     config.action(("oauthguard", "forbidden"), add_forbidden, order=_LAST)
     config.action(("oauthguard", "undecodable"), add_undecodable, order=_LAST)
@@ -61,6 +59,15 @@ def _find_view(registry: Any, error: type[Exception]) -> Any:
     return registry.adapters.lookup((IExceptionViewClassifier, IRequest, implementedBy(error)), IView, "")
 
 
+def _add_fallback(registry: Any, error: type[Exception], view: View) -> None:
+    """Add the view unless the application has one; one for all exceptions is asked first."""
+    found = _find_view(registry, error)
+    if found is None:
+        _add(registry, error, view)
+    elif found is _find_view(registry, Exception):
+        _add(registry, error, _ask_first(found, view))
+
+
 def _ask_first(catch_all: View, otherwise: View) -> View:
     """A view of all exceptions answers, unless it raises the exception again, as Cornice's does."""
 
@@ -81,3 +88,13 @@ def _add(registry: Any, error: type[Exception], view: View) -> None:
 def _render_undecodable(_context: Any, _request: Any) -> HTTPBadRequest:
     """The caller's mistake, which Pyramid by itself answers with 500."""
     return HTTPBadRequest("The address is not valid UTF-8.")
+
+
+def _render_undecodable_root(context: Any, request: Any) -> HTTPBadRequest:
+    """The same for the header X-Vhm-Root, which Pyramid's traversal puts before the path. Any caller can send it.
+
+    Any other UnicodeDecodeError is a fault of the application and stays one.
+    """
+    if context.object != request.environ.get(ResourceTreeTraverser.VH_ROOT_KEY, "").encode("latin-1", "replace"):
+        raise context
+    return HTTPBadRequest("The header X-Vhm-Root is not valid UTF-8.")

@@ -331,3 +331,23 @@ def test_deep_and_wide_tokens_of_the_issuer_itself(server):
     very_deep = b'{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}"
     raw = sign(b'{"alg":"RS256","kid":"%s"}' % ISSUER.signing_key.kid.encode(), very_deep, ISSUER.signing_key)
     assert ask(app, "/local", raw).status_int == 401
+
+
+@pytest.mark.promise("GD-14")
+@pytest.mark.parametrize("path", [*PATHS, "/nowhere/else"])
+def test_a_virtual_root_that_is_not_utf_8_is_400_and_not_a_500(path):
+    assert request_status(path, f"Bearer {ISSUER.mint(scope='read')}", HTTP_X_VHM_ROOT="/\xff") in EXPECTED
+    assert request_status("/nowhere/else", None, HTTP_X_VHM_ROOT="/\xff") == 400
+
+
+@pytest.mark.promise("GD-14")
+def test_a_view_s_own_undecodable_text_is_not_taken_for_the_caller_s():
+    def broken(request):
+        return Response(b"\xff".decode("utf-8"))
+
+    app = build_app(lambda config: add(config, "/broken", broken, renderer=None), ISSUER)
+    assert app.get("/broken", headers={"X-Vhm-Root": "/\xfe"}, status="*").status_int == 400
+    with pytest.raises(UnicodeDecodeError):
+        app.get("/broken", headers={"X-Vhm-Root": "/"}, status="*")
+    with pytest.raises(UnicodeDecodeError):
+        app.get("/broken", status="*")

@@ -53,6 +53,12 @@ def warm(request, api):
 # ── positive answers ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_an_answer_with_half_a_surrogate_pair_in_its_jti_is_kept_like_any_other(api, issuer, clock, mint):
+    raw = mint(jti="\ud800")
+    assert api.ask_all("remote", [raw] * 3) == {200: 3}
+    assert count(issuer) == 1
+
+
 @pytest.mark.promise("GD-17", "GD-18")
 def test_an_answer_serves_for_its_time_and_hits_do_not_lengthen_it(api, issuer, clock, mint):
     raw = mint()

@@ -1,0 +1,137 @@
+"""The local verifier against tokens that were changed and signed again: what it accepts, joserfc and PyJWT accept too."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import jwt as pyjwt
+from pyramid.config import Configurator
+
+from pyramid_oauthguard import InvalidToken
+from pyramid_oauthguard.interfaces import ITokenVerifier
+from pyramid_oauthguard.testing import MemoryIssuer, generate_key, trust
+from pyramid_oauthguard.testing.tokens import is_signed_by, read_claims, sign
+
+from ..source import Source
+
+ISSUER = MemoryIssuer()
+KEYS = [ISSUER.signing_key, ISSUER.rotate("ES256"), ISSUER.rotate("Ed25519")]
+FOREIGN = generate_key("ES256", kid=KEYS[1].kid)
+NAMES = (
+    "alg",
+    "typ",
+    "kid",
+    "crit",
+    "jwk",
+    "jku",
+    "x5c",
+    "b64",
+    "zip",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "scope",
+    "scp",
+    "client_id",
+    "cid",
+    "azp",
+    "cnf",
+    "nonce",
+    "at_hash",
+    "token_use",
+    "token_type",
+    "events",
+    "username",
+    "at+jwt",
+    "JWT",
+    "none",
+    "HS256",
+    "RS256",
+    "ES256",
+    "Bearer",
+    "https://issuer.test",
+    "https://api.test",
+)
+
+
+def _build_verifier() -> Any:
+    config = Configurator(settings=ISSUER.settings)
+    config.include("pyramid_oauthguard")
+    app = config.make_wsgi_app()
+    trust(app, ISSUER)
+    return app.registry.getUtility(ITokenVerifier, name="local")
+
+
+VERIFIER = _build_verifier()
+
+
+def run(data: bytes) -> None:
+    """InvalidToken, or a token that two other libraries verify with the same keys."""
+    source = Source(data)
+    key = source.choose([*KEYS, FOREIGN])
+    now = int(time.time())
+    header = {"alg": key.algorithm, "typ": "at+jwt", "kid": key.kid, **source.take_object(NAMES)}
+    claims = {
+        "iss": "https://issuer.test", "sub": "ada", "aud": "https://api.test", "client_id": "web", "exp": now + 600, "iat": now,
+        **source.take_object(NAMES),
+    }  # fmt: skip
+    raw = sign(_as_bytes(header, source), _as_bytes(claims, source), key)
+    raw = _garble(raw, source)
+    try:
+        token = VERIFIER.verify(raw)
+    except InvalidToken as error:
+        assert error.reason
+        return
+    assert key is not FOREIGN, "the signature of another key was accepted"
+    _check_with_others(raw, token)
+
+
+def _check_with_others(raw: str, token: Any) -> None:
+    assert any(is_signed_by(raw, key) for key in KEYS), "joserfc finds no key of the issuer that signed it"
+    said = read_claims(raw)
+    assert token.issuer == said["iss"] == ISSUER.identifier
+    assert token.subject == said.get("sub")
+    assert "cnf" not in said
+    header = pyjwt.get_unverified_header(raw)
+    fitting = [each for each in ISSUER.jwks["keys"] if each["kid"] == header.get("kid", each["kid"])]
+    algorithms = ["RS256", "ES256", "EdDSA"]
+    for each in fitting:
+        try:
+            pyjwt.decode(
+                raw,
+                pyjwt.PyJWK(each, _name(each)).key,
+                algorithms=algorithms,
+                audience="https://api.test",
+                leeway=30,
+            )
+        except pyjwt.InvalidAlgorithmError:
+            return  # it does not know the name Ed25519
+        except pyjwt.PyJWTError:
+            continue
+        return
+    raise AssertionError("PyJWT accepts it with no key of the issuer")
+
+
+def _name(key: dict[str, Any]) -> str:
+    return "EdDSA" if key["kty"] == "OKP" else str(key["alg"])
+
+
+def _as_bytes(members: dict[str, Any], source: Source) -> bytes:
+    text = json.dumps(members).encode()
+    if source.take_byte() < 224:
+        return text
+    at = source.take_byte() % len(text)
+    return text[:at] + source.take_bytes() + text[at:]
+
+
+def _garble(raw: str, source: Source) -> str:
+    if source.take_byte() < 192:
+        return raw
+    at = source.take_byte() * 4 % len(raw)
+    return raw[:at] + source.take_text() + raw[at + source.take_byte() % 3 :]
