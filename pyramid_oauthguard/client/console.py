@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,8 @@ _MASK: Final = "***"
 _LONGEST: Final = 500
 #: Colours cost a thousand times what the text costs.
 _MOST_COLOURED_CHARS: Final = 100_000
+#: What programs take for the end of a line, and all that could be part of it.
+_BREAKS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 # Requests and answers show the values of these and nobody else's.
 _SHOWN: Final = frozenset(
     """
@@ -58,8 +61,12 @@ class Console:
         return text
 
     def write(self, text: str) -> None:
-        """Data: one line to standard output, made safe for a terminal where it is one."""
+        """Data of our own making to standard output, made safe for a terminal where it is one. It may have several lines."""
         click.echo(clean(text, keep="\n\t") if sys.stdout.isatty() else _encodable(text))
+
+    def write_line(self, text: str) -> None:
+        """Data that others chose, such as a name: one line to standard output, on a terminal and in a pipe."""
+        click.echo(clean(text) if sys.stdout.isatty() else _encodable(_BREAKS.sub(_escape, text)))
 
     def write_json(self, value: Any) -> None:
         """Data as JSON: coloured and indented for people, plain for programs."""
@@ -160,6 +167,10 @@ def shorten(text: object) -> str:
     given = str(text)
     whole = " ".join(given[: 2 * _LONGEST].split())
     return whole if len(whole) <= _LONGEST and len(given) <= 2 * _LONGEST else whole[:_LONGEST] + "…"
+
+
+def _escape(found: re.Match[str]) -> str:
+    return repr(found[0])[1:-1]
 
 
 def _encodable(text: str) -> str:

@@ -6,7 +6,9 @@ import base64
 import json
 import re
 import shutil
+import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -426,6 +428,62 @@ def test_whoami(app: Terminal, scripted: ScriptedIssuer) -> None:
     assert app.run("whoami").status == 6
     scripted.answers |= {"/introspect": (403, b""), "/userinfo": (401, b"")}
     assert app.run("whoami").status == 2
+
+
+BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1e", "\x85", "\u2028", "\u2029", "\n\n", "\x1b[1E"]
+
+
+def test_a_name_adds_no_line(app: Terminal, scripted: ScriptedIssuer) -> None:
+    """On a terminal it could pass for what the command says, and in a pipe for another name."""
+    name = "ann" + "root".join(BREAKS) + "end"
+    scripted.answers["/introspect"] = {"active": True, "username": name}
+    with start_login(app) as login:
+        login.come_back(code="c-1")
+        ended = login.end()
+    assert ended.status == 0
+    (said,) = [line for line in ended.err.splitlines() if "Signed in" in line]
+    assert said.endswith("end.")
+    assert app.run("whoami").out.splitlines() == [app.run("whoami").out.rstrip("\n")]
+    assert app.run("whoami", "--format", "json").json["name"] == name
+    table = app.run("profiles", "--format", "table").out
+    assert len(table.splitlines()) == 1
+    for args in (("whoami",), ("profiles",)):
+        status, seen = run_on_pty(app, *args)
+        assert status == 0
+        (line,) = seen.replace("\r\n", "\n").splitlines()
+        assert "\x1b" not in line
+
+
+def test_names_with_joiners_stay_as_they_are_in_a_pipe(app: Terminal, scripted: ScriptedIssuer) -> None:
+    name = "Zoë \u200d👩\u200d💻 می\u200cخواهم"
+    scripted.answers["/introspect"] = {"active": True, "username": name}
+    with start_login(app) as login:
+        login.come_back(code="c-1")
+        login.end()
+    assert app.run("whoami").out == f"{name}\n"
+
+
+def test_a_header_of_an_api_adds_no_line(app: Terminal, scripted: ScriptedIssuer) -> None:
+    scripted.answers["/introspect"] = {"active": True}
+    with start_login(app) as login:
+        login.come_back(code="c-1")
+        login.end()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(
+                b"HTTP/1.1 200 OK\rfake\r\nX-One: a\r\n folded\r\nX-Two: b\x85c\rd\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        answered = app.run("call", "-i", "GET", f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        thread.join(30)
+    lines = answered.out.splitlines()
+    assert all(line.startswith(("HTTP 200", "X-", "Content-Length", "Connection")) for line in lines if line), lines
 
 
 # ── completion, help ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -363,6 +363,18 @@ def test_a_name_can_not_steer_the_terminal(operator):
         assert "\\x1b[2J" in text
 
 
+@pytest.mark.parametrize("code", [10, 13, 11, 12, 28, 133, 8232, 8233])
+def test_a_name_adds_no_line(operator, code):
+    made = operator.json("client", "create", "P", "--grant", "client_credentials", "--scope", "read")
+    with operator.open().app.registry.getUtility(IService).store.writing() as unit:
+        unit._connection.exec_driver_sql("UPDATE oauth_clients SET name = 'P' || char(?) || 'fake'", (code,))
+        unit._connection.exec_driver_sql("UPDATE oauth_client_secrets SET label = 'L' || char(?) || 'fake'", (code,))
+    assert len(operator.run("client", "list").stdout.splitlines()) == 2
+    shown = operator.run("client", "show", made["client_id"]).stdout.splitlines()
+    assert not any(line.startswith("fake") for line in shown)
+    assert sum("fake" in line for line in shown) == 2
+
+
 def test_pruning_says_how_much(operator):
     made = operator.json("client", "create", "P", "--grant", "client_credentials", "--scope", "read")
     app = operator.open()

@@ -58,8 +58,8 @@ def call(
 
 def _write(run: Run, reply: Reply, *, include: bool) -> None:
     if include:
-        lines = [f"HTTP {reply.status} {reply.reason}", *(f"{name}: {value}" for name, value in reply.headers)]
-        run.console.write("\n".join(lines) + "\n")
+        for line in (f"HTTP {reply.status} {reply.reason}", *(f"{name}: {value}" for name, value in reply.headers), ""):
+            run.console.write_line(line)
     else:
         run.console.say(f"{reply.status} {reply.reason}")
     run.console.write_body(reply.body, reply.find("content-type") or "")

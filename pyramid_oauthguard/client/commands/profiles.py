@@ -50,6 +50,6 @@ def _list(run: Run, form: str | None) -> None:
     for profile in found:
         mark = "*" if profile.name == current else " "
         who = profile.signed_in_as or "?"
-        run.console.write(f"{mark} {profile.name:<12}  {who:<20}  {profile.client_id} at {profile.issuer}")
+        run.console.write_line(f"{mark} {profile.name:<12}  {who:<20}  {profile.client_id} at {profile.issuer}")
     if not found:
         run.console.say("Nobody is signed in: oauthguard login")

@@ -34,4 +34,4 @@ def whoami(run: Run, form: str) -> None:
             {"name": name, "profile": profile.name, "issuer": profile.issuer, "client_id": profile.client_id}
         )
         return
-    run.console.write(name)
+    run.console.write_line(name)

@@ -25,8 +25,8 @@ def as_time(seconds: float | None) -> str:
 
 
 def say(text: str) -> None:
-    """Words, to standard error."""
-    click.echo(text, err=True)
+    """One line of words, to standard error."""
+    click.echo(_as_text(text), err=True)
 
 
 def show_one(values: Mapping[str, Any], style: str) -> None:
@@ -36,7 +36,7 @@ def show_one(values: Mapping[str, Any], style: str) -> None:
         return
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        click.echo(f"{name:{width}}  {_as_text(value)}".rstrip())
+        click.echo(f"{_as_text(name):{width}}  {_as_text(value)}".rstrip())
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], style: str) -> None:
