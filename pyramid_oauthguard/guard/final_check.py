@@ -24,6 +24,7 @@ __all__ = ["build_check", "check_application", "describe_foreign_policy"]
 
 #: After every action of the application.
 _LAST: Final = 1_000
+_CREATED: Final = (IApplicationCreated,)
 
 
 def check_application(config: Any) -> None:
@@ -40,7 +41,7 @@ def check_application(config: Any) -> None:
 
     config.action(("oauthguard", "check"), check, order=_LAST)
     config.add_tween(f"{__name__}.build_check")
-    config.add_subscriber(_check_created, IApplicationCreated)
+    config.action(("oauthguard", "created"), registry.registerHandler, (_check_created, _CREATED))
 
 
 def build_check(handler: Callable[[Any], Any], registry: Registry) -> Callable[[Any], Any]:
@@ -53,6 +54,9 @@ def _check_created(event: Any) -> None:
     """Not at a commit: an authorization server of a later one has the secret. Not in the tween: ``pyramid.tweens`` may
     leave that out."""
     registry = event.app.registry
+    registry.unregisterHandler(_check_created, _CREATED)
+    # Pyramid notifies of each request where anything listens to anything, which costs a third of a small request.
+    registry.has_listeners = any((*registry.registeredHandlers(), *registry.registeredSubscriptionAdapters()))
     check_caches(registry, get_guard(registry).settings)
 
 
