@@ -115,6 +115,7 @@ def open_grant(
     scopes: tuple[str, ...],
     audiences: tuple[str, ...],
     auth_time: float | None = None,
+    acr: str | None = None,
 ) -> Grant:
     """Store, in the caller's unit, the grant that a code and all tokens of it will be of.
 
@@ -131,6 +132,7 @@ def open_grant(
         audiences=audiences,
         created_at=time.time(),
         auth_time=auth_time,
+        acr=acr,
     )
     unit.add_grant(grant)
     return grant

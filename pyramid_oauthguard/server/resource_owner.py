@@ -11,9 +11,10 @@ from .consent import ServerError
 from .request_ids import HEADER, find_request_id
 from .service import Service
 
-__all__ = ["approves", "find_auth_time", "find_user", "find_user_name", "sign_in"]
+__all__ = ["approves", "find_acr", "find_auth_time", "find_user", "find_user_name", "sign_in"]
 
 _LATEST: Final = 2**53  # in seconds; what JSON keeps exactly
+_LONGEST: Final = 255  # characters of an acr
 log = logging.getLogger("pyramid_oauthguard.server")
 
 
@@ -61,6 +62,15 @@ def find_auth_time(service: Service, request: Any) -> float | None:
     if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= _LATEST:
         raise _build_error("auth_time", found, "seconds since the epoch, such as moment.timestamp()")
     return float(found)
+
+
+def find_acr(service: Service, request: Any) -> str | None:
+    """How the user signed in, where the application says so (OpenID Connect Core 1.0 section 2)."""
+    hook = getattr(service.owner, "acr", None)
+    found = None if hook is None else hook(request)
+    if found is not None and not (isinstance(found, str) and 0 < len(found) <= _LONGEST and found.isprintable()):
+        raise _build_error("acr", found, f"1 to {_LONGEST} printable characters, or None")
+    return found
 
 
 def find_user_name(service: Service, subject: str) -> str | None:

@@ -41,6 +41,9 @@ class ResourceOwner(Protocol):
     def auth_time(self, request: Any) -> float | None:
         """When the user signed in, in seconds since the epoch; becomes the claim ``auth_time``."""
 
+    def acr(self, request: Any) -> str | None:
+        """How the user signed in (authentication context class), such as ``urn:example:two-factor``; becomes the claim ``acr``."""
+
     def user_name(self, subject: str) -> str | None:
         """What pages call this user."""
 

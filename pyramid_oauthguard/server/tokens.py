@@ -58,12 +58,16 @@ class TokenMaker:
         scopes: tuple[str, ...],
         audiences: tuple[str, ...],
         grant_id: str | None = None,
+        auth_time: float | None = None,
+        acr: str | None = None,
         claims: dict[str, Any] | None = None,
     ) -> MadeToken:
         """Make an access token of the configured format. The caller has checked that the client may have it.
 
         :param subject: the user, None where the client acts for itself: ``sub`` is then the client id (RFC 9068 section 2.2).
-        :param claims: more claims for a JWT, such as ``auth_time``; none of the registered ones can be replaced.
+        :param auth_time: when the user signed in, in seconds since the epoch (RFC 9068 section 2.2.1).
+        :param acr: how the user signed in.
+        :param claims: more claims for a JWT; none of the registered ones can be replaced.
         :raises UnavailableError: the signing key can't be read.
         """
         now = int(time.time())
@@ -78,6 +82,8 @@ class TokenMaker:
             issued_at=now,
             expires_at=now + int(self._settings.access_token_ttl),
             grant_id=grant_id,
+            auth_time=auth_time,
+            acr=acr,
         )
         if self._settings.access_token_format == "opaque":  # noqa: S105  # the name of a format
             text = make_opaque(ACCESS_PREFIX, token_id).text
@@ -101,7 +107,7 @@ class TokenMaker:
 
 
 def describe(token: AccessTokenRecord, issuer: str) -> dict[str, Any]:
-    """The claims of RFC 9068 section 2.2, which are also the members of RFC 7662 section 2.2."""
+    """The claims of RFC 9068 section 2.2, which are also the members of RFC 7662 section 2.2 and RFC 9470 section 6.2."""
     audience: Any = token.audiences[0] if len(token.audiences) == 1 else list(token.audiences)
     claims: dict[str, Any] = {
         "iss": issuer,
@@ -114,4 +120,8 @@ def describe(token: AccessTokenRecord, issuer: str) -> dict[str, Any]:
     }
     if token.scopes:
         claims["scope"] = " ".join(token.scopes)
+    if token.auth_time is not None:
+        claims["auth_time"] = int(token.auth_time)
+    if token.acr is not None:
+        claims["acr"] = token.acr
     return claims

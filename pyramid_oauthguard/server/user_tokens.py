@@ -68,18 +68,23 @@ def make_access_token(
     server: OAuthServer, client: Client, grant: Grant, *, scopes: tuple[str, ...], audiences: tuple[str, ...]
 ) -> TokenAnswer:
     """The access token alone, not stored yet; see :func:`issue`."""
-    claims = _describe_user(server.service, grant)
     return server.make_token(
-        client, subject=grant.subject, scopes=scopes, audiences=audiences, grant_id=grant.grant_id, claims=claims
+        client,
+        subject=grant.subject,
+        scopes=scopes,
+        audiences=audiences,
+        grant_id=grant.grant_id,
+        auth_time=grant.auth_time,
+        acr=grant.acr,
+        claims=_describe_user(server.service, grant),
     )
 
 
 def _describe_user(service: Service, grant: Grant) -> dict[str, Any]:
-    """When the user signed in (RFC 9068 section 2.2.1), and who that is where APIs may know."""
-    claims: dict[str, Any] = {} if grant.auth_time is None else {"auth_time": int(grant.auth_time)}
+    """Who the user is, where APIs may know."""
     tell = getattr(service.owner, "user_name", None) if service.settings.user_names_in_tokens else None
     name = tell(grant.subject) if tell is not None else None
-    return claims if name is None else {**claims, "preferred_username": name}
+    return {} if name is None else {"preferred_username": name}
 
 
 def may_refresh(service: Service, client: Client) -> bool:

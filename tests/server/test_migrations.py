@@ -70,13 +70,17 @@ def test_the_last_revision_is_the_one_that_start_up_asks_for():
     assert scripts.get_heads() == [schema.HEAD]
 
 
-def test_every_revision_can_be_taken_back(engine):
-    schema.upgrade(engine)
+def downgrade(connection, revision):
     config = Config()
     config.set_main_option("script_location", str(schema._SCRIPTS))
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
+
+
+def test_every_revision_can_be_taken_back(engine):
+    schema.upgrade(engine)
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        downgrade(connection, "base")
     with engine.connect() as connection:
         assert sa.inspect(connection).get_table_names() == [schema.VERSION_TABLE]
     assert schema.upgrade(engine) == (None, schema.HEAD)
@@ -85,11 +89,8 @@ def test_every_revision_can_be_taken_back(engine):
 def test_a_consent_from_before_apis_were_written_down_covers_none(engine):
     """So the user is asked once more."""
     schema.upgrade(engine)
-    config = Config()
-    config.set_main_option("script_location", str(schema._SCRIPTS))
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0001")
+        downgrade(connection, "0001")
         client = dict.fromkeys(("redirect_uris", "grants", "scopes", "audiences"), "")
         client |= {"client_id": "app", "name": "App", "role": "client", "public": False, "created_at": 1}
         connection.execute(metadata.tables["oauth_clients"].insert().values(client))

@@ -26,7 +26,7 @@ from ..parameters import Parameters, read_body, read_query, read_text
 from ..pkce import METHOD
 from ..random_values import CODE_PREFIX, make_opaque
 from ..redirect_uris import build_answer_uri
-from ..resource_owner import approves, find_auth_time, find_user, find_user_name, sign_in
+from ..resource_owner import approves, find_acr, find_auth_time, find_user, find_user_name, sign_in
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..store.records import CodeRecord, Grant
@@ -199,14 +199,14 @@ def _approve(
     :param shown: what the page said, or None where there was no page.
     """
     client, audiences, remembered = authorization.client, authorization.audiences, shown is None
-    auth_time = find_auth_time(service, request)
+    auth_time, acr = find_auth_time(service, request), find_acr(service, request)
     code = make_opaque(CODE_PREFIX)
     with service.store.writing() as unit:
         if shown is not None:
             remember(unit, client, subject, scopes=scopes, audiences=audiences, wording=shown)
         elif is_asked(client, scopes, audiences, unit.list_consents(subject, client_id=client.client_id, hold=True)):
             return None
-        grant = open_grant(unit, client, subject, scopes=scopes, audiences=audiences, auth_time=auth_time)
+        grant = open_grant(unit, client, subject, scopes=scopes, audiences=audiences, auth_time=auth_time, acr=acr)
         unit.add_code(_build_code(service, authorization, grant, code.text))
         event = AuthorizationApproved(client.client_id, subject, scopes, grant.grant_id, remembered)
         service.tell(unit, event)

@@ -21,7 +21,7 @@ from ..notices import leave_notice, remove_notice, take_notice
 from ..pages import answer_errors_on_page, redirect, render_page, translate
 from ..parameters import read_body, read_query
 from ..registration import DEVICE_CODE
-from ..resource_owner import approves, find_auth_time, find_user, find_user_name, sign_in
+from ..resource_owner import approves, find_acr, find_auth_time, find_user, find_user_name, sign_in
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..tickets import FIELD, find_content, open_ticket, seal_ticket
@@ -179,9 +179,9 @@ def _approve(
     shown: Mapping[str, str],
 ) -> Any:
     client, audiences, hashed = authorization.client, authorization.audiences, service.pepper.hash_code(code)
-    auth_time = find_auth_time(service, request)
+    auth_time, acr = find_auth_time(service, request), find_acr(service, request)
     with service.store.writing() as unit:
-        grant = open_grant(unit, client, subject, scopes=scopes, audiences=audiences, auth_time=auth_time)
+        grant = open_grant(unit, client, subject, scopes=scopes, audiences=audiences, auth_time=auth_time, acr=acr)
         won = unit.decide_device(hashed, "approved", grant.grant_id, time.time())
         if won:
             remember(unit, client, subject, scopes=scopes, audiences=audiences, wording=shown)

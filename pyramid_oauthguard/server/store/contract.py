@@ -139,8 +139,8 @@ class TokenRows(Protocol):
         """
 
     def find_access_token(self, hashed: bytes) -> AccessTokenRecord | None:
-        """The token; ``revoked`` when it, its grant, its client or the key that signed it is. Must stay one indexed query:
-        it is asked often."""
+        """The token, with ``auth_time`` and ``acr`` of its grant; ``revoked`` when it, its grant, its client or the key that
+        signed it is. Must stay one indexed query: it is asked often."""
 
     def revoke_access_token(self, token_id: str, now: float) -> bool:
         """End one access token; False when it had ended before or doesn't exist."""

@@ -80,6 +80,7 @@ class Grant:
     """What one user allowed one client in one go: the family of the code and of every token that came of it.
 
     :ivar auth_time: when the user signed in, or None where the application doesn't say.
+    :ivar acr: how the user signed in (OpenID Connect Core 1.0 section 2), or None where the application doesn't say.
     """
 
     grant_id: str
@@ -89,6 +90,7 @@ class Grant:
     audiences: tuple[str, ...]
     created_at: float
     auth_time: float | None = None
+    acr: str | None = None
     revoked_at: float | None = None
 
 
@@ -167,6 +169,8 @@ class AccessTokenRecord:
     :ivar subject: ``sub``: the user, or the client itself where no user is involved (RFC 9068 section 5).
     :ivar grant_id: the family, None where no user is involved.
     :ivar key_id: the ``kid`` that signed it, None for an opaque one.
+    :ivar auth_time: of its grant; not stored with the token.
+    :ivar acr: of its grant; not stored with the token.
     :ivar revoked: it, its grant or its client was revoked; only set by a look-up.
     """
 
@@ -180,6 +184,8 @@ class AccessTokenRecord:
     expires_at: float
     grant_id: str | None = None
     key_id: str | None = None
+    auth_time: float | None = None
+    acr: str | None = None
     revoked: bool = False
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import secrets
 from typing import Any, Final
 
-__all__ = ["LATER", "NOW", "describe_token", "make_access", "make_hash", "make_key"]
+__all__ = ["LATER", "NOW", "SIGNED_IN", "describe_token", "make_access", "make_hash", "make_key"]
 
 NOW: Final = 1_800_000_000.0
 LATER: Final = NOW + 600
+#: When and how the user of each grant signed in.
+SIGNED_IN: Final[dict[str, Any]] = {"auth_time": NOW - 1, "acr": "urn:example:gold"}
 
 
 def make_access(grant_id: str | None) -> Any:
     """An access token of a grant, or of no user."""
     from ...server.store.records import AccessTokenRecord
 
-    return AccessTokenRecord(token_id=secrets.token_hex(8), grant_id=grant_id, **describe_token())
+    facts: dict[str, Any] = {} if grant_id is None else SIGNED_IN
+    return AccessTokenRecord(token_id=secrets.token_hex(8), grant_id=grant_id, **facts, **describe_token())
 
 
 def make_key(number: int) -> Any:

@@ -15,6 +15,7 @@ import pytest
 
 from .records import LATER as _LATER
 from .records import NOW as _NOW
+from .records import SIGNED_IN as _SIGNED_IN
 from .records import describe_token as _describe_token
 from .records import make_access as _make_access
 from .records import make_hash as _hash
@@ -410,7 +411,7 @@ def _make_grant(grant_id: str) -> Any:
         scopes=("a",),
         audiences=("https://api.test",),
         created_at=_NOW,
-        auth_time=_NOW - 1,
+        **_SIGNED_IN,
     )
 
 

@@ -127,6 +127,7 @@ grants = Table(
     Column("auth_time", Double),
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
+    Column("acr", String(255)),
     Index("ix_oauth_grants_subject_client", "subject", "client_id"),
 )
 

@@ -47,6 +47,8 @@ _ACCESS_TOKEN = Prepared(
         access_tokens.c.expires_at,
         access_tokens.c.grant_id,
         access_tokens.c.key_id,
+        grants.c.auth_time,
+        grants.c.acr,
         is_revoked(access_tokens.c.revoked_at, clients.c.revoked_at, grants.c.revoked_at, signing_keys.c.revoked_at),
     )
     .select_from(
@@ -94,6 +96,7 @@ _GRANT = Prepared(
         grants.c.audiences,
         grants.c.created_at,
         grants.c.auth_time,
+        grants.c.acr,
         grants.c.revoked_at,
     ).where(grants.c.grant_id == bindparam("wanted"))
 )
@@ -112,6 +115,7 @@ class TokenQueries(Rows):
                 "scopes": as_text(grant.scopes),
                 "audiences": as_text(grant.audiences),
                 "auth_time": grant.auth_time,
+                "acr": grant.acr,
                 "created_at": grant.created_at,
             },
         )
@@ -120,7 +124,7 @@ class TokenQueries(Rows):
         rows = self._fetch(_GRANT, wanted=grant_id)
         if not rows:
             return None
-        found, client_id, subject, scopes, audiences, created_at, auth_time, revoked_at = rows[0]
+        found, client_id, subject, scopes, audiences, created_at, auth_time, acr, revoked_at = rows[0]
         return Grant(
             grant_id=found,
             client_id=client_id,
@@ -129,6 +133,7 @@ class TokenQueries(Rows):
             audiences=as_words(audiences),
             created_at=created_at,
             auth_time=auth_time,
+            acr=acr,
             revoked_at=revoked_at,
         )
 
@@ -161,21 +166,21 @@ class TokenQueries(Rows):
         rows = self._fetch(_ACCESS_TOKEN, wanted=hashed)
         if not rows:
             return None
-        token_id, found, client_id, subject, scopes, audiences, issued_at, expires_at, grant_id, key_id, revoked = rows[
-            0
-        ]
+        row = rows[0]
         return AccessTokenRecord(
-            token_id=token_id,
-            hash=found,
-            client_id=client_id,
-            subject=subject,
-            scopes=as_words(scopes),
-            audiences=as_words(audiences),
-            issued_at=issued_at,
-            expires_at=expires_at,
-            grant_id=grant_id,
-            key_id=key_id,
-            revoked=bool(revoked),
+            token_id=row[0],
+            hash=row[1],
+            client_id=row[2],
+            subject=row[3],
+            scopes=as_words(row[4]),
+            audiences=as_words(row[5]),
+            issued_at=row[6],
+            expires_at=row[7],
+            grant_id=row[8],
+            key_id=row[9],
+            auth_time=row[10],
+            acr=row[11],
+            revoked=bool(row[12]),
         )
 
     def revoke_access_token(self, token_id: str, now: float) -> bool:
