@@ -19,9 +19,6 @@ __all__ = ["FORK_PATIENCE_SECONDS", "claim", "keep_in_process"]
 FORK_PATIENCE_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.001
 _THREAD: Final = "oauthguard_thread"
-#: What is checked out while a fork is under way. The threads that use it end in the child, and with them what they hold:
-#: without a reference here, SQLAlchemy would roll the parent's transaction back from the child.
-_pinned: list[object] = []
 
 
 def keep_in_process(engine: Engine) -> None:
@@ -54,32 +51,16 @@ def claim(connection: Connection) -> None:
 
 
 def _note(connection: Any, record: Any) -> None:
-    processes.register(record, _leave_record, before=_pin, after=_unpin)
+    processes.register(record, _leave_record)
     if hasattr(connection, "fileno"):  # SQLite's has none
         with contextlib.suppress(TypeError):  # a driver whose connections have no weak references
             processes.register(connection, processes.cut)
 
 
-def _pin(record: Any) -> None:
-    _pinned.append(_find_user(record))
-
-
-def _unpin(_record: Any) -> None:
-    _pinned.clear()
-
-
 def _leave_record(record: Any) -> None:
-    user = _find_user(record)
-    finalizer = getattr(user, "_finalizer", None)
-    if finalizer is not None:
-        finalizer.detach()  # SQLAlchemy 2.1 rolls back at the end of the interpreter
-    processes.abandon(record, user)
-
-
-def _find_user(record: Any) -> Any:
-    """What SQLAlchemy gave the thread that uses this connection, or None."""
-    reference = getattr(record, "fairy_ref", None)
-    return reference and reference()
+    """What SQLAlchemy gave the thread that uses the connection is kept, too: else its end would be a rollback."""
+    user = getattr(record, "fairy_ref", None)
+    processes.abandon(record, user and user())
 
 
 def _leave_pool(engine: Engine) -> None:

@@ -359,8 +359,8 @@ def test_a_child_of_a_fork_reads_the_signing_keys_again(build: Any) -> None:
 # ── the end of a child ───────────────────────────────────────────────────────────────────────────────────────────
 
 ENDING = """
-import os, sys, threading, warnings
-import sqlalchemy as sa, transaction
+import gc, os, sys, threading, warnings
+import transaction
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 
@@ -373,12 +373,14 @@ def write(unit):
     unit.count_device_try("ending", 0.0, 1.0)
 
 def work():
-    # As an application does whose transaction manager is the thread's own: it goes with the thread in the child.
-    with transaction.manager, store.join(transaction.manager) as unit:
-        write(unit)
+    # As in an application whose transaction manager is the thread's own: it goes with the thread in the child.
+    with transaction.manager:
+        with store.join(transaction.manager) as unit:
+            write(unit)
+            write(unit)
+        del unit
         begun.set()
         assert go_on.wait(30)
-        write(unit)
 
 with store.reading() as unit:
     unit.list_keys()
@@ -388,6 +390,7 @@ assert begun.wait(30)
 for _ in range(2):
     child = os.fork()
     if child == 0:
+        gc.collect()
         with store.writing() as unit:
             unit.count_device_try("child", 0.0, 1.0)
         go_on.set()

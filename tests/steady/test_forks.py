@@ -128,7 +128,7 @@ def test_a_child_trusts_the_authorities_that_its_parent_trusted(pem: Path, tmp_p
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("endpoint", ["metadata", "keys", "introspection"])
 def test_a_child_does_not_wait_for_what_its_parent_fetches(issuer: HTTPIssuer, endpoint: str, how: str) -> None:
-    api, raw = Api(issuer.settings), issuer.issuer.mint(sub="ada")
+    api, raw = Api(issuer.settings, http__timeout=60), issuer.issuer.mint(sub="ada")
     issuer.fail("hang", endpoint)
     with in_threads(lambda: api.ask("remote", raw)) as (asked,):
         wait_until(lambda: issuer.calls[endpoint])
