@@ -16,6 +16,7 @@ from webtest import TestApp
 
 from pyramid_oauthguard.guard import OAuthSecurityPolicy, TokensUnder
 from pyramid_oauthguard.guard.bearer import is_bearer
+from pyramid_oauthguard.guard.self_check import check_guard
 from pyramid_oauthguard.server.clients import get_clients
 from pyramid_oauthguard.token_schemes import brings_token
 from tests.guard.serving import serve
@@ -231,6 +232,15 @@ def test_with_tokens_by_path_api_and_pages_share_one_application(build: Build) -
 def test_what_the_guard_takes_for_a_token_the_pages_take_for_one(header: str) -> None:
     if is_bearer(type("Request", (), {"environ": {"HTTP_AUTHORIZATION": header}})):
         assert brings_token(header)
+
+
+def test_check_warns_of_pages_under_a_prefix(build: Build) -> None:
+    """There the session is not asked, so nobody would ever be signed in."""
+    for prefix, warned in (("/api/", False), ("/oauth/", True), ("/oauth/token", False)):
+        site = Site(build, TokensUnder(prefix, "/api/", other=Sessions()))
+        found = [each for each in check_guard(site.server.registry) if each.level == "warning" and "users" in each.text]
+        assert bool(found) is warned, prefix
+        assert {each.subject for each in found} <= set(PAGES)
 
 
 def test_the_flows_of_users_go_on_as_before(build: Build) -> None:
