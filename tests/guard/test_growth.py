@@ -14,6 +14,7 @@ from pyramid_oauthguard.guard.challenge import mark_response
 from pyramid_oauthguard.guard.claims import find_roles
 from pyramid_oauthguard.guard.commands import _BEFORE
 from pyramid_oauthguard.guard.explanation import explain_token
+from pyramid_oauthguard.guard.prefixes import Prefixes
 from pyramid_oauthguard.strict_json import parse_object
 from pyramid_oauthguard.testing import MemoryIssuer, bearer
 from pyramid_oauthguard.urls import check_url
@@ -83,6 +84,12 @@ def test_another_part_of_a_request_costs_linear_time(app, name, text):
             assert request.get_response(app.app).status_int < 500
 
     assert_linear(TEXTS[text], run, size=30_000)
+
+
+@pytest.mark.parametrize("text", ["/a", "/..", "/a/..", "/.", "//", "/%2e%2e", "/\n", "/api/.."])
+def test_a_path_costs_linear_time_where_policies_are_composed_by_path(text):
+    prefixes = Prefixes("test", ["/api/", "/v2/x/"])
+    assert_linear(lambda n: {"PATH_INFO": text * n, "HTTP_X_VHM_ROOT": text * n}, prefixes.covers, size=20_000)
 
 
 # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -219,7 +226,8 @@ def test_a_key_set_costs_linear_time(kind):
 @pytest.mark.parametrize("start", ["", "authorization"])
 def test_a_token_on_standard_input_costs_linear_time(app, text, start):
     def run(value):
-        explain_token(app.app.registry, value[_BEFORE.match(value).end() :])
+        for mode in ("local", "remote"):
+            explain_token(app.app.registry, value[_BEFORE.match(value).end() :], mode)
 
     assert_linear(lambda n: start + TEXTS[text](n), run, size=60_000)
 
