@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -275,3 +276,33 @@ assert not said
 def test_a_fork_that_python_is_not_told_of_is_noticed_at_the_next_use() -> None:
     assert ctypes.PyDLL(None).fork
     run(UNNOTICED)
+
+
+# ── nothing is left out ──────────────────────────────────────────────────────────────────────────────────────────
+
+#: What a child of a fork can't use as its parent left it.
+INHERITED = re.compile(
+    r"threading\.(?:R?Lock|Condition|Semaphore|BoundedSemaphore|Event|Barrier|Thread|local)\("
+    r"|PoolManager\(|create_engine\(|make_region\(|ThreadPoolExecutor\(|cached_property|socket\.socket\("
+)
+KEPT = re.compile(r"processes\.register\(|keep_in_process\(")
+#: Modules that need not register, and why.
+ELSEWHERE = {
+    "pyramid_oauthguard/processes.py": "it is where the others register",
+    "pyramid_oauthguard/shared_cache.py": "caching.py makes another backend",
+    "pyramid_oauthguard/server/store/sqlalchemy/engine.py": "the store keeps the engine in its process",
+    "pyramid_oauthguard/server/store/sqlalchemy/prepared.py": "a comment says why it has none",
+    "pyramid_oauthguard/client/login.py": "the thread that reads a pasted address ends with the command",
+    "pyramid_oauthguard/client/request.py": "a pool for one request",
+    "pyramid_oauthguard/guard/deadline.py": "the end of a command is for the process that was started",
+    "pyramid_oauthguard/testing/contracts/store.py": "threads of one test",
+    "pyramid_oauthguard/testing/contracts/verifier.py": "threads of one test",
+}
+
+
+def test_each_module_with_a_lock_a_pool_or_a_thread_says_what_becomes_of_it_after_a_fork() -> None:
+    root = Path(__file__).parents[2]
+    modules = [path for name in ("pyramid_oauthguard", "example_app") for path in (root / name).rglob("*.py")]
+    having = {str(path.relative_to(root)): path.read_text("utf-8") for path in modules}
+    found = {name for name, text in having.items() if INHERITED.search(text) and not KEPT.search(text)}
+    assert found == set(ELSEWHERE)

@@ -81,7 +81,7 @@ def make_ca_file() -> str:
     certificate = builder.sign(key, hashes.SHA256())
     with NamedTemporaryFile(prefix="ca", suffix=".pem", delete=False) as file:
         file.write(certificate.public_bytes(serialization.Encoding.PEM))
-    atexit.register(Path(file.name).unlink)
+    atexit.register(Path(file.name).unlink, missing_ok=True)  # a process that was forked may have done it
     return file.name
 
 

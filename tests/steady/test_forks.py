@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from tests.issuers import HTTPIssuer
 from tests.reachable import find_object, find_objects, held, list_locks
 from tests.steady.apps import ALGORITHM, Api, Held, build_trusting, in_threads, wait_until
 from tests.steady.redis_server import RedisServer, run_redis
+from tests.steady.worker import CHECKOUT
 
 pytestmark = [needs_fork, pytest.mark.promise("GD-29")]
 
@@ -259,3 +262,50 @@ def test_children_have_their_own_connections_to_a_shared_cache(redis_server: Red
 
 def list_connections(server: RedisServer) -> set[str]:
     return {each["id"] for each in server.client.client_list()}
+
+
+ENDING = """
+import json, os, sys, warnings
+from dogpile.cache.backends.redis import RedisBackend
+from tests.reachable import find_objects
+from tests.steady.apps import Api
+
+def find_sessions():
+    return [backend.writer_client.client_id() for backend in find_objects(api.registry, RedisBackend)]
+
+warnings.simplefilter("error")
+warnings.filterwarnings("ignore", message=".*multi-threaded.*fork")
+api, raw = Api(json.loads(sys.argv[1])), sys.argv[2]
+assert api.ask("remote", raw) == 200
+sessions = find_sessions()
+for _ in range(2):
+    child = os.fork()
+    if child == 0:
+        assert api.ask("remote", raw) == 200
+        assert not set(sessions) & set(find_sessions())
+        sys.exit(0)  # with all finalizers
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert api.ask("remote", raw) == 200
+    assert sessions == find_sessions()
+for backend in find_objects(api.registry, RedisBackend):
+    backend.writer_client.close()
+"""
+
+
+@pytest.mark.needs("redis-server")
+def test_the_end_of_a_child_ends_no_connection_of_its_parent(issuer: HTTPIssuer, redis_server: RedisServer) -> None:
+    settings = {**issuer.settings, **redis_server.settings("metadata", "jwks", "introspection", "inactive")}
+    raw = issuer.issuer.mint(sub="ada")
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING, json.dumps(settings), raw],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    own, child, again, other, last = issuer.callers
+    assert own == again == last
+    assert len({own, child, other}) == 3
