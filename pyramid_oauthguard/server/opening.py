@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import SettingError, UnavailableError
+from ..time_limits import SQLITE_LOCK_SECONDS
 from .hashing import Pepper, load_pepper
 from .key_making import KeyMaker
 from .settings import PREFIX, ServerSettings
@@ -58,7 +59,9 @@ def _build_store(settings: ServerSettings) -> Store:
     from .store.sqlalchemy.engine import build_engine
 
     try:
-        return SQLAlchemyStore(build_engine(settings.sqlalchemy_url, settings.time_limits))
+        limits = settings.time_limits
+        lock_seconds = SQLITE_LOCK_SECONDS if limits.lock is None else limits.lock
+        return SQLAlchemyStore(build_engine(settings.sqlalchemy_url, limits), lock_seconds=lock_seconds)
     except (ValueError, OSError) as error:
         raise SettingError(_URL, str(error)) from None
 

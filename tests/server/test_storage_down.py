@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 
 import pytest
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationExecutionError
+from webtest import TestApp
 
 GRANT = {"grant_type": "client_credentials"}
 
@@ -70,3 +73,28 @@ def test_a_sqlite_file_that_another_program_keeps_locked_is_503(build):
     holder.rollback()
     holder.close()
     assert server.revoke(token).status_int == 200
+
+
+@pytest.mark.promise("RV-04")
+def test_threads_that_wait_for_a_locked_file_do_not_wait_one_after_the_other(build):
+    """Each waits for its turn no longer than for the file."""
+    server = build({"database.lock_timeout": "1"})
+    holder = sqlite3.connect(server.file, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    answers = []
+    begun = time.monotonic()
+
+    def ask():
+        app = TestApp(server.app.app)
+        answers.append(app.post("/oauth/token", GRANT, headers=server.basic(server.program), status="*").status_int)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(answers) == {503}
+    assert time.monotonic() - begun < 8, "it was 16: two writes of each, the one after the other"
+    holder.rollback()
+    holder.close()
+    assert server.token()

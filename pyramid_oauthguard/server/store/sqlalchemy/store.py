@@ -17,6 +17,7 @@ from .... import processes
 from ....engines import FORK_PATIENCE_SECONDS, keep_in_process
 from ....errors import UnavailableError
 from ....interfaces import IOAuthStore
+from ....time_limits import SQLITE_LOCK_SECONDS
 from ..contract import Unit
 from . import schema
 from .assertions import AssertionQueries
@@ -32,6 +33,7 @@ from .refresh import RefreshQueries
 from .rows import storage_errors
 from .same_file import find_connection, make_way
 from .tokens import TokenQueries
+from .turns import Turn
 from .upkeep import UpkeepQueries
 
 __all__ = ["SQLAlchemyStore", "SQLAlchemyUnit"]
@@ -81,10 +83,14 @@ class SQLAlchemyUnit(
 
 @implementer(IOAuthStore)
 class SQLAlchemyStore:
-    """See :class:`~pyramid_oauthguard.server.store.contract.Store`."""
+    """See :class:`~pyramid_oauthguard.server.store.contract.Store`.
 
-    def __init__(self, engine: Engine) -> None:
+    :param lock_seconds: for so long a thread waits for others of this process, with SQLite; 0 for no limit.
+    """
+
+    def __init__(self, engine: Engine, *, lock_seconds: float = SQLITE_LOCK_SECONDS) -> None:
         self._engine = engine
+        self._lock_seconds = lock_seconds
         self._writer = engine.execution_options(**{WRITING: True})
         # A database in memory is one connection, which one unit may use at a time.
         shared, sqlite = isinstance(engine.pool, StaticPool), engine.dialect.name == "sqlite"
@@ -176,8 +182,8 @@ class SQLAlchemyStore:
         return session, session.connection()
 
     def _renew_locks(self) -> None:
-        lock = threading.RLock()
-        self._lock = lock
+        self._lock = threading.RLock()
+        lock = Turn(self._lock, self._lock_seconds)
         self._turn: AbstractContextManager[Any] = lock if self._shared else nullcontext()
         # SQLite has one writer at a time, and who waits for it looks again and again: threads of ours queue here instead.
         self._write_turn: AbstractContextManager[Any] = lock if self._sqlite else nullcontext()
