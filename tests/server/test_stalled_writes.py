@@ -101,6 +101,21 @@ def test_a_lock_that_lasts_longer_than_the_grace_signs_nobody_out(on_postgresql,
 
 @pytest.mark.promise("TK-05")
 @pytest.mark.needs("initdb", "pg_ctl")
+def test_a_request_that_comes_after_a_long_lock_is_within_the_grace(on_postgresql, cluster):
+    flow = on_postgresql
+    [token] = sign_in(flow, 1)
+    with cluster.connect() as other:
+        other.exec_driver_sql("BEGIN")
+        other.exec_driver_sql("LOCK TABLE oauth_refresh_tokens IN SHARE MODE")
+        [thread], answers = run_at_once([lambda: refresh(flow, token)])
+        time.sleep(STALL_SECONDS)
+        other.exec_driver_sql("ROLLBACK")
+        thread.join()
+    expect_the_same([*answers, refresh(flow, token)])
+
+
+@pytest.mark.promise("TK-05")
+@pytest.mark.needs("initdb", "pg_ctl")
 def test_a_commit_that_stalls_signs_nobody_out(on_postgresql, cluster):
     flow = on_postgresql
     [token] = sign_in(flow, 1)

@@ -69,8 +69,8 @@ class SQLAlchemyUnit(
         self._callbacks.append(callback)
 
     def use_refresh_token(self, hashed: bytes, successor_id: str, now: float) -> bool:
-        won = super().use_refresh_token(hashed, successor_id, now)
         begun, sqlite = time.monotonic(), self._connection.dialect.name == "sqlite"
+        won = super().use_refresh_token(hashed, successor_id, now)
 
         def date() -> None:
             elapsed = time.monotonic() - begun
