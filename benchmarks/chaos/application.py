@@ -1,0 +1,114 @@
+"""The server under test. It is copied into a folder and run there by the environment of a project, so it knows nothing else.
+
+``CHAOS_SETTINGS`` names a JSON file with the settings. ``python application.py prepare 8`` makes the clients and signs in so
+many users; what it made is in ``given.json`` beside the settings.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from pyramid.config import Configurator
+from pyramid.response import Response
+
+__all__ = ["build", "build_example"]
+
+_VERIFIER = "v" * 43
+_CALLBACK = "https://web.example/callback"
+_SITE = "https://spa.example"
+
+
+class People:
+    """The user is whoever the header says."""
+
+    def user(self, request: Any) -> str | None:
+        return request.headers.get("X-User")
+
+    def sign_in(self, request: Any) -> Any:
+        return Response("sign in")
+
+
+def build() -> Any:
+    """The WSGI application; what gunicorn is given."""
+    return _configure().make_wsgi_app()
+
+
+def build_example() -> Any:
+    """The example, both halves in one process."""
+    from example_app import main
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    return main({}, **_read_settings())
+
+
+def _read_settings() -> Any:
+    return json.loads(Path(os.environ["CHAOS_SETTINGS"]).read_text())
+
+
+def _configure() -> Any:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    config = Configurator(settings=_read_settings())
+    config.include("pyramid_oauthguard.server")
+    config.set_resource_owner(People())
+    config.add_route("mine", "/mine")
+    config.add_view(lambda request: Response("mine"), route_name="mine")
+    return config
+
+
+def _prepare(users: int) -> None:
+    from webtest import TestApp
+
+    from pyramid_oauthguard.server.clients import get_clients
+
+    config = _configure()
+    app = TestApp(config.make_wsgi_app())
+    clients = get_clients(config.registry)
+    program = clients.create("Program", grants=["client_credentials"], scopes=["read"])
+    api = clients.create("API", role="resource_server")
+    chosen = clients.create("Chosen", grants=["client_credentials"], scopes=["read"], secret="chosen-by-people")
+    web = clients.create(
+        "Web", redirect_uris=[_CALLBACK], grants=["authorization_code", "refresh_token"], scopes=["read"]
+    )
+    spa = clients.create("SPA", public=True, redirect_uris=[f"{_SITE}/cb"], grants=["authorization_code"])
+    given = {
+        name: [made.client.client_id, made.secret]
+        for name, made in {"program": program, "api": api, "chosen": chosen, "web": web, "spa": spa}.items()
+    }
+    tokens = [_sign_in(app, given["web"], f"user-{number}") for number in range(users)]
+    Path(os.environ["CHAOS_SETTINGS"]).with_name("given.json").write_text(json.dumps({**given, "tokens": tokens}))
+
+
+def _sign_in(app: Any, web: Any, user: str) -> str:
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(_VERIFIER.encode()).digest()).rstrip(b"=").decode()
+    asked = {
+        "response_type": "code",
+        "client_id": web[0],
+        "redirect_uri": _CALLBACK,
+        "scope": "read",
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+    }
+    headers = {"X-User": user}
+    page = app.get(f"/oauth/authorize?{urlencode(asked)}", headers=headers)
+    found = re.search(r'name="ticket" value="([^"]+)"', page.text)
+    assert found is not None
+    form = {"ticket": found[1], "decision": "allow", "scope.read": "on"}
+    location = app.post("/oauth/authorize", form, headers=headers).headers["Location"]
+    form = {"grant_type": "authorization_code", "code": parse_qs(urlsplit(location).query)["code"][0]}
+    form |= {"redirect_uri": _CALLBACK, "code_verifier": _VERIFIER}
+    basic = base64.b64encode(f"{web[0]}:{web[1]}".encode()).decode()
+    token: str = app.post("/oauth/token", form, headers={"Authorization": f"Basic {basic}"}).json["refresh_token"]
+    return token
+
+
+if __name__ == "__main__" and sys.argv[1:2] == ["prepare"]:
+    _prepare(int(sys.argv[2]))
