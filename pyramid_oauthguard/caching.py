@@ -19,7 +19,7 @@ from dogpile.util import NameRegistry
 from . import processes
 from .bounded import BoundedMap
 from .outages import name_cause
-from .shared_cache import SteadyBackend, build_arguments, check_backend, store_value
+from .shared_cache import SteadyBackend, build_arguments, check_backend, check_class, store_value
 from .strict_json import check_depth
 
 __all__ = [
@@ -40,8 +40,9 @@ _MAX_NUMBER: Final = 2.0**53
 #: Seconds by which another host's clock, or ours of a while ago, may be ahead.
 SKEW: Final = 5.0
 _IN_PROCESS: Final = frozenset({BOUNDED, "dogpile.cache.memory", "dogpile.cache.null"})
+_MEMORIES: Final = frozenset({"dogpile.cache.memory", "dogpile.cache.memory_pickle"})
 #: Backends that no other process can write to. Any other may be shared, also one that this package does not know.
-_PRIVATE: Final = _IN_PROCESS | {"dogpile.cache.memory_pickle"}
+_PRIVATE: Final = _IN_PROCESS | _MEMORIES
 
 
 class BoundedBackend(CacheBackend):
@@ -105,8 +106,13 @@ def build_seal(secret: str) -> Callable[[str, bytes], bytes]:
 
 
 def is_shared(options: Mapping[str, Any]) -> bool:
-    """Whether a region with these options keeps its entries outside of this process, where others may write."""
-    return options.get("backend", BOUNDED) not in _PRIVATE
+    """Whether a region with these options keeps its entries outside of this process, where others may write.
+
+    dogpile's memory backends keep them in any mapping that they are given, such as one of a multiprocessing manager or a file.
+    """
+    backend = options.get("backend", BOUNDED)
+    kept_elsewhere = backend in _MEMORIES and not isinstance(options.get("arguments.cache_dict", {}), dict)
+    return kept_elsewhere or backend not in _PRIVATE
 
 
 def build_region(
@@ -124,8 +130,9 @@ def build_region(
     """
     backend = options.get("backend", BOUNDED)
     check_backend(backend)
-    in_process = backend in _IN_PROCESS
-    if not is_shared(options):
+    shared = is_shared(options)
+    in_process = backend in _IN_PROCESS and not shared
+    if not shared:
         secret = ""  # the memory of this process needs none
     region = make_region(
         name=f"oauthguard.{name}",
@@ -141,6 +148,7 @@ def build_region(
 
     def share(region: CacheRegion) -> None:
         _configure(region, options, backend, expiration_time=expiration_time)
+        check_class(region.actual_backend)
         region.wrap(SteadyBackend(name, seal))
 
     share(region)

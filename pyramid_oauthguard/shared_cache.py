@@ -18,12 +18,14 @@ from dogpile.cache.proxy import ProxyBackend
 from .bounded import BoundedMap
 from .outages import Outages, name_cause
 
-__all__ = ["SteadyBackend", "build_arguments", "check_backend", "store_value"]
+__all__ = ["SteadyBackend", "build_arguments", "check_backend", "check_class", "store_value"]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
 #: What these read back they may unpickle, and an entry is only as trustworthy as everybody who can write to the cache.
 _UNPICKLING: Final = frozenset({"dogpile.cache.memcached", "dogpile.cache.pylibmc", "dogpile.cache.bmemcached"})
+#: The class that they have in common. An application can give each of them another name.
+_MEMCACHED: Final = ("dogpile.cache.backends.memcached", "GenericMemcachedBackend")
 #: Seconds for one exchange with the cache; beyond that this process's own memory is the better cache.
 _PATIENCE: Final = 0.5
 #: Seconds after a failure in which the cache is left alone.
@@ -48,6 +50,16 @@ def check_backend(backend: str) -> None:
     """ValueError for a backend that runs what it reads."""
     if backend in _UNPICKLING:
         raise ValueError(f"{backend} may unpickle what it reads: use dogpile.cache.pymemcache or dogpile.cache.redis")
+
+
+def check_class(backend: object) -> None:
+    """ValueError for a backend that runs what it reads, whatever name it is registered with."""
+    bases = {(base.__module__, base.__name__) for base in type(backend).__mro__}
+    if _MEMCACHED in bases and not isinstance(getattr(backend, "serde", None), _BytesSerde):
+        raise ValueError(
+            f"{type(backend).__name__} may unpickle what it reads: use dogpile.cache.pymemcache by that name, without "
+            "arguments.serde, or dogpile.cache.redis"
+        )
 
 
 def build_arguments(backend: str, lifetime: float) -> dict[str, Any]:

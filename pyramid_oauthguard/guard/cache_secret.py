@@ -43,7 +43,8 @@ def find_cache_secret(settings: GuardSettings, issuer: object) -> CacheSecret | 
     if IEmbeddedIssuer.providedBy(issuer):
         key: Any = issuer.derive_cache_key()  # type: ignore[attr-defined]  # it provides the interface
         return CacheSecret("a key of the authorization server in this process", f"server {key.hex()}")
-    if settings.introspection_client_secret:
+    # A client's secret that is its name, or the issuer, is known to others.
+    if settings.introspection_client_secret and not settings.is_public(settings.introspection_client_secret):
         return CacheSecret(_INTROSPECTION, f"introspection {settings.introspection_client_secret}")
     return None
 

@@ -44,6 +44,10 @@ CACHES: Final = ("metadata", "jwks", "introspection", "inactive")
 #: Of a secret that is made for nothing but the caches: 32 random characters of base64 have 192 bits.
 MIN_CACHE_SECRET_CHARACTERS: Final = 32
 _MIN_DIFFERENT: Final = 8
+#: Settings that other programs know, beside audiences and clients.
+_PUBLIC: Final = (
+    "issuer", "metadata_url", "jwks_uri", "introspection_endpoint", "introspection_client_id", "realm", "resource",
+)  # fmt: skip
 
 #: What is included or not; read before the other settings are parsed. The values are the defaults.
 SWITCHES: Final[Mapping[str, bool]] = {"policy": True, "resource_metadata": False}
@@ -95,6 +99,11 @@ class GuardSettings:
     policy: bool
     resource: str | None
     resource_metadata: bool
+
+    def is_public(self, text: str) -> bool:
+        """Whether ``text`` is what a setting says that is no secret, whatever the case and the slash at its end."""
+        public = (*(getattr(self, name) for name in _PUBLIC), *self.audience, *self.client_id)
+        return _fold(text) in {_fold(each) for each in public if each}
 
     def find_expiration(self, cache: str, default: float) -> float:
         """Seconds after which entries of ``cache`` (``"jwks"``) expire."""
@@ -226,6 +235,10 @@ TABLE: Final = (
 )  # fmt: skip
 
 
+def _fold(text: str) -> str:
+    return text.rstrip("/").casefold()
+
+
 def is_on(settings: Mapping[str, Any], name: str, default: bool) -> bool:
     """Whether a switch is on. :raises SettingError: neither on nor off."""
     value = settings.get(f"{PREFIX}.{name}")
@@ -240,13 +253,7 @@ def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
     parsed = parse(TABLE, settings, PREFIX, into=GuardSettings, foreign=("server.",))
     if parsed.resource_metadata and not parsed.resource:
         raise SettingError("oauthguard.resource", "is required when oauthguard.resource_metadata is on")
-    secret = parsed.cache_secret
-    if secret is not None and (len(secret) < MIN_CACHE_SECRET_CHARACTERS or len(set(secret)) < _MIN_DIFFERENT):
-        raise SettingError(
-            "oauthguard.cache.secret",
-            f"must have at least {MIN_CACHE_SECRET_CHARACTERS} characters, {_MIN_DIFFERENT} of them different",
-            'make one: python -c "import secrets; print(secrets.token_urlsafe(32))"',
-        )
+    _check_cache_secret(parsed)
     _check_key_lifetime(parsed)
     wants_secret = parsed.introspection_client_id and parsed.introspection_auth_method != "none"
     if wants_secret and not parsed.introspection_client_secret:
@@ -256,6 +263,21 @@ def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
             "or set oauthguard.introspection.auth_method = none",
         )
     return parsed
+
+
+def _check_cache_secret(parsed: GuardSettings) -> None:
+    secret, problem = parsed.cache_secret, ""
+    if secret is None:
+        return
+    if len(secret) < MIN_CACHE_SECRET_CHARACTERS or len(set(secret)) < _MIN_DIFFERENT:
+        problem = f"must have at least {MIN_CACHE_SECRET_CHARACTERS} characters, {_MIN_DIFFERENT} of them different"
+    elif any(secret.startswith(secret[length:]) for length in range(1, len(secret) // 2 + 1)):
+        problem = "must have more than the same characters again and again"
+    elif parsed.is_public(secret):
+        problem = "must have another value than a setting that is no secret"
+    if problem:
+        hint = 'make one: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+        raise SettingError("oauthguard.cache.secret", problem, hint)
 
 
 def _check_key_lifetime(parsed: GuardSettings) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import time
+from collections import UserDict
 from pathlib import Path
 
 import pytest
 from dogpile.cache import register_backend
+from dogpile.cache.backends.memcached import PylibmcBackend, PyMemcacheBackend
 from dogpile.cache.backends.memory import MemoryBackend
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationExecutionError
@@ -233,6 +236,62 @@ def test_whatever_is_not_known_to_be_memory_of_this_process_is_shared(backend):
     assert is_shared({"backend": f"dogpile.cache.{backend}"})
 
 
+class Mapped(UserDict):
+    """As a multiprocessing manager's or a shelf: a mapping whose entries may be anywhere."""
+
+
+@pytest.mark.promise("GD-25")
+@pytest.mark.parametrize("backend", ["dogpile.cache.memory", "dogpile.cache.memory_pickle"])
+def test_a_memory_backend_with_a_mapping_of_the_application_is_shared(backend):
+    kept = Mapped()
+    key = generate_key(ALGORITHM)
+    settings = {"oauthguard.cache.jwks.backend": backend, "oauthguard.cache.jwks.arguments.cache_dict": kept}
+    with pytest.raises(SettingError, match=rf"oauthguard\.cache\.jwks\.backend: is {backend}, which is outside"):
+        start(settings)
+    start({**settings, "oauthguard.cache.jwks.arguments.cache_dict": {}})
+    issuer = MemoryIssuer(ISSUER, audience=AUDIENCE, algorithm=ALGORITHM)
+    bound = bind("", ISSUER, AUDIENCE, "jwks")
+    region = build_region(
+        "jwks", {"backend": backend, "arguments.cache_dict": kept}, expiration_time=HOUR, secret=bound
+    )
+    region.set("jwks", describe_keys(key))
+    api = build_trusting(issuer, **settings, **{"oauthguard.cache.secret": SECRET})
+    assert [api.ask("local", issuer.mint(key=key)), api.ask("local", issuer.mint())] == [401, 200]
+    assert all(isinstance(entry, bytes) for entry in kept.values())
+
+
+class Renamed(PylibmcBackend):
+    """A backend that unpickles what it reads, under another name. Its driver need not be installed."""
+
+    def _imports(self):
+        pass
+
+
+class RenamedToo(PyMemcacheBackend):
+    """Unpickles by default."""
+
+    def __init__(self, arguments):
+        self.serde = arguments.get("serde", pickle)
+
+
+register_backend("tests.renamed", __name__, "Renamed")
+register_backend("tests.renamed_too", __name__, "RenamedToo")
+register_backend("tests.renamed_memcache", __name__, "RenamedToo")
+
+
+@pytest.mark.promise("GD-25")
+@pytest.mark.parametrize("more", [{}, {"arguments.serde": pickle}])
+@pytest.mark.parametrize("backend", ["tests.renamed", "tests.renamed_too", "tests.renamed_memcache"])
+def test_a_backend_that_runs_what_it_reads_is_refused_under_every_name(backend, more):
+    options = {"backend": backend, "arguments.url": "127.0.0.1", **more}
+    settings = {f"oauthguard.cache.jwks.{key}": value for key, value in options.items()}
+    if backend == "tests.renamed_memcache" and not more:
+        start({**settings, "oauthguard.cache.secret": SECRET})  # recognized, and made to read bytes
+        return
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.cache\.jwks: .* may unpickle what it reads"):
+        start({**settings, "oauthguard.cache.secret": SECRET})
+
+
 @pytest.mark.parametrize("backend", ["", "dogpile.cache.memory", "dogpile.cache.memory_pickle", "dogpile.cache.null"])
 @pytest.mark.parametrize("cache", CACHES)
 def test_a_cache_in_this_process_needs_no_secret(cache, backend):
@@ -274,6 +333,39 @@ def test_a_secret_that_can_be_guessed_stops_start_up(secret):
     with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.cache\.secret: must have") as caught:
         start({"oauthguard.cache.secret": secret})
     assert secret not in str(caught.value)
+
+
+LONG = {
+    "oauthguard.issuer": "https://issuer.example/realms/customers",
+    "oauthguard.audience": "https://api.example/customers/v1/",
+    "oauthguard.client_id": "client-that-calls-the-customers-api",
+}
+
+
+@pytest.mark.parametrize("secret", ["change-me-" * 4, "change-me-" * 4 + "change", "abcdefgh" * 4, "the same! " * 4])
+def test_a_secret_of_a_few_characters_again_and_again_stops_start_up(secret):
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.cache\.secret: must have more than"):
+        start({"oauthguard.cache.secret": secret})
+
+
+@pytest.mark.promise("GD-25")
+@pytest.mark.parametrize("change", [str, str.upper, lambda text: text.rstrip("/"), lambda text: text + "/"])
+@pytest.mark.parametrize("name", LONG)
+def test_a_secret_that_is_another_setting_is_known_to_others_and_stops_start_up(name, change):
+    secret = change(LONG[name])
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.cache\.secret: must have another value"):
+        start({**LONG, "oauthguard.cache.secret": secret})
+    client = {"oauthguard.introspection.client_id": "api", "oauthguard.introspection.client_secret": secret}
+    with pytest.raises(SettingError, match=r"oauthguard\.cache\.jwks\.backend: is tests\.elsewhere, which is outside"):
+        start({**LONG, **client, **name_backend("jwks", "tests.elsewhere")})
+
+
+@pytest.mark.promise("GD-25")
+def test_a_client_secret_that_is_the_client_id_seals_nothing():
+    client = {"oauthguard.introspection.client_id": "customers", "oauthguard.introspection.client_secret": "customers"}
+    with pytest.raises(SettingError, match=r"oauthguard\.cache\.jwks\.backend: is tests\.elsewhere, which is outside"):
+        start({**client, **name_backend("jwks", "tests.elsewhere")})
+    start(client)
 
 
 @pytest.mark.needs("redis-server")
