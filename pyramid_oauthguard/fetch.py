@@ -10,7 +10,7 @@ import functools
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -34,6 +34,7 @@ _MAX_TARGETS: Final = 64
 _KEPT_CONNECTIONS: Final = 32
 _LONGEST_LOCATION: Final = 300
 _ACCEPT: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
+Parse = Callable[[bytes], dict[str, Any]]
 _Send = functools.partial[urllib3.BaseHTTPResponse]
 
 
@@ -100,10 +101,18 @@ class Fetcher:
         self._pause = pause
         self._ca_file = ca_file
         self._targets: dict[str, _Target] = {}
+        self._parsers: dict[str, Parse] = {}
         self._context = _build_context(ca_file)
         self._pools = self._build_pools()
         self._forked = False
         processes.register(self, Fetcher._leave_parent)
+
+    def read_with(self, parse: Parse, url: str) -> None:
+        """Read what ``url`` answers with ``parse`` from now on, not as strict JSON.
+
+        :param parse: makes an object of the bytes, or raises ValueError.
+        """
+        self._parsers[url] = parse
 
     def get(self, url: str) -> Answer:
         """GET ``url``, on a connection of its own: what is asked for once an hour would find a kept one dead, and whether
@@ -211,15 +220,11 @@ class Fetcher:
                 "redirected", f"{url} answered {response.status} {where}; redirects are not followed"
             )
         try:
-            return Answer(response.status, headers, self._parse(data, url))
+            return Answer(response.status, headers, self._parsers.get(url, parse_object)(data))
         except ValueError as error:
             if response.status != 200:
                 return Answer(response.status, headers, {})
             raise UnavailableError("not_json", f"{url} did not answer with a JSON object") from error
-
-    def _parse(self, data: bytes, url: str) -> dict[str, Any]:
-        """The object in an answer of ``url``; the command reads those of a token endpoint in a way of its own."""
-        return parse_object(data)
 
     def _read_body(self, response: urllib3.BaseHTTPResponse, url: str) -> bytes:
         if response.headers.get("Content-Encoding", "identity") != "identity":

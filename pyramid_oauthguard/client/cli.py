@@ -25,7 +25,7 @@ def main() -> None:
 def _leave(status: int) -> NoReturn:
     """End the process with ``status``, also where an application that a verb started left threads that do not end."""
     if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
-        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+        with contextlib.suppress(OSError, ValueError):  # the reader has gone
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status)

@@ -200,8 +200,10 @@ class Run:
 
     def _read_environment(self) -> dict[str, str]:
         found = as_names(self.environ)
-        if found.get("client_secret_file", "-") != "-":
-            found["client_secret_file"] = self._find_path("OAUTHGUARD_CLIENT_SECRET_FILE") or ""
+        path = found.get("client_secret_file", "-")
+        if path != "-" and not Path(path).expanduser().is_absolute() and _has_link(path):
+            text = f"OAUTHGUARD_CLIENT_SECRET_FILE is {path}, which is a link in this folder and may lead to any file"
+            raise CommandError(USAGE, text, "name the file itself, with an absolute path")
         return found
 
     def _find_path(self, variable: str) -> str | None:
@@ -235,6 +237,11 @@ def _renew_locks(owner: type) -> None:
 
 
 processes.register(Run, _renew_locks)
+
+
+def _has_link(path: str) -> bool:
+    """Whether a relative path leads through a symbolic link below the working folder."""
+    return os.path.realpath(path) != os.path.normpath(Path.cwd().resolve() / path)
 
 
 def build_run() -> Run:

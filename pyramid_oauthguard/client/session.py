@@ -10,10 +10,11 @@ from ..errors import UnavailableError
 from ..fetch import Fetcher
 from ..urls import check_url
 from .errors import NETWORK, USAGE, CommandError, as_command_error
+from .members import read_members
 from .options import ClientOptions
 from .recipients import Credential, check_recipient
 from .tokens import Tokens, as_tokens
-from .transport import OAuthTransport, TokenClient, TracingFetcher, check_answer, encode_basic
+from .transport import OAuthTransport, TokenClient, check_answer, encode_basic
 
 __all__ = ["OAuthSession", "discover"]
 
@@ -40,7 +41,7 @@ class OAuthSession:
 
     def __init__(
         self,
-        fetcher: TracingFetcher,
+        fetcher: Fetcher,
         metadata: IssuerMetadata,
         *,
         options: ClientOptions,
@@ -141,7 +142,7 @@ class OAuthSession:
     def _fetch_tokens(self, grant_type: str, **params: str | None) -> Tokens:
         client = self._build_client("token_endpoint")
         endpoint = self.need_endpoint("token_endpoint")
-        self._fetcher.expect_tokens(endpoint)
+        self._fetcher.read_with(read_members, endpoint)  # no odd member may cost the tokens beside it
         # Authlib adds a scope of its own accord where the client has one; a code or a refresh token has its own already.
         body = client.fetch_token(endpoint, grant_type=grant_type, **params)
         return as_tokens(body, issuer=self.metadata.issuer, asked_scope=params.get("scope"))

@@ -13,7 +13,6 @@ from ..errors import UnavailableError
 from ..fetch import Answer, Fetcher
 from .console import Console, shorten
 from .errors import NETWORK, CommandError, RefusedError, as_command_error
-from .members import read_members
 
 __all__ = ["OAuthTransport", "TokenClient", "TracingFetcher", "check_answer", "encode_basic"]
 
@@ -24,11 +23,6 @@ class TracingFetcher(Fetcher):
     def __init__(self, console: Console, *, timeout: float, ca_file: str | None) -> None:
         super().__init__(timeout=timeout, ca_file=ca_file)
         self._console = console
-        self._token_endpoints: set[str] = set()
-
-    def expect_tokens(self, url: str) -> None:
-        """Read what ``url`` answers member by member: no odd member costs the tokens beside it."""
-        self._token_endpoints.add(url)
 
     def get(self, url: str) -> Answer:
         self._console.trace_request("GET", url, {}, {})
@@ -39,9 +33,6 @@ class TracingFetcher(Fetcher):
     ) -> Answer:
         self._console.trace_request("POST", url, form, headers or {})
         return self._trace(lambda: super(TracingFetcher, self).post(url, form, headers, harmless=harmless))
-
-    def _parse(self, data: bytes, url: str) -> dict[str, Any]:
-        return read_members(data) if url in self._token_endpoints else super()._parse(data, url)
 
     def _trace(self, exchange: Callable[[], Answer]) -> Answer:
         try:
@@ -112,7 +103,10 @@ def check_answer(answer: Answer, url: str) -> None:
     """
     code = answer.body.get("error")
     # Some servers send "error": null beside the tokens, and some send them with 201.
-    if 200 <= answer.status < 300 and "access_token" in answer.body:
+    refresh_token = answer.body.get("refresh_token")
+    if 200 <= answer.status < 300 and (
+        "access_token" in answer.body or (refresh_token and isinstance(refresh_token, str))
+    ):
         return
     # Some refuse with 200 and an error response.
     if answer.status == 200 and not (isinstance(code, str) and code):

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 __all__ = ["Deadline"]
 
-#: For as long the last words may take: whoever should read them may be gone.
+#: How long the last words may take: the reader of the output may have stopped reading.
 _REPORT_SECONDS: Final = 2.0
 
 

@@ -16,7 +16,7 @@ from .guarded_views import find_modes, find_views, judge_view
 from .issuer import HTTPIssuer
 from .key_report import describe_unusable_keys
 from .keyset import build_key_set
-from .neighbours import describe_neighbours
+from .other_views import describe_other_views
 from .placement import describe_places
 from .remedies import find_remedy
 from .settings import CACHES, GuardSettings
@@ -45,7 +45,7 @@ def check_guard(registry: Any) -> Iterator[Finding]:
             yield Finding("ok", "verifiers", f"the application checks tokens of {mode} views itself")
     for view in views:
         yield judge_view(view, settings)
-    yield from describe_neighbours(registry)
+    yield from describe_other_views(registry)
     composed = find_tokens_under(registry)
     if composed is not None:
         yield from describe_places(registry, composed)

@@ -336,7 +336,7 @@ def test_dotenv_that_is_too_long_is_not_taken_in_part(terminal: Terminal, hostil
     assert "no issuer" in terminal.run("token").err
 
 
-@pytest.mark.parametrize("variable", ["OAUTHGUARD_HOME", "OAUTHGUARD_CA_FILE", "OAUTHGUARD_CLIENT_SECRET_FILE"])
+@pytest.mark.parametrize("variable", ["OAUTHGUARD_HOME", "OAUTHGUARD_CA_FILE"])
 def test_a_relative_path_in_the_environment_is_refused(
     terminal: Terminal, scripted: ScriptedIssuer, variable: str
 ) -> None:
@@ -346,6 +346,31 @@ def test_a_relative_path_in_the_environment_is_refused(
     answer = terminal.run("login", "--flow", "device", **{variable: "own"})
     assert (answer.status, answer.err.count("\n"), scripted.asked) == (1, 1, [])
     assert f"{variable} must be an absolute path" in answer.err
+
+
+@pytest.mark.parametrize("path", ["secret", "inner/secret", "./secret"])
+def test_a_link_of_the_folder_is_not_taken_for_the_file_that_the_environment_names(
+    terminal: Terminal, scripted: ScriptedIssuer, tmp_path: Path, path: str
+) -> None:
+    """The folder would choose which file of the user the user's issuer receives."""
+    terminal.environ |= {"OAUTHGUARD_ISSUER": scripted.issuer, "OAUTHGUARD_CLIENT_ID": "app"}
+    scripted.answers["/token"] = TOKENS
+    private = tmp_path / "private"
+    private.mkdir()
+    (private / "secret").write_text(SECRET)
+    (terminal.cwd / "inner").symlink_to(private)
+    (terminal.cwd / "secret").symlink_to(private / "secret")
+    answer = terminal.run("token", OAUTHGUARD_CLIENT_SECRET_FILE=path)
+    assert (answer.status, answer.err.count("\n")) == (1, 1)
+    assert "is a link in this folder" in answer.err
+    assert not received(scripted, SECRET)
+    for link in ("inner", "secret"):
+        (terminal.cwd / link).unlink()
+    (terminal.cwd / "inner").mkdir()
+    (terminal.cwd / path).write_text("of-this-folder")
+    assert terminal.run("token", OAUTHGUARD_CLIENT_SECRET_FILE=path).status == 0
+    assert received(scripted, "of-this-folder")
+    assert terminal.run("token", OAUTHGUARD_CLIENT_SECRET_FILE="../private/secret").status == 0  # the user's own words
 
 
 def test_a_relative_state_folder_brings_no_login_of_the_folder(terminal: Terminal, hostile: ScriptedIssuer) -> None:

@@ -15,7 +15,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from pyramid_oauthguard.guard import forbidden_view
-from pyramid_oauthguard.guard.neighbours import describe_neighbours
+from pyramid_oauthguard.guard.other_views import describe_other_views
 from pyramid_oauthguard.testing import MemoryIssuer
 from tests.guard.commanded import ISSUERS, run_check, write_ini
 from tests.steady.redis_server import RedisServer, run_redis
@@ -43,7 +43,7 @@ def describe(configure: Any) -> dict[str, list[str]]:
         config.include("pyramid_oauthguard")
         configure(config)
     found: dict[str, list[str]] = {}
-    for each in describe_neighbours(config.registry):
+    for each in describe_other_views(config.registry):
         found.setdefault(each.subject, []).append(f"{each.level} {each.text}")
     return found
 
@@ -86,7 +86,7 @@ def test_many_open_views_are_cut() -> None:
     assert found["open views"][0].endswith("any method /v049, and 30 more")
 
 
-def test_the_guards_own_views_are_no_neighbours() -> None:
+def test_the_guards_own_views_are_not_named() -> None:
     assert describe(lambda config: None) == {}
 
 
@@ -105,7 +105,7 @@ def test_another_forbidden_view_is_named(options: dict[str, Any], said: str) -> 
         config.add_forbidden_view(own_forbidden_view, **options)
 
     (line,) = describe(configure)["forbidden view"]
-    assert line.startswith("warning tests.guard.test_neighbours.own_forbidden_view ")
+    assert line.startswith("warning tests.guard.test_other_views.own_forbidden_view ")
     assert said in line
 
 

@@ -13,7 +13,7 @@ from zope.interface.interface import InterfaceClass
 from ..interfaces import Finding
 from .guarded_views import describe_place, find_permission
 
-__all__ = ["describe_neighbours"]
+__all__ = ["describe_other_views"]
 
 _MOST: Final = 50
 _OURS: Final = "pyramid_oauthguard"
@@ -30,7 +30,7 @@ _PREDICATES: Final = (
 )
 
 
-def describe_neighbours(registry: Any) -> Iterator[Finding]:
+def describe_other_views(registry: Any) -> Iterator[Finding]:
     """Each view that answers without a token, and each view that answers refusals in place of the guard's own."""
     found = registry.introspector.get_category("views", [])
     views = [each["introspectable"] for each in found if not _is_ours(each["introspectable"])]
