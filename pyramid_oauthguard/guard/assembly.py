@@ -114,6 +114,11 @@ class _DeferredIssuer:
         """Whether the issuer runs in this process."""
         return bool(IEmbeddedIssuer.providedBy(self._find()))
 
+    def answers_at_once(self) -> bool:
+        """Whether its answers come from this process, so that no thread waits for a network."""
+        issuer = self._find()
+        return bool(IEmbeddedIssuer.providedBy(issuer)) or getattr(issuer, "in_memory", False) is True
+
     def introspect(self, raw: str) -> Mapping[str, Any]:
         return self._find().introspect(raw)  # type: ignore[no-any-return]
 
@@ -179,7 +184,7 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, A
         lifetime=positive,
         inactive_lifetime=inactive,
         patience=settings.http_timeout,
-        in_flight=InFlight(settings.introspection_max_in_flight, is_near=issuer.is_near),
+        in_flight=InFlight(settings.introspection_max_in_flight, is_near=issuer.answers_at_once),
         memory=settings.cache_tokens_size,
     )
     issuer.listener = _Listener(keys, introspector)

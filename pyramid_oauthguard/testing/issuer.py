@@ -40,6 +40,9 @@ class MemoryIssuer:
         where it says nothing.
     """
 
+    #: Its answers come from this process: the guard does not bound how many threads ask it at once.
+    in_memory: Final = True
+
     def __init__(
         self,
         identifier: str = "https://issuer.test",

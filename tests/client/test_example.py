@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from pyramid_oauthguard.client.console import Console
 from pyramid_oauthguard.client.device import as_device_authorization, poll
 from pyramid_oauthguard.client.options import ClientOptions
 from pyramid_oauthguard.client.session import OAuthSession, discover
-from pyramid_oauthguard.fetch import Fetcher
+from pyramid_oauthguard.client.transport import TracingFetcher
 from tests.client.browsers import start_login
 from tests.client.terminal import Terminal
 from tests.example.servers import find_free_port, serve
@@ -290,7 +291,7 @@ def test_device_flow_at_the_example(
 def test_slow_down_of_the_example_is_heeded(example: str, chromium: Browser) -> None:
     """The first two polls come too fast; from then on every one waits five seconds more."""
     options = ClientOptions(issuer=example, client_id="customer-cli", scope="customer_api")
-    fetcher = Fetcher()
+    fetcher = TracingFetcher(Console(), timeout=30, ca_file=None)
     session = OAuthSession(fetcher, discover(fetcher, example), options=options, client_secret=None)
     authorization = as_device_authorization(session.fetch_device_authorization(), session.metadata.issuer)
     waits: list[float] = []

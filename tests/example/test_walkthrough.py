@@ -55,10 +55,11 @@ def test_a_revoked_token_is_challenged_as_invalid(server: Server) -> None:
         ("GET", "/api/private-scoped"),
     ],
 )
-def test_without_a_token_the_challenge_is_bare(server: Server, method: str, path: str) -> None:
+def test_without_a_token_the_challenge_has_no_error_and_names_the_scope(server: Server, method: str, path: str) -> None:
+    scope = {"/api/private": "", "/api/private-scoped": ', scope="read:messages"'}.get(path, ', scope="customer_api"')
     answer = Caller(server.url).send(method, path)
     assert answer.status == 401
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"'
+    assert answer.headers["WWW-Authenticate"] == f'Bearer realm="api"{scope}'
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
