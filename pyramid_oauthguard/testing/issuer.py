@@ -41,7 +41,7 @@ class MemoryIssuer:
     """
 
     #: Its answers come from this process: the guard does not bound how many threads ask it at once.
-    in_memory: Final = True
+    in_memory = True
 
     def __init__(
         self,

@@ -113,6 +113,8 @@ class Held(MemoryIssuer):
     What it answers is decided when it is let go, or on arrival where `early` is set.
     """
 
+    in_memory = False  # it stands for one that is asked over a network
+
     def __init__(self, *args: Any, early: bool = False, tells: bool = True, **options: Any) -> None:
         options.setdefault("algorithm", ALGORITHM)
         self.gate = threading.Event()
