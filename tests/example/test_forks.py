@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,26 @@ def test_no_lock_that_a_thread_of_the_parent_holds_stops_a_child(app: Any) -> No
     locks = {name: lock for name, lock in list_locks(app.registry).items() if "Queue" not in name or not sqlite}
     with held(locks.values()):
         assert start_child(lambda: create(browser, bearer, "ada")).result() == "ada"
+
+
+def test_children_that_are_forked_while_the_example_serves_do_not_hang(app: Any) -> None:
+    browser, bearer = App(app), trust(app).bearer(scope="customer_api")
+    stop = threading.Event()
+
+    def serve(number: int) -> set[str]:
+        names = set()
+        while not stop.is_set():
+            names.add(create(browser, bearer, f"thread {number}"))
+        return names
+
+    with ThreadPoolExecutor(3) as threads:
+        served = [threads.submit(serve, number) for number in range(3)]
+        try:
+            for _ in range(8):
+                assert start_child(lambda: create(browser, bearer, "ada")).result() == "ada"
+        finally:
+            stop.set()
+    assert [each.result() for each in served] == [{f"thread {number}"} for number in range(3)]
 
 
 def test_a_childs_customers_are_there_when_its_parent_has_closed_the_database(app: Any) -> None:

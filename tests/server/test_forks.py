@@ -19,7 +19,7 @@ import transaction
 from pyramid.config import Configurator
 from sqlalchemy.engine import make_url
 
-from pyramid_oauthguard import UnavailableError
+from pyramid_oauthguard import UnavailableError, engines
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from pyramid_oauthguard.server.store.sqlalchemy.schema import upgrade
@@ -245,6 +245,70 @@ def test_a_fork_waits_for_a_transaction_of_the_application(tmp_path: Path) -> No
     assert run_in_child(lambda: [write(store, "ada"), read(store, "parent")]) == [1, 1]
     thread.join()
     store.close()
+
+
+def test_no_thread_is_inside_of_sqlite_while_the_process_forks(tmp_path: Path) -> None:
+    """The library's own locks can't be made anew: children hung in the first call that opened a connection."""
+    store = SQLAlchemyStore(build_engine(f"sqlite:///{tmp_path}/oauth.sqlite"))
+    store.create_tables()
+    with busy(4, lambda number: write(store, f"thread {number}")) as failures:
+        for number in range(15):
+            children = [start_child(lambda name=f"{number} {each}": write(store, name)) for each in range(2)]  # type: ignore[misc]
+            assert [child.result() for child in children] == [1, 1]
+    assert not failures
+    store.close()
+
+
+@contextmanager
+def busy(count: int, work: Callable[[int], Any]) -> Iterator[list[BaseException]]:
+    """Threads that work all the time while the block runs; what goes wrong in them is in the list."""
+    stop, failures = threading.Event(), []
+
+    def run(number: int) -> None:
+        try:
+            while not stop.is_set():
+                work(number)
+        except BaseException as error:  # noqa: BLE001  # the test tells of it
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield failures
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_unit_in_a_unit_does_not_wait_for_a_fork_that_waits_for_it(tmp_path: Path) -> None:
+    store = SQLAlchemyStore(build_engine(f"sqlite:///{tmp_path}/oauth.sqlite"))
+    store.create_tables()
+
+    def nest(number: int) -> None:
+        with store.writing() as unit:
+            unit.count_device_try(f"thread {number}", 0.0, 1.0)
+            read(store, "outer")
+
+    with busy(2, nest) as failures:
+        for _ in range(10):
+            began = time.monotonic()
+            child = start_child(lambda: read(store, "outer"))
+            assert time.monotonic() - began < engines.FORK_PATIENCE_SECONDS, "it has waited to the end"
+            assert child.result() == 0
+    assert not failures
+    store.close()
+
+
+def test_a_database_in_memory_is_copied_between_two_units() -> None:
+    store = SQLAlchemyStore(build_engine("sqlite://"))
+    store.create_tables()
+    write(store, "parent")
+    with in_a_unit(store.writing(), lambda unit: unit.count_device_try("parent", 0.0, 1.0)) as end:
+        threading.Timer(0.3, end).start()
+        assert run_in_child(lambda: [write(store, "ada"), read(store, "parent")]) == [1, 3]
+    assert [read(store, "ada"), write(store, "parent")] == [0, 4]
 
 
 def test_a_fork_does_not_wait_for_the_thread_that_forks(tmp_path: Path) -> None:

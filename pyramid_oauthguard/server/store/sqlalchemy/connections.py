@@ -5,57 +5,58 @@ A check-out of the pool costs more than what most units do on SQLite.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import get_ident
 
 from sqlalchemy import Connection, Engine
 
 from .... import processes
-from ....engines import claim
+from ....engines import SQLiteUse
 from ....errors import UnavailableError
 
 __all__ = ["Connections"]
-
-_POLL_SECONDS = 0.001
 
 
 class Connections:
     """Lends an engine's connections, each to one unit at a time.
 
     :param keep: how many that are not used stay open; the rest goes back to the pool.
+    :param use: with a SQLite file, what counts those that are used.
     """
 
-    def __init__(self, engine: Engine, *, keep: int = 0) -> None:
+    def __init__(self, engine: Engine, *, keep: int = 0, use: SQLiteUse | None = None) -> None:
         self._engine = engine
         self._keep = keep
+        self._use = use
         self._idle: list[Connection] = []
-        self._lent: dict[Connection, int] = {}  # with the thread that uses it
 
     @contextmanager
     def lend(self) -> Iterator[Connection]:
         """A connection in no transaction. One that is begun inside is the caller's to commit; else it is rolled back."""
-        connection = self._take()
-        self._lent[connection] = get_ident()
+        processes.renew_if_forked()
+        key = self._use.enter() if self._use is not None else None
+        idle = self._idle  # a child of a fork has another list
         try:
-            yield connection
-        except BaseException:
-            if self._take_back(connection):
-                connection.close()
-            raise
-        if not self._take_back(connection):
-            return
-        if connection.in_transaction():
-            connection.rollback()
-        if len(self._idle) < self._keep:
-            self._idle.append(connection)
-        else:
-            connection.close()
+            connection = self._take(idle)
+            try:
+                yield connection
+            except BaseException:
+                if self._idle is idle:
+                    connection.close()
+                raise
+            if self._idle is idle:
+                self._put_back(connection)
+        finally:
+            if self._use is not None:
+                self._use.leave(key)
 
-    def check(self, connection: Connection) -> None:
-        """:raises UnavailableError: this process was forked since it was lent, so it belongs to the parent."""
-        if connection not in self._lent:
+    def mark(self) -> object:
+        """For :meth:`check`, later in the same unit."""
+        return self._idle
+
+    def check(self, mark: object) -> None:
+        """:raises UnavailableError: this process was forked since, so the connection belongs to the parent."""
+        if self._idle is not mark:
             raise UnavailableError("storage", "the process was forked in the middle of a unit", retry_after=5)
 
     def close(self) -> None:
@@ -63,27 +64,24 @@ class Connections:
         while self._idle:
             self._idle.pop().close()
 
-    def wait_for_others(self, deadline: float) -> None:
-        """Return once no other thread uses any, or at ``deadline`` (on the monotonic clock)."""
-        own = get_ident()
-        while time.monotonic() < deadline and any(thread != own for thread in tuple(self._lent.values())):
-            time.sleep(_POLL_SECONDS)
-        for connection, thread in tuple(self._lent.items()):
-            if thread == own:
-                claim(connection)
-
     def leave_parent(self) -> None:
         """In a child of a fork: those of the parent are not used, given back or closed here."""
-        processes.abandon(self._idle, self._lent)
+        processes.abandon(self._idle)
         self._idle = []
-        self._lent = {}
 
-    def _take(self) -> Connection:
-        processes.renew_if_forked()
+    def _take(self, idle: list[Connection]) -> Connection:
         try:
-            return self._idle.pop()
+            return idle.pop()
         except IndexError:
-            return self._engine.connect()
+            connection = self._engine.connect()
+            if self._use is not None:
+                self._use.release(connection)
+            return connection
 
-    def _take_back(self, connection: Connection) -> bool:
-        return self._lent.pop(connection, None) is not None
+    def _put_back(self, connection: Connection) -> None:
+        if connection.in_transaction():
+            connection.rollback()
+        if len(self._idle) < self._keep:
+            self._idle.append(connection)
+        else:
+            connection.close()

@@ -97,10 +97,11 @@ class SQLAlchemyStore:
         self._shared, self._sqlite = shared, sqlite
         self._renew_locks()
         self._file = find_sqlite_file(engine.url.render_as_string()) if sqlite else None
-        self._for_reading = Connections(engine, keep=_READERS if sqlite and not shared else 0)
-        self._for_writing = Connections(self._writer, keep=1 if sqlite and not shared else 0)
-        keep_in_process(engine)
-        before, after = (SQLAlchemyStore._settle, SQLAlchemyStore._go_on) if sqlite else (None, None)
+        self._use = keep_in_process(engine)
+        self._for_reading = Connections(engine, keep=_READERS if self._use else 0, use=self._use)
+        self._for_writing = Connections(self._writer, keep=1 if self._use else 0, use=self._use)
+        before = (SQLAlchemyStore._wait if shared else SQLAlchemyStore._settle) if sqlite else None
+        after = SQLAlchemyStore._go_on if shared else None
         processes.register(self, SQLAlchemyStore._leave_parent, before=before, after=after)
 
     def create_tables(self) -> None:
@@ -144,9 +145,10 @@ class SQLAlchemyStore:
             make_way(self._file)
         callbacks: list[Callable[[], None]] = []
         with storage_errors(), self._write_turn, self._for_writing.lend() as connection:
+            mark = self._for_writing.mark()
             connection.begin()
             yield SQLAlchemyUnit(connection, callbacks, self._do_later)
-            self._for_writing.check(connection)
+            self._for_writing.check(mark)
             connection.commit()
         for callback in callbacks:
             callback()
@@ -188,17 +190,20 @@ class SQLAlchemyStore:
         # SQLite has one writer at a time, and who waits for it looks again and again: threads of ours queue here instead.
         self._write_turn: AbstractContextManager[Any] = lock if self._sqlite else nullcontext()
 
-    def _settle(self) -> None:
-        """Before a fork, with SQLite: let the units of other threads end, and keep no connection (``keep_in_process``)."""
-        deadline = time.monotonic() + FORK_PATIENCE_SECONDS
+    def _wait(self) -> None:
+        """Before a fork, with a database in memory: let the unit of another thread end."""
         self._lock.acquire(timeout=FORK_PATIENCE_SECONDS)
-        for connections in (self._for_reading, self._for_writing):
-            connections.wait_for_others(deadline)
-            connections.close()
 
     def _go_on(self) -> None:
         with suppress(RuntimeError):  # it was not acquired in time
             self._lock.release()
+
+    def _settle(self) -> None:
+        """Before a fork, with a SQLite file: let the units of other threads end, and keep no connection."""
+        if self._use is not None:
+            self._use.settle()
+        self._for_reading.close()
+        self._for_writing.close()
 
     def _leave_parent(self) -> None:
         """In a child of a fork."""
