@@ -174,6 +174,33 @@ def test_no_file_of_the_database_stays_open_in_a_child(tmp_path: Path) -> None:
     store.close()
 
 
+def test_threads_that_begin_units_all_the_time_leave_a_child_no_file_and_no_lock_of_sqlite(tmp_path: Path) -> None:
+    """Each unit ends soon, and the next one begins before the process has forked."""
+    store = SQLAlchemyStore(build_engine(f"sqlite:///{tmp_path}/oauth.sqlite"))
+    store.create_tables()
+    ended = threading.Event()
+
+    def work(name: str) -> None:
+        while not ended.is_set():
+            read(store, "parent")
+            if name.endswith("0"):
+                write(store, name)
+
+    threads = [threading.Thread(target=work, args=(f"thread{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        begun = time.monotonic()
+        found = [run_in_child(lambda: [list_open(tmp_path), write(store, "child")]) for _fork in range(8)]
+        assert time.monotonic() - begun < 20, "no fork waits for as long as it may"
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert found == [[[], number] for number in range(1, 9)]
+    store.close()
+
+
 def list_open(folder: Path) -> list[str]:
     found = []
     for each in Path("/proc/self/fd").iterdir():
