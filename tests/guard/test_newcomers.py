@@ -54,8 +54,10 @@ def test_a_start_that_fails_says_why_at_its_end(tmp_path: Path) -> None:
     ini = change_example(tmp_path, "oauthguard.audience =", "oauthguard.audiense =")
     done = subprocess.run([PSERVE, ini], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
-    (line,) = [line for line in done.stderr.splitlines()[-5:] if "oauthguard.audiense" in line]
-    assert line.endswith("oauthguard.audiense: is not a setting (did you mean oauthguard.audience?)")
+    line = done.stderr.splitlines()[-1]
+    number = ini.read_text("utf-8").splitlines().index("oauthguard.audiense = https://customers.example") + 1
+    assert "oauthguard.audiense: is not a setting (did you mean oauthguard.audience?)" in line
+    assert f"{ini}, line {number}" in line
 
 
 def test_a_port_in_use_is_said_at_the_end(tmp_path: Path) -> None:
