@@ -110,7 +110,7 @@ class _DeferredIssuer:
     def fetch_keys(self) -> KeyDocument:
         return self._find().fetch_keys()  # type: ignore[no-any-return]
 
-    def is_near(self) -> bool:
+    def is_embedded(self) -> bool:
         """Whether the issuer runs in this process."""
         return bool(IEmbeddedIssuer.providedBy(self._find()))
 
@@ -174,7 +174,7 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, A
         lifetime=lifetime,
         cooldown=settings.keys_cooldown,
         max_stale=settings.keys_max_stale,
-        is_near=issuer.is_near,
+        is_embedded=issuer.is_embedded,
     )
     positive, inactive = settings.find_expiration("introspection", 0), settings.find_expiration("inactive", 10)
     introspector = Introspector(
@@ -184,7 +184,7 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, A
         lifetime=positive,
         inactive_lifetime=inactive,
         patience=settings.http_timeout,
-        in_flight=InFlight(settings.introspection_max_in_flight, is_near=issuer.answers_at_once),
+        in_flight=InFlight(settings.introspection_max_in_flight, is_embedded=issuer.answers_at_once),
         memory=settings.cache_tokens_size,
     )
     issuer.listener = _Listener(keys, introspector)

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from ..caching import SKEW, read_number
 
-__all__ = ["NEAR_COOLDOWN_SECONDS", "NEAR_LIFE_SECONDS", "Attempts"]
+__all__ = ["EMBEDDED_COOLDOWN_SECONDS", "EMBEDDED_LIFE_SECONDS", "Attempts"]
 
 #: For an issuer in this process: another process may change its keys, and to ask costs a short query.
-NEAR_LIFE_SECONDS: Final = 1.0
-NEAR_COOLDOWN_SECONDS: Final = 0.5
+EMBEDDED_LIFE_SECONDS: Final = 1.0
+EMBEDDED_COOLDOWN_SECONDS: Final = 0.5
 _NEVER: Final = -float("inf")
 
 

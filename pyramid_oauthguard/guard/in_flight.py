@@ -20,15 +20,15 @@ class InFlight:
 
     :param limit: how many may wait. None: half of the threads that were seen here and still run, at least one. A server
         with 16 threads then keeps 8 for requests that need no answer of the issuer.
-    :param is_near: whether the issuer runs in this process. Without a limit of its own it is then not bounded: it answers in
+    :param is_embedded: whether the issuer runs in this process. Without a limit of its own it is then not bounded: it answers in
         the thread that asks.
     """
 
     _waiting: int
 
-    def __init__(self, limit: int | None, *, is_near: Callable[[], bool]) -> None:
+    def __init__(self, limit: int | None, *, is_embedded: Callable[[], bool]) -> None:
         self._limit = limit
-        self._is_near = is_near
+        self._is_embedded = is_embedded
         self._start_anew()
         processes.register(self, InFlight._start_anew)
 
@@ -63,4 +63,4 @@ class InFlight:
     def _find_limit(self) -> float:
         if self._limit is not None:
             return self._limit
-        return float("inf") if self._is_near() else max(1, len(self._threads) // 2)
+        return float("inf") if self._is_embedded() else max(1, len(self._threads) // 2)

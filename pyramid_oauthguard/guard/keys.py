@@ -16,7 +16,7 @@ from ..errors import CoolingError, InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
 from ..outages import Outages
 from ..strict_json import check_depth
-from .attempts import NEAR_COOLDOWN_SECONDS, NEAR_LIFE_SECONDS, Attempts
+from .attempts import EMBEDDED_COOLDOWN_SECONDS, EMBEDDED_LIFE_SECONDS, Attempts
 from .keyset import Candidates, KeySet, build_key_set
 from .shared_keys import SharedKeys
 
@@ -39,7 +39,7 @@ class KeySource:
     replaces a good set. Tokens whose key is known never wait for any of that.
 
     :param fetch: asks the issuer; raises UnavailableError.
-    :param is_near: whether the issuer runs in this process. It is then asked every second, past the cache.
+    :param is_embedded: whether the issuer runs in this process. It is then asked every second, past the cache.
     :param lifetime: seconds a set is good for; the issuer's ``max-age`` can only shorten it.
     :param cooldown: seconds between two attempts.
     :param max_stale: seconds after its fetch that a set may serve while the issuer is down.
@@ -54,10 +54,10 @@ class KeySource:
         lifetime: float,
         cooldown: float,
         max_stale: float,
-        is_near: Callable[[], bool] = lambda: False,
+        is_embedded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._fetch = fetch
-        self._is_near = is_near
+        self._is_embedded = is_embedded
         self._shared = SharedKeys(region)
         self._algorithms = algorithms
         self._lifetime = lifetime
@@ -143,7 +143,7 @@ class KeySource:
         # Down when it was last asked and just being asked again: one thread waits for that, not all of them.
         if self._failure is not None:
             return lock.acquire(blocking=False)
-        if self.keys is None or not self._is_near():
+        if self.keys is None or not self._is_embedded():
             return lock.acquire()
         # A storage that hangs is no reason for all threads to hang.
         return lock.acquire(timeout=max(self._began + _PATIENCE - time.monotonic(), 0.05))
@@ -196,8 +196,8 @@ class KeySource:
         self._began = time.monotonic()
         if now < self._fetched_at - SKEW:  # the clock was set back: nobody knows how old the set is
             self._fetched_at = self._fresh_until = self.calm_until = now
-        if self._is_near():
-            self._attempts.cooldown = min(self._attempts.cooldown, NEAR_COOLDOWN_SECONDS)
+        if self._is_embedded():
+            self._attempts.cooldown = min(self._attempts.cooldown, EMBEDDED_COOLDOWN_SECONDS)
         if self._adopt(now):
             return
         if self._attempts.is_cooling(now):
@@ -234,19 +234,19 @@ class KeySource:
             self._fail(UnavailableError("keys_failed", type(error).__name__), now)
         else:
             life = self._lifetime if document.max_age is None else min(document.max_age, self._lifetime)
-            life = NEAR_LIFE_SECONDS if self._is_near() else max(life, self._attempts.cooldown)
+            life = EMBEDDED_LIFE_SECONDS if self._is_embedded() else max(life, self._attempts.cooldown)
             self._share(keys=list(document.keys), fetched_at=now, life=life)
             self._take(keys, fetched_at=now, life=life)
 
     def _share(self, **found: Any) -> None:
         """Tell the processes that share the cache what was found, if anything, and when the issuer was asked."""
-        if not self._is_near():
+        if not self._is_embedded():
             self._shared.write({**(found or self._shared.read()), **self._attempts.describe()})
 
     def _fail(self, error: UnavailableError, now: float) -> None:
         self._outages.report(_CAUSE, f"the issuer's keys can't be fetched: {error}", level=logging.WARNING)
         self._failure = error.with_traceback(None)
-        if self._is_near():
+        if self._is_embedded():
             now = max(now, time.time())  # a storage that hangs takes longer to fail than to cool down
         if isinstance(error, CoolingError):
             # Nobody was asked. A cool-down from now on would come on top of the one that is under way.
@@ -267,7 +267,7 @@ class KeySource:
 
     def _adopt(self, now: float) -> bool:
         """Take what another process fetched, when it is newer and still fresh; learn when it last tried."""
-        entry = {} if self._is_near() else self._shared.read()
+        entry = {} if self._is_embedded() else self._shared.read()
         fetched_at, life = read_number(entry.get("fetched_at")), read_number(entry.get("life"))
         self._attempts.learn(entry, now)
         if fetched_at is None or life is None:

@@ -227,7 +227,7 @@ TABLE: Final = (
     Setting("cache.secret", as_str, None, "What seals the entries of caches outside this process, so that only those who know it can make one: 32 characters or more that cannot be guessed, the same in all processes that share a cache. Without it, a key of the authorization server in the same process is used, or `introspection.client_secret`.", secret=True),
     Setting("cache.trusted", as_bool, False, "`true` allows a cache outside this process without any secret. It costs this: every program that can write to that cache can put its own keys and answers there, and so make tokens that are accepted here."),
     Setting("cache.tokens.size", as_int, 10_000, "Verified tokens remembered in the process for local checks, and as many judged answers beside an introspection cache in the process; 0 is off."),
-    Setting("keys.cooldown", as_duration, 30.0, "Seconds between attempts to refetch keys for an unknown kid or after a failure."),
+    Setting("keys.cooldown", as_duration, 30.0, "Seconds between attempts to refetch keys for an unknown kid or after a failure. For unknown kids, one extra attempt is made in each."),
     Setting("keys.max_stale", as_duration, 86_400.0, "How long the last good key set serves while the issuer is down."),
     Setting("policy", as_bool, SWITCHES["policy"], "`off` does not install the security policy: the application composes it. Read when the guard is included."),
     Setting("resource", as_url, None, "This API's resource identifier (RFC 9728)."),

@@ -166,7 +166,7 @@ def test_an_issuer_in_the_same_process_is_bounded_only_where_that_is_set(held):
 
 
 def test_threads_that_ended_do_not_count():
-    bound = InFlight(None, is_near=lambda: False)
+    bound = InFlight(None, is_embedded=lambda: False)
 
     def ask():
         with bound.occupy():
