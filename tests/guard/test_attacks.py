@@ -135,7 +135,7 @@ def test_a_refused_view_leaves_nothing_behind_that_serves_the_next_request(issue
 
 
 def test_many_threads_do_not_mix_up_their_callers(issuer):
-    app = build_app(add_views, issuer)
+    app = build_app(add_views, issuer, settings={"oauthguard.introspection.max_in_flight": "16"})
     tokens = {f"user-{number}": issuer.mint(sub=f"user-{number}", scope="read") for number in range(40)}
 
     def check(item):
