@@ -20,7 +20,7 @@ from . import processes
 from .bounded import BoundedMap
 from .outages import name_cause
 from .shared_cache import SteadyBackend, build_arguments, check_backend, check_class, store_value
-from .strict_json import check_depth
+from .strict_json import check_text_depth
 
 __all__ = [
     "SKEW",
@@ -222,8 +222,9 @@ def _as_json(value: Any) -> bytes:
 
 def _from_json(data: bytes) -> Any:
     try:
-        value = json.loads(data)
-        check_depth(value)
+        text = data.decode("utf-8")
+        check_text_depth(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CantDeserializeException from error
     return value

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["MAX_DEPTH", "check_depth", "parse_object"]
+__all__ = ["MAX_DEPTH", "check_depth", "check_text_depth", "parse_object"]
 
 #: Objects and lists inside each other. Python's own limit differs between versions and depends on who calls.
 MAX_DEPTH: Final = 100
+#: A string that is not closed goes on to the end, so that its quotes are not looked at again.
+_STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -21,6 +24,8 @@ def parse_object(data: bytes) -> dict[str, Any]:
     """
     try:
         text = data.decode("utf-8")
+        if text.count("[") + text.count("{") > MAX_DEPTH:
+            check_text_depth(text)
         try:
             value, end = _scan(text, 0)
         except StopIteration:
@@ -33,9 +38,23 @@ def parse_object(data: bytes) -> dict[str, Any]:
         raise ValueError("nested too deeply") from None
     if type(value) is not dict:
         raise ValueError("not a JSON object")
-    if text.count("[") + text.count("{") > MAX_DEPTH:
-        check_depth(value)
     return value
+
+
+def check_text_depth(text: str) -> None:
+    """ValueError if more than :data:`MAX_DEPTH` objects and lists are inside each other in JSON, before it is parsed.
+
+    Takes linear time. Nothing else of the text is checked: where it is no JSON, a parser stops before this count is wrong.
+    """
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(text):
+        char = text[found.start()]
+        if char in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError("nested too deeply")
+        elif char in "]}":
+            depth -= 1
 
 
 def check_depth(value: object) -> None:

@@ -10,7 +10,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key
 
 from ..key_strength import check_strength
-from ..strict_json import check_depth
+from ..strict_json import check_depth, check_text_depth
 from .registration import RegistrationError
 
 __all__ = ["ALGORITHMS", "check_keys", "list_fitting", "list_names"]
@@ -35,6 +35,8 @@ def check_keys(jwks: Mapping[str, Any] | str) -> str:
     :raises RegistrationError: not a key set, empty, too long, or with a key that can't be used or that is private.
     """
     try:
+        if isinstance(jwks, str):
+            check_text_depth(jwks)
         document = json.loads(jwks) if isinstance(jwks, str) else dict(jwks)
         keys = list(document["keys"])
         check_depth(keys)

@@ -185,6 +185,13 @@ def test_an_address_costs_linear_time(text, start):
         lambda n: json.dumps({"a": [{"b": [0]}] * (n // 4)}),
         lambda n: '{"a":"' + "x" * n,
         lambda n: '{"a":"' + "\\\\" * n,
+        lambda n: "[" * 101 + '"' * n,
+        lambda n: "[]" * 101 + '"' + '\\"' * n,
+        lambda n: "[]" * 101 + '"' + "\\" * n,
+        lambda n: "[]" * 101 + '"' + "\\" * n + '"',
+        lambda n: "[]" * 101 + '"a"' * n,
+        lambda n: "[]" * 101 + '"' + "a" * n,
+        lambda n: "[]" * n,
     ],
 )
 def test_json_costs_linear_time(write):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+import unittest.mock
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pyramid_oauthguard import InvalidToken, UnavailableError
+from pyramid_oauthguard import InvalidToken, UnavailableError, strict_json
 from pyramid_oauthguard.server.client_keys import check_keys
 from pyramid_oauthguard.server.registration import RegistrationError
-from pyramid_oauthguard.strict_json import MAX_DEPTH, check_depth, parse_object
+from pyramid_oauthguard.strict_json import MAX_DEPTH, check_depth, check_text_depth, parse_object
 from pyramid_oauthguard.testing import MemoryIssuer, bearer
 from tests.guard.guarding import add, build_app, find_status
 from tests.guard.verifying import build_verifier, find_reason
@@ -83,6 +86,44 @@ def test_what_is_not_too_deep(value):
 def test_what_is_too_deep(value):
     with pytest.raises(ValueError, match="nested too deeply"):
         check_depth(value)
+
+
+@pytest.mark.promise("GD-11")
+@pytest.mark.parametrize("text", ["[" * 500, '{"a":' * 500, '"\\""' + "[" * 500, '"' + "\\\\" + '"' + "[" * 500])
+def test_the_depth_is_bounded_before_the_text_is_parsed(text, monkeypatch):
+    """A parser in C that goes down as deep as the text needs a stack that a thread may not have."""
+    monkeypatch.setattr("pyramid_oauthguard.strict_json._scan", lambda *_: pytest.fail("it was parsed"))
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_object(text.encode())
+
+
+@pytest.mark.parametrize("text", ["[" * 500, "{" * 500, '\\"' + "[" * 500, "]" * 500 + "}" * 500])
+def test_brackets_in_a_string_are_not_depth(text):
+    value = {"a": text, text: [1], "b": [[text]] * 200}
+    assert parse_object(json.dumps(value).encode()) == value
+
+
+json_values = st.recursive(
+    st.none() | st.text(st.sampled_from('[]{}"\\,:a \u00e9')), lambda inner: st.lists(inner) | st.dictionaries(st.text(st.sampled_from('[]{}"\\')), inner)
+)  # fmt: skip
+
+
+@given(json_values, st.booleans(), st.sampled_from([None, 1]))
+def test_the_depth_of_the_text_is_that_of_the_value(value, ascii_only, indent):
+    depth = 0
+    while True:
+        try:
+            with unittest.mock.patch.object(strict_json, "MAX_DEPTH", depth):
+                strict_json.check_depth(value)
+            break
+        except ValueError:
+            depth += 1
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
+    with unittest.mock.patch.object(strict_json, "MAX_DEPTH", depth):
+        check_text_depth(text)
+    if depth:
+        with unittest.mock.patch.object(strict_json, "MAX_DEPTH", depth - 1), pytest.raises(ValueError, match="nested"):
+            check_text_depth(text)
 
 
 # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
