@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, UnauthorizedClientError
@@ -131,7 +132,7 @@ def limit_guesses(service: Service, asked: OAuthRequest, answer: Callable[[OAuth
     except UnavailableError:
         guess.take_back()
         raise
-    if asked.error is None:
+    if asked.error is None and _has_token(response):  # a grant may also return its refusal, with any status
         guess.take_back()
     return response
 
@@ -139,15 +140,35 @@ def limit_guesses(service: Service, asked: OAuthRequest, answer: Callable[[OAuth
 def store_grant(server: OAuthServer, unit: Unit, answer: TokenAnswer) -> None:
     """Store the grant of a user's token in the caller's unit, and its refresh token.
 
-    :raises OAuth2Error: the user withdrew the consent a moment ago.
+    :raises OAuth2Error: the user withdrew the consent a moment ago, or the token is not what the grant class and the client's
+        registration say.
     """
     pending = answer.pending
     if pending is None:
+        _check_made_by_hand(server, unit, answer)
         return
     _check_allowed(unit, pending, hold=True)
     unit.add_grant(pending.grant)
     if pending.refresh:
         add_refresh_token(server.service, unit, answer, pending.grant, made=make_opaque(REFRESH_PREFIX))
+
+
+def _has_token(response: Any) -> bool:
+    return response.status_int == HTTPStatus.OK and "access_token" in response.json_body
+
+
+def _check_made_by_hand(server: OAuthServer, unit: Unit, answer: TokenAnswer) -> None:
+    """Check a token that belongs to no user's grant made here, such as one of ``server.make_token``."""
+    record, grant_class = answer.made.record, server.grant_class
+    if grant_class.ACTS_FOR_USER and record.grant_id is None and record.subject == record.client_id:
+        log.error("%s acts for a user, and made a token for the client itself", grant_class.__qualname__)
+        raise ServerError
+    client = unit.find_client(record.client_id)
+    if client is None or grant_class.GRANT_TYPE not in client.grants:
+        raise UnauthorizedClientError("The client is not registered for this grant.")
+    if record.scopes:
+        choose_scopes(client, server.service.settings, " ".join(record.scopes))
+    choose_audiences(client, server.service.settings, record.audiences)
 
 
 def _find_subject(grant_class: Any, user: Any) -> str | None:

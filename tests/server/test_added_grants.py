@@ -152,7 +152,15 @@ class Contradicting(Pin):
     ACTS_FOR_USER = False
 
 
-@pytest.mark.parametrize("grant", [Forgetful, Numbering, OddUser, ByHand, Unbound, Contradicting])
+class ForItself(Pin):
+    """Made by hand for the client itself, where the class says that it acts for a user."""
+
+    def make(self) -> Any:
+        client = self.request.client.record
+        return self.server.make_token(client, subject=None, scopes=("read",), audiences=("https://api.example",))
+
+
+@pytest.mark.parametrize("grant", [Forgetful, Numbering, OddUser, ByHand, Unbound, ForItself, Contradicting])
 def test_a_token_for_nobody_in_particular_is_refused_and_the_log_says_why(
     build: Build, grant: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,6 +310,39 @@ def test_a_grant_in_which_the_client_acts_for_itself(build: Build) -> None:
     assert ask(flow, other).json["error"] == "unauthorized_client"
 
 
+@pytest.mark.parametrize(
+    ("scopes", "audiences", "error"),
+    [
+        (("admin",), ("https://api.example",), "invalid_scope"),
+        (("read", "admin"), ("https://api.example",), "invalid_scope"),
+        (("read",), ("https://evil.example",), "invalid_target"),
+        (("read",), ("https://api.example", "https://evil.example"), "invalid_target"),
+    ],
+)
+def test_a_token_made_by_hand_has_no_more_than_the_client_is_registered_for(
+    build: Build, scopes: tuple[str, ...], audiences: tuple[str, ...], error: str
+) -> None:
+    class Wide(Itself):
+        def make(self) -> Any:
+            client = self.request.client.record
+            return self.server.make_token(client, subject=None, scopes=scopes, audiences=audiences)
+
+    flow = build_pin(build, Wide)
+    assert ask(flow, add_client(flow)).json["error"] == error
+    assert count_tokens(flow) == 0
+
+
+def test_a_token_made_by_hand_needs_a_client_with_this_grant(build: Build) -> None:
+    class Made(Itself):
+        def make(self) -> Any:
+            client = self.request.client.record
+            return self.server.make_token(client, subject=None, scopes=("read",), audiences=("https://api.example",))
+
+    flow = build_pin(build, Made)
+    assert ask(flow, add_client(flow)).status_int == 200
+    assert ask(flow, add_client(flow, grants=["authorization_code"])).json["error"] == "unauthorized_client"
+
+
 KEY = jwk.OctKey.import_key("k" * 32)
 
 
@@ -378,6 +419,23 @@ def test_who_guesses_is_stopped_also_with_the_right_one(build: Build, public: bo
     assert guess(flow, client, [WRONG] * 3 + ["1234"]) == [400, 400, 400, 429]
     assert guess(flow, client, ["1234"], address="198.51.100.1") == [200], "elsewhere the client goes on"
     assert guess(flow, add_client(flow, public=public), ["1234"]) == [200], "another client goes on"
+
+
+@pytest.mark.parametrize("status", [200, 400, 403])
+def test_a_refusal_that_a_grant_returns_is_counted_as_one_that_it_raises(build: Build, status: int) -> None:
+    class Returning(Pin):
+        def validate_token_request(self) -> None:
+            self.request.client = self.authenticate_token_endpoint_client()
+            self.request.user = PINS.get(self.request.form["pin"])
+
+        def create_token_response(self) -> Any:
+            if self.request.user is None:
+                return status, {"error": "invalid_grant"}, self.TOKEN_RESPONSE_HEADER
+            return super().create_token_response()
+
+    flow = build_limited(build, Returning)
+    client = add_client(flow)
+    assert guess(flow, client, [WRONG] * 3 + ["1234"]) == [status] * 3 + [429]
 
 
 def test_the_right_one_is_not_counted(build: Build) -> None:
