@@ -45,6 +45,7 @@ def protect_database(file: Path) -> None:
     """
     if os.name != "posix":
         return  # the folders of a Windows user are private by their access lists
+    file = Path(os.path.realpath(file))  # SQLite follows a link, also to a file that it makes
     try:
         number = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, _FILE_MODE)
     except FileExistsError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
 import os
+import sqlite3
 import stat
 
 import pytest
@@ -12,6 +14,7 @@ from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationExecutionError
 
 from pyramid_oauthguard.errors import SettingError
+from pyramid_oauthguard.private_files import protect_database
 from pyramid_oauthguard.server.hashing import Pepper, load_pepper
 from tests.ground.test_secret_files import ODD
 
@@ -187,3 +190,22 @@ def test_a_database_that_only_sqlite_knows_the_file_of(build, tmp_path):
     server = build({"sqlalchemy.url": f"sqlite:///file:{file}?uri=true", "pepper_file": str(pepper)})
     server.token()
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("uri.*")} == {0o600}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes")
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_database_behind_a_link_is_not_open_to_others(tmp_path, exists):
+    file, link = tmp_path / "kept" / "real.sqlite", tmp_path / "link.sqlite"
+    file.parent.mkdir(mode=0o700)
+    link.symlink_to(file)
+    companions = [file.with_name(f"real.sqlite{suffix}") for suffix in ("", "-wal", "-shm")]
+    if exists:
+        for path in companions:
+            path.touch()
+            path.chmod(0o644)
+    protect_database(link)
+    with contextlib.closing(sqlite3.connect(link)) as database:
+        database.execute("CREATE TABLE one (id INTEGER)")
+        database.commit()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in companions if path.exists()} == {0o600}
+    assert link.is_symlink()
