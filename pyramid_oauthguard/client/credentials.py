@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from ..secret_files import read_secret_file
 from .errors import USAGE, CommandError
-from .options import DOTENV, ClientOptions, Source
+from .options import DOTENV, ClientOptions, Source, expand_path
 from .recipients import Credential
 from .tokens import is_token
 from .vaults import KeyringVault, VaultError
@@ -83,7 +82,7 @@ def _read_secret(path: str) -> str:
     if path == "-":
         return _read_file(path, _SECRET)
     try:
-        text = read_secret_file(Path(path).expanduser()).decode("utf-8").strip("\r\n")
+        text = read_secret_file(expand_path(path)).decode("utf-8").strip("\r\n")
     except UnicodeDecodeError as error:
         raise CommandError(USAGE, f"{_SECRET} can't be read from {path}: it is not UTF-8 text") from error
     except ValueError as error:
@@ -96,7 +95,7 @@ def _read_secret(path: str) -> str:
 
 def _read_file(path: str, what: str) -> str:
     try:
-        data = _read_stdin(what) if path == "-" else Path(path).expanduser().read_bytes()[:_LARGEST]
+        data = _read_stdin(what) if path == "-" else expand_path(path).read_bytes()[:_LARGEST]
         text = data.decode("utf-8").strip("\r\n")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"

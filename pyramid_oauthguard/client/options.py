@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from .errors import USAGE, CommandError
 
-__all__ = ["NAMES", "ClientOptions", "Source", "as_names", "belongs", "find_options"]
+__all__ = ["NAMES", "ClientOptions", "Source", "as_names", "belongs", "check_absolute", "expand_path", "find_options"]
 
 NAMES: Final = ("issuer", "client_id", "scope", "audience", "resource", "auth_method")
 FLAG: Final = "a flag"
@@ -91,6 +93,26 @@ def as_names(environ: Mapping[str, str]) -> dict[str, str]:
     names = (*NAMES, "client_secret", "client_secret_file")
     found = {name: environ.get(f"OAUTHGUARD_{name.upper()}", "").strip() for name in names}
     return {name: value for name, value in found.items() if value}
+
+
+def expand_path(path: str) -> Path:
+    """``path`` with ``~`` expanded. :raises CommandError: ``~NAME`` names no user of this machine."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise CommandError(USAGE, f"{path} names the home of a user that is unknown", "write it in full") from error
+
+
+def check_absolute(environ: Mapping[str, str], *variables: str) -> None:
+    """Check variables that libraries read: a relative path there is another file in each folder.
+
+    :raises CommandError: one has a relative path. A list of paths counts as relative if one of them is.
+    """
+    for name in variables:
+        value = environ.get(name, "")
+        if value and not all(Path(each).is_absolute() for each in value.split(os.pathsep)):
+            text = f"{name} must be an absolute path: {value} is another place in each folder"
+            raise CommandError(USAGE, text, "begin it with /")
 
 
 def _find(name: str, sources: tuple[Source, ...]) -> tuple[str | None, str]:

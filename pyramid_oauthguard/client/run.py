@@ -13,7 +13,20 @@ from .. import processes
 from .console import Console
 from .dotenv import read_dotenv
 from .errors import USAGE, CommandError
-from .options import DOTENV, ENVIRONMENT, FLAG, NAMES, PROFILE, ClientOptions, Source, as_names, belongs, find_options
+from .options import (
+    DOTENV,
+    ENVIRONMENT,
+    FLAG,
+    NAMES,
+    PROFILE,
+    ClientOptions,
+    Source,
+    as_names,
+    belongs,
+    check_absolute,
+    expand_path,
+    find_options,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -81,7 +94,7 @@ class Run:
         for source in self._secret_sources:
             path = source.values.get("client_secret_file")
             if path or "client_secret" in source.values:
-                return str(Path(path).expanduser().absolute()) if path and path != "-" else None
+                return str(expand_path(path).absolute()) if path and path != "-" else None
         return None
 
     @property
@@ -122,7 +135,10 @@ class Run:
 
     @property
     def _ca_file(self) -> str | None:
-        return self.flags.get("ca_file") or self._find_path("OAUTHGUARD_CA_FILE")
+        path = self.flags.get("ca_file") or self._find_path("OAUTHGUARD_CA_FILE")
+        if path is None:  # OpenSSL reads these then, and does not expand ~
+            check_absolute(self.environ, "SSL_CERT_FILE", "SSL_CERT_DIR")
+        return path
 
     def _explain_ca_file(self, error: OSError) -> CommandError:
         why = error.strerror or "it holds no certificate"
@@ -201,7 +217,7 @@ class Run:
     def _read_environment(self) -> dict[str, str]:
         found = as_names(self.environ)
         path = found.get("client_secret_file", "-")
-        if path != "-" and not Path(path).expanduser().is_absolute() and _has_link(path):
+        if path != "-" and not expand_path(path).is_absolute() and _has_link(path):
             text = f"OAUTHGUARD_CLIENT_SECRET_FILE is {path}, which is a link in this folder and may lead to any file"
             raise CommandError(USAGE, text, "name the file itself, with an absolute path")
         return found
@@ -209,10 +225,10 @@ class Run:
     def _find_path(self, variable: str) -> str | None:
         """The path in ``variable``. A relative one would let each working folder put its own file there."""
         path = self.environ.get(variable, "").strip()
-        if path and not Path(path).expanduser().is_absolute():
+        if path and not expand_path(path).is_absolute():
             text = f"{variable} must be an absolute path: {path} is another file in each folder"
             raise CommandError(USAGE, text, "begin it with / or ~/")
-        return str(Path(path).expanduser()) if path else None
+        return str(expand_path(path)) if path else None
 
     def _read_dotenv(self) -> Mapping[str, str]:
         found = read_dotenv(Path(".env"))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 from .folder import Folder
+from .options import check_absolute
 
 __all__ = ["FileVault", "KeyringVault", "VaultError"]
 
 _SERVICE: Final = "oauthguard"
+# Below these is what chooses the keyring and its code; a relative one would let the working folder choose them.
+_CONFIGURE_KEYRING: Final = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "LOCALAPPDATA", "ProgramData")
 
 
 class VaultError(Exception):
@@ -25,7 +29,10 @@ class KeyringVault:
         self._backend: Any = None
 
     def is_there(self) -> bool:
-        """Whether this machine has a keyring at all; one that fails later is still there."""
+        """Whether this machine has a keyring at all; one that fails later is still there.
+
+        :raises CommandError: the working folder would choose the keyring.
+        """
         return self._find_backend() is not None
 
     def find(self, name: str) -> str | None:
@@ -51,6 +58,7 @@ class KeyringVault:
 
     def _find_backend(self) -> Any:
         if self._backend is None:
+            check_absolute(os.environ, *_CONFIGURE_KEYRING)  # before the import, which may read the configuration
             import keyring.backends.fail
             import keyring.backends.null
             import keyring.core

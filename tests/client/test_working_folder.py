@@ -388,6 +388,46 @@ def test_a_relative_state_folder_brings_no_login_of_the_folder(terminal: Termina
     assert (answer.status, answer.err.count("\n"), hostile.asked) == (1, 1, [])
 
 
+@pytest.mark.parametrize(("variable", "below"), [("XDG_CONFIG_HOME", "."), ("HOME", ".config"), ("XDG_DATA_HOME", ".")])
+def test_a_relative_home_does_not_let_the_folder_choose_the_keyring(
+    terminal: Terminal, scripted: ScriptedIssuer, variable: str, below: str
+) -> None:
+    """The configuration of the keyring names code that runs, and this code receives the tokens."""
+    scripted.answers["/token"] = TOKENS
+    (terminal.cwd / "ring.py").write_text(
+        "import pathlib, keyring.backends.null\npathlib.Path('ran').touch()\n"
+        "class Keyring(keyring.backends.null.Keyring):\n    priority = 9\n"
+    )
+    settings = terminal.cwd / "own" / below / "python_keyring"
+    settings.mkdir(parents=True)
+    (settings / "keyringrc.cfg").write_text(f"[backend]\ndefault-keyring=ring.Keyring\nkeyring-path={terminal.cwd}\n")
+    terminal.environ |= {"OAUTHGUARD_ISSUER": scripted.issuer, "OAUTHGUARD_CLIENT_ID": "app"}
+    answer = terminal.run("token", **{"PYTHON_KEYRING_BACKEND": "", variable: "own"})
+    assert (answer.status, answer.err.count("\n"), scripted.asked) == (1, 1, [])
+    assert not (terminal.cwd / "ran").exists()
+    assert f"{variable} must be an absolute path" in answer.err
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_a_relative_path_brings_no_authorities_of_the_folder(
+    terminal: Terminal, scripted: ScriptedIssuer, variable: str
+) -> None:
+    terminal.environ |= {"OAUTHGUARD_ISSUER": scripted.issuer, "OAUTHGUARD_CLIENT_ID": "app"}
+    answer = terminal.run("token", OAUTHGUARD_CLIENT_SECRET=SECRET, **{variable: "own"})
+    assert (answer.status, answer.err.count("\n"), scripted.asked) == (1, 1, [])
+    assert f"{variable} must be an absolute path" in answer.err
+
+
+@pytest.mark.parametrize("variable", ["OAUTHGUARD_HOME", "OAUTHGUARD_CA_FILE", "OAUTHGUARD_CLIENT_SECRET_FILE"])
+def test_the_home_of_an_unknown_user_is_said_in_one_line(
+    terminal: Terminal, scripted: ScriptedIssuer, variable: str
+) -> None:
+    terminal.environ |= {"OAUTHGUARD_ISSUER": scripted.issuer, "OAUTHGUARD_CLIENT_ID": "app"}
+    answer = terminal.run("token", **{"OAUTHGUARD_CLIENT_SECRET": SECRET, variable: "~no-such-user/x"})
+    assert (answer.status, answer.err.count("\n"), scripted.asked) == (1, 1, [])
+    assert "~no-such-user/x names the home of a user that is unknown" in answer.err
+
+
 def test_a_folder_that_was_deleted_holds_nothing_up(terminal: Terminal, scripted: ScriptedIssuer) -> None:
     scripted.answers["/token"] = TOKENS
     terminal.environ |= {"OAUTHGUARD_ISSUER": scripted.issuer, "OAUTHGUARD_CLIENT_ID": "app"}
