@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pyramid.authorization import Everyone
@@ -19,6 +20,7 @@ from .prefixes import Prefixes
 __all__ = ["TokensUnder", "find_misplacement", "find_tokens_under"]
 
 _NAME: Final = "TokensUnder"
+_FOUND: Final = "_oauthguard_tokens_under"  # an attribute of the registry: a policy, and what was found in it
 _METHODS: Final = ("identity", "authenticated_userid", "permits", "remember", "forget")
 
 
@@ -100,9 +102,40 @@ class TokensUnder:
 
 
 def find_tokens_under(registry: Any) -> TokensUnder | None:
-    """The application's policy if it is a :class:`TokensUnder`."""
+    """The application's policy if it is a :class:`TokensUnder`, or holds one in an attribute, as a wrapper does.
+
+    NOT found: one that a wrapper keeps elsewhere, such as in a closure.
+    """
     policy = registry.queryUtility(ISecurityPolicy)
-    return policy if isinstance(policy, TokensUnder) else None
+    if policy is None or isinstance(policy, TokensUnder):
+        return policy
+    known = getattr(registry, _FOUND, None)
+    if known is None or known[0] is not policy:
+        known = (policy, _unwrap(policy))
+        setattr(registry, _FOUND, known)
+    found: TokensUnder | None = known[1]
+    return found
+
+
+def _unwrap(policy: Any, deepest: int = 4) -> TokensUnder | None:
+    """The first :class:`TokensUnder` among the policies that ``policy`` holds, alone or in a list, a tuple or a dict."""
+    for value in (*_read_slots(policy), *getattr(policy, "__dict__", {}).values()):
+        several = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
+        for each in several:
+            if isinstance(each, TokensUnder):
+                return each
+            if deepest and all(callable(getattr(type(each), name, None)) for name in _METHODS):
+                found = _unwrap(each, deepest - 1)
+                if found is not None:
+                    return found
+    return None
+
+
+def _read_slots(policy: Any) -> Iterator[Any]:
+    for owner in type(policy).__mro__:
+        names = getattr(owner, "__slots__", ())
+        for name in (names,) if isinstance(names, str) else names:
+            yield getattr(policy, name, None)
 
 
 def find_misplacement(request: Any) -> InsufficientScope | None:

@@ -287,6 +287,83 @@ def test_a_bearer_token_frees_from_csrf_checks_under_the_prefix_only(issuer):
     assert ask(signed_in(app), "/x", token, method="POST").status_int == 400
 
 
+class Logged:
+    """A policy around another one, as an application writes it to log or to count."""
+
+    def __init__(self, inner: Any) -> None:
+        self.keep(inner)
+
+    def keep(self, inner: Any) -> None:
+        self.inner = inner
+
+    def find(self) -> Any:
+        return self.inner
+
+    def identity(self, request: Any) -> Any:
+        return self.find().identity(request)
+
+    def authenticated_userid(self, request: Any) -> Any:
+        return self.find().authenticated_userid(request)
+
+    def permits(self, request: Any, context: Any, permission: str) -> Any:
+        return self.find().permits(request, context, permission)
+
+    def remember(self, request: Any, userid: Any, **kw: Any) -> Any:
+        return self.find().remember(request, userid, **kw)
+
+    def forget(self, request: Any, **kw: Any) -> Any:
+        return self.find().forget(request, **kw)
+
+
+class Listed(Logged):
+    def keep(self, inner: Any) -> None:
+        self.policies = [SessionPolicy(), inner]
+
+    def find(self) -> Any:
+        return self.policies[1]
+
+
+class Slotted(Logged):
+    __slots__ = ("kept",)
+
+    def keep(self, inner: Any) -> None:
+        self.kept = inner
+
+    def find(self) -> Any:
+        return self.kept
+
+
+WRAPPED = [Logged, Listed, Slotted, lambda inner: Logged(Listed(inner))]
+
+
+@pytest.mark.parametrize("wrap", WRAPPED)
+def test_a_policy_around_the_composition_does_not_free_a_session_from_csrf_checks(issuer, wrap):
+    def configure(config):
+        config.set_security_policy(wrap(TokensUnder("/api/", other=SessionPolicy())))
+        config.set_default_csrf_options(require_csrf=True, callback=csrf_callback)
+        for path in ("/api/x", "/x"):
+            config.add_route(path, path)
+            config.add_view(who, route_name=path, renderer="json", request_method="POST")
+        config.add_route("in", "/in")
+        config.add_view(sign_in, route_name="in")
+        config.set_session_factory(SignedCookieSessionFactory("key", serializer=JSONSerializer()))
+
+    app = build_app(configure, issuer, settings=OFF, root_factory=Place)
+    token = issuer.mint(sub="bob")
+    assert ask(app, "/api/x", token, method="POST").json["userid"] == "bob"
+    assert ask(signed_in(app), "/x", token, method="POST").status_int == 400
+
+
+@pytest.mark.parametrize("wrap", WRAPPED)
+def test_a_token_view_elsewhere_stops_start_up_with_a_policy_around_the_composition(issuer, wrap):
+    def configure(config):
+        config.set_security_policy(wrap(TokensUnder("/api/", other=SessionPolicy())))
+        add(config, "/orders", token_check="local")
+
+    error = find_setting_error(lambda: build_app(configure, issuer, settings=OFF))
+    assert "/orders wants a token" in str(error)
+
+
 # ── views that want a token ──────────────────────────────────────────────────────────────────────────────────────
 
 
