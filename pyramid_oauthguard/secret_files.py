@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Final
 
@@ -38,10 +39,10 @@ def read_secret_file(path: Path, *, different: int = 2) -> bytes:
         os.close(number)
     if len(content) > _LARGEST_BYTES:
         raise ValueError(f"has more than {_LARGEST_BYTES} bytes, which no key has")
-    text = content.strip(_FILLING)
+    text = content.removeprefix(BOM_UTF8).translate(None, delete=_FILLING)
     if not text:
         raise ValueError("is empty")
-    if len(text) >= different > len(set(text)):
+    if not any(text) or len(text) >= different > len(set(text)):
         raise ValueError("has the same few characters again and again, such as zeros, which is not a key")
     return content
 

@@ -65,6 +65,27 @@ def test_what_is_no_key_is_refused(tmp_path: Path, kind: str) -> None:
         read_secret_file(path, different=8)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0",
+        b"\0\n",
+        b" \0 \0 ",
+        b"\xef\xbb\xbf",
+        b"\xef\xbb\xbf\r\n",
+        b"\xef\xbb\xbf" + bytes(32),
+        b"0\n" * 32,
+        b"\0\n" * 32,
+        b"00 " * 32,
+        (b"A" * 60 + b"\r\n") * 3,
+    ],
+)
+def test_zeros_are_no_secret_however_they_are_written(tmp_path: Path, content: bytes) -> None:
+    path = make(tmp_path / "secret", content)
+    with pytest.raises(ValueError, match=r"is empty|same few characters"):
+        read_secret_file(path)
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("kind", ["missing", "a socket", "a link to nothing", "a link to itself"])
 def test_what_cannot_be_opened_is_the_systems_error(tmp_path: Path, kind: str) -> None:
