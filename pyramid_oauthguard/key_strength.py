@@ -12,6 +12,8 @@ __all__ = ["check_strength"]
 
 _MIN_RSA_BITS: Final = 2048
 _MAX_RSA_BITS: Final = 16_384
+#: OpenSSL verifies with no longer exponent where the modulus has more than 3072 bits.
+_MAX_EXPONENT_BITS: Final = 64
 #: The primes of the two curves' fields (RFC 8032 sections 5.1 and 5.2).
 _P25519: Final = 2**255 - 19
 _P448: Final = 2**448 - 2**224 - 1
@@ -25,7 +27,8 @@ _SMALL_448: Final = frozenset({0, 1, _P448 - 1})
 def check_strength(key: Any) -> None:
     """Refuse a public key (of ``cryptography``) that no signature should be verified with.
 
-    RSA: NIST SP 800-131A for the least size; an exponent of 1 makes every message its own signature. Ed25519 and Ed448:
+    RSA: NIST SP 800-131A for the least size; an exponent of 1 makes every message its own signature, a long one makes each
+    check slow, and an even modulus is not the product of two large primes. Ed25519 and Ed448:
     with a key of small order a signature without any private key verifies for many messages. Not checked: that an
     elliptic curve point is on its curve, which the import does.
 
@@ -44,9 +47,13 @@ def _check_rsa(key: RSAPublicKey) -> None:
         raise ValueError(f"has fewer than {_MIN_RSA_BITS} bits")
     if key.key_size > _MAX_RSA_BITS:
         raise ValueError(f"has more than {_MAX_RSA_BITS} bits")
-    exponent = key.public_numbers().e
+    exponent, modulus = key.public_numbers().e, key.public_numbers().n
     if exponent < 3 or exponent % 2 == 0:
         raise ValueError("has an exponent that is even or less than 3")
+    if exponent.bit_length() > _MAX_EXPONENT_BITS:
+        raise ValueError(f"has an exponent of more than {_MAX_EXPONENT_BITS} bits")
+    if modulus % 2 == 0:
+        raise ValueError("has an even modulus: any caller could sign for it")
 
 
 def _check_order(raw: bytes, prime: int, small: frozenset[int]) -> None:

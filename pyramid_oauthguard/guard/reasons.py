@@ -28,7 +28,7 @@ REASONS: Final[Mapping[str, Words]] = {
     "wrong_typ_claim": (None, "its claim typ names another kind of token, such as ID, Refresh, Offline or Logout", "send the access token"),
     "security_event": (None, "it has the claim events: it is a logout token or another security event", "send the access token"),
     "introspection_response": (None, "it has the claim token_introspection: it is an answer about a token", "send the access token"),
-    "id_token": (None, "it is an ID token: it has nonce, at_hash, c_hash or s_hash; or it is of Entra ID and has no client (azp, appid)", "send the access token, not the ID token"),
+    "id_token": (None, "it is an ID token: it has nonce, at_hash, c_hash or s_hash; or it is of Entra ID and has no client (azp, appid), or of Okta and its jti begins with ID.", "send the access token, not the ID token"),
     "bad_kid": (None, "its kid is not text", "ask the issuer"),
     "unknown_key": ("issuer", "the issuer {issuer!r} publishes no key {kid!r} that may verify {alg!r}", "the token's iss is {iss!r}: is this the right issuer?"),
     "bad_signature": ("issuer", "its signature is not that of the issuer's key {kid!r}", "the token was changed on the way or made elsewhere"),

@@ -19,7 +19,16 @@ _ID_TOKEN: Final = frozenset({
 })  # fmt: skip
 _CLIENT: Final = frozenset({"azp", "appid", "client_id", "cid"})
 #: Claims with none of these names say nothing about the kind of the token.
-MARKS: Final = _ID_TOKEN | {"token_type", "token_use", "tokenName", "typ", "events", "token_introspection", "tid"}
+MARKS: Final = _ID_TOKEN | {
+    "token_type",
+    "token_use",
+    "tokenName",
+    "typ",
+    "events",
+    "token_introspection",
+    "tid",
+    "idp",
+}
 
 
 def check_kind(claims: Mapping[str, Any]) -> None:
@@ -64,4 +73,6 @@ def _is_id_token(claims: Mapping[str, Any]) -> bool:
         return str(claims.get("typ")).lower() != "bearer" and "tokenName" not in claims
     # Entra ID: an access token names its client, an ID token does not.
     is_entra = "tid" in claims and claims.get("ver") in ("1.0", "2.0")
-    return bool(marks) or (is_entra and _CLIENT.isdisjoint(claims))
+    # Okta: its ID tokens name the identity provider, and their ids begin so; those of its access tokens with AT.
+    is_okta = "idp" in claims and str(claims.get("jti")).startswith("ID.")
+    return bool(marks) or is_okta or (is_entra and _CLIENT.isdisjoint(claims))

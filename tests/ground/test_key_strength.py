@@ -104,6 +104,22 @@ def test_an_rsa_key_of_a_bad_size_is_refused(bits, exponent, problem):
         check_strength(RSAPublicNumbers(exponent, 2 ** (bits - 1) + 1).public_key())
 
 
+@pytest.mark.promise("GD-46")
+@pytest.mark.parametrize("bits", [2048, 3072, 16_384])
+@pytest.mark.parametrize("exponent", [2**64 + 1, 2**256 + 1, 2**2000 + 1])
+def test_an_rsa_key_with_a_long_exponent_is_refused(bits, exponent):
+    """Up to 3072 bits OpenSSL takes any: one check would cost as much as a signature."""
+    with pytest.raises(ValueError, match="more than 64 bits"):
+        check_strength(RSAPublicNumbers(exponent, 2 ** (bits - 1) + 1).public_key())
+    check_strength(RSAPublicNumbers(2**63 + 1, 2 ** (bits - 1) + 1).public_key())
+
+
+@pytest.mark.promise("GD-46")
+def test_an_rsa_key_with_an_even_modulus_is_refused():
+    with pytest.raises(ValueError, match="even modulus"):
+        check_strength(RSAPublicNumbers(65537, 2**2047 + 2).public_key())
+
+
 def test_good_keys_are_good():
     for _ in range(20):
         check_strength(Ed25519PrivateKey.generate().public_key())

@@ -93,6 +93,9 @@ ACCESS = [
     {"tokenName": "access_token", "token_type": "Bearer", "nonce": "n", "cts": "OAUTH2_STATELESS_GRANT"},
     {"tid": "t", "ver": "2.0", "azp": "web", "azpacr": "1", "oid": "o", "uti": "u", "rh": "r"},
     {"tid": "t", "ver": "1.0", "appid": "web", "client_id": ABSENT},
+    {"ver": 1, "jti": "AT.x", "cid": "web", "uid": "u", "scp": ["read"], "client_id": ABSENT},
+    {"tid": "t", "ver": "1.0", "appid": "web", "idp": "i", "jti": ABSENT, "client_id": ABSENT},
+    {"jti": "ID.of some other issuer"},
     {"tid": "a tenant of some other issuer", "client_id": ABSENT},
     {"auth_time": 1_700_000_000, "acr": "1", "amr": ["pwd"], "sid": "s", "azp": "web", "email": "a@example.com"},
 ]
@@ -105,6 +108,7 @@ ID_TOKENS = {
     "Auth0": {"nonce": "n", "sid": "s", "nickname": "ada", "picture": "https://example.com/a.png", "updated_at": "u"},
     "Auth0, hybrid": {"c_hash": "h", "nonce": "n"},
     "Okta": {"ver": 1, "jti": "ID.x", "amr": ["pwd"], "idp": "i", "auth_time": 1_700_000_000, "at_hash": "h"},
+    "Okta, without at_hash": {"ver": 1, "jti": "ID.x", "amr": ["pwd"], "idp": "i", "auth_time": 1_700_000_000},
     "Entra": {"ver": "2.0", "tid": "t", "oid": "o", "nonce": "n", "rh": "r", "uti": "u", "preferred_username": "ada"},
     "Entra, without a nonce": {"ver": "2.0", "tid": "t", "oid": "o", "rh": "r", "uti": "u", "name": "Ada"},
     "Entra v1, without a nonce": {"ver": "1.0", "tid": "t", "oid": "o", "upn": "ada@example.com"},
