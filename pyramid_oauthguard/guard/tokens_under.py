@@ -111,21 +111,21 @@ def find_tokens_under(registry: Any) -> TokensUnder | None:
         return policy
     known = getattr(registry, _FOUND, None)
     if known is None or known[0] is not policy:
-        known = (policy, _unwrap(policy))
+        known = (policy, _unwrap(policy, (TokensUnder,)))
         setattr(registry, _FOUND, known)
     found: TokensUnder | None = known[1]
     return found
 
 
-def _unwrap(policy: Any, deepest: int = 4) -> TokensUnder | None:
-    """The first :class:`TokensUnder` among the policies that ``policy`` holds, alone or in a list, a tuple or a dict."""
+def _unwrap(policy: Any, kinds: tuple[type, ...], deepest: int = 4) -> Any:
+    """The first policy of one of ``kinds`` among the policies that ``policy`` holds, alone or in a list, a tuple or a dict."""
     for value in (*_read_slots(policy), *getattr(policy, "__dict__", {}).values()):
         several = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
         for each in several:
-            if isinstance(each, TokensUnder):
+            if isinstance(each, kinds):
                 return each
             if deepest and all(callable(getattr(type(each), name, None)) for name in _METHODS):
-                found = _unwrap(each, deepest - 1)
+                found = _unwrap(each, kinds, deepest - 1)
                 if found is not None:
                     return found
     return None
@@ -146,6 +146,9 @@ def find_misplacement(request: Any) -> InsufficientScope | None:
     return InsufficientScope("outside_prefix")
 
 
+_TAKE_TOKENS: Final = (OAuthSecurityPolicy, TokensUnder)
+
+
 def _check_other(other: Any) -> None:
     missing = [name for name in _METHODS if not callable(getattr(other, name, None))]
     if isinstance(other, type):
@@ -153,5 +156,5 @@ def _check_other(other: Any) -> None:
     if missing:
         text = f"other, a {type(other).__name__}, is not a security policy: it has no {', '.join(missing)}"
         raise SettingError(_NAME, text, "authentication policies of Pyramid 1 are not supported")
-    if isinstance(other, (OAuthSecurityPolicy, TokensUnder)):
+    if isinstance(other, _TAKE_TOKENS) or _unwrap(other, _TAKE_TOKENS) is not None:
         raise SettingError(_NAME, "other takes access tokens too", "give all prefixes to one TokensUnder")

@@ -355,6 +355,13 @@ def test_a_policy_around_the_composition_does_not_free_a_session_from_csrf_check
 
 
 @pytest.mark.parametrize("wrap", WRAPPED)
+@pytest.mark.parametrize("inner", [OAuthSecurityPolicy(), TokensUnder("/v2/", other=SessionPolicy())])
+def test_a_policy_that_hides_access_tokens_is_refused_as_the_other_one(wrap, inner):
+    error = find_setting_error(lambda: TokensUnder("/api/", other=wrap(inner)))
+    assert "other takes access tokens too" in str(error)
+
+
+@pytest.mark.parametrize("wrap", WRAPPED)
 def test_a_token_view_elsewhere_stops_start_up_with_a_policy_around_the_composition(issuer, wrap):
     def configure(config):
         config.set_security_policy(wrap(TokensUnder("/api/", other=SessionPolicy())))
