@@ -48,9 +48,9 @@ def check_server(registry: Any) -> Iterator[Finding]:
     if registry.queryUtility(IOAuthStore) is None:
         yield from _check_database(service.settings)
     try:
-        yield from _check_writing(service)
         yield from _check_keys(service)
         yield from _check_clients(service)
+        yield from _check_writing(service)  # last: what cannot be read either is one error, not two
     except UnavailableError as error:
         hint = "every request will be answered 503; see oauthguard.server.sqlalchemy.url and pepper_file"
         yield Finding("error", "storage", str(error), hint, 6)
