@@ -47,11 +47,14 @@ def check_server(registry: Any) -> Iterator[Finding]:
     yield Step("ok", "the database of the authorization server", "")
     if registry.queryUtility(IOAuthStore) is None:
         yield from _check_database(service.settings)
+    refusals = [*_check_writing(service)]
     try:
+        yield from refusals
         yield from _check_keys(service)
         yield from _check_clients(service)
-        yield from _check_writing(service)  # last: what cannot be read either is one error, not two
     except UnavailableError as error:
+        if refusals:  # what cannot be read either is one error, not two
+            return
         hint = "every request will be answered 503; see oauthguard.server.sqlalchemy.url and pepper_file"
         yield Finding("error", "storage", str(error), hint, 6)
 
