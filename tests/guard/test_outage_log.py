@@ -140,6 +140,7 @@ def test_an_outage_that_the_application_finds_is_logged(log, raiser):
 
 def test_a_limit_that_is_reached_is_logged(log):
     issuer = MemoryIssuer(algorithm="ES256")
+    issuer.in_memory = False  # it stands for one that is asked over a network
     entered, leave = threading.Event(), threading.Event()
 
     def introspect(raw):
