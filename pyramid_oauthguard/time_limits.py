@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-__all__ = ["SQLITE_LOCK_SECONDS", "TimeLimits", "apply_limits", "as_milliseconds", "build_arguments", "is_no_answer"]
+__all__ = [
+    "SQLITE_LOCK_SECONDS",
+    "TimeLimits",
+    "apply_limits",
+    "as_milliseconds",
+    "build_arguments",
+    "is_no_answer",
+    "lift_limits",
+]
 
 #: SQLite has one writer at a time, and each commit is synced: who waits in line needs longer than for a row.
 SQLITE_LOCK_SECONDS: Final = 10.0
@@ -82,6 +90,16 @@ def apply_limits(engine: Any, limits: TimeLimits) -> None:
     event.listen(engine, "connect", _build_setter(wanted))
     if engine.dialect.driver == "psycopg":
         event.listen(engine, "do_connect", _connect_patiently)
+
+
+def lift_limits(engine: Any) -> None:
+    """Let statements on new connections take as long as they need, for programs that nobody's request waits for. A database
+    that does not answer at all is still found out when a connection is taken.
+    """
+    from sqlalchemy import event
+
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _build_setter({"statement_timeout": 0.0}))
 
 
 def is_no_answer(error: BaseException) -> bool:

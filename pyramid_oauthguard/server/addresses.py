@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 __all__ = ["IPV6_PREFIX", "UNKNOWN", "find_network", "is_cross_site"]
@@ -12,6 +13,7 @@ __all__ = ["IPV6_PREFIX", "UNKNOWN", "find_network", "is_cross_site"]
 IPV6_PREFIX: Final = 64
 #: A caller whose address the WSGI server does not know: behind a Unix socket all callers are so.
 UNKNOWN: Final = ""
+_REMEMBERED: Final = 1024
 _WITH_PORT: Final = re.compile(r"\[([^\]]*)\](?::\d+)?|([\d.]+):\d+")
 
 
@@ -20,7 +22,11 @@ def find_network(request: Any, *, ipv6_prefix: int = IPV6_PREFIX) -> str:
 
     NOT checked: whether this is the caller or a proxy. The WSGI server must be told which proxy it may trust.
     """
-    text: str = request.remote_addr or ""
+    return _read_network(request.remote_addr or "", ipv6_prefix)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_network(text: str, ipv6_prefix: int) -> str:
     match = _WITH_PORT.fullmatch(text)
     if match is not None:
         text = match[1] or match[2] or ""
@@ -40,4 +46,4 @@ def is_cross_site(request: Any) -> bool:
 
     A page cannot set this header, but a program can send what it likes: this must never spare a guess its count.
     """
-    return bool(request.headers.get("Sec-Fetch-Site") == "cross-site")
+    return bool(request.environ.get("HTTP_SEC_FETCH_SITE") == "cross-site")

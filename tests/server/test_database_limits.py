@@ -11,6 +11,8 @@ from pyramid.response import Response
 from sqlalchemy.engine import make_url
 
 from pyramid_oauthguard import UnavailableError
+from pyramid_oauthguard.server.commands.application import open_application
+from pyramid_oauthguard.server.service import IService
 from pyramid_oauthguard.server.store.contract import NoAnswerError
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
@@ -194,6 +196,29 @@ def test_what_the_url_says_comes_first(postgres, cluster):
         assert (given["connect_timeout"], given["keepalives_idle"]) == ("11", "77")
         assert (given["keepalives_interval"], given["tcp_user_timeout"]) == ("5", "5000")
         assert connection.patience_seconds == 9.5
+
+
+def test_commands_may_take_as_long_as_they_need(cluster, tmp_path):
+    """Such as pruning a large table. Whether the database answers is still found out."""
+    ini = tmp_path / "server.ini"
+    ini.write_text(
+        "[app:main]\nuse = call:tests.server.ini_application:main\n"
+        "oauthguard.server.issuer = http://localhost:6543\noauthguard.server.audience = https://api.example\n"
+        f"oauthguard.server.signing.algorithm = ES256\noauthguard.server.sqlalchemy.url = {cluster.url}\n"
+        f"oauthguard.server.pepper_file = {cluster._folder}/pepper\n"
+    )
+    with open_application(str(ini)) as registry:
+        store = registry.getUtility(IService).store
+        with store.reading() as unit:
+            assert unit._connection.exec_driver_sql("SHOW statement_timeout").scalar() == "0"
+            assert unit._connection.exec_driver_sql("SHOW lock_timeout").scalar() == "2s"
+            unit._connection.exec_driver_sql("SELECT pg_sleep(4)")
+        cluster.freeze()
+        try:
+            with pytest.raises(NoAnswerError), store.reading():
+                pass
+        finally:
+            cluster.thaw()
 
 
 def test_a_commit_is_waited_for_no_longer(cluster):

@@ -47,6 +47,7 @@ def open_application(ini: str) -> Iterator[Any]:
         environment = bootstrap(ini)
     with explain_storage(), environment as found:
         label_command(found["request"], _find_operator())
+        _lift_time_limits(found["registry"])
         try:
             yield found["registry"]
         finally:
@@ -84,6 +85,14 @@ def find_service(registry: Any) -> Service:
     if service is None:
         raise OAuthGuardError("the application doesn't include pyramid_oauthguard.server")
     return service
+
+
+def _lift_time_limits(registry: Any) -> None:
+    """An operator waits for as long as pruning a large database takes, and can end it."""
+    service = registry.queryUtility(IService)
+    lift = getattr(service.store, "lift_time_limits", None) if service is not None else None
+    if lift is not None:
+        lift()
 
 
 def _close_store(registry: Any) -> None:

@@ -17,7 +17,7 @@ from .... import processes
 from ....engines import FORK_PATIENCE_SECONDS, keep_in_process
 from ....errors import UnavailableError
 from ....interfaces import IOAuthStore
-from ....time_limits import SQLITE_LOCK_SECONDS
+from ....time_limits import SQLITE_LOCK_SECONDS, lift_limits
 from ..contract import Unit
 from . import schema
 from .assertions import AssertionQueries
@@ -125,6 +125,11 @@ class SQLAlchemyStore:
         """:raises UnavailableError: they are missing, or of another release; or the database can't be reached."""
         with storage_errors(), self._turn, self._engine.connect() as connection:
             schema.check_revision(connection)
+
+    def lift_time_limits(self) -> None:
+        """Let statements take as long as they need, for programs that nobody's request waits for."""
+        lift_limits(self._engine)
+        self.close()
 
     def close(self) -> None:
         """Close the connections that no unit uses; new ones are made as needed."""
