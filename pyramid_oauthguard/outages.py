@@ -175,10 +175,10 @@ class Outages:
         return self._outages.setdefault(cause, _Outage(now))
 
     def _drop_old(self, now: float) -> None:
-        ended = [cause for cause, outage in self._outages.items() if not outage.is_open]
-        for cause in ended:
-            if self._failed_before(cause, now - self._interval):
-                del self._outages[cause]
+        """Those that have not failed for an interval, also where nobody said that they ended."""
+        for cause in [cause for cause in self._outages if self._failed_before(cause, now - self._interval)]:
+            del self._outages[cause]
+            self._open.discard(cause)
 
     def _start_anew(self) -> None:
         self._lock = threading.Lock()

@@ -26,8 +26,8 @@ __all__ = [
 #: SQLite has one writer at a time, and each commit is synced: who waits in line needs longer than for a row.
 SQLITE_LOCK_SECONDS: Final = 10.0
 _LOCK_SECONDS: Final = 2.0
-#: A pooled connection is asked whether it is alive. One that takes longer is not.
-_PING_SECONDS: Final = 1.0
+#: A pooled connection is asked whether it is alive. One that takes so much of the time for a new one is not.
+_PING_PART: Final = 0.5
 #: By so much the client waits longer than the server allows: the server's own refusal names the cause.
 _MARGIN_SECONDS: Final = 0.5
 _LEAST_CONNECT_SECONDS: Final = 2  # libpq takes less for this
@@ -135,22 +135,28 @@ def _build_setter(wanted: dict[str, float]) -> Callable[[Any, Any], None]:
 
 
 def _connect_patiently(dialect: Any, _record: Any, arguments: list[Any], named: dict[str, Any]) -> Any:
-    return _find_class(dialect.loaded_dbapi).connect(*arguments, **named)
+    connection = _find_class(dialect.loaded_dbapi).connect(*arguments, **named)
+    limit = float(named.get("connect_timeout") or 0)
+    connection.ping_seconds = limit * _PING_PART if limit > 0 else None
+    return connection
 
 
 @cache
 def _find_class(psycopg: Any) -> Any:
-    """psycopg's connection, which waits for each answer no longer than ``patience_seconds`` (None for ever)."""
+    """psycopg's connection, which waits for each answer no longer than ``patience_seconds``, and outside of a transaction no
+    longer than ``ping_seconds``; None is for ever.
+    """
 
     class NoAnswerError(psycopg.OperationalError):
         is_no_answer = True
 
     class PatientConnection(psycopg.Connection):
         patience_seconds: float | None = float(_LEAST_CONNECT_SECONDS)
+        ping_seconds: float | None = None
 
         def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
             # Outside of a transaction there are only the questions of the pool whether the connection is alive.
-            patience = _PING_SECONDS if self.autocommit else self.patience_seconds
+            patience = self.ping_seconds if self.autocommit else self.patience_seconds
             if patience is not None:
                 gen = self._watch(gen, patience)
             return super().wait(gen, *args, **kwargs)

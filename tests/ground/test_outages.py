@@ -118,13 +118,19 @@ def test_causes_without_end_fill_neither_the_memory_nor_the_log(outages, clock, 
         outages.report(f"cause {number}", f"failure {number}")
     assert len(caplog.records) == len(outages._outages) == 65
     clock.now += 60
-    outages.settle()
-    assert not outages._open
+    outages.report("a new one", "is logged, although nobody said that the others ended")
+    assert "although" in caplog.messages[-1]
+    assert len(outages._outages) == len(outages._open) == 1
+
+
+def test_causes_that_ended_are_dropped_where_there_are_too_many(outages, clock, caplog):
+    for number in range(64):
+        outages.report(f"cause {number}", "fails")
+        outages.ended(f"cause {number}")
+    clock.now += 60
     outages.report("a new one", "is logged")
-    clock.now += 61
-    outages.report("another", "is logged, too")
-    assert caplog.messages[-2:] == ["is logged", "is logged, too"]
-    assert len(outages._outages) < 65, "those that ended long ago are dropped"
+    assert caplog.messages[-1] == "is logged"
+    assert len(outages._outages) == 1
 
 
 def test_threads_count_each_failure_once(outages, caplog):

@@ -195,7 +195,7 @@ def test_what_the_url_says_comes_first(postgres, cluster):
         given = connection.info.get_parameters()
         assert (given["connect_timeout"], given["keepalives_idle"]) == ("11", "77")
         assert (given["keepalives_interval"], given["tcp_user_timeout"]) == ("5", "5000")
-        assert connection.patience_seconds == 9.5
+        assert (connection.patience_seconds, connection.ping_seconds) == (9.5, 5.5)
 
 
 def test_commands_may_take_as_long_as_they_need(cluster, tmp_path):
