@@ -385,8 +385,8 @@ def test_pruning_says_how_much(operator):
 
 
 def test_upgrade_needs_no_application_and_says_what_it_did(operator):
-    assert "revision 0003; they were of none" in operator.run("upgrade").stderr
-    assert operator.run("upgrade").stderr.strip() == "the tables are of revision 0003"
+    assert "revision 0004; they were of none" in operator.run("upgrade").stderr
+    assert operator.run("upgrade").stderr.strip() == "the tables are of revision 0004"
     operator.open()
 
 
