@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import sqlite3
 from collections import Counter
@@ -135,7 +136,7 @@ def test_neither_values_nor_passwords_are_named(build, log, tmp_path):
     """A server that is not PostgreSQL, and a name that is not a server's."""
     for host in ("127.0.0.1:1", "nowhere.invalid:5432"):
         url = f"postgresql+psycopg://someone:sekrit@{host}/x?sslpassword=sekrit"
-        (tmp_path / "pepper").write_bytes(b"p" * 44)
+        (tmp_path / "pepper").write_bytes(base64.b64encode(bytes(range(32))))
         (tmp_path / "pepper").chmod(0o600)
         server = build({"sqlalchemy.url": url, "pepper_file": str(tmp_path / "pepper")}, clients=False)
         headers = {"Authorization": "Basic YTpi"}
