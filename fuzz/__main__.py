@@ -3,6 +3,7 @@
     python -m fuzz                          # every harness, 60 seconds in all
     python -m fuzz tokens --seconds 600
     python -m fuzz discovery --runs 1000000
+    python -m fuzz --seed 1                 # the same random numbers and numbers of runs each time; about a minute
 
 An input that is a finding is kept in var/fuzz/. Copy it to fuzz/corpus/HARNESS/ under a name that says what it shows, and the
 test suite replays it from then on.
@@ -12,14 +13,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from .harnesses import NAMES
+from .harnesses import NAMES, RUNS
 
 _CORPUS = Path(__file__).parent / "corpus"
+_SECONDS = 60
 _SLOW_SECONDS = 20
 _LONGEST_BYTES = 4096
 _FINDINGS = Path("var/fuzz")
@@ -30,8 +33,13 @@ def main() -> int:
         "python -m fuzz", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("harness", nargs="*", metavar="HARNESS", help=f"of {', '.join(NAMES)}; without one, all")
-    parser.add_argument("--seconds", type=int, default=60, help="in all, shared by the harnesses")
+    parser.add_argument(
+        "--seconds", type=int, default=0, help="in all, shared by the harnesses; without --runs and --seed 60"
+    )
     parser.add_argument("--runs", type=int, default=0, help="of each harness, instead of --seconds")
+    parser.add_argument(
+        "--seed", type=int, help="of the random numbers; alone it gives each harness a fixed number of runs"
+    )
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -44,15 +52,31 @@ def main() -> int:
 
 def _run_all(names: list[str], options: argparse.Namespace) -> int:
     _FINDINGS.mkdir(parents=True, exist_ok=True)
-    limit = ["--runs", str(options.runs)] if options.runs else ["--seconds", str(max(1, options.seconds // len(names)))]
     failed = []
     for name in names:
         print(f"── {name}", flush=True)
-        done = subprocess.run([sys.executable, "-m", "fuzz", "--child", name, *limit], check=False)
-        if done.returncode:
+        if _run_child(name, options, _find_limit(name, options, len(names))):
             failed.append(name)
     print(f"findings in: {', '.join(failed)}; the inputs are in {_FINDINGS}" if failed else "no findings")
     return 1 if failed else 0
+
+
+def _find_limit(name: str, options: argparse.Namespace, harnesses: int) -> list[str]:
+    if options.runs:
+        return ["--runs", str(options.runs)]
+    if options.seed and not options.seconds:  # how many inputs fit into a time differs from run to run
+        return ["--runs", str(RUNS[name])]
+    return ["--seconds", str(max(1, (options.seconds or _SECONDS) // harnesses))]
+
+
+def _run_child(name: str, options: argparse.Namespace, limit: list[str]) -> int:
+    command = [sys.executable, "-m", "fuzz", "--child", name, *limit]
+    if not options.seed:
+        return subprocess.run(command, check=False).returncode
+    # Sets of text have the same order in each run only with this variable.
+    return subprocess.run(
+        [*command, "--seed", str(options.seed)], check=False, env={**os.environ, "PYTHONHASHSEED": "0"}
+    ).returncode
 
 
 def _fuzz(name: str, options: argparse.Namespace) -> int:
@@ -72,6 +96,7 @@ def _fuzz(name: str, options: argparse.Namespace) -> int:
             f"-timeout={_SLOW_SECONDS}",
             f"-max_len={_LONGEST_BYTES}",
             f"-artifact_prefix={_FINDINGS}/{name}-",
+            f"-seed={options.seed or 0}",  # 0 is one of its own choice
             "-verbosity=0",
             "-print_final_stats=1",
         ]
