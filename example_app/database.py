@@ -17,7 +17,7 @@ from pyramid_oauthguard.engines import keep_in_process
 from pyramid_oauthguard.errors import SettingError
 from pyramid_oauthguard.outages import name_cause
 from pyramid_oauthguard.private_files import protect_database
-from pyramid_oauthguard.time_limits import TimeLimits, apply_limits, build_arguments
+from pyramid_oauthguard.server.time_limits import TimeLimits, apply_limits, build_arguments
 
 from .files import make_folder
 from .models import Base

@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from pyramid_oauthguard.private_files import make_private_folder
-from pyramid_oauthguard.secret_files import DIFFERENT_IN_KEYS, read_secret_file
+from pyramid_oauthguard.private_files import DIFFERENT_IN_KEYS, make_private_folder, read_secret_file
 
 __all__ = ["make_folder", "read_or_make_key"]
 

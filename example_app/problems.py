@@ -24,8 +24,8 @@ from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
 from sqlalchemy.exc import DBAPIError, TimeoutError  # noqa: A004  # of the pool
 
-from pyramid_oauthguard.exact_path import ExactPath
 from pyramid_oauthguard.outages import Outages, name_cause
+from pyramid_oauthguard.server.http.exact_path import ExactPath
 
 __all__ = ["InvalidFields", "InvalidParameters", "Missing", "WrongField", "add_resource"]
 

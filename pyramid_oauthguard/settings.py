@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from .errors import SettingError
-from .secret_files import read_secret_file
+from .private_files import read_secret_file
 from .urls import check_url
 
 __all__ = [

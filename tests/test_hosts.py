@@ -8,16 +8,17 @@ import pytest
 
 from example_app.settings import read_cors
 from pyramid_oauthguard import SettingError, UnavailableError
-from pyramid_oauthguard.client.device import as_device_authorization
 from pyramid_oauthguard.client.errors import CommandError
-from pyramid_oauthguard.client.loopback import check_redirect_uri as check_listener
+from pyramid_oauthguard.client.login.device import as_device_authorization
+from pyramid_oauthguard.client.login.loopback import check_redirect_uri as check_listener
 from pyramid_oauthguard.client.session import discover
 from pyramid_oauthguard.discovery import IssuerMetadata
 from pyramid_oauthguard.fetch import Fetcher
 from pyramid_oauthguard.guard.settings import parse_settings as parse_guard
-from pyramid_oauthguard.server.cors import find_origin
+from pyramid_oauthguard.server.clients.registration import check_redirect_uri
 from pyramid_oauthguard.server.endpoints.authorize import _name_destination
-from pyramid_oauthguard.server.registration import RegistrationError, check_redirect_uri
+from pyramid_oauthguard.server.grant_types import RegistrationError
+from pyramid_oauthguard.server.http.cors import find_origin
 from pyramid_oauthguard.server.settings import parse_settings as parse_server
 
 HOSTS = [

@@ -45,7 +45,7 @@ BANNED = {
     "pyramid_oauthguard.guard": {*NOT_BARE, SERVER, CLIENT},
     "pyramid_oauthguard.server": {"click", "rich", "keyring", GUARD, CLIENT},
     "pyramid_oauthguard.client": {*PYRAMID, *STORAGE, GUARD, SERVER},
-    "pyramid_oauthguard.client.cli": {*PYRAMID, *STORAGE, GUARD, SERVER},
+    "pyramid_oauthguard.command.main": {*PYRAMID, *STORAGE, GUARD, SERVER},
 }
 
 
@@ -66,9 +66,10 @@ def test_import_brings_nothing_of_other_rooms(module: str) -> None:
 
 
 def test_help_of_the_command_starts_light() -> None:
-    run = "sys.argv = ['oauthguard', '--help']\ntry: cli.main()\nexcept SystemExit: pass"
+    run = "sys.argv = ['oauthguard', '--help']\ntry: main.main()\nexcept SystemExit: pass"
     assert (
-        not list_imported(f"from pyramid_oauthguard.client import cli\n{run}") & BANNED["pyramid_oauthguard.client.cli"]
+        not list_imported(f"from pyramid_oauthguard.command import main\n{run}")
+        & BANNED["pyramid_oauthguard.command.main"]
     )
 
 

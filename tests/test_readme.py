@@ -152,7 +152,7 @@ def test_the_targets_of_make_are_there() -> None:
 
 @pytest.mark.parametrize("verb", sorted(set(re.findall(r"`oauthguard (\w+) ", README))))
 def test_the_verbs_are_there(verb: str) -> None:
-    from pyramid_oauthguard.client.verbs import cli
+    from pyramid_oauthguard.command.verbs import cli
 
     assert verb in cli.list_commands(None)  # type: ignore[arg-type]  # it needs none
 

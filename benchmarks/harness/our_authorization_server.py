@@ -15,7 +15,7 @@ import waitress
 from pyramid.config import Configurator
 
 from pyramid_oauthguard.server.clients import get_clients
-from pyramid_oauthguard.server.random_values import CODE_PREFIX, REFRESH_PREFIX, make_id, make_opaque
+from pyramid_oauthguard.server.opaque import CODE_PREFIX, REFRESH_PREFIX, make_id, make_opaque
 from pyramid_oauthguard.server.service import IService, Service
 from pyramid_oauthguard.server.store.records import AccessTokenRecord, CodeRecord, Grant, RefreshTokenRecord
 

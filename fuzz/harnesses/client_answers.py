@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from pyramid_oauthguard.client.challenge import find_bearer_challenge
-from pyramid_oauthguard.client.console import clean, shorten
-from pyramid_oauthguard.client.device import as_device_authorization
+from pyramid_oauthguard.client.text import clean, shorten
+from pyramid_oauthguard.client.login.device import as_device_authorization
 from pyramid_oauthguard.client.errors import CommandError
 from pyramid_oauthguard.client.tokens import as_seconds, as_tokens
 

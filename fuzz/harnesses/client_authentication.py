@@ -8,8 +8,8 @@ import time
 
 from authlib.oauth2.base import OAuth2Error
 
-from pyramid_oauthguard.server.client_assertion import RefusedError, check_assertion, read_assertion
-from pyramid_oauthguard.server.client_authentication import find_credentials
+from pyramid_oauthguard.server.clients.assertion import RefusedError, check_assertion, read_assertion
+from pyramid_oauthguard.server.clients.authentication import find_credentials
 from pyramid_oauthguard.server.store.records import Client
 from pyramid_oauthguard.testing import generate_key
 

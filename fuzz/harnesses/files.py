@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from pyramid_oauthguard import SettingError
-from pyramid_oauthguard.client.credentials import read_token
-from pyramid_oauthguard.client.dotenv import read_dotenv
+from pyramid_oauthguard.client.storage.credentials import read_token
+from pyramid_oauthguard.client.storage.dotenv import read_dotenv
 from pyramid_oauthguard.client.errors import CommandError
 from pyramid_oauthguard.server.hashing import load_pepper
 from pyramid_oauthguard.strict_json import parse_object

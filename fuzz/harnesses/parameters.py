@@ -6,10 +6,10 @@ from authlib.oauth2.base import OAuth2Error
 from pyramid.request import Request
 
 from pyramid_oauthguard.errors import SettingError
-from pyramid_oauthguard.server.client_keys import check_keys
+from pyramid_oauthguard.server.clients.keys import check_keys
 from pyramid_oauthguard.server.clients import RegistrationError
-from pyramid_oauthguard.server.parameters import find_sound, read_body, read_query, read_text
-from pyramid_oauthguard.server.redirect_uris import build_answer_uri, is_registered
+from pyramid_oauthguard.server.http.parameters import find_sound, read_body, read_query, read_text
+from pyramid_oauthguard.server.clients.redirect_uris import build_answer_uri, is_registered
 from pyramid_oauthguard.settings import as_bool, as_duration, as_int, as_list, as_url
 
 from ..source import Source

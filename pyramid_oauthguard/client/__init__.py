@@ -1,1 +1,1 @@
-"""Programs that obtain tokens: the ``oauthguard`` command and the rooms behind it. Imports no Pyramid."""
+"""Obtaining tokens as a client. Imports neither Pyramid nor click nor rich."""

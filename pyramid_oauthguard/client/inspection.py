@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64decode
 
-from ..key_strength import check_strength
+from ..jwt.key_strength import check_strength
 from ..strict_json import parse_object
 from .errors import USAGE, CommandError
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeGuard
 
-from .console import shorten
 from .errors import UnusableTokensError
 from .recipients import Credential
+from .text import shorten
 
 __all__ = ["Tokens", "as_seconds", "as_tokens", "is_refresh_token", "is_token"]
 

@@ -9,10 +9,11 @@ from urllib.parse import parse_qsl, quote_plus, urlencode
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.client import OAuth2Client
 
+from ..command.output import Console
 from ..errors import UnavailableError
 from ..fetch import Answer, Fetcher
-from .console import Console, shorten
 from .errors import NETWORK, CommandError, RefusedError, as_command_error
+from .text import shorten
 
 __all__ = ["OAuthTransport", "TokenClient", "TracingFetcher", "check_answer", "encode_basic"]
 

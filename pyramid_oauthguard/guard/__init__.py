@@ -9,20 +9,20 @@ from pyramid.viewderivers import INGRESS
 from ..includes import name_include
 from ..interfaces import ISelfCheck, ITokenRequirement
 from .assembly import assemble, install_policy
-from .bearer import is_bearer
+from .credentials.header import is_bearer
 from .directives import add_token_requirement, set_token_verifier
 from .final_check import check_application
 from .late_views import add_late_views
-from .metadata import add_metadata
 from .outcome import TokenOutcome
+from .paths.tokens_under import TokensUnder, find_tokens_under
 from .policy import OAuthSecurityPolicy
 from .requests import add_request_attribute
 from .requirements import BUILT_IN
+from .resource_metadata import add_metadata
 from .self_check import check_guard
 from .settings import SWITCHES, is_on
 from .state import find_guard
 from .token_check import TokenCheckPredicate, bind_view, guard_view
-from .tokens_under import TokensUnder, find_tokens_under
 
 __all__ = ["OAuthSecurityPolicy", "TokenOutcome", "TokensUnder", "csrf_callback", "forbidden_view", "includeme"]
 

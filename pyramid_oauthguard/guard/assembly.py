@@ -19,13 +19,13 @@ from ..caching import build_region
 from ..errors import SettingError
 from ..fetch import Fetcher
 from ..interfaces import IEmbeddedIssuer, IIssuer, IIssuerListener, ITokenVerifier, KeyDocument
+from ..issuers.http_issuer import HTTPIssuer
+from ..issuers.in_flight import InFlight
+from ..issuers.introspection import Introspector
+from ..issuers.keys import KeySource
 from ..outages import Outages
 from .cache_secret import require_cache_secret
 from .final_check import describe_foreign_policy
-from .in_flight import InFlight
-from .introspection import Introspector
-from .issuer import HTTPIssuer
-from .keys import KeySource
 from .policy import OAuthSecurityPolicy
 from .settings import KEY_LIFETIME_SECONDS, SWITCHES, GuardSettings, is_on, parse_settings
 from .state import Guard, get_guard

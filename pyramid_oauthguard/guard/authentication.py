@@ -13,7 +13,7 @@ from ..access_token import AccessToken
 from ..errors import MissingToken, OAuthGuardError, TokenError, UnavailableError
 from ..interfaces import ITokenVerifier
 from ..outages import Outages
-from .bearer import describe_unread, extract
+from .credentials.header import describe_unread, extract
 from .events import AccessTokenAccepted, AccessTokenRejected
 from .verifiers import RANKS
 from .verifiers.local import LocalVerifier

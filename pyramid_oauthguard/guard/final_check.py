@@ -12,12 +12,12 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from ..errors import SettingError
 from ..interfaces import IIssuer, ITokenVerifier
 from .cache_secret import check_caches
-from .placement import check_places
+from .paths.placement import check_places
+from .paths.tokens_under import find_tokens_under
 from .policy import OAuthSecurityPolicy
 from .requests import makes_guarded
 from .settings import SWITCHES, GuardSettings, is_on
 from .state import get_guard
-from .tokens_under import find_tokens_under
 from .verifiers.remote import RemoteVerifier
 
 __all__ = ["build_check", "check_application", "describe_foreign_policy"]

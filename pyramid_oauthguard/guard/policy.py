@@ -12,7 +12,7 @@ from zope.interface import implementer
 from ..access_token import AccessToken
 from ..errors import InsufficientScope, OAuthGuardError
 from .authentication import RESULT
-from .bearer import is_bearer
+from .credentials.header import is_bearer
 from .needs import name_scopes
 from .outcome import TokenOutcome, build_outcome
 from .state import Guard, find_guard

@@ -8,20 +8,20 @@ from typing import Any, Final
 
 from ..caching import build_region, is_shared, probe_cache
 from ..errors import UnavailableError
+from ..exit_status import find_exit_status
 from ..interfaces import Finding, IIssuer, ITokenVerifier, Step
+from ..issuers.http_issuer import HTTPIssuer
+from ..jwt.keyset import build_key_set
 from .assembly import build_http_issuer
 from .cache_secret import judge_caches
-from .exit_status import find_exit_status
 from .guarded_views import find_modes, find_views, judge_view
-from .issuer import HTTPIssuer
-from .key_report import describe_unusable_keys
-from .keyset import build_key_set
-from .other_views import describe_other_views
-from .placement import describe_places
-from .remedies import find_remedy
+from .paths.placement import describe_places
+from .paths.tokens_under import find_tokens_under
+from .reports.key_report import describe_unusable_keys
+from .reports.other_views import describe_other_views
+from .reports.remedies import find_remedy
 from .settings import CACHES, GuardSettings
 from .state import get_guard
-from .tokens_under import find_tokens_under
 from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
 

@@ -11,18 +11,7 @@ from typing import Any, Final
 from pyramid.path import DottedNameResolver
 
 from ..errors import SettingError
-from ..settings import (
-    REQUIRED,
-    Setting,
-    as_bool,
-    as_choice,
-    as_duration,
-    as_int,
-    as_list,
-    as_str,
-    as_url,
-    parse,
-)
+from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url, parse
 
 __all__ = [
     "ALGORITHMS",

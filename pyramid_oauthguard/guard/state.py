@@ -12,9 +12,9 @@ from ..access_token import AccessToken, derive
 from ..errors import SettingError
 from .authentication import Authenticator, Result
 from .challenge import Challenger
-from .claims import find_roles
-from .metadata import build_metadata_url
+from .resource_metadata import build_metadata_url
 from .settings import GuardSettings
+from .verifiers.access_tokens import find_roles
 
 __all__ = ["Guard", "find_guard", "get_guard"]
 

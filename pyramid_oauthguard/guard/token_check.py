@@ -25,11 +25,11 @@ from ..interfaces import ITokenRequirement
 from .authentication import RESULT
 from .challenge import MARKS, find_refusal, mark_refusal, mark_response
 from .needs import build_needs
+from .paths.tokens_under import find_misplacement
 from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
 from .requirements import Requirement
 from .state import Guard, get_guard
-from .tokens_under import find_misplacement
 from .verifiers import RANKS
 
 __all__ = ["TokenCheckPredicate", "bind_view", "guard_view"]

@@ -7,9 +7,9 @@ from typing import Any
 from pyramid.events import ApplicationCreated
 from pyramid.interfaces import PHASE0_CONFIG
 
-from ..exact_path import ExactPath
 from ..includes import name_include
 from .directives import IAssembly, add_oauth_grant, set_oauth_store, set_resource_owner
+from .http.exact_path import ExactPath
 
 __all__ = ["includeme"]
 
@@ -17,8 +17,8 @@ __all__ = ["includeme"]
 def includeme(config: Any) -> None:
     """Make the application of ``config`` an authorization server; its settings are ``oauthguard.server.*``."""
     from .assembly import STARTED, add_endpoints, check_grants, start, take_up
-    from .last_resort import add_last_resort
-    from .route_order import EXACT, keep_place
+    from .http.route_order import EXACT, keep_place
+    from .http.uncaught import add_last_resort
 
     config = name_include(config)
     config.add_route_predicate(EXACT, ExactPath)

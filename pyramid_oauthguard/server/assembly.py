@@ -13,26 +13,26 @@ from zope.interface import Interface
 from ..errors import UnavailableError
 from ..interfaces import IIssuer, IOAuthStore, ISelfCheck
 from ..outages import Outages
-from . import pages
+from .access_tokens import TokenMaker
 from .audit import build_teller
-from .clients import ClientRegistry, IClientRegistry
-from .cors import Origins
+from .clients.registry import ClientRegistry, IClientRegistry
+from .consent import pages
 from .directives import IAddedGrants, IResourceOwner
 from .embedded import EmbeddedIssuer
 from .endpoints import ENDPOINTS
 from .events import build_notifier
+from .grant_types import DEVICE_CODE, OWNED_GRANTS, USER_GRANTS
 from .grants import GRANTS
-from .key_making import KeyMaker
-from .keys import IKeyRegistry, KeyRegistry
-from .limits import build_limits
+from .http.cors import Origins
+from .http.limits import build_limits
+from .http.route_order import take_place
+from .keys.making import KeyMaker
+from .keys.registry import IKeyRegistry, KeyRegistry
+from .keys.ring import KeyPolicy, KeyRing
 from .opening import open_storage
-from .registration import DEVICE_CODE, OWNED_GRANTS, USER_GRANTS
-from .route_order import take_place
 from .self_check import check_server
 from .service import GrantEntry, IService, Service
 from .settings import ServerSettings, find_named_grants, parse_settings
-from .signing import KeyPolicy, KeyRing
-from .tokens import TokenMaker
 
 __all__ = ["STARTED", "add_endpoints", "check_grants", "start", "take_up"]
 

@@ -9,7 +9,7 @@ from zope.interface import Interface
 
 from ..errors import SettingError
 from ..interfaces import IOAuthStore
-from .added_grants import check_declaration
+from .grants.added import check_declaration
 from .service import GrantEntry
 
 __all__ = [
@@ -40,7 +40,7 @@ def add_oauth_grant(config: Any, grant_class: Any, *extensions: Any) -> None:
     """Add a grant: a subclass of Authlib's ``BaseGrant`` and ``TokenEndpointMixin`` with its ``GRANT_TYPE``.
 
     It is on unless the setting ``oauthguard.server.grants`` leaves it out. The class says for whom its tokens are
-    (``ACTS_FOR_USER``) and makes them with ``self.generate_token``; see :mod:`~pyramid_oauthguard.server.added_grants`.
+    (``ACTS_FOR_USER``) and makes them with ``self.generate_token``; see :mod:`~pyramid_oauthguard.server.grants.added`.
 
     :raises SettingError: it is not such a class, or does not say for whom its tokens are.
     """

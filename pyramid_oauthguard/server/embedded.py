@@ -8,8 +8,8 @@ from zope.interface import implementer
 
 from ..interfaces import IEmbeddedIssuer, KeyDocument
 from .events import ClientCreated, ClientRevoked, SigningKeyMade, SigningKeyRetired, SigningKeyRevoked, TokenRevoked
-from .introspection import INACTIVE, describe_token, is_active
 from .service import Service
+from .tokens.status import INACTIVE, describe_token, is_active
 
 __all__ = ["EmbeddedIssuer"]
 

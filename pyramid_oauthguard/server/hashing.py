@@ -19,8 +19,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..errors import SettingError
-from ..private_files import make_private_folder
-from ..secret_files import DIFFERENT_IN_KEYS, read_secret_file
+from ..private_files import DIFFERENT_IN_KEYS, make_private_folder, read_secret_file
 
 __all__ = ["Pepper", "load_pepper"]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import SettingError, UnavailableError
-from ..time_limits import SQLITE_LOCK_SECONDS
 from .hashing import Pepper, load_pepper
-from .key_making import KeyMaker
+from .keys.making import KeyMaker
 from .settings import PREFIX, ServerSettings
 from .store.checked import CheckedStore
 from .store.contract import Store
+from .time_limits import SQLITE_LOCK_SECONDS
 
 __all__ = ["open_storage"]
 

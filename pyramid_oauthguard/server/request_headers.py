@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
-from .answers import build_answer
+from .http.answers import build_answer
 
 __all__ = ["HeaderTooLongError", "bound_headers", "check_headers"]
 

@@ -11,8 +11,8 @@ from ..caching import is_shared, probe_cache
 from ..errors import UnavailableError
 from ..interfaces import Finding, IOAuthStore, Step
 from ..urls import as_origin, is_loopback
-from .key_life import find_usable, is_published
-from .route_order import find_routes_in_front
+from .http.route_order import find_routes_in_front
+from .keys.life import find_usable, is_published
 from .service import IService, Service
 from .settings import PREFIX, ServerSettings
 from .store.records import Client

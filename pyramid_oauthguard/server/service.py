@@ -9,14 +9,14 @@ from typing import Any, Protocol
 from zope.interface import Interface
 
 from ..outages import Outages
+from .access_tokens import TokenMaker
 from .audit import Tell
-from .cors import Origins
 from .hashing import Pepper
-from .limits import Limits
+from .http.cors import Origins
+from .http.limits import Limits
+from .keys.ring import KeyRing
 from .settings import ServerSettings
-from .signing import KeyRing
 from .store.contract import Store
-from .tokens import TokenMaker
 
 __all__ = ["GrantEntry", "IService", "ResourceOwner", "Service", "find_service"]
 
@@ -36,7 +36,7 @@ class ResourceOwner(Protocol):
 
     def approve(self, request: Any, authorization: Any) -> bool:
         """Whether this user may approve this request at all; ``authorization`` is an
-        :class:`~pyramid_oauthguard.server.authorization_request.AuthorizationRequest`."""
+        :class:`~pyramid_oauthguard.server.consent.request.AuthorizationRequest`."""
 
     def auth_time(self, request: Any) -> float | None:
         """When the user signed in, in seconds since the epoch; becomes the claim ``auth_time``."""

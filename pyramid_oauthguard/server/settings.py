@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from ..errors import SettingError
 from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url, parse
-from ..time_limits import TimeLimits
 from .addresses import IPV6_PREFIX
+from .grant_types import OWNED_GRANTS, RegistrationError, as_grant, check_scope
 from .rates import Rate, as_rate
-from .registration import OWNED_GRANTS, RegistrationError, as_grant, check_scope
+from .time_limits import TimeLimits
 
 __all__ = [
     "PREFIX",

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from pyramid_oauthguard.client.console import Console
-from pyramid_oauthguard.client.device import as_device_authorization, poll
+from pyramid_oauthguard.client.login.device import as_device_authorization, poll
 from pyramid_oauthguard.client.options import ClientOptions
 from pyramid_oauthguard.client.session import OAuthSession, discover
 from pyramid_oauthguard.client.transport import TracingFetcher
+from pyramid_oauthguard.command.output import Console
 from tests.client.browsers import start_login
 from tests.client.terminal import Terminal
 from tests.example.servers import find_free_port, serve

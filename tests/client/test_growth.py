@@ -14,18 +14,19 @@ from typing import Any
 import click
 import pytest
 
-from pyramid_oauthguard.client import loopback
-from pyramid_oauthguard.client.attempt import Attempt
 from pyramid_oauthguard.client.challenge import find_bearer_challenge
-from pyramid_oauthguard.client.commands.inspect import _write_table
-from pyramid_oauthguard.client.console import Console, clean, shorten
-from pyramid_oauthguard.client.credentials import read_token
-from pyramid_oauthguard.client.dotenv import read_dotenv
-from pyramid_oauthguard.client.ending import _describe_usage
 from pyramid_oauthguard.client.errors import CommandError
 from pyramid_oauthguard.client.inspection import Jwt, Wanted, check_claims, read_jwt
-from pyramid_oauthguard.client.login import _find_query
+from pyramid_oauthguard.client.login import loopback
+from pyramid_oauthguard.client.login.attempt import Attempt
+from pyramid_oauthguard.client.storage.credentials import read_token
+from pyramid_oauthguard.client.storage.dotenv import read_dotenv
+from pyramid_oauthguard.client.text import clean, shorten
 from pyramid_oauthguard.client.transport import check_answer
+from pyramid_oauthguard.command.client.inspect import _write_table
+from pyramid_oauthguard.command.client.sign_in import _find_query
+from pyramid_oauthguard.command.ending import _describe_usage
+from pyramid_oauthguard.command.output import Console
 from pyramid_oauthguard.fetch import Answer
 from tests.growing import assert_linear
 

@@ -27,7 +27,7 @@ HEAVY = (
 
 SCRIPT = """
 import sys
-from pyramid_oauthguard.client.cli import main
+from pyramid_oauthguard.command.main import main
 sys.argv = ["oauthguard", *{args!r}]
 try:
     main()

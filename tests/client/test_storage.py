@@ -314,7 +314,7 @@ def test_profile_names_stay_in_the_folder(public: Terminal) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from pyramid_oauthguard.client.folder import Folder
+from pyramid_oauthguard.client.storage.folder import Folder
 folder = Folder(Path(sys.argv[1]))
 number = 0
 folder.write("x", f"{number}:" + "y" * 20000 + f":{number}")

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pyramid_oauthguard.client.console import Console
-from pyramid_oauthguard.client.device import as_device_authorization
 from pyramid_oauthguard.client.errors import CommandError
-from pyramid_oauthguard.client.holder import fetch_login_tokens
+from pyramid_oauthguard.client.login.device import as_device_authorization
 from pyramid_oauthguard.client.members import read_members
-from pyramid_oauthguard.client.profiles import Profile
-from pyramid_oauthguard.client.run import Run
+from pyramid_oauthguard.client.storage.profiles import Profile
 from pyramid_oauthguard.client.tokens import Tokens, as_tokens
+from pyramid_oauthguard.command.holder import fetch_login_tokens
+from pyramid_oauthguard.command.output import Console
+from pyramid_oauthguard.command.run import Run
 from tests.client.browsers import start_login
 from tests.client.issuers import ScriptedIssuer, run_scripted
 from tests.client.terminal import Terminal

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey, Ed4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
-from pyramid_oauthguard.key_strength import check_strength
+from pyramid_oauthguard.jwt.key_strength import check_strength
 
 P = 2**255 - 19
 D = -121665 * pow(121666, -1, P) % P

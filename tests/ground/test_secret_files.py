@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pyramid_oauthguard.secret_files import read_secret_file
+from pyramid_oauthguard.private_files import read_secret_file
 
 CONTENT = b"p0QrStUvWxYz-0123456789_abcdefghijkl\n"
 

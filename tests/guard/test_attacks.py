@@ -19,7 +19,7 @@ from pyramid.response import Response
 from webtest import TestApp
 
 from pyramid_oauthguard import InvalidRequest
-from pyramid_oauthguard.guard.bearer import extract, is_bearer
+from pyramid_oauthguard.guard.credentials.header import extract, is_bearer
 from pyramid_oauthguard.testing import MemoryIssuer, trust
 from tests.guard.guarding import Root, add, answer, ask, build_app, find_setting_error, find_status
 from tests.guard.serving import serve

@@ -16,9 +16,9 @@ from pyramid.request import Request
 from webtest import TestApp
 
 from pyramid_oauthguard import InvalidRequest
-from pyramid_oauthguard.guard.bearer import extract, find_fault
-from pyramid_oauthguard.guard.key_report import describe_unusable_keys
-from pyramid_oauthguard.guard.keyset import build_key_set
+from pyramid_oauthguard.guard.credentials.header import extract, find_fault
+from pyramid_oauthguard.guard.reports.key_report import describe_unusable_keys
+from pyramid_oauthguard.jwt.keyset import build_key_set
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key, mint, read_claims
 from tests.guard.commanded import ISSUERS, main, run_check, run_explain, write_ini
 from tests.issuers import HTTPIssuer

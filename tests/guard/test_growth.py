@@ -8,13 +8,13 @@ import json
 import pytest
 from pyramid.request import Request
 
+from pyramid_oauthguard.command.guard.commands import _BEFORE
+from pyramid_oauthguard.command.guard.explanation import explain_token
 from pyramid_oauthguard.discovery import build_metadata_urls
 from pyramid_oauthguard.fetch import Answer
 from pyramid_oauthguard.guard.challenge import mark_response
-from pyramid_oauthguard.guard.claims import find_roles
-from pyramid_oauthguard.guard.commands import _BEFORE
-from pyramid_oauthguard.guard.explanation import explain_token
-from pyramid_oauthguard.guard.prefixes import Prefixes
+from pyramid_oauthguard.guard.paths.prefixes import Prefixes
+from pyramid_oauthguard.guard.verifiers.access_tokens import find_roles
 from pyramid_oauthguard.strict_json import parse_object
 from pyramid_oauthguard.testing import MemoryIssuer, bearer
 from pyramid_oauthguard.urls import check_url

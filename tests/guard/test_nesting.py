@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyramid_oauthguard import InvalidToken, UnavailableError, strict_json
-from pyramid_oauthguard.server.client_keys import check_keys
-from pyramid_oauthguard.server.registration import RegistrationError
+from pyramid_oauthguard.server.clients.keys import check_keys
+from pyramid_oauthguard.server.grant_types import RegistrationError
 from pyramid_oauthguard.strict_json import MAX_DEPTH, check_depth, check_text_depth, parse_object
 from pyramid_oauthguard.testing import MemoryIssuer, bearer
 from tests.guard.guarding import add, build_app, find_status

@@ -15,7 +15,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from pyramid_oauthguard.guard import forbidden_view
-from pyramid_oauthguard.guard.other_views import describe_other_views
+from pyramid_oauthguard.guard.reports.other_views import describe_other_views
 from pyramid_oauthguard.testing import MemoryIssuer
 from tests.guard.commanded import ISSUERS, run_check, write_ini
 from tests.steady.redis_server import RedisServer, run_redis

@@ -12,7 +12,7 @@ from joserfc.jwk import OctKey, RSAKey
 from joserfc.util import int_to_base64, urlsafe_b64decode, urlsafe_b64encode
 
 from pyramid_oauthguard import InvalidToken, UnavailableError
-from pyramid_oauthguard.guard.keyset import build_key_set
+from pyramid_oauthguard.jwt.keyset import build_key_set
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, SigningKey, generate_key, trust
 from tests.ground.test_key_strength import ENCODINGS
 from tests.guard.verifying import build_verifier, find_reason, verify_with

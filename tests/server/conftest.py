@@ -14,7 +14,7 @@ from pyramid.config import Configurator
 from webtest import TestApp
 
 from pyramid_oauthguard.server.clients import ClientRegistry, MadeClient, get_clients
-from pyramid_oauthguard.server.random_values import REFRESH_PREFIX, make_id, make_opaque
+from pyramid_oauthguard.server.opaque import REFRESH_PREFIX, make_id, make_opaque
 from pyramid_oauthguard.server.service import IService, Service
 from pyramid_oauthguard.server.store.records import AccessTokenRecord, Grant, RefreshTokenRecord
 from tests.server.databases import database, postgresql  # noqa: F401  # fixtures

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from pyramid_oauthguard.server.random_values import make_id
+from pyramid_oauthguard.server.opaque import make_id
 from tests.example.postgres import run_postgresql
 
 EACH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("initdb", "pg_ctl"))]

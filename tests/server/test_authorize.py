@@ -9,7 +9,7 @@ import time_machine
 from webtest import TestApp
 
 from pyramid_oauthguard.server.events import AuthorizationApproved, AuthorizationDenied, TokenIssued
-from pyramid_oauthguard.server.pruning import prune
+from pyramid_oauthguard.server.tokens.pruning import prune
 from tests.server.conftest import ISSUER, Build
 from tests.server.flows import CALLBACK, LOOPBACK, Flow, build_flow, read_answer, read_next
 

@@ -7,7 +7,7 @@ from pyramid.config import Configurator
 
 from pyramid_oauthguard.errors import OAuthGuardError
 from pyramid_oauthguard.server.clients import RegistrationError, get_clients
-from pyramid_oauthguard.server.registration import DEVICE_CODE
+from pyramid_oauthguard.server.grant_types import DEVICE_CODE
 from pyramid_oauthguard.server.store.records import Grant
 
 

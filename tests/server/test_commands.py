@@ -18,8 +18,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from webtest import TestApp
 
+from pyramid_oauthguard.command.server import server as group
 from pyramid_oauthguard.errors import OAuthGuardError, SettingError, UnavailableError
-from pyramid_oauthguard.server.commands import server as group
 from pyramid_oauthguard.server.service import IService
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from tests.server.conftest import basic
@@ -328,7 +328,7 @@ def test_the_audit_trail_says_who_typed_it(operator):
 @pytest.mark.promise("SK-01")
 def test_a_key_whose_id_begins_with_a_dash_can_be_revoked(operator, monkeypatch):
     ids = iter(["--_first", "-second", "-third"])
-    monkeypatch.setattr("pyramid_oauthguard.server.key_making.make_id", lambda: next(ids))
+    monkeypatch.setattr("pyramid_oauthguard.server.keys.making.make_id", lambda: next(ids))
     assert operator.json("key", "list")[0]["kid"] == "_first"
     operator.run("key", "rotate", "--now")  # one that the pepper still opens
     with operator.open().app.registry.getUtility(IService).store.writing() as unit:
@@ -348,7 +348,7 @@ def test_the_environment_can_not_say_who_typed_it(operator, monkeypatch):
 
 @pytest.mark.parametrize("name", ["", "a b\n", "x" * 500, "\udcff", "DOMAIN\\anna"])
 def test_any_account_fits_into_the_trail(operator, monkeypatch, name):
-    monkeypatch.setattr("pyramid_oauthguard.server.commands.application._read_account", lambda: name)
+    monkeypatch.setattr("pyramid_oauthguard.command.server.application._read_account", lambda: name)
     operator.run("client", "create", "P", "--grant", "client_credentials", "--scope", "read")
     (line,) = operator.json("audit", "--event", "ClientCreated")
     assert re.fullmatch(r"command/[A-Za-z0-9._-]{1,64}/[0-9a-f]{16}", line["request"])
@@ -436,7 +436,7 @@ def test_the_real_command(operator, arguments, status, words):
     arguments = [each.format(ini=operator.ini) for each in arguments]
     if "{ini}" not in arguments and str(operator.ini) not in arguments:
         arguments.append(str(operator.ini))
-    program = "from pyramid_oauthguard.client.cli import main; main()"
+    program = "from pyramid_oauthguard.command.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, "server", *arguments], capture_output=True, text=True, check=False
     )

@@ -249,7 +249,7 @@ def test_nobody_withdraws_for_another(flow):
 
 
 def test_a_consent_withdrawn_a_moment_ago_is_asked_for_again(flow, monkeypatch):
-    from pyramid_oauthguard.server.consent import withdraw
+    from pyramid_oauthguard.server.consent.consents import withdraw
     from pyramid_oauthguard.server.endpoints import authorize
 
     flow.allow()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyramid_oauthguard.server.consent import withdraw
+from pyramid_oauthguard.server.consent.consents import withdraw
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from tests.server.conftest import Build

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import time_machine
 
-from pyramid_oauthguard.server.cors import find_origin
+from pyramid_oauthguard.server.http.cors import find_origin
 from tests.server.flows import build_flow
 
 SITE = "https://spa.example"

@@ -11,12 +11,12 @@ from pyramid.response import Response
 from sqlalchemy.engine import make_url
 
 from pyramid_oauthguard import UnavailableError
-from pyramid_oauthguard.server.commands.application import open_application
+from pyramid_oauthguard.command.server.application import open_application
 from pyramid_oauthguard.server.service import IService
 from pyramid_oauthguard.server.store.contract import NoAnswerError
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
-from pyramid_oauthguard.time_limits import TimeLimits
+from pyramid_oauthguard.server.time_limits import TimeLimits
 from tests.server.cluster import run_cluster
 
 pytestmark = pytest.mark.needs("initdb", "pg_ctl")

@@ -9,9 +9,9 @@ import pytest
 import time_machine
 from webtest import TestApp
 
-from pyramid_oauthguard.server.device_requests import read_user_code
+from pyramid_oauthguard.server.consent.device import read_user_code
 from pyramid_oauthguard.server.events import AuthorizationApproved, AuthorizationDenied, TokenIssued, TokenRevoked
-from pyramid_oauthguard.server.random_values import has_checksum
+from pyramid_oauthguard.server.opaque import has_checksum
 from tests.server.conftest import ISSUER, basic
 from tests.server.flows import build_flow
 

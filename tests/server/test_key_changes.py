@@ -26,8 +26,8 @@ from pyramid_oauthguard.server.clients import get_clients
 from pyramid_oauthguard.server.keys import SigningKeyError, get_keys
 from pyramid_oauthguard.server.service import IService
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore, schema
-from pyramid_oauthguard.server.store.sqlalchemy import keys as key_queries
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
+from pyramid_oauthguard.server.store.sqlalchemy.queries import keys as key_queries
 from pyramid_oauthguard.testing import bearer
 from tests.server.conftest import basic
 from tests.server.flows import build_flow

@@ -29,8 +29,8 @@ from hypothesis.stateful import (
 )
 from webtest import TestApp
 
-from pyramid_oauthguard.server.introspection import find_token, is_active
 from pyramid_oauthguard.server.store.records import AccessTokenRecord
+from pyramid_oauthguard.server.tokens.status import find_token, is_active
 from tests.server.conftest import basic
 from tests.server.flows import Flow, build_flow, read_answer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyramid_oauthguard.server.tries import _as_place
+from pyramid_oauthguard.server.http.tries import _as_place
 
 
 def test_a_long_name_takes_no_more_room_than_a_short_one():

@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey
 from pyramid.exceptions import ConfigurationExecutionError
 
 from pyramid_oauthguard.server.limits import TooManyRequestsError
-from pyramid_oauthguard.server.random_values import is_client_secret, make_client_secret, make_opaque
+from pyramid_oauthguard.server.opaque import is_client_secret, make_client_secret, make_opaque
 from tests.server.conftest import basic
 from tests.server.flows import build_flow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyramid_oauthguard.discovery import build_metadata_urls
-from pyramid_oauthguard.server.registration import as_grant
+from pyramid_oauthguard.server.grant_types import as_grant
 from tests.server.flows import build_flow
 
 ALGORITHMS = [

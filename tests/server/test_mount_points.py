@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey
 from webtest import TestApp
 
 from pyramid_oauthguard.discovery import build_metadata_urls
-from pyramid_oauthguard.server.registration import DEVICE_CODE
+from pyramid_oauthguard.server.grant_types import DEVICE_CODE
 from tests.guard.serving import serve
 from tests.server.conftest import basic
 from tests.server.flows import VERIFIER, build_flow, read_answer, read_next

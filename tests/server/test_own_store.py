@@ -10,10 +10,10 @@ import pytest
 from pyramid.exceptions import ConfigurationExecutionError
 
 from pyramid_oauthguard.interfaces import ISelfCheck
-from pyramid_oauthguard.server.pruning import prune
 from pyramid_oauthguard.server.store.contract import Store, Unit
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
+from pyramid_oauthguard.server.tokens.pruning import prune
 from tests.server.conftest import Build
 from tests.server.flows import build_flow
 

@@ -15,10 +15,10 @@ from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 from webtest import TestApp
 
 from pyramid_oauthguard.guard import OAuthSecurityPolicy, TokensUnder
-from pyramid_oauthguard.guard.bearer import is_bearer
+from pyramid_oauthguard.guard.credentials.header import is_bearer
 from pyramid_oauthguard.guard.self_check import check_guard
 from pyramid_oauthguard.server.clients import get_clients
-from pyramid_oauthguard.token_schemes import brings_token
+from pyramid_oauthguard.server.consent.token_schemes import brings_token
 from tests.guard.serving import serve
 from tests.server.conftest import ISSUER, Build
 from tests.server.flows import CALLBACK, LOOPBACK, Flow, build_flow, read_answer

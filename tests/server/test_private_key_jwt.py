@@ -13,7 +13,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from pyramid_oauthguard.server.events import ClientKeysReplaced
-from pyramid_oauthguard.server.registration import RegistrationError
+from pyramid_oauthguard.server.grant_types import RegistrationError
 from tests.ground.test_key_strength import ENCODINGS
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

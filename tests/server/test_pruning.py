@@ -6,8 +6,8 @@ import time
 
 import time_machine
 
-from pyramid_oauthguard.server.pruning import prune
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
+from pyramid_oauthguard.server.tokens.pruning import prune
 
 DAY = 86400
 

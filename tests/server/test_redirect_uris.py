@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyramid_oauthguard.server.redirect_uris import build_answer_uri, is_registered
-from pyramid_oauthguard.server.registration import RegistrationError, check_redirect_uri
+from pyramid_oauthguard.server.clients.redirect_uris import build_answer_uri, is_registered
+from pyramid_oauthguard.server.clients.registration import check_redirect_uri
+from pyramid_oauthguard.server.grant_types import RegistrationError
 
 REGISTERED = (
     "https://web.example/callback",

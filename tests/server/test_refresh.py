@@ -10,7 +10,7 @@ import time_machine
 from webtest import TestApp
 
 from pyramid_oauthguard.server.events import TokenIssued, TokenRevoked
-from pyramid_oauthguard.server.random_values import has_checksum
+from pyramid_oauthguard.server.opaque import has_checksum
 from tests.server.conftest import basic
 from tests.server.flows import build_flow
 
@@ -387,7 +387,7 @@ def test_neither_the_token_nor_what_follows_it_is_at_rest(flow):
 
 def test_with_another_pepper_another_token_follows(build):
     """Who has old refresh tokens but not the pepper can't tell what replaced them."""
-    from pyramid_oauthguard.server.random_values import derive_opaque
+    from pyramid_oauthguard.server.opaque import derive_opaque
 
     one, other = (derive_opaque("ogrt_", bytes([number]) * 32, "ogrt_old") for number in (1, 2))
     assert one != other

@@ -20,10 +20,10 @@ from pyramid_oauthguard.errors import UnavailableError
 from pyramid_oauthguard.server.clients import get_clients
 from pyramid_oauthguard.server.events import SigningKeyMade, SigningKeyRetired, SigningKeyRevoked
 from pyramid_oauthguard.server.hashing import Pepper
-from pyramid_oauthguard.server.key_making import KeyMaker
 from pyramid_oauthguard.server.keys import SigningKeyError, get_keys
+from pyramid_oauthguard.server.keys.making import KeyMaker
+from pyramid_oauthguard.server.keys.ring import KeyPolicy, KeyRing
 from pyramid_oauthguard.server.service import IService
-from pyramid_oauthguard.server.signing import KeyPolicy, KeyRing
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 

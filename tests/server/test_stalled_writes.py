@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from webtest import TestApp
 
-from pyramid_oauthguard.server.random_values import make_id
+from pyramid_oauthguard.server.opaque import make_id
 from tests.server.cluster import run_cluster
 from tests.server.conftest import basic
 from tests.server.flows import build_flow

@@ -11,7 +11,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
 from pyramid.exceptions import ConfigurationExecutionError
 
-from pyramid_oauthguard.server.random_values import has_checksum
+from pyramid_oauthguard.server.opaque import has_checksum
 
 GRANT = {"grant_type": "client_credentials"}
 

@@ -26,7 +26,7 @@ UPGRADE = (
     + """
 import alembic.command, pyramid_oauthguard.server.store.sqlalchemy.schema as schema
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
-from pyramid_oauthguard.time_limits import TimeLimits
+from pyramid_oauthguard.server.time_limits import TimeLimits
 engine = build_engine(url, TimeLimits(statement=0, lock=60))
 pathlib.Path(folder, name).touch()
 while not go.exists():

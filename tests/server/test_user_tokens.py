@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from pyramid_oauthguard.server.adapter import OAuthServer
 from pyramid_oauthguard.server.events import TokenIssued
-from pyramid_oauthguard.server.random_values import make_id
+from pyramid_oauthguard.server.grants.authlib_bridge import OAuthServer
+from pyramid_oauthguard.server.grants.user_tokens import issue
+from pyramid_oauthguard.server.opaque import make_id
 from pyramid_oauthguard.server.store.records import Grant
-from pyramid_oauthguard.server.user_tokens import issue
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from pyramid.request import Request
 
 from pyramid_oauthguard.caching import build_region, is_shared
 from pyramid_oauthguard.errors import SettingError
-from pyramid_oauthguard.guard.keys import KeySource
 from pyramid_oauthguard.guard.self_check import check_guard
+from pyramid_oauthguard.issuers.keys import KeySource
 from pyramid_oauthguard.server.clients import get_clients
 from pyramid_oauthguard.server.service import IService
 from pyramid_oauthguard.testing import MemoryIssuer, bearer, generate_key

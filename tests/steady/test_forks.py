@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from dogpile.cache.backends.redis import RedisBackend
 
-from pyramid_oauthguard.guard.introspection import Introspector
-from pyramid_oauthguard.guard.keys import KeySource
+from pyramid_oauthguard.issuers.introspection import Introspector
+from pyramid_oauthguard.issuers.keys import KeySource
 from tests.certificates import write_certificate
 from tests.forking import HOW, UNNOTICED, needs_fork, run_in_child, start_child
 from tests.issuers import HTTPIssuer

@@ -10,8 +10,8 @@ import pytest
 from zope.interface import alsoProvides
 
 from pyramid_oauthguard import UnavailableError
-from pyramid_oauthguard.guard.in_flight import InFlight
 from pyramid_oauthguard.interfaces import IEmbeddedIssuer
+from pyramid_oauthguard.issuers.in_flight import InFlight
 from tests.guard.guarding import find_setting_error
 from tests.steady.apps import Api, Caller, Distant, Held, build_trusting, in_threads, serve, wait_until
 

@@ -10,8 +10,8 @@ from pyramid.exceptions import ConfigurationExecutionError
 from pyramid_oauthguard import InvalidToken, UnavailableError
 from pyramid_oauthguard.caching import build_region
 from pyramid_oauthguard.guard.assembly import build_http_issuer
-from pyramid_oauthguard.guard.keys import KeySource
 from pyramid_oauthguard.guard.settings import parse_settings
+from pyramid_oauthguard.issuers.keys import KeySource
 from pyramid_oauthguard.testing import generate_key
 from tests.steady.apps import ALGORITHM, DAY, Distant, build_trusting
 

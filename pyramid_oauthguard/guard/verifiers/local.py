@@ -12,11 +12,11 @@ from ...access_token import AccessToken
 from ...bounded import BoundedMap
 from ...errors import InvalidToken, UnavailableError
 from ...interfaces import ITokenVerifier
-from ..claims import build_access_token, check_profile
-from ..jws import MAX_TOKEN, parse_header, parse_segment, parse_segment_object
-from ..keys import KeySource
-from ..keyset import Candidates, KeySet
+from ...issuers.keys import KeySource
+from ...jwt.jws import MAX_TOKEN, parse_header, parse_segment, parse_segment_object
+from ...jwt.keyset import Candidates, KeySet
 from ..settings import GuardSettings
+from .access_tokens import build_access_token, check_profile
 
 __all__ = ["LocalVerifier"]
 

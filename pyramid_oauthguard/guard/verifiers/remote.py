@@ -11,10 +11,10 @@ from zope.interface import implementer
 from ...access_token import AccessToken
 from ...errors import InvalidToken
 from ...interfaces import ITokenVerifier
-from ..claims import CLIENT_CLAIMS, build_access_token
-from ..introspection import Introspector
-from ..jws import MAX_TOKEN
+from ...issuers.introspection import Introspector
+from ...jwt.jws import MAX_TOKEN
 from ..settings import GuardSettings
+from .access_tokens import CLIENT_CLAIMS, build_access_token
 
 __all__ = ["RemoteVerifier"]
 

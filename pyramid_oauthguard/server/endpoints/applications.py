@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..consent import check_subject, withdraw
-from ..mount_point import build_path
-from ..notices import leave_notice, remove_notice, take_notice
-from ..pages import answer_errors_on_page, redirect, render_page, translate
-from ..parameters import read_body
-from ..registration import USER_GRANTS
-from ..resource_owner import find_user, find_user_name, sign_in
+from ..consent.consents import check_subject, withdraw
+from ..consent.notices import leave_notice, remove_notice, take_notice
+from ..consent.pages import answer_errors_on_page, redirect, render_page, translate
+from ..consent.resource_owner import find_user, find_user_name, sign_in
+from ..consent.tickets import FIELD, find_content, open_ticket, seal_ticket
+from ..grant_types import USER_GRANTS
+from ..http.mount_point import build_path
+from ..http.parameters import read_body
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..store.records import Client, Consent
-from ..tickets import FIELD, find_content, open_ticket, seal_ticket
 from .views import add_endpoint
 
 __all__ = ["describe", "include"]

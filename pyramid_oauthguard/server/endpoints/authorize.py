@@ -16,21 +16,21 @@ from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc6749.errors import AccessDeniedError, InvalidRequestError
 
 from ...urls import as_origin, is_loopback
-from ..authorization_request import AuthorizationRequest, add_address, build_query, check_request
-from ..consent import ServerError, check_subject, find_allowed, is_asked, name_apis, open_grant, remember
+from ..clients.redirect_uris import build_answer_uri
+from ..consent.consents import ServerError, check_subject, find_allowed, is_asked, name_apis, open_grant, remember
+from ..consent.pages import answer_errors_on_page, redirect, render_page, translate
+from ..consent.request import AuthorizationRequest, add_address, build_query, check_request
+from ..consent.resource_owner import approves, find_acr, find_auth_time, find_user, find_user_name, sign_in
+from ..consent.tickets import FIELD, find_content, open_ticket, seal_ticket
 from ..events import AuthorizationApproved, AuthorizationDenied
 from ..grants.authorization_code import AuthorizationCode
-from ..mount_point import build_path
-from ..pages import answer_errors_on_page, redirect, render_page, translate
-from ..parameters import Parameters, read_body, read_query, read_text
-from ..pkce import METHOD
-from ..random_values import CODE_PREFIX, make_opaque
-from ..redirect_uris import build_answer_uri
-from ..resource_owner import approves, find_acr, find_auth_time, find_user, find_user_name, sign_in
+from ..grants.pkce import METHOD
+from ..http.mount_point import build_path
+from ..http.parameters import Parameters, read_body, read_query, read_text
+from ..opaque import CODE_PREFIX, make_opaque
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..store.records import CodeRecord, Grant
-from ..tickets import FIELD, find_content, open_ticket, seal_ticket
 from .views import add_endpoint
 
 __all__ = ["describe", "include"]

@@ -12,19 +12,19 @@ from typing import Any, Final
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
-from ..authorization_request import AuthorizationRequest
-from ..consent import check_subject, find_allowed, name_apis, open_grant, remember
-from ..device_requests import LockedError, find_pending, find_request, find_waiting, read_user_code, spell_user_code
+from ..consent.consents import check_subject, find_allowed, name_apis, open_grant, remember
+from ..consent.device import LockedError, find_pending, find_request, find_waiting, read_user_code, spell_user_code
+from ..consent.notices import leave_notice, remove_notice, take_notice
+from ..consent.pages import answer_errors_on_page, redirect, render_page, translate
+from ..consent.request import AuthorizationRequest
+from ..consent.resource_owner import approves, find_acr, find_auth_time, find_user, find_user_name, sign_in
+from ..consent.tickets import FIELD, find_content, open_ticket, seal_ticket
 from ..events import AuthorizationApproved, AuthorizationDenied
-from ..mount_point import build_path
-from ..notices import leave_notice, remove_notice, take_notice
-from ..pages import answer_errors_on_page, redirect, render_page, translate
-from ..parameters import read_body, read_query
-from ..registration import DEVICE_CODE
-from ..resource_owner import approves, find_acr, find_auth_time, find_user, find_user_name, sign_in
+from ..grant_types import DEVICE_CODE
+from ..http.mount_point import build_path
+from ..http.parameters import read_body, read_query
 from ..service import Service, find_service
 from ..settings import ServerSettings
-from ..tickets import FIELD, find_content, open_ticket, seal_ticket
 from .views import add_endpoint
 
 __all__ = ["ROUTE", "describe", "include"]

@@ -11,14 +11,14 @@ from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
 from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint
 
 from ...errors import UnavailableError
-from ..adapter import OAuthRequest, OAuthServer
-from ..client_authentication import EVERY
-from ..cors import Readers
-from ..device_requests import spell_user_code
-from ..entitlement import choose_audiences, choose_scopes
-from ..mount_point import build_url
-from ..random_values import DEVICE_PREFIX, make_opaque, make_user_code
-from ..registration import DEVICE_CODE
+from ..clients.authentication import EVERY
+from ..clients.entitlement import choose_audiences, choose_scopes
+from ..consent.device import spell_user_code
+from ..grant_types import DEVICE_CODE
+from ..grants.authlib_bridge import OAuthRequest, OAuthServer
+from ..http.cors import Readers
+from ..http.mount_point import build_url
+from ..opaque import DEVICE_PREFIX, make_opaque, make_user_code
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..store.records import DeviceRecord

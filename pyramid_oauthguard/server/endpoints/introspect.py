@@ -9,14 +9,14 @@ from typing import Any
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
-from ..adapter import OAuthClient, OAuthRequest, OAuthServer
-from ..client_authentication import CONFIDENTIAL, build_refusal
-from ..client_keys import ALGORITHMS
-from ..entitlement import find_audiences
-from ..introspection import INACTIVE, describe_token, is_active
+from ..clients.authentication import CONFIDENTIAL, build_refusal
+from ..clients.entitlement import find_audiences
+from ..clients.keys import ALGORITHMS
+from ..grants.authlib_bridge import OAuthClient, OAuthRequest, OAuthServer
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..store.records import RESOURCE_SERVER, AccessTokenRecord, Client
+from ..tokens.status import INACTIVE, describe_token, is_active
 from .views import add_endpoint
 
 __all__ = ["Introspection", "describe", "include"]

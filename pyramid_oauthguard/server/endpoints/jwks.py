@@ -7,11 +7,11 @@ from hashlib import sha256
 from typing import Any, Final
 
 from ...errors import UnavailableError
-from ..answers import build_answer
-from ..cors import Readers
+from ..http.answers import build_answer
+from ..http.cors import Readers
+from ..keys.ring import KeyRing
 from ..service import Service, find_service
 from ..settings import ServerSettings
-from ..signing import KeyRing
 from .views import add_endpoint
 
 __all__ = ["describe", "include"]

@@ -8,9 +8,9 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from ...discovery import build_metadata_urls
-from ..answers import build_answer
-from ..cors import Readers
-from ..mount_point import build_url, find_mount
+from ..http.answers import build_answer
+from ..http.cors import Readers
+from ..http.mount_point import build_url, find_mount
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from .views import add_endpoint

@@ -8,14 +8,14 @@ from typing import Any
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 
-from ..adapter import OAuthClient, OAuthRequest, OAuthServer
-from ..client_authentication import EVERY
-from ..client_keys import ALGORITHMS
-from ..cors import Readers
-from ..introspection import TokenRecord, find_token
-from ..revocation import revoke_token
+from ..clients.authentication import EVERY
+from ..clients.keys import ALGORITHMS
+from ..grants.authlib_bridge import OAuthClient, OAuthRequest, OAuthServer
+from ..http.cors import Readers
 from ..service import Service, find_service
 from ..settings import ServerSettings
+from ..tokens.revocation import revoke_token
+from ..tokens.status import TokenRecord, find_token
 from .views import add_endpoint
 
 __all__ = ["Revocation", "describe", "include"]

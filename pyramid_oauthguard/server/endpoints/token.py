@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..adapter import OAuthServer
-from ..client_authentication import CONFIDENTIAL, EVERY, NONE
-from ..client_keys import ALGORITHMS
-from ..cors import Readers
+from ..clients.authentication import CONFIDENTIAL, EVERY, NONE
+from ..clients.keys import ALGORITHMS
+from ..grants.authlib_bridge import OAuthServer
+from ..http.cors import Readers
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from .views import add_endpoint

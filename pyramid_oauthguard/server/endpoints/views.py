@@ -8,11 +8,11 @@ from typing import Any
 from pyramid.config.views import DefaultViewMapper
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from ..answers import answer_errors, build_answer
-from ..cors import Readers, answer_preflight, is_preflight, share_answers
+from ..http.answers import answer_errors, build_answer
+from ..http.cors import Readers, answer_preflight, is_preflight, share_answers
+from ..http.route_order import add_named_route
 from ..request_headers import bound_headers
 from ..request_ids import label_answers
-from ..route_order import add_named_route
 from ..service import find_service
 
 __all__ = ["Nothing", "add_endpoint"]
@@ -39,7 +39,7 @@ def add_endpoint(
 
     :param views: views by method; ``GET`` answers HEAD too.
     :param predicates: of the route.
-    :param readers: whose scripts may call it; see :mod:`~pyramid_oauthguard.server.cors`.
+    :param readers: whose scripts may call it; see :mod:`~pyramid_oauthguard.server.http.cors`.
     """
     add_named_route(config, name, pattern, factory=Nothing, **predicates)
     for method, view in views.items():

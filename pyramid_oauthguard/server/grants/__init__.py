@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..pkce import S256Challenge
-from ..registration import DEVICE_CODE
+from ..grant_types import DEVICE_CODE
 from ..service import GrantEntry
 from .authorization_code import AuthorizationCode
 from .client_credentials import ClientCredentials
 from .device_code import DeviceCode
+from .pkce import S256Challenge
 from .refresh_token import RefreshToken
 
 __all__ = ["GRANTS"]

@@ -14,13 +14,13 @@ from authlib.oauth2.rfc6749.errors import (
 )
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 
-from ..adapter import OAuthClient, OAuthRequest, TokenAnswer
-from ..client_authentication import EVERY
-from ..entitlement import choose_audiences, narrow_audiences
-from ..redirect_uris import find_default, is_registered
-from ..revocation import end_reused
+from ..clients.authentication import EVERY
+from ..clients.entitlement import choose_audiences, narrow_audiences
+from ..clients.redirect_uris import find_default, is_registered
 from ..store.records import CodeRecord, Grant
-from ..user_tokens import issue
+from ..tokens.revocation import end_reused
+from .authlib_bridge import OAuthClient, OAuthRequest, TokenAnswer
+from .user_tokens import issue
 
 __all__ = ["AuthorizationCode"]
 

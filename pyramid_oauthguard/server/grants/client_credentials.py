@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 
-from ..adapter import TokenAnswer
-from ..client_authentication import CONFIDENTIAL
-from ..entitlement import choose_audiences, choose_scopes
+from ..clients.authentication import CONFIDENTIAL
+from ..clients.entitlement import choose_audiences, choose_scopes
+from .authlib_bridge import TokenAnswer
 
 __all__ = ["ClientCredentials"]
 

@@ -14,12 +14,12 @@ from authlib.oauth2.rfc6749.errors import (
 )
 from authlib.oauth2.rfc8628 import AuthorizationPendingError, DeviceCodeGrant, ExpiredTokenError, SlowDownError
 
-from ..adapter import TokenAnswer
-from ..client_authentication import EVERY
-from ..entitlement import narrow_audiences
-from ..revocation import end_reused
+from ..clients.authentication import EVERY
+from ..clients.entitlement import narrow_audiences
 from ..store.records import DeviceRecord, Grant
-from ..user_tokens import issue
+from ..tokens.revocation import end_reused
+from .authlib_bridge import TokenAnswer
+from .user_tokens import issue
 
 __all__ = ["DeviceCode"]
 

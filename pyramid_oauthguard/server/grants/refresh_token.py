@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
-from ..adapter import TokenAnswer
-from ..client_authentication import EVERY
-from ..entitlement import InvalidTargetError, find_audiences, narrow_audiences, narrow_scopes
-from ..random_values import REFRESH_PREFIX, OpaqueValue, derive_opaque
-from ..revocation import end_reused
+from ..clients.authentication import EVERY
+from ..clients.entitlement import InvalidTargetError, find_audiences, narrow_audiences, narrow_scopes
+from ..opaque import REFRESH_PREFIX, OpaqueValue, derive_opaque
 from ..service import Service
 from ..store.contract import Unit
 from ..store.records import Grant, RefreshTokenRecord
-from ..user_tokens import add_refresh_token, find_end, issue_access_token
+from ..tokens.revocation import end_reused
+from .authlib_bridge import TokenAnswer
+from .user_tokens import add_refresh_token, find_end, issue_access_token
 
 __all__ = ["RefreshToken"]
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import StaticPool
 
 from ....private_files import make_private_folder, protect_database
-from ....time_limits import SQLITE_LOCK_SECONDS, TimeLimits, apply_limits, as_milliseconds, build_arguments
+from ...time_limits import SQLITE_LOCK_SECONDS, TimeLimits, apply_limits, as_milliseconds, build_arguments
 
 __all__ = ["WRITING", "build_engine", "find_sqlite_file", "is_sqlite"]
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ....errors import UnavailableError
 from ....outages import name_cause
-from ....time_limits import is_no_answer
+from ...time_limits import is_no_answer
 from ..contract import NoAnswerError
 
 __all__ = ["build_failure", "describe_failure"]

@@ -17,24 +17,24 @@ from .... import processes
 from ....engines import FORK_PATIENCE_SECONDS, keep_in_process
 from ....errors import UnavailableError
 from ....interfaces import IOAuthStore
-from ....time_limits import SQLITE_LOCK_SECONDS, lift_limits
+from ...time_limits import SQLITE_LOCK_SECONDS, lift_limits
 from ..contract import Unit
 from . import schema
-from .assertions import AssertionQueries
-from .audit import AuditQueries
-from .clients import ClientQueries
-from .codes import CodeQueries
 from .connections import Connections
-from .consents import ConsentQueries
-from .devices import DeviceQueries
 from .engine import WRITING, find_sqlite_file
-from .keys import KeyQueries
-from .refresh import RefreshQueries
+from .queries.assertions import AssertionQueries
+from .queries.audit import AuditQueries
+from .queries.clients import ClientQueries
+from .queries.codes import CodeQueries
+from .queries.consents import ConsentQueries
+from .queries.devices import DeviceQueries
+from .queries.keys import KeyQueries
+from .queries.refresh import RefreshQueries
+from .queries.tokens import TokenQueries
+from .queries.upkeep import UpkeepQueries
 from .rows import storage_errors
 from .same_file import find_connection, make_way
-from .tokens import TokenQueries
 from .turns import Turn
-from .upkeep import UpkeepQueries
 
 __all__ = ["SQLAlchemyStore", "SQLAlchemyUnit"]
 

@@ -1,1 +1,0 @@
-"""One file a verb; cli.py loads each by name."""

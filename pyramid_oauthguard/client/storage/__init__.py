@@ -1,0 +1,1 @@
+"""What the command keeps on disk and in the keyring: profiles, tokens, secrets."""

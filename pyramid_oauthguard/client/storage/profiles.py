@@ -1,0 +1,87 @@
+"""Several issuers and accounts side by side: what is known of each, without its tokens."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Final
+
+from ..errors import USAGE, CommandError
+from .folder import Folder
+
+__all__ = ["DEFAULT", "Profile", "Profiles", "check_name"]
+
+DEFAULT: Final = "default"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
+_SUFFIX: Final = ".profile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One login.
+
+    :ivar store: where its tokens are, ``"keyring"`` or ``"file"``.
+    :ivar signed_in_as: the name shown at login, for people; proves nothing.
+    :ivar issuer_origin: ``".env"`` where only the ``.env`` of a folder named the issuer at login, else None.
+    """
+
+    name: str
+    issuer: str
+    client_id: str
+    scope: str | None = None
+    audience: str | None = None
+    resource: str | None = None
+    auth_method: str | None = None
+    client_secret_file: str | None = None
+    store: str = "file"
+    signed_in_as: str | None = None
+    issuer_origin: str | None = None
+
+
+class Profiles:
+    """The profiles in the command's folder."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    def find(self, name: str) -> Profile | None:
+        """:raises CommandError: the profile can't be read."""
+        text = self._folder.read(check_name(name) + _SUFFIX)
+        return None if text is None else _as_profile(name, text)
+
+    def save(self, profile: Profile) -> None:
+        self._folder.write(check_name(profile.name) + _SUFFIX, json.dumps(asdict(profile), indent=1))
+
+    def delete(self, name: str) -> None:
+        self._folder.delete(check_name(name) + _SUFFIX)
+
+    def list(self) -> list[str]:
+        return [name for name in self._folder.list(_SUFFIX) if _NAME.fullmatch(name)]
+
+    @property
+    def current(self) -> str:
+        """The name of the profile that is meant when none is named."""
+        name = (self._folder.read("current") or DEFAULT).strip()
+        return name if _NAME.fullmatch(name) else DEFAULT
+
+    def choose(self, name: str) -> None:
+        self._folder.write("current", check_name(name))
+
+
+def check_name(name: str) -> str:
+    """``name``, since it becomes a file's name. :raises CommandError: it could leave the folder."""
+    if not _NAME.fullmatch(name):
+        raise CommandError(USAGE, f"{name!r} is no name for a profile", "use letters, digits and . _ @ -")
+    return name
+
+
+def _as_profile(name: str, text: str) -> Profile:
+    try:
+        read = json.loads(text)
+        known = {field.name: read.get(field.name) for field in fields(Profile)}
+        if not all(value is None or isinstance(value, str) for value in known.values()):
+            raise ValueError("not text")  # one path for everything that is wrong with it
+        return Profile(**{**known, "name": name, "store": known["store"] or "file"})
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CommandError(USAGE, f"profile {name} is damaged", f"oauthguard login --profile {name}") from error

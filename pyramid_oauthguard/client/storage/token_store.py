@@ -1,0 +1,138 @@
+"""The tokens of each profile: in the keyring where there is one, else in a 0600 file (RFC 8252 section 8.5)."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from typing import Final
+
+from ...command.output import Console
+from ..errors import USAGE, CommandError
+from ..tokens import Tokens, is_refresh_token, is_token
+from .folder import Folder
+from .profiles import Profile, Profiles
+from .vaults import FileVault, KeyringVault, VaultError
+
+__all__ = ["TokenStore"]
+
+KEYRING: Final = "keyring"
+FILE: Final = "file"
+
+
+class TokenStore:
+    """Keeps the tokens of profiles; whatever interrupts it, the old ones or the new ones are there whole."""
+
+    def __init__(self, folder: Folder, console: Console) -> None:
+        self._folder = folder
+        self._console = console
+        self._profiles = Profiles(folder)
+        self._keyring = KeyringVault()
+        self._files = FileVault(folder)
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Hold the profile ``name`` against other processes."""
+        return self._folder.lock(name)
+
+    def load(self, profile: Profile) -> Tokens | None:
+        """The tokens of ``profile``. :raises CommandError: they are there and can't be had."""
+        try:
+            vault = self._keyring if profile.store == KEYRING else self._files
+            text = vault.find(profile.name)
+        except VaultError as error:
+            raise CommandError(
+                USAGE, f"the keyring did not give out the tokens of {profile.name} ({error})", "unlock it and try again"
+            ) from None
+        if text is None:
+            return None
+        tokens = _parse(text, profile)
+        self._console.protect(tokens.access_token, tokens.refresh_token)
+        return tokens
+
+    def save(self, profile: Profile, tokens: Tokens, *, prefer: str = "auto") -> Profile:
+        """Keep ``tokens`` and ``profile``, and return the profile as it was kept.
+
+        :param prefer: ``"keyring"``, ``"file"``, or ``"auto"``: the keyring, and the file where that fails.
+        :raises CommandError: neither took them.
+        """
+        text = _format(profile, tokens)
+        before = self._profiles.find(profile.name)
+        kept = replace(profile, store=self._put(profile.name, text, prefer))
+        self._profiles.save(kept)
+        if before and before.store != kept.store:
+            self._drop(before)  # only once nothing points there any more
+        return kept
+
+    def check_writable(self, profile: Profile, tokens: Tokens) -> None:
+        """Write what is there once more, before a refresh makes it worthless.
+
+        A server that rotates refresh tokens (RFC 9700 section 4.14) sends the only good one exactly once.
+        """
+        if profile.store == FILE:
+            self._files.put(profile.name, _format(profile, tokens))
+
+    def forget(self, profile: Profile) -> None:
+        """:raises CommandError: the keyring did not let go of them."""
+        try:
+            if profile.store == KEYRING:
+                self._keyring.delete(profile.name)
+        except VaultError as error:
+            raise CommandError(
+                USAGE, f"the keyring kept the tokens of {profile.name} ({error})", "unlock it and try again"
+            ) from None
+        self._files.delete(profile.name)
+        self._profiles.delete(profile.name)
+
+    def _put(self, name: str, text: str, prefer: str) -> str:
+        if prefer != FILE:
+            try:
+                if prefer == KEYRING or self._keyring.is_there():
+                    self._keyring.put(name, text)
+                    return KEYRING
+            except VaultError as error:
+                if prefer == KEYRING:
+                    advice = "unlock it, or use --store file"
+                    raise CommandError(USAGE, f"the keyring did not take the tokens ({error})", advice) from None
+                self._console.say(f"The keyring did not take the tokens ({error}): they go to a file of mode 0600.")
+        self._files.put(name, text)
+        return FILE
+
+    def _drop(self, profile: Profile) -> None:
+        with suppress(VaultError, CommandError, OSError):
+            (self._keyring if profile.store == KEYRING else self._files).delete(profile.name)
+
+
+def _format(profile: Profile, tokens: Tokens) -> str:
+    # The issuer stands beside the tokens, so that a mixed-up profile can't send them to another one.
+    return json.dumps(
+        {
+            "issuer": tokens.issuer,
+            "client_id": profile.client_id,
+            "access_token": tokens.access_token,
+            "expires_at": tokens.expires_at,
+            "refresh_token": tokens.refresh_token,
+            "scope": tokens.scope,
+        }
+    )
+
+
+def _parse(text: str, profile: Profile) -> Tokens:
+    try:
+        read = json.loads(text)
+        tokens = Tokens(
+            issuer=read["issuer"],
+            access_token=read["access_token"],
+            expires_at=None if read["expires_at"] is None else float(read["expires_at"]),
+            refresh_token=read["refresh_token"],
+            scope=read["scope"],
+        )
+        good = is_token(tokens.access_token) and (
+            tokens.refresh_token is None or is_refresh_token(tokens.refresh_token)
+        )
+        same = (read["issuer"], read["client_id"]) == (profile.issuer, profile.client_id)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        good = same = False
+    if not (good and same):
+        advice = f"oauthguard login --profile {profile.name}"
+        raise CommandError(USAGE, f"the tokens of profile {profile.name} are damaged", advice) from None
+    return tokens

@@ -1,0 +1,1 @@
+"""The ``oauthguard`` command."""

@@ -1,0 +1,90 @@
+"""``oauthguard inspect``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from ...client.errors import INACTIVE, OK, as_command_error
+from ...client.inspection import FAIL, SKIP, Check, Jwt, Wanted, check_claims, check_signature, read_jwt
+from ...client.text import clean
+from ...errors import UnavailableError
+from ..holder import fetch_tokens
+from ..output import Console
+from ..parameters import client_options, pass_run, token_input
+from ..run import Run
+
+
+@click.command(short_help="Decode a token and check it, one by one.")
+@token_input
+@click.option("--offline", is_flag=True, help="Decode only: do not ask the issuer for its keys.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), help="A table on a terminal, JSON in a pipe.")
+@client_options
+@pass_run
+def inspect(run: Run, source: str | None, path: str | None, offline: bool, form: str | None) -> int:
+    """Decode a JWT and check it: signature, alg, typ, iss, aud, exp, scope.
+
+    Compares with --issuer, --audience and --scope where they are given. Exit status 5 when a check fails. An API may be
+    stricter; `oauthguard explain` asks the API's own configuration.
+
+    \b
+      oauthguard token | oauthguard inspect -
+    """
+    given = run.find_token(source or path)
+    jwt = read_jwt(given.text if given else fetch_tokens(run).access_token)
+    options = run.options
+    # What a login asked for is no demand on every token: only what is named for this run is compared.
+    wanted = Wanted(issuer=options.issuer, audience=run.flags.get("audience"), scope=run.flags.get("scope"))
+    signature = Check("signature", SKIP, "not checked offline") if offline else _check_signature(run, jwt)
+    checks = [signature, *check_claims(jwt, wanted)]
+    if form == "json" or (form is None and not sys.stdout.isatty()):
+        run.console.write_json(
+            {"header": jwt.header, "claims": jwt.claims, "checks": [asdict(each) for each in checks]}
+        )
+    else:
+        _write_table(run.console, jwt, checks)
+    return INACTIVE if any(check.outcome == FAIL for check in checks) else OK
+
+
+def _check_signature(run: Run, jwt: Jwt) -> Check:
+    if run.options.issuer is None:
+        return Check("signature", SKIP, "not checked: no issuer was named")  # the token's own word is not asked
+    try:
+        jwks_uri = run.metadata.find_endpoint("jwks_uri")
+        if jwks_uri is None:
+            return Check("signature", FAIL, "the issuer publishes no keys")
+        answer = run.fetcher.get(jwks_uri)
+    except UnavailableError as error:
+        raise as_command_error(error) from error
+    return check_signature(jwt, answer.body.get("keys"))
+
+
+def _write_table(console: Console, jwt: Jwt, checks: list[Check]) -> None:
+    from rich.console import Console as Rich
+    from rich.table import Table
+    from rich.text import Text
+
+    rich = Rich(no_color=None if console.color else True, highlight=False)
+    styles = {"pass": "green", "fail": "bold red", "skip": "dim"}
+    table = Table("", "check", "found", title="Checks", title_justify="left", box=None, show_header=False)
+    for check in checks:
+        table.add_row(Text(check.outcome, styles[check.outcome]), check.name, Text(clean(check.text)))
+    for title, members in (("Header", jwt.header), ("Claims", jwt.claims)):
+        rich.print(_build_members(title, members))
+    rich.print(table)
+
+
+def _build_members(title: str, members: Any) -> Any:
+    import json
+
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=None, show_header=False)
+    for name, value in members.items():
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        table.add_row(Text(clean(name)), Text(clean(shown)))
+    return table

@@ -1,0 +1,135 @@
+"""``oauthguard login``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import click
+
+from ...client.errors import USAGE, CommandError
+from ...client.identity import find_identity, find_name
+from ...client.storage.profiles import Profile, check_name
+from ...client.tokens import Tokens
+from ..parameters import client_options, pass_run
+from ..run import Run
+from .sign_in import FLOWS, sign_in
+
+# The attempt's own; another value would switch a protection off.
+_OURS = frozenset(
+    ["client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_mode", "response_type", "state"]
+)
+
+
+@click.command(short_help="Sign in as a user.")
+@click.option(
+    "--flow",
+    type=click.Choice(FLOWS),
+    default="auto",
+    show_default=True,
+    help="The browser here, a code for another device, or an address to paste.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1, max=3600),
+    default=300,
+    show_default=True,
+    help="Seconds that the user has.",
+)
+@click.option(
+    "--redirect-uri",
+    metavar="URI",
+    default="http://127.0.0.1/callback",
+    show_default=True,
+    help="As registered for the client; without a port a random one is used. http://[::1]/callback for IPv6.",
+)
+@click.option(
+    "--store", type=click.Choice(["auto", "keyring", "file"]), default="auto", help="Where the tokens are kept."
+)
+@click.option(
+    "--param", "params", multiple=True, metavar="NAME=VALUE", help="One more parameter of the authorization request."
+)
+@client_options
+@pass_run
+def login(run: Run, flow: str, timeout: float, redirect_uri: str, store: str, params: tuple[str, ...]) -> None:
+    """Sign in as a user and keep the tokens under a profile.
+
+    Authorization code with PKCE through the system's browser and a port of this machine that is open for the attempt only
+    (RFC 8252), or the device flow (RFC 8628).
+
+    \b
+    Examples:
+      The example application:
+        oauthguard login --issuer http://localhost:6543 --client-id customer-cli
+      Okta (native application, this redirect URI registered):
+        oauthguard login --issuer https://ID.okta.com/oauth2/default --client-id ID
+            --scope 'openid offline_access' --redirect-uri http://127.0.0.1:8765/callback
+      Auth0 (native application; mind the slash at the issuer's end):
+        oauthguard login --issuer https://TENANT.auth0.com/ --client-id ID
+            --audience https://api.example.com --scope 'openid offline_access'
+            --redirect-uri http://127.0.0.1:8765/callback
+      Keycloak (public client, valid redirect URI http://127.0.0.1/*):
+        oauthguard login --issuer https://HOST/realms/REALM --client-id ID
+      WSO2 Identity Server (callback regexp=http://127.0.0.1:[0-9]+/callback):
+        oauthguard login --issuer https://HOST:9443/oauth2/token --client-id ID
+            --ca-file wso2.pem
+    """
+    check_name(run.profile_name)
+    tokens = sign_in(run, flow, redirect_uri=redirect_uri, timeout=timeout, extra=_as_params(params, run.options.scope))
+    run.console.protect(tokens.access_token, tokens.refresh_token, tokens.id_token)
+    profile = _keep(run, tokens, store)
+    who = _find_name(run, tokens)
+    if who:
+        _keep_name(run, profile, who)
+    run.console.say(f"Signed in as {who}." if who else "Signed in; the server does not say as whom.")
+
+
+def _keep(run: Run, tokens: Tokens, store: str) -> Profile:
+    """Keep the tokens, then ask for the name: whatever the server answers to that, the tokens are there."""
+    with run.store.lock(run.profile_name):
+        profile = run.store.save(_build_profile(run), tokens, prefer=store)
+        run.profiles.choose(profile.name)
+    return profile
+
+
+def _keep_name(run: Run, profile: Profile, who: str) -> None:
+    with run.store.lock(profile.name):
+        if run.profiles.find(profile.name) == profile:  # no other login took its place meanwhile
+            run.profiles.save(replace(profile, signed_in_as=who))
+
+
+def _build_profile(run: Run) -> Profile:
+    options = run.options
+    return Profile(
+        name=run.profile_name,
+        issuer=options.need_issuer(),
+        client_id=options.need_client_id(),
+        scope=options.scope,
+        audience=options.audience,
+        resource=options.resource,
+        # What got its tokens without a secret has none: from now on no keyring is asked for one.
+        auth_method=options.auth_method or (None if run.client_secret else "none"),
+        client_secret_file=run.secret_file,
+        issuer_origin=None if options.issuer_is_the_users else options.issuer_origin,
+    )
+
+
+def _find_name(run: Run, tokens: Tokens) -> str | None:
+    """The tokens are good whether or not anybody says a name."""
+    try:
+        # A public client is hardly ever let introspect; asking would only fill the server's log with refusals.
+        return find_name(find_identity(run.session, tokens, may_introspect=run.client_secret is not None))
+    except CommandError as error:
+        run.console.say(f"Nobody says who signed in: {error}")
+        return None
+
+
+def _as_params(params: tuple[str, ...], scope: str | None) -> Mapping[str, str]:
+    extra = dict(each.partition("=")[::2] for each in params)
+    for name in extra:
+        if name in _OURS or not name:
+            raise CommandError(USAGE, f"--param can't set {name or 'nothing'}")
+    words = (scope or "").split()
+    if "openid" in words and "offline_access" in words:
+        extra.setdefault("prompt", "consent")  # OpenID Connect Core 1.0 section 11 asks for it
+    return extra

@@ -1,0 +1,55 @@
+"""``oauthguard profiles``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+
+import click
+
+from ...client.errors import USAGE, CommandError
+from ..parameters import pass_run, profile_option, speech_options
+from ..run import Run
+
+
+@click.group(invoke_without_command=True, short_help="List the logins, or choose one.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), help="A table on a terminal, JSON in a pipe.")
+@profile_option
+@speech_options
+@click.pass_context
+def profiles(ctx: click.Context, form: str | None) -> None:
+    """List the logins: several issuers and accounts side by side, the current one marked.
+
+    \b
+      oauthguard login --profile work --issuer …
+      oauthguard profiles use work
+      oauthguard --profile home token
+    """
+    if ctx.invoked_subcommand is None:
+        _list(ctx.obj, form)
+
+
+@profiles.command()
+@click.argument("name")
+@pass_run
+def use(run: Run, name: str) -> None:
+    """Make NAME the profile that is meant when none is named."""
+    if run.profiles.find(name) is None:
+        known = ", ".join(run.profiles.list()) or "none"
+        raise CommandError(USAGE, f"there is no profile {name}", f"there are: {known}")
+    run.profiles.choose(name)
+    run.console.say(f"The current profile is {name}.")
+
+
+def _list(run: Run, form: str | None) -> None:
+    current = run.profile_name
+    found = [profile for name in run.profiles.list() if (profile := run.profiles.find(name))]
+    if form == "json" or (form is None and not sys.stdout.isatty()):
+        run.console.write_json([{**asdict(profile), "current": profile.name == current} for profile in found])
+        return
+    for profile in found:
+        mark = "*" if profile.name == current else " "
+        who = profile.signed_in_as or "?"
+        run.console.write_line(f"{mark} {profile.name:<12}  {who:<20}  {profile.client_id} at {profile.issuer}")
+    if not found:
+        run.console.say("Nobody is signed in: oauthguard login")

@@ -1,0 +1,53 @@
+"""``oauthguard revoke``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from ...client.errors import USAGE, CommandError
+from ...client.recipients import Credential
+from ...client.tokens import Tokens
+from ..parameters import client_options, pass_run, token_input
+from ..run import Run
+
+
+@click.command(short_help="Withdraw a token (RFC 7009).")
+@token_input
+@click.option("--hint", type=click.Choice(["access_token", "refresh_token"]), help="What kind of token it is.")
+@client_options
+@pass_run
+def revoke(run: Run, source: str | None, path: str | None, hint: str | None) -> None:
+    """Withdraw a token (RFC 7009): the given one, or else the login's.
+
+    A server answers the same for a token it does not know, so success says that the token is of no use now, not that it was
+    before.
+
+    \b
+      oauthguard token | oauthguard revoke -
+      oauthguard revoke --hint refresh_token
+    """
+    token = run.find_token(source or path)
+    if token is None:
+        _revoke_login(run, hint or "access_token")
+    else:
+        run.session.revoke(token, hint=hint)
+    run.console.say("Revoked.")
+
+
+def _revoke_login(run: Run, hint: str) -> None:
+    profile = run.need_login()
+    with run.store.lock(profile.name):
+        tokens = run.store.load(profile)
+        token = _choose(tokens, hint) if tokens else None
+        if tokens is None or token is None:
+            raise CommandError(USAGE, f"profile {profile.name} has no {hint.replace('_', ' ')}", "nothing was revoked")
+        run.session.revoke(token, hint=hint)
+        # A revoked access token counts as expired from here on: the next verb refreshes.
+        kept = replace(tokens, expires_at=0.0) if hint == "access_token" else replace(tokens, refresh_token=None)
+        run.store.save(profile, kept, prefer=profile.store)
+
+
+def _choose(tokens: Tokens, hint: str) -> Credential | None:
+    return tokens.access_credential if hint == "access_token" else tokens.refresh_credential

@@ -1,0 +1,37 @@
+"""``oauthguard whoami``."""
+
+from __future__ import annotations
+
+import click
+
+from ...client.errors import INACTIVE, REFUSED, CommandError
+from ...client.identity import find_identity, find_name
+from ..holder import fetch_login_tokens
+from ..parameters import client_options, pass_run
+from ..run import Run
+
+
+@click.command(short_help="Print who is signed in.")
+@click.option("--format", "form", type=click.Choice(["raw", "json"]), default="raw", show_default=True)
+@client_options
+@pass_run
+def whoami(run: Run, form: str) -> None:
+    """Print the name of who is signed in, as the issuer says it.
+
+    Introspection where the client may, else the issuer's userinfo, else what stands in the token. Exit status 5 when the
+    issuer calls the token inactive.
+    """
+    profile = run.need_login()
+    tokens = fetch_login_tokens(run, profile)
+    found = find_identity(run.session, tokens, may_introspect=True)
+    if found.get("active") is False:
+        raise CommandError(INACTIVE, f"the token of profile {profile.name} is not active any more", "oauthguard login")
+    name = find_name(found)
+    if name is None:
+        raise CommandError(REFUSED, f"{profile.issuer} does not say who signed in")
+    if form == "json":
+        run.console.write_json(
+            {"name": name, "profile": profile.name, "issuer": profile.issuer, "client_id": profile.client_id}
+        )
+        return
+    run.console.write_line(name)

@@ -1,0 +1,1 @@
+"""The verbs for an application that is guarded: check and explain."""

@@ -1,0 +1,120 @@
+"""Why a token is refused, in words: which check, which setting, what would have to change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ...access_token import AccessToken
+from ...errors import OAuthGuardError, UnavailableError
+from ...exit_status import CONFIGURATION, REFUSED, find_exit_status
+from ...guard.credentials.header import find_fault
+from ...guard.guarded_views import find_modes, find_views
+from ...guard.reports.key_report import describe_keys
+from ...guard.reports.remedies import find_remedy
+from ...guard.settings import GuardSettings
+from ...guard.state import get_guard
+from ...guard.verifiers import RANKS
+from ...interfaces import ITokenVerifier
+from .reasons import ANSWER_WITHOUT_AUDIENCE, ENCRYPTED, REASONS, TOKEN_WITHOUT_AUDIENCE, Words
+from .token_facts import fetch_answer, find_facts, is_jwt
+
+__all__ = ["Explanation", "explain_token", "find_modes_in_use"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The outcome of one verifier.
+
+    :ivar mode: ``"local"`` or ``"remote"``.
+    :ivar reason: None when the token was accepted, else the word of the first check that failed.
+    :ivar text: what was found and what was expected; may show claims, never the token.
+    :ivar setting: the key that the expectation comes from, or None.
+    :ivar advice: what would have to change.
+    :ivar status: the exit status of a command that ends because of it: 0; 5, refused; 1 or 6, nobody can say.
+    :ivar answer: what the issuer's introspection answer says of a token that the remote check refused; None where it was
+        not asked.
+    :ivar keys: for a signature that no key verifies, each key of the issuer and why it was not used.
+    """
+
+    mode: str
+    reason: str | None
+    text: str
+    setting: str | None = None
+    advice: str = ""
+    status: int = 0
+    answer: Mapping[str, Any] | None = None
+    keys: tuple[str, ...] = ()
+
+
+def find_modes_in_use(registry: Any) -> list[str]:
+    """The modes that some view is checked in, the laxest first."""
+    settings = get_guard(registry).settings
+    modes = find_modes(find_views(registry, settings), settings)
+    return [mode for mode in RANKS if mode in modes]
+
+
+def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
+    """What a request with ``raw`` would meet at a view that is checked in ``mode``: the header, then the verifier.
+
+    Asks the issuer, live, for what helps to understand a refusal: its answer about the token, its keys.
+    """
+    settings = get_guard(registry).settings
+    fault = find_fault(raw)
+    if fault is not None:
+        advice = "requests with it get 400; have the issuer make tokens of these characters"
+        return Explanation(mode, "malformed_header", fault, None, advice, REFUSED)
+    try:
+        token = registry.getUtility(ITokenVerifier, name=mode).verify(raw)
+    except UnavailableError as error:
+        remedy = find_remedy(error)
+        advice = remedy.text or "oauthguard check looks at the issuer"
+        return Explanation(mode, error.reason, str(error), remedy.setting, advice, find_exit_status(error))
+    except OAuthGuardError as error:
+        return _explain_refusal(error, registry, settings, raw=raw, mode=mode)
+    except Exception as error:  # noqa: BLE001  # a verifier of the application's own may raise anything
+        text = f"the application's own verifier failed with {type(error).__qualname__}"
+        return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", CONFIGURATION)
+    if not isinstance(token, AccessToken):
+        text = f"the application's own verifier returned a {type(token).__qualname__}, not an AccessToken"
+        return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", CONFIGURATION)
+    return Explanation(mode, None, _describe(token))
+
+
+def _describe(token: AccessToken) -> str:
+    scopes = " ".join(sorted(token.scopes)) or "none"
+    left = token.expires_at - time.time()
+    return f"sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}, expires in {left:.0f} s"
+
+
+def _explain_refusal(
+    error: OAuthGuardError, registry: Any, settings: GuardSettings, *, raw: str, mode: str
+) -> Explanation:
+    answer = fetch_answer(registry, settings, raw) if mode == "remote" else None
+    facts = find_facts(settings, raw, answer)
+    setting, text, advice = _find_words(facts, error.reason, raw, answered=answer is not None)
+    return Explanation(
+        mode,
+        error.reason,
+        text.format_map(facts)[:_LONGEST_TEXT],
+        f"oauthguard.{setting}" if setting else None,
+        advice.format_map(facts),
+        REFUSED,
+        answer,
+        describe_keys(registry, settings, facts) if error.reason in _ABOUT_KEYS else (),
+    )
+
+
+def _find_words(facts: Mapping[str, Any], reason: str, raw: str, *, answered: bool) -> Words:
+    if reason in ("not_a_jwt", "inactive") and raw.count(".") == _DOTS_OF_JWE:
+        return ENCRYPTED
+    if reason == "wrong_audience" and facts["aud"] is None:
+        return ANSWER_WITHOUT_AUDIENCE if answered and not is_jwt(raw) else TOKEN_WITHOUT_AUDIENCE
+    return REASONS.get(reason, (None, reason, ""))
+
+
+_ABOUT_KEYS: Final = frozenset({"unknown_key", "bad_signature"})
+_DOTS_OF_JWE: Final = 4
+_LONGEST_TEXT: Final = 2000

@@ -1,0 +1,90 @@
+"""What a token says, unverified, and what the issuer says of it, for ``oauthguard explain``."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ...errors import InvalidToken, OAuthGuardError
+from ...guard.assembly import build_live_issuer
+from ...guard.settings import GuardSettings
+from ...guard.verifiers.access_tokens import RFC9068_CLAIMS
+from ...guard.verifiers.remote import RemoteVerifier
+from ...interfaces import ITokenVerifier
+from ...jwt.jws import parse_segment_object
+
+__all__ = ["fetch_answer", "find_facts", "is_jwt"]
+
+_MASK: Final = "***"
+
+
+def is_jwt(raw: str) -> bool:
+    """Whether the remote check reads ``raw`` as a JWT before it asks the issuer."""
+    return raw.count(".") == 2
+
+
+def fetch_answer(registry: Any, settings: GuardSettings, raw: str) -> Mapping[str, Any] | None:
+    """The issuer's introspection answer about ``raw``, as it is now, without the token itself.
+
+    None where the remote check would not ask: the application checks such tokens itself, the local check refuses the token,
+    or the issuer does not answer.
+    """
+    if not isinstance(registry.queryUtility(ITokenVerifier, name="remote"), RemoteVerifier):
+        return None
+    try:
+        if is_jwt(raw):
+            registry.getUtility(ITokenVerifier, name="local").verify(raw)
+        answer = build_live_issuer(registry, settings).introspect(raw)
+    except OAuthGuardError:
+        return None
+    return {name: _mask(value, raw) for name, value in answer.items()}
+
+
+def find_facts(settings: GuardSettings, raw: str, answer: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the token and the answer about it say, beside what the settings want; for the texts of the reasons."""
+    parts = raw.split(".")
+    header = _decode(parts[0])
+    claims = {**(_decode(parts[1]) if len(parts) > 1 else {}), **(answer or {})}
+    return {
+        "alg": header.get("alg"),
+        "typ": header.get("typ"),
+        "kid": header.get("kid"),
+        "iss": claims.get("iss"),
+        "aud": claims.get("aud"),
+        "client": claims.get("client_id", claims.get("cid", claims.get("azp"))),
+        "ago": time.time() - _as_number(claims.get("exp")),
+        "times": _list(claims, "exp", "nbf", "iat"),
+        "texts": _list(claims, "sub", "jti", "username"),
+        "missing": " ".join(name for name in RFC9068_CLAIMS if name not in claims),
+        "algorithms": " ".join(settings.algorithms),
+        "profile": settings.profile,
+        "issuer": settings.issuer,
+        "audience": " ".join(settings.audience),
+        "client_id": " ".join(settings.client_id),
+        "leeway": settings.leeway,
+    }
+
+
+def _list(claims: Mapping[str, Any], *names: str) -> str:
+    return ", ".join(f"{name} {claims[name]!r}" for name in names if name in claims)
+
+
+def _as_number(value: Any) -> float:
+    """``value`` where a clock can show it, else now."""
+    if isinstance(value, int | float) and abs(value) < 2**53 and math.isfinite(value):
+        return float(value)
+    return time.time()
+
+
+def _mask(value: Any, raw: str) -> Any:
+    """Some issuers repeat the token in the answer."""
+    return _MASK if isinstance(value, str) and raw in value else value
+
+
+def _decode(segment: str) -> dict[str, Any]:
+    try:
+        return parse_segment_object(segment.encode("ascii", "replace"))
+    except InvalidToken:
+        return {}

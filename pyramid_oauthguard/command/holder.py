@@ -1,0 +1,117 @@
+"""The access token that a verb uses: fresh, and refreshed by one process at a time."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import Any, Final
+
+from ..client.errors import USAGE, CommandError, RefusedError, UnusableTokensError
+from ..client.storage.profiles import Profile
+from ..client.tokens import Tokens
+from .run import Run
+
+__all__ = ["fetch_login_tokens", "fetch_tokens"]
+
+_ENOUGH: Final = 60.0
+
+
+def fetch_tokens(run: Run) -> Tokens:
+    """The login's tokens where the options mean a login, else the client's own by client credentials.
+
+    :raises CommandError: neither can be had.
+    """
+    if run.login is not None:
+        return fetch_login_tokens(run, run.login)
+    if run.options.issuer is None and run.profile is None:
+        raise CommandError(USAGE, "there is no login and no issuer", "oauthguard login, or --issuer and --client-id")
+    return fetch_client_tokens(run)
+
+
+def fetch_client_tokens(run: Run) -> Tokens:
+    """The client's own tokens (RFC 6749 section 4.4)."""
+    if run.options.client_id and run.client_secret is None:
+        raise CommandError(
+            USAGE,
+            f"no secret is known for {run.options.client_id}, and a client without one gets no token of its own",
+            "OAUTHGUARD_CLIENT_SECRET or --client-secret-file, or oauthguard login",
+        )
+    tokens = run.session.fetch_client_tokens()
+    run.console.protect(tokens.access_token, tokens.refresh_token)
+    return tokens
+
+
+def fetch_login_tokens(run: Run, profile: Profile) -> Tokens:
+    """The tokens of ``profile``, refreshed when the access token has under a minute left.
+
+    Two processes at once make one refresh: the second one waits and finds the first one's tokens.
+    """
+    tokens = _need_tokens(run, profile)
+    if tokens.lives(_ENOUGH):
+        return tokens
+    with run.store.lock(profile.name):
+        tokens = _need_tokens(run, profile)
+        return tokens if tokens.lives(_ENOUGH) else _refresh(run, profile, tokens)
+
+
+def _need_tokens(run: Run, profile: Profile) -> Tokens:
+    tokens = run.store.load(profile)
+    if tokens is None:
+        raise CommandError(USAGE, f"profile {profile.name} has no tokens", _again(profile))
+    return tokens
+
+
+def _refresh(run: Run, profile: Profile, tokens: Tokens) -> Tokens:
+    refresh_token = tokens.refresh_credential
+    if refresh_token is None:
+        if tokens.lives(1):
+            return tokens
+        raise CommandError(
+            USAGE, f"the token of profile {profile.name} expired and there is no refresh token", _again(profile)
+        )
+    session = run.session
+    run.store.check_writable(profile, tokens)
+    with _interruptions_deferred():
+        try:
+            fresh = session.refresh(refresh_token).keep_refresh_token(tokens)
+        except RefusedError as error:
+            raise RefusedError(error.code, error.text, _again(profile)) from error
+        except UnusableTokensError as error:
+            if error.refresh_token:  # the one that was sent may be worthless now
+                _save(run, profile, replace(tokens, refresh_token=error.refresh_token))
+            raise
+        _save(run, profile, fresh)
+    return fresh
+
+
+def _save(run: Run, profile: Profile, tokens: Tokens) -> None:
+    run.console.protect(tokens.access_token, tokens.refresh_token)
+    run.store.save(profile, tokens, prefer="auto" if profile.store == "keyring" else "file")
+
+
+def _again(profile: Profile) -> str:
+    return f"oauthguard login --profile {profile.name}"
+
+
+@contextmanager
+def _interruptions_deferred() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait: between the answer and the disk, the only good refresh token is in memory alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[tuple[int, FrameType | None]] = []
+    before: dict[int, Any] = {
+        each: signal.signal(each, lambda number, frame: caught.append((number, frame)))
+        for each in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        if caught:
+            signal.raise_signal(caught[0][0])

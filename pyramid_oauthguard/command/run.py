@@ -1,0 +1,265 @@
+"""One run of the command: its options, its console, its stores, made when a verb asks for them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from .. import processes
+from ..client.errors import USAGE, CommandError
+from ..client.options import (
+    DOTENV,
+    ENVIRONMENT,
+    FLAG,
+    NAMES,
+    PROFILE,
+    ClientOptions,
+    Source,
+    as_names,
+    belongs,
+    check_absolute,
+    expand_path,
+    find_options,
+)
+from ..client.storage.dotenv import read_dotenv
+from .output import Console
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ..client.recipients import Credential
+    from ..client.session import OAuthSession
+    from ..client.storage.folder import Folder
+    from ..client.storage.profiles import Profile, Profiles
+    from ..client.storage.token_store import TokenStore
+    from ..client.transport import TracingFetcher
+    from ..discovery import IssuerMetadata
+
+__all__ = ["Run"]
+
+_TIMEOUT: Final = 10.0
+
+
+class Run:
+    """What every verb is handed.
+
+    :ivar flags: what was given on the command line, by option name.
+    """
+
+    def __init__(self, console: Console, environ: Mapping[str, str]) -> None:
+        self.console = console
+        self.environ = environ
+        self.flags: dict[str, str] = {}
+
+    # ── options ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """Where options come from, the strongest first. A profile named by a flag is as strong as a flag."""
+        chosen = {name: value for name, value in self.flags.items() if name in {*NAMES, "client_secret_file"}}
+        flags = Source(FLAG, chosen)
+        environment = Source(ENVIRONMENT, self._read_environment())
+        dotenv = Source(DOTENV, as_names(self._read_dotenv()), is_folder=True)
+        profile = Source(PROFILE, self._read_profile(), is_folder=bool(self.profile and self.profile.issuer_origin))
+        if "profile" in self.flags:
+            return flags, profile, environment, dotenv
+        return flags, environment, dotenv, profile
+
+    @cached_property
+    def options(self) -> ClientOptions:
+        options = find_options(self.sources)
+        if options.issuer_origin == DOTENV:
+            self.console.say(f"The issuer is {options.issuer}, from .env.")
+        return options
+
+    @cached_property
+    def client_secret(self) -> Credential | None:
+        """:raises CommandError: it can't be read, or this issuer may not receive it."""
+        from ..client.recipients import check_recipient
+        from ..client.storage.credentials import find_client_secret
+
+        secret = find_client_secret(self.options, self._secret_sources)
+        if secret:
+            self.console.protect(secret.text)
+            check_recipient(secret, self.options)
+        return secret
+
+    @property
+    def secret_file(self) -> str | None:
+        """The file that the client's secret came from, absolute, where it is one that can be read again."""
+        for source in self._secret_sources:
+            path = source.values.get("client_secret_file")
+            if path or "client_secret" in source.values:
+                return str(expand_path(path).absolute()) if path and path != "-" else None
+        return None
+
+    @property
+    def _secret_sources(self) -> tuple[Source, ...]:
+        """A profile's secret is for its own issuer and client and nobody else."""
+        options = self.options
+        return tuple(source for source in self.sources if belongs(source, options))
+
+    def find_token(self, path: str | None) -> Credential | None:
+        """The token out of ``path`` ("-" is standard input) or the environment, or None."""
+        from ..client.storage.credentials import find_token
+
+        token = find_token(self.environ, path)
+        if token:
+            self.console.protect(token.text)
+        return token
+
+    # ── the issuer ───────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def fetcher(self) -> TracingFetcher:
+        from ..client.transport import TracingFetcher
+
+        try:
+            return TracingFetcher(self.console, timeout=_TIMEOUT, ca_file=self._ca_file)
+        except OSError as error:  # ssl's errors are among them
+            raise self._explain_ca_file(error) from error
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """For requests to APIs, which are not the issuer."""
+        import ssl
+
+        try:
+            return ssl.create_default_context(cafile=self._ca_file)
+        except OSError as error:
+            raise self._explain_ca_file(error) from error
+
+    @property
+    def _ca_file(self) -> str | None:
+        path = self.flags.get("ca_file") or self._find_path("OAUTHGUARD_CA_FILE")
+        if path is None:  # OpenSSL reads these then, and does not expand ~
+            check_absolute(self.environ, "SSL_CERT_FILE", "SSL_CERT_DIR")
+        return path
+
+    def _explain_ca_file(self, error: OSError) -> CommandError:
+        why = error.strerror or "it holds no certificate"
+        return CommandError(USAGE, f"{self._ca_file} can't be used as --ca-file: {why}", "it must be a PEM file")
+
+    @cached_property
+    def metadata(self) -> IssuerMetadata:
+        from ..client.session import discover
+
+        return discover(self.fetcher, self.options.need_issuer())
+
+    @cached_property
+    def session(self) -> OAuthSession:
+        from ..client.session import OAuthSession
+
+        self.options.need_issuer()
+        self.options.need_client_id()
+        secret = self.client_secret  # before the network: what is missing here is said first
+        return OAuthSession(self.fetcher, self.metadata, options=self.options, client_secret=secret)
+
+    # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def folder(self) -> Folder:
+        from ..client.storage.folder import Folder
+
+        home = self._find_path("OAUTHGUARD_HOME")
+        if home:
+            return Folder(Path(home))
+        import platformdirs
+
+        state = platformdirs.user_state_path("oauthguard", appauthor=False)
+        if not state.is_absolute():
+            advice = "make HOME and XDG_STATE_HOME absolute, or set OAUTHGUARD_HOME"
+            raise CommandError(USAGE, f"{state} is not an absolute path, so it is another folder everywhere", advice)
+        return Folder(state)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        from ..client.storage.profiles import Profiles
+
+        return Profiles(self.folder)
+
+    @cached_property
+    def store(self) -> TokenStore:
+        from ..client.storage.token_store import TokenStore
+
+        return TokenStore(self.folder, self.console)
+
+    @cached_property
+    def profile_name(self) -> str:
+        named = self.flags.get("profile") or self.environ.get("OAUTHGUARD_PROFILE")
+        return named or self.profiles.current
+
+    @cached_property
+    def profile(self) -> Profile | None:
+        """The profile that is meant, or None where nobody signed in under its name."""
+        return self.profiles.find(self.profile_name)
+
+    @property
+    def login(self) -> Profile | None:
+        """The profile, if it belongs to the client and issuer that the options name."""
+        profile = self.profile
+        if profile is None or self.options.issuer != profile.issuer or self.options.client_id != profile.client_id:
+            return None
+        return profile
+
+    def need_login(self) -> Profile:
+        """:raises CommandError: nobody signed in."""
+        profile = self.login
+        if profile is None:
+            whom = f" as {self.options.client_id} at {self.options.issuer}" if self.options.issuer else ""
+            raise CommandError(USAGE, f"profile {self.profile_name} is not signed in{whom}", "oauthguard login")
+        return profile
+
+    def _read_environment(self) -> dict[str, str]:
+        found = as_names(self.environ)
+        path = found.get("client_secret_file", "-")
+        if path != "-" and not expand_path(path).is_absolute() and _has_link(path):
+            text = f"OAUTHGUARD_CLIENT_SECRET_FILE is {path}, which is a link in this folder and may lead to any file"
+            raise CommandError(USAGE, text, "name the file itself, with an absolute path")
+        return found
+
+    def _find_path(self, variable: str) -> str | None:
+        """The path in ``variable``. A relative one would let each working folder put its own file there."""
+        path = self.environ.get(variable, "").strip()
+        if path and not expand_path(path).is_absolute():
+            text = f"{variable} must be an absolute path: {path} is another file in each folder"
+            raise CommandError(USAGE, text, "begin it with / or ~/")
+        return str(expand_path(path)) if path else None
+
+    def _read_dotenv(self) -> Mapping[str, str]:
+        found = read_dotenv(Path(".env"))
+        if found.ignored:
+            names = ", ".join(found.ignored)
+            self.console.say(f"{names} in .env: ignored. A folder does not name files, logins or tokens.")
+        return found.values
+
+    def _read_profile(self) -> dict[str, str]:
+        if self.profile is None:
+            return {}
+        names = (*NAMES, "client_secret_file")
+        found = {name: getattr(self.profile, name) for name in names}
+        return {name: value for name, value in found.items() if value}
+
+
+def _renew_locks(owner: type) -> None:
+    """In a child of a fork: each cached property of Python 3.11 has a lock, which a thread of the parent may hold."""
+    for each in vars(owner).values():
+        if isinstance(each, cached_property) and hasattr(each, "lock"):
+            each.lock = threading.RLock()
+
+
+processes.register(Run, _renew_locks)
+
+
+def _has_link(path: str) -> bool:
+    """Whether a relative path leads through a symbolic link below the working folder."""
+    return os.path.realpath(path) != os.path.normpath(Path.cwd().resolve() / path)
+
+
+def build_run() -> Run:
+    """A run with this process's environment."""
+    return Run(Console(), os.environ)

@@ -1,0 +1,62 @@
+"""``oauthguard server token`` and ``oauthguard server prune``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ...errors import OAuthGuardError
+from ...server.tokens.pruning import KEEP
+from ...server.tokens.pruning import prune as prune_rows
+from ...server.tokens.revocation import revoke_token
+from ...server.tokens.status import find_token
+from ...settings import as_duration
+from .application import INI, find_service, open_application
+from .output import say
+
+__all__ = ["prune", "token"]
+
+
+@click.group()
+def token() -> None:
+    """Tokens that were issued."""
+
+
+@click.command()
+@INI
+@click.option("--keep", default=f"{KEEP / 3600:g}h", show_default=True, help="How long ago it must have expired.")
+def prune(ini: str, keep: str) -> None:
+    """Delete expired tokens and codes, and grants that have none left; run it daily.
+
+    Clients, consents, keys and the audit trail stay.
+    """
+    try:
+        seconds = as_duration(keep)
+    except ValueError as error:
+        raise OAuthGuardError(f"--keep: {error}") from None
+    with open_application(ini) as registry:
+        pruned = prune_rows(find_service(registry).store, keep=seconds)
+    say(f"deleted {pruned} rows")
+
+
+token.add_command(prune)
+
+
+@token.command()
+@INI
+@click.argument("token", type=click.File("r", errors="replace"), default="-")
+def revoke(ini: str, token: Any) -> None:
+    """End a token, whoever has it, and all that came of the same grant.
+
+    TOKEN is a file, or - for standard input: one that was found where it should not be.
+    """
+    raw = token.read().strip()
+    with open_application(ini) as registry:
+        service = find_service(registry)
+        with service.store.reading() as unit:
+            found = find_token(unit, service.pepper.hash_token(raw), None)
+        if found is None:
+            raise OAuthGuardError("this is no token of this server, or it was pruned long after it expired")
+        revoke_token(service, found)
+    say(f"revoked {found.token_id} of client {found.client_id}")

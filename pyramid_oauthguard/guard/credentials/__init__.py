@@ -1,0 +1,1 @@
+"""Where a request carries a token."""

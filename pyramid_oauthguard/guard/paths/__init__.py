@@ -1,0 +1,1 @@
+"""Policies by path: which of them answers for which requests."""

@@ -1,0 +1,1 @@
+"""What a check of the configuration says about keys, views and remedies."""

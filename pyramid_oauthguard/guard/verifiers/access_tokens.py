@@ -1,0 +1,189 @@
+"""Claims checked and made into an AccessToken: the same rules for a JWT and for an introspection answer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from ...access_token import AccessToken, freeze, take
+from ...errors import InvalidToken
+from ...jwt.token_kind import MARKS, check_kind
+from ..settings import GuardSettings
+
+__all__ = ["CLIENT_CLAIMS", "RFC9068_CLAIMS", "build_access_token", "check_profile", "find_roles"]
+
+_MAX_NUMBER: Final = 2.0**53
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
+RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
+CLIENT_CLAIMS: Final = ("client_id", "cid", "azp")
+
+
+def check_profile(claims: Mapping[str, Any]) -> None:
+    """Check that every claim that RFC 9068 section 2.2 requires is there, and is neither null nor empty.
+
+    :raises InvalidToken: one is missing.
+    """
+    if any(claims.get(name) in _EMPTY for name in RFC9068_CLAIMS):
+        raise InvalidToken("missing_claim")
+
+
+def build_access_token(
+    claims: dict[str, Any], settings: GuardSettings, *, mode: str, now: float, audience_required: bool = True
+) -> AccessToken:
+    """Check ``iss``, ``cnf``, the kind, ``exp``, ``nbf``, ``iat``, ``aud`` and the client (RFC 7519 section 4.1), then build the
+    value.
+
+    Takes ``claims`` over: nobody may change it afterwards. Not checked here: signature, ``typ`` of the header, whether
+    the issuer still calls the token active.
+
+    :param now: seconds since the epoch.
+    :param audience_required: False lets ``aud`` be absent; when present it is checked all the same.
+    :raises InvalidToken: with the first reason found.
+    """
+    # The usual shapes are judged here, without a call; whatever looks different goes to the functions below.
+    get = claims.get
+    if get("iss") != settings.issuer:
+        raise InvalidToken("wrong_issuer")
+    if "cnf" in claims:
+        raise InvalidToken(
+            "bound_token"
+        )  # no proof of possession is checked (RFC 9449 section 7.1, RFC 8705 section 3)
+    if not MARKS.isdisjoint(claims):
+        check_kind(claims)  # before the audience: of an ID token, that it is one says more than whom it is for
+    exp, iat, soonest, latest = get("exp"), get("iat"), now - settings.leeway, now + settings.leeway
+    nbf = get("nbf", iat)
+    if not (
+        type(exp) is int
+        and type(iat) is int
+        and type(nbf) is int
+        and soonest < exp < _MAX_NUMBER
+        and -_MAX_NUMBER < iat <= latest
+        and -_MAX_NUMBER < nbf <= latest
+    ):
+        exp, iat = _check_times(claims, soonest, latest)
+    aud = get("aud")
+    audience = (aud,) if type(aud) is str else _find_audience(claims)
+    known = aud in settings.audience or _has_common(audience, settings.audience)
+    if not known and (audience or audience_required):
+        raise InvalidToken("wrong_audience")
+    client_id = get("client_id")
+    if type(client_id) is not str:
+        client_id = _find_client(claims)
+    if settings.client_id and client_id not in settings.client_id:
+        raise InvalidToken("wrong_client")
+    subject, token_id, username = get("sub"), get("jti"), get("username")
+    if not (type(subject) is type(token_id) is str and username is None):
+        _check_texts(subject, token_id, username)
+    scope = get(settings.scope_claim[0]) if settings.scope_claim else None
+    kinds = [*map(type, claims.values())]
+    return take({
+        "subject": subject,
+        "client_id": client_id,
+        "scopes": _split_scopes(scope) if type(scope) is str else _find_scopes(claims, settings.scope_claim),
+        "audience": audience,
+        "issuer": settings.issuer,
+        "expires_at": exp,
+        "issued_at": iat,
+        "token_id": token_id,
+        "username": username,
+        # One token serves many requests: what one of them changed, all others would see.
+        "claims": _freeze_claims(claims) if dict in kinds or list in kinds else MappingProxyType(claims),
+        "mode": mode,
+        "_derived": None,
+    })  # fmt: skip
+
+
+def find_roles(claims: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    """The roles at a dotted ``path``; a claim whose own name has dots in it is found first.
+
+    Text counts as one role; whatever else is no text gives none.
+    """
+    value: Any = claims.get(path)
+    if value is None:
+        value = claims
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+    if isinstance(value, str):
+        return (value,)
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, (list, tuple)) else ()
+
+
+def _check_times(claims: Mapping[str, Any], soonest: float, latest: float) -> tuple[float, float | None]:
+    """``exp`` and ``iat``, after all three times were found to be numbers and to allow the token now."""
+    exp = _as_time(claims["exp"]) if "exp" in claims else None
+    if exp is None:
+        raise InvalidToken("missing_exp")
+    if exp <= soonest:
+        raise InvalidToken("expired")
+    if "nbf" in claims and _as_time(claims["nbf"]) > latest:
+        raise InvalidToken("not_yet_valid")
+    iat = _as_time(claims["iat"]) if "iat" in claims else None
+    if iat is not None and iat > latest:
+        raise InvalidToken("issued_in_future")
+    return exp, iat
+
+
+def _as_time(value: Any) -> float:
+    """A NumericDate (RFC 7519 section 2). A string, null or truth value is refused, not guessed at."""
+    kind = type(value)  # exactly: bool is an int
+    if (kind is int or kind is float) and -_MAX_NUMBER < value < _MAX_NUMBER:  # which NaN is not
+        return value  # type: ignore[no-any-return]
+    raise InvalidToken("bad_time")
+
+
+def _find_audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    return _as_texts(claims["aud"], "bad_audience") if "aud" in claims else ()
+
+
+def _has_common(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    return any(each in others for each in some)
+
+
+def _check_texts(*values: Any) -> None:
+    for value in values:
+        if type(value) is not str and value is not None:
+            raise InvalidToken("bad_claim")
+
+
+def _find_client(claims: Mapping[str, Any]) -> str | None:
+    for name in CLIENT_CLAIMS:
+        if name in claims:
+            value = claims[name]
+            if type(value) is not str:
+                raise InvalidToken("bad_client")
+            return value
+    return None
+
+
+def _find_scopes(claims: Mapping[str, Any], names: tuple[str, ...]) -> frozenset[str]:
+    for name in names:
+        if name in claims:
+            value = claims[name]
+            return _split_scopes(value) if type(value) is str else frozenset(_as_texts(value, "bad_scope"))
+    return frozenset()
+
+
+@functools.lru_cache(maxsize=1024)
+def _split_scopes(text: str) -> frozenset[str]:
+    """Most tokens of an issuer carry one of a few scope strings; equal ones share the set."""
+    return frozenset(text.split(" ")) - {""}
+
+
+def _as_texts(value: Any, reason: str) -> tuple[str, ...]:
+    if type(value) is str:
+        return (value,)
+    if type(value) not in (list, tuple):
+        raise InvalidToken(reason)
+    for each in value:
+        if type(each) is not str:
+            raise InvalidToken(reason)
+    return tuple(value)
+
+
+def _freeze_claims(claims: dict[str, Any]) -> Any:
+    try:
+        return freeze(claims)
+    except RecursionError:  # the caller has nearly filled the stack
+        raise InvalidToken("bad_json") from None

@@ -1,0 +1,1 @@
+"""One issuer over HTTP: its metadata, its keys and its introspection endpoint."""

@@ -1,0 +1,237 @@
+"""The registry of clients: what an application, a command or a test calls to create, rotate and revoke them.
+
+::
+
+    from pyramid_oauthguard.server.clients import get_clients
+
+    clients = get_clients(config.registry)  # once the configuration is committed; request.registry in a view
+    made = clients.create("Customer manager", grants=("client_credentials",), scopes=("customer_api",))
+    made.client.client_id, made.secret  # the secret is shown this once
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zope.interface import Interface, implementer
+
+from ...errors import OAuthGuardError
+from ..audit import Tell
+from ..events import ClientCreated, ClientKeysReplaced, ClientRevoked, ClientSecretRevoked, ClientSecretRotated
+from ..grant_types import RegistrationError
+from ..hashing import Pepper
+from ..opaque import make_client_id, make_client_secret, make_id
+from ..store.contract import Store
+from ..store.records import CLIENT, Client, ClientSecret
+from .keys import check_keys
+from .registration import build_client, check_secret
+
+__all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "RegistrationError", "get_clients"]
+
+ROTATION_OVERLAP = 7 * 86400.0
+_MAX_OVERLAP = 3650 * 86400.0
+_MAX_LABEL = 255
+
+
+class IClientRegistry(Interface):
+    """The registry key of the one :class:`ClientRegistry` of an application."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeClient:
+    """A client just created. ``secret`` is None for a public client and for one with keys; it can't be read again later."""
+
+    client: Client
+    secret: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSecret:
+    """A secret just made; it can't be read again later."""
+
+    secret_id: str
+    secret: str = field(repr=False)
+
+
+def get_clients(registry: Any) -> ClientRegistry:
+    """The client registry of the application that ``registry`` (Pyramid's) belongs to.
+
+    :raises OAuthGuardError: the authorization server isn't included, or its configuration isn't committed yet: use
+        it after ``config.commit()`` or ``config.make_wsgi_app()``, in a view, or in an ``ApplicationCreated`` subscriber.
+    """
+    found: ClientRegistry | None = registry.queryUtility(IClientRegistry)
+    if found is None:
+        raise OAuthGuardError("server_not_included")
+    return found
+
+
+@implementer(IClientRegistry)
+class ClientRegistry:
+    """Creates, finds, rotates and revokes clients.
+
+    Every method is a transaction of its own that is over when it returns, and its event is sent then. With ``tm``
+    (``request.tm`` under pyramid_tm) it joins that transaction instead: it holds, and its event is sent, once that
+    commits.
+
+    All methods raise :class:`~pyramid_oauthguard.errors.UnavailableError` when the storage can't be reached.
+    """
+
+    def __init__(self, store: Store, pepper: Pepper, *, grants: frozenset[str], tell: Tell) -> None:
+        self._store = store
+        self._pepper = pepper
+        self._grants = grants
+        self._tell = tell
+
+    def create(
+        self,
+        name: str,
+        *,
+        client_id: str | None = None,
+        secret: str | None = None,
+        public: bool = False,
+        redirect_uris: Iterable[str] = (),
+        grants: Iterable[str] = (),
+        scopes: Iterable[str] = (),
+        audiences: Iterable[str] = (),
+        role: str = CLIENT,
+        jwks: Mapping[str, Any] | str | None = None,
+        tm: Any = None,
+    ) -> MadeClient:
+        """Register a client.
+
+        :param name: what people read on the consent page.
+        :param client_id: chosen by the server unless given; give one for demo data and migrations only. It must never
+            be a user's ``sub`` (RFC 9700 section 4.15): ids that occur as a subject here are refused.
+        :param secret: made by the server unless given; a given one is the operator's responsibility.
+        :param public: no secret; ``client_credentials`` is then refused (RFC 6749 section 4.4).
+        :param redirect_uris: compared as exact strings; https, http for loopback hosts, or a private-use scheme with
+            a dot; the port of a loopback IP address is free (RFC 8252 section 7.3).
+        :param grants: ``client_credentials``, ``authorization_code``, ``refresh_token``, ``device_code`` (short for
+            RFC 8628's URN) or one that was added by ``config.add_oauth_grant``.
+        :param scopes: the most it may ask for. They need not be in the settings, but are not granted until they are.
+        :param audiences: the APIs its tokens may be for; for a resource server, the APIs that it is. Empty: the
+            setting ``oauthguard.server.audience``.
+        :param role: ``"client"``, or ``"resource_server"`` for one that may only introspect.
+        :param jwks: its public keys (RFC 7517 section 5), for one that proves with a signature who it is
+            (``private_key_jwt``, RFC 7523); it then has no secret unless one is given.
+        :raises RegistrationError: naming the argument that is wrong; also when ``client_id`` is taken.
+        """
+        now = time.time()
+        client = build_client(
+            name,
+            client_id=client_id or make_client_id(),
+            public=public,
+            redirect_uris=redirect_uris,
+            grants=grants,
+            scopes=scopes,
+            audiences=audiences,
+            role=role,
+            created_at=now,
+            known_grants=self._grants,
+            jwks=None if jwks is None else check_keys(jwks),
+        )
+        if public and secret is not None:
+            raise RegistrationError("secret", "a public client has none")
+        secretless = public or (jwks is not None and secret is None)
+        made = None if secretless else self._make_secret(secret, label="first", now=now)
+        with self._writing(tm) as unit:
+            if unit.is_subject(client.client_id):
+                raise RegistrationError("client_id", "is the identifier of a user")
+            if not unit.add_client(client):
+                raise RegistrationError("client_id", "is taken")
+            if made:
+                unit.add_secret(client.client_id, made[0])
+            self._tell(unit, ClientCreated(client.client_id))
+            stored = unit.find_client(client.client_id) or client
+        return MadeClient(stored, made[1] if made else None)
+
+    def find(self, client_id: str) -> Client | None:
+        """The client with this id, revoked ones too, or None."""
+        with self._store.reading() as unit:
+            return unit.find_client(client_id)
+
+    def list_all(self) -> tuple[Client, ...]:
+        """All clients, the oldest first, revoked ones too (``revoked_at`` says so)."""
+        with self._store.reading() as unit:
+            return unit.list_clients()
+
+    def rotate_secret(
+        self,
+        client_id: str,
+        *,
+        secret: str | None = None,
+        label: str = "",
+        overlap: float = ROTATION_OVERLAP,
+        tm: Any = None,
+    ) -> MadeSecret:
+        """Give a confidential client another secret; those it has expire ``overlap`` seconds from now at the latest.
+
+        :raises RegistrationError: no such live client, a public one, or an argument that is wrong.
+        """
+        if not 0 <= overlap <= _MAX_OVERLAP:
+            raise RegistrationError("overlap", f"must be 0 seconds to {_MAX_OVERLAP / 86400:g} days")
+        if len(label) > _MAX_LABEL or not label.isprintable():
+            raise RegistrationError("label", f"must be at most {_MAX_LABEL} printable characters")
+        now = time.time()
+        record, text = self._make_secret(secret, label=label, now=now)
+        with self._writing(tm) as unit:
+            client = _require_live(unit.find_client(client_id))
+            if client.public:
+                raise RegistrationError("client_id", "is a public client: it has no secret")
+            unit.limit_secrets(client_id, now + overlap)
+            unit.add_secret(client_id, record)
+            self._tell(unit, ClientSecretRotated(client_id, record.secret_id))
+        return MadeSecret(record.secret_id, text)
+
+    def revoke_secret(self, client_id: str, secret_id: str, *, tm: Any = None) -> None:
+        """End one secret of a client at once; tokens it obtained live on.
+
+        :raises RegistrationError: the client has no such secret.
+        """
+        with self._writing(tm) as unit:
+            if not unit.revoke_secret(client_id, secret_id, time.time()):
+                raise RegistrationError("secret_id", "is not a secret of this client")
+            self._tell(unit, ClientSecretRevoked(client_id, secret_id))
+
+    def replace_keys(self, client_id: str, jwks: Mapping[str, Any] | str, *, tm: Any = None) -> None:
+        """Give a confidential client other public keys; those it had prove nothing from then on. For an overlap, give old and
+        new ones first and the new ones alone later.
+
+        :raises RegistrationError: no such live client, a public one, or no keys that can be used.
+        """
+        keys = check_keys(jwks)
+        with self._writing(tm) as unit:
+            if _require_live(unit.find_client(client_id)).public:
+                raise RegistrationError("client_id", "is a public client: it has no keys")
+            unit.replace_keys(client_id, keys)
+            self._tell(unit, ClientKeysReplaced(client_id))
+
+    def revoke(self, client_id: str, *, tm: Any = None) -> None:
+        """End a client for good: it authenticates no more and all its tokens are inactive at once.
+
+        :raises RegistrationError: no such live client.
+        """
+        now = time.time()
+        with self._writing(tm) as unit:
+            _require_live(unit.find_client(client_id))
+            token_ids = unit.list_live_token_ids(client_id=client_id, now=now)
+            unit.revoke_client(client_id, now)
+            self._tell(unit, ClientRevoked(client_id, tuple(token_ids)))
+
+    def _writing(self, tm: Any) -> Any:
+        return self._store.writing() if tm is None else self._store.join(tm)
+
+    def _make_secret(self, given: str | None, *, label: str, now: float) -> tuple[ClientSecret, str]:
+        secret = make_client_secret() if given is None else given
+        check_secret(secret)
+        hashed = self._pepper.hash_secret(secret)
+        return ClientSecret(secret_id=make_id(), hash=hashed, label=label, created_at=now), secret
+
+
+def _require_live(client: Client | None) -> Client:
+    if client is None or client.revoked_at is not None:
+        raise RegistrationError("client_id", "is not a live client")
+    return client

@@ -1,0 +1,1 @@
+"""What a user is asked and answered: requests, consents, pages."""

@@ -1,0 +1,92 @@
+"""What a client asks of a user at the authorization endpoint, once it is found to be sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from authlib.oauth2.base import OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+
+from ..clients.redirect_uris import find_default, is_registered
+from ..grants.authlib_bridge import OAuthRequest, OAuthServer
+from ..http.parameters import Parameters, find_sound
+from ..service import Service
+from ..store.records import Client
+
+__all__ = ["AuthorizationRequest", "add_address", "build_query", "check_request"]
+
+# Nothing else of a request is looked at, so nothing else is carried along.
+_KNOWN = (
+    "response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
+    "resource", "response_mode",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationRequest:
+    """One sound request; the hook ``approve`` of the resource owner is given it.
+
+    :ivar scopes: what is asked for; the user may allow less.
+    :ivar audiences: the APIs that the tokens would be for.
+    :ivar redirect_uri: where the answer goes; empty for a device (RFC 8628), which asks for it.
+    :ivar named_redirect_uri: the same where the request named it, else None (RFC 6749 section 4.1.3).
+    :ivar query: the parameters, to be read again.
+    """
+
+    client: Client
+    scopes: tuple[str, ...]
+    audiences: tuple[str, ...]
+    redirect_uri: str
+    named_redirect_uri: str | None
+    code_challenge: str | None
+    state: str | None = field(repr=False)
+    query: str = field(repr=False)
+
+
+def check_request(service: Service, request: Any, parameters: Parameters) -> AuthorizationRequest:
+    """The request in these parameters (RFC 6749 section 4.1.1).
+
+    :raises OAuth2Error: with ``redirect_uri`` and ``state`` where the client may be told, without where only the user can
+        be: who sent them here is then not known (RFC 6749 section 4.1.2.1).
+    """
+    if "client_id" not in parameters.values:
+        raise InvalidRequestError("The parameter client_id is missing.")
+    asked = OAuthRequest(request, parameters, service)
+    grant = OAuthServer(service).get_consent_grant(asked)
+    values = parameters.values
+    return AuthorizationRequest(
+        client=asked.client.record,
+        scopes=tuple(asked.scope.split()),
+        audiences=asked.audiences,
+        redirect_uri=grant.redirect_uri,
+        named_redirect_uri=values.get("redirect_uri"),
+        code_challenge=values.get("code_challenge"),
+        state=values.get("state"),
+        query=build_query(parameters),
+    )
+
+
+def build_query(parameters: Parameters) -> str:
+    """The parameters that make the request, as a query string; never a secret that somebody put beside them."""
+    return urlencode([(name, value) for name in _KNOWN for value in parameters.get_all(name)])
+
+
+def add_address(error: OAuth2Error, service: Service, text: str) -> OAuth2Error:
+    """Tell the client of parameters that can't be read, if those can that say where it is.
+
+    :param text: the parameters as they were sent.
+    """
+    found = find_sound(text, ("client_id", "redirect_uri", "state"))
+    if not {"client_id", "redirect_uri"} <= found.keys():
+        return error
+    with service.store.reading() as unit:
+        client = unit.find_client(found["client_id"] or "")
+    if client is None or client.revoked_at is not None:
+        return error
+    named = found["redirect_uri"]
+    if named is None or is_registered(named, client.redirect_uris):
+        error.redirect_uri = named or find_default(client.redirect_uris)
+        error.state = found.get("state")
+    return error

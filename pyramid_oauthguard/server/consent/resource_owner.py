@@ -1,0 +1,87 @@
+"""What the application answers about its users, with an answer for what it leaves open."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from ..request_ids import HEADER, find_request_id
+from ..service import Service
+from .consents import ServerError
+from .request import AuthorizationRequest
+from .token_schemes import brings_token
+
+__all__ = ["approves", "find_acr", "find_auth_time", "find_user", "find_user_name", "sign_in"]
+
+_LATEST: Final = 2**53  # in seconds; what JSON keeps exactly
+_LONGEST: Final = 255  # characters of an acr
+log = logging.getLogger("pyramid_oauthguard.server")
+
+
+def find_user(service: Service, request: Any) -> str | None:
+    """The ``sub`` of the user signed in, as the application says it; not checked.
+
+    None for a request that brings an access token, and the application is not asked: what it answers may come from that
+    token, and a token that could approve a request could give itself every scope.
+    """
+    if brings_token(request.environ.get("HTTP_AUTHORIZATION")):
+        log.info(
+            "request %s: a page for users was asked for with an access token: signed out", find_request_id(request)
+        )
+        return None
+    found = service.owner.user(request)
+    if found is not None and not isinstance(found, str):
+        raise _build_error("user", found, "text, the sub of the user: return str(user.id)")
+    return found
+
+
+def sign_in(service: Service, request: Any) -> Any:
+    """The application's response that has the user sign in and come back to this address; no cache keeps it, and it does not
+    tell the sign-in page's links where the user came from."""
+    response = service.owner.sign_in(request)
+    if not hasattr(response, "headers"):
+        raise _build_error("sign_in", response, "a response, such as HTTPSeeOther(request.route_path('sign_in'))")
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.pop(HEADER, None)  # of the request before, where it is the same response each time
+    return response
+
+
+def approves(service: Service, request: Any, authorization: AuthorizationRequest) -> bool:
+    """Whether the application lets this user approve this request; it does unless it has a hook that says no."""
+    approve = getattr(service.owner, "approve", None)
+    return approve is None or bool(approve(request, authorization))
+
+
+def find_auth_time(service: Service, request: Any) -> float | None:
+    """When the user signed in, where the application says so (RFC 9068 section 2.2.1)."""
+    hook = getattr(service.owner, "auth_time", None)
+    found = None if hook is None else hook(request)
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= _LATEST:
+        raise _build_error("auth_time", found, "seconds since the epoch, such as moment.timestamp()")
+    return float(found)
+
+
+def find_acr(service: Service, request: Any) -> str | None:
+    """How the user signed in, where the application says so (OpenID Connect Core 1.0 section 2)."""
+    hook = getattr(service.owner, "acr", None)
+    found = None if hook is None else hook(request)
+    if found is not None and not (isinstance(found, str) and 0 < len(found) <= _LONGEST and found.isprintable()):
+        raise _build_error("acr", found, f"1 to {_LONGEST} printable characters, or None")
+    return found
+
+
+def find_user_name(service: Service, subject: str) -> str | None:
+    """What a page calls this user, where the application says so."""
+    hook = getattr(service.owner, "user_name", None)
+    return None if hook is None else hook(subject)
+
+
+def _build_error(hook: str, found: Any, wanted: str) -> ServerError:
+    """The application's mistake: the log says what is wrong, the client and the user only that something is."""
+    log.error(
+        "%s() of the resource owner returned a value of type %s; it must be %s", hook, type(found).__name__, wanted
+    )
+    return ServerError()

@@ -1,0 +1,115 @@
+"""Tokens that act for a user: the one place where the access and the refresh token of a grant are made."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..opaque import REFRESH_PREFIX, OpaqueValue, make_opaque
+from ..store.contract import Unit
+from ..store.records import Client, Grant, RefreshTokenRecord
+
+if TYPE_CHECKING:
+    from ..service import Service
+    from .authlib_bridge import OAuthServer, TokenAnswer
+
+__all__ = ["add_refresh_token", "find_end", "issue", "issue_access_token", "make_access_token", "may_refresh"]
+
+REFRESH_TOKEN = "refresh_token"  # noqa: S105  # RFC 6749's name of the grant
+
+
+def issue(
+    server: OAuthServer,
+    unit: Unit,
+    client: Client,
+    grant: Grant,
+    *,
+    scopes: tuple[str, ...],
+    audiences: tuple[str, ...],
+    grant_type: str,
+) -> TokenAnswer:
+    """Make the tokens of a grant in the caller's unit: they exist once that commits, and ``TokenIssued`` is sent then.
+
+    The refresh token is there where :func:`may_refresh` says so. It carries the whole of the grant, whatever the access
+    token was narrowed to (RFC 6749 section 6, RFC 8707 section 2.2); its record is the answer's ``refresh``, else None.
+    It lives ``refresh_token_ttl`` seconds, but never past ``refresh_token_max_age`` after the grant was made.
+
+    NOT checked: that the grant is stored and live, that the user is active, and that scopes and audiences are of the grant.
+
+    :param client: the record, not Authlib's view of it.
+    :param scopes: of the access token.
+    :param audiences: of the access token.
+    :param grant_type: what was presented for it, for the event.
+    :raises UnavailableError: the storage or the signing key can't be reached.
+    """
+    answer = issue_access_token(server, unit, client, grant, scopes=scopes, audiences=audiences, grant_type=grant_type)
+    if may_refresh(server.service, client) and time.time() < find_end(server.service, grant):
+        add_refresh_token(server.service, unit, answer, grant, made=make_opaque(REFRESH_PREFIX))
+    return answer
+
+
+def issue_access_token(
+    server: OAuthServer,
+    unit: Unit,
+    client: Client,
+    grant: Grant,
+    *,
+    scopes: tuple[str, ...],
+    audiences: tuple[str, ...],
+    grant_type: str,
+) -> TokenAnswer:
+    """The access token alone; see :func:`issue`."""
+    answer = make_access_token(server, client, grant, scopes=scopes, audiences=audiences)
+    server.add_token(unit, answer, grant_type)
+    return answer
+
+
+def make_access_token(
+    server: OAuthServer, client: Client, grant: Grant, *, scopes: tuple[str, ...], audiences: tuple[str, ...]
+) -> TokenAnswer:
+    """The access token alone, not stored yet; see :func:`issue`."""
+    return server.make_token(
+        client,
+        subject=grant.subject,
+        scopes=scopes,
+        audiences=audiences,
+        grant_id=grant.grant_id,
+        auth_time=grant.auth_time,
+        acr=grant.acr,
+        claims=_describe_user(server.service, grant),
+    )
+
+
+def _describe_user(service: Service, grant: Grant) -> dict[str, Any]:
+    """Who the user is, where APIs may know."""
+    tell = getattr(service.owner, "user_name", None) if service.settings.user_names_in_tokens else None
+    name = tell(grant.subject) if tell is not None else None
+    return {} if name is None else {"preferred_username": name}
+
+
+def may_refresh(service: Service, client: Client) -> bool:
+    """Whether this client is given refresh tokens: the grant is on, and it is registered for it."""
+    return REFRESH_TOKEN in service.grants and REFRESH_TOKEN in client.grants
+
+
+def find_end(service: Service, grant: Grant) -> float:
+    """When the last refresh token of a grant ends at the latest, however often it is used."""
+    return grant.created_at + service.settings.refresh_token_max_age
+
+
+def add_refresh_token(service: Service, unit: Unit, answer: TokenAnswer, grant: Grant, *, made: OpaqueValue) -> None:
+    """Store the refresh token ``made``, and put it into the answer."""
+    now = time.time()
+    answer.refresh = RefreshTokenRecord(
+        token_id=made.token_id,
+        hash=service.pepper.hash_token(made.text),
+        grant_id=grant.grant_id,
+        client_id=grant.client_id,
+        subject=grant.subject,
+        scopes=grant.scopes,
+        audiences=grant.audiences,
+        issued_at=now,
+        expires_at=min(now + service.settings.refresh_token_ttl, find_end(service, grant)),
+    )
+    unit.add_refresh_token(answer.refresh)
+    answer["refresh_token"] = made.text

@@ -1,0 +1,1 @@
+"""What all endpoints do with requests and responses: parameters, answers, errors, CORS, limits."""

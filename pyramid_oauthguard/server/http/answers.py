@@ -1,0 +1,66 @@
+"""Answers of the endpoints: JSON that no cache keeps (RFC 6749 section 5)."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from authlib.oauth2.base import OAuth2Error
+from pyramid.response import Response
+
+from ...errors import UnavailableError
+from ..request_ids import find_request_id
+from ..service import find_service
+
+__all__ = ["answer_errors", "build_answer", "build_error", "report_outage"]
+
+CHALLENGE = 'Basic realm="oauth", charset="UTF-8"'
+View = Callable[[Any], Any]
+_HEADERS: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
+_as_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def build_answer(status: int, body: Mapping[str, Any] | None, headers: Iterable[tuple[str, str]] = ()) -> Any:
+    """A JSON response, or an empty one for None; ``Cache-Control: no-store`` and ``Pragma: no-cache`` on each."""
+    lines = {**_HEADERS, **dict(headers)}
+    if body is not None:
+        lines["Content-Type"] = "application/json"
+    text = b"" if body is None else _as_json(body).encode()
+    # All at once: each header that is set later is looked for among the others.
+    return Response(text, status, list(lines.items()))
+
+
+def build_error(error: OAuth2Error) -> Any:
+    """RFC 6749 section 5.2; a 401 names the scheme that would have been right."""
+    body = {"error": error.error}
+    if description := error.get_error_description():
+        body["error_description"] = description
+    headers = [("WWW-Authenticate", CHALLENGE)] if error.status_code == 401 else []
+    if retry_after := getattr(error, "retry_after", None):
+        headers.append(("Retry-After", str(retry_after)))
+    return build_answer(error.status_code, body, headers)
+
+
+def report_outage(request: Any, error: UnavailableError) -> None:
+    """Count an answer 503 for the log, under its cause."""
+    text = f"request {find_request_id(request)}: {request.path_info}: unavailable: {error}"
+    find_service(request).outages.report(str(error), text)
+
+
+def answer_errors(view: View) -> View:
+    """Let a view raise: an OAuth error is answered as such, storage that is down as 503 (RFC 7009 section 2.2.1)."""
+
+    @functools.wraps(view)
+    def wrapped(request: Any) -> Any:
+        try:
+            return view(request)
+        except OAuth2Error as error:
+            return build_error(error)
+        except UnavailableError as error:
+            report_outage(request, error)
+            body = {"error": "temporarily_unavailable", "error_description": "Try again later."}
+            return build_answer(503, body, [("Retry-After", str(error.retry_after))])
+
+    return wrapped

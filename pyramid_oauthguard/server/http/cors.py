@@ -1,0 +1,138 @@
+"""Which browsers' scripts may read the answers (Fetch, CORS): of the key set and the metadata, which are public, any script;
+of the endpoints that public clients call, the scripts of the sites that registered public clients are on.
+
+No answer allows credentials: an endpoint that is shared has no cookie.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Final
+
+from pyramid.response import Response
+
+from ...errors import UnavailableError
+from ...urls import as_origin
+from ..store.contract import Store
+
+__all__ = ["Origins", "Readers", "answer_preflight", "find_origin", "is_preflight", "share_answers"]
+
+REMEMBER: Final = 60.0
+STALE: Final = 3600.0
+_PREFLIGHT_LIVES: Final = "600"
+_READABLE: Final = "Retry-After, WWW-Authenticate, X-Request-Id"
+_HEADERS: Final = "Authorization, Content-Type"
+#: Field names (RFC 9110 section 5.1) in a list that is not longer than any that a browser has reason to send.
+_FIELD_NAMES: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}(?:[ ]?,[ ]?[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}){0,31}")
+
+
+class Readers(Enum):
+    """Whose scripts may read the answers of an endpoint."""
+
+    NOBODY = "nobody"
+    CLIENTS = "the sites of public clients"
+    ANYBODY = "any site"
+
+
+class Origins:
+    """The origins of the redirect URIs of live public clients, remembered for a minute; for an hour while the storage is
+    away.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._found: frozenset[str] = frozenset()
+        self._read_at = float("-inf")
+
+    def __contains__(self, origin: str) -> bool:
+        now = time.time()
+        if not 0 <= now - self._read_at < REMEMBER:
+            try:
+                self._read(now)
+            except UnavailableError:
+                if not 0 <= now - self._read_at < STALE:
+                    raise
+        return origin in self._found
+
+    def _read(self, now: float) -> None:
+        with self._store.reading() as unit:
+            uris = unit.list_public_redirect_uris()
+        self._found = frozenset(filter(None, map(find_origin, uris)))
+        self._read_at = now
+
+    def forget(self) -> None:
+        """Read them again at the next use: clients were changed."""
+        self._read_at = float("-inf")
+
+
+def find_origin(uri: str) -> str | None:
+    """The origin of a page at ``uri`` as browsers write it (RFC 6454 section 6.2); None for a private-use scheme."""
+    try:
+        return str(as_origin(uri))
+    except ValueError:
+        return None
+
+
+def share_answers(
+    view: Callable[[Any], Any], readers: Readers, find_origins: Callable[[Any], Origins]
+) -> Callable[[Any], Any]:
+    """Let these scripts read the answers of a view, the errors too."""
+    if readers is Readers.NOBODY:
+        return view
+
+    @functools.wraps(view)
+    def wrapped(request: Any) -> Any:
+        response = view(request)
+        if readers is Readers.ANYBODY:
+            _allow(response, "*")
+        else:
+            _share(request, response, find_origins(request))
+        return response
+
+    return wrapped
+
+
+def is_preflight(request: Any) -> bool:
+    """Whether a browser asks before it sends a script's request."""
+    headers = request.headers
+    return request.method == "OPTIONS" and "Origin" in headers and "Access-Control-Request-Method" in headers
+
+
+def answer_preflight(request: Any, methods: str) -> Any:
+    """What scripts may send; to whom it applies is said by :func:`share_answers`.
+
+    Any header: libraries add their own (DPoP, traceparent, X-Requested-With), and the endpoints read none of them.
+    """
+    response = Response(status=204)
+    response.headers["Access-Control-Allow-Methods"] = methods
+    asked = request.headers.get("Access-Control-Request-Headers", "").strip()
+    response.headers["Access-Control-Allow-Headers"] = asked if _FIELD_NAMES.fullmatch(asked) else _HEADERS
+    _add_vary(response, "Access-Control-Request-Headers")
+    response.headers["Access-Control-Max-Age"] = _PREFLIGHT_LIVES
+    return response
+
+
+def _share(request: Any, response: Any, origins: Origins) -> None:
+    _add_vary(response, "Origin")
+    origin = request.headers.get("Origin")
+    try:
+        allowed = origin is not None and origin in origins
+    except UnavailableError:  # the answer itself says what there is to say about it
+        allowed = False
+    if allowed:
+        _allow(response, origin)
+
+
+def _allow(response: Any, origin: Any) -> None:
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Expose-Headers"] = _READABLE
+
+
+def _add_vary(response: Any, name: str) -> None:
+    """In one line: some readers look at the first alone."""
+    there = response.headers.get("Vary")
+    response.headers["Vary"] = f"{there}, {name}" if there else name

@@ -1,0 +1,282 @@
+"""How often something may be tried: per client and address, in windows of fixed length.
+
+What a limit protects is the server's time, and secrets that people chose: passwords, and client secrets from elsewhere. The
+secrets that this server makes cannot be guessed, and neither can signatures. So nobody can lock out a client with such a
+secret by failing in its name or from its address: at a limit of failures they are still checked.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
+
+from authlib.oauth2.base import OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidClientError
+
+from ...caching import build_region
+from ...errors import SettingError
+from ..addresses import IPV6_PREFIX, UNKNOWN, find_network, is_cross_site
+from ..rates import MAX_PERIOD, Rate
+from ..request_ids import find_request_id
+from ..settings import PREFIX, ServerSettings
+from .tries import Tries
+
+__all__ = ["Attempt", "CrossSiteError", "Guess", "Limits", "TooManyRequestsError", "build_limits"]
+
+log = logging.getLogger("pyramid_oauthguard.server")
+#: One address may fail for so many clients at once: it may be a company's.
+_ADDRESS_FACTOR: Final = 5
+
+
+class TooManyRequestsError(OAuth2Error):
+    """RFC 6585 section 4; RFC 6749 has no code of its own for it.
+
+    :ivar retry_after: in seconds.
+    """
+
+    error = "temporarily_unavailable"
+    status_code = 429
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many requests: try again in {retry_after} seconds.")
+        self.retry_after = retry_after
+
+
+class CrossSiteError(OAuth2Error):
+    """A page of another site made a browser send this; it was neither checked nor counted."""
+
+    error = "invalid_request"
+    status_code = 403
+
+
+class Limits:
+    """Counts tries under names; a name without a rate is not limited.
+
+    :param ipv6_prefix: addresses of IPv6 that have so many bits in common are one address.
+    """
+
+    def __init__(self, rates: Mapping[str, Rate], tries: Tries, *, ipv6_prefix: int = IPV6_PREFIX) -> None:
+        self._rates = rates
+        self._tries = tries
+        self._ipv6_prefix = ipv6_prefix
+        self._has_warned = False
+
+    def hit(self, request: Any, name: str, who: str) -> None:
+        """Count one try of ``who`` from this request's address, which may try five times as often in all: else a thief who
+        tries one password with every name would never be stopped.
+
+        An application calls it before it checks a password, and after it refused what pages of other sites send
+        (:func:`pyramid.csrf.check_csrf_token`): ``limits.hit(request, "sign_in", user_name)``.
+
+        NOT limited where the WSGI server does not know the address: one name after another from one caller.
+
+        :param name: of the limit: ``sign_in``, or one of the endpoints'.
+        :param who: the client id or user name that is tried; any text.
+        :raises TooManyRequestsError: there were too many. It is an answer's body and status, with ``retry_after``.
+        """
+        rate = self._rates.get(name)
+        if rate is None:
+            return
+        address = self._find_address(request)
+        wait = self._tries.find_wait(name, (address,), rate, factor=_ADDRESS_FACTOR) if address else 0.0
+        wait = wait or self._tries.take(name, (who, address), rate)
+        if wait:
+            self._refuse(request, name, address, wait)
+        if address:
+            self._tries.add(name, (address,), rate)
+
+    @contextmanager
+    def watch(self, request: Any, endpoint: str, *, guess: Guess | None = None) -> Iterator[Attempt]:
+        """Count the failures of a client to authenticate inside; :meth:`Attempt.succeed` counts what it may do.
+
+        :param guess: what else it presents, which is judged for a client that is known only.
+        :raises TooManyRequestsError: it failed, and this client or this address did so too often before.
+        """
+        attempt = Attempt(self, request, endpoint, self._find_address(request), is_cross_site(request), guess)
+        try:
+            yield attempt
+        except OAuth2Error as error:
+            if guess is not None:
+                guess.take_back()  # nobody has judged it
+            if isinstance(error, InvalidClientError):
+                attempt.fail()
+            raise
+
+    def open_guess(self, request: Any, *, is_shared_with: Callable[[str], bool]) -> Guess:
+        """Count what may be a wrong guess, as one of this address, before it is judged.
+
+        NOT limited where the WSGI server does not know the address.
+
+        :param is_shared_with: whether scripts of an origin may call this endpoint.
+        :raises TooManyRequestsError: this address guessed wrong too often.
+        :raises CrossSiteError: a page of another site sent it.
+        """
+        if is_cross_site(request):
+            _check_origin(request, is_shared_with)
+        guess = Guess(self, request, self._find_address(request))
+        if guess.address:
+            guess.take((guess.address,), factor=_ADDRESS_FACTOR)
+        return guess
+
+    def _find_address(self, request: Any) -> str:
+        address = find_network(request, ipv6_prefix=self._ipv6_prefix)
+        if address == UNKNOWN and self._rates and not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "the WSGI server does not know the addresses of callers: limits per address are not applied. "
+                "Tell it which proxy to trust"
+            )
+        return address
+
+    def _find_failures(self, client_id: str, address: str) -> float:
+        """For how many seconds this client or this address may not guess again."""
+        rate = self._rates.get("failures")
+        if rate is None:
+            return 0.0
+        tries = self._tries
+        wait = tries.find_wait("failures", (address,), rate, factor=_ADDRESS_FACTOR) if address else 0.0
+        return wait or (tries.find_wait("failures", (client_id, address), rate) if client_id else 0.0)
+
+    def _add_failure(self, client_id: str, address: str) -> None:
+        rate = self._rates.get("failures")
+        if rate is None:
+            return
+        if address:
+            self._tries.add("failures", (address,), rate)
+        if client_id:
+            self._tries.add("failures", (client_id, address), rate)
+
+    def _count(self, request: Any, name: str, key: tuple[str, str]) -> None:
+        rate = self._rates.get(name)
+        wait = 0.0 if rate is None else self._tries.take(name, key, rate)
+        if wait:
+            self._refuse(request, name, key[-1], wait)
+
+    def _refuse(self, request: Any, name: str, address: str, wait: float) -> NoReturn:
+        place = address or "an unknown address"
+        log.warning("request %s: limit %s reached from %s", find_request_id(request), name, place)
+        raise TooManyRequestsError(max(1, math.ceil(wait)))
+
+
+@dataclass
+class Guess:
+    """What a request presents that may be guessed. It is counted before it is judged, so that any number of guesses at the
+    same time are no more than the limit ``failures`` allows."""
+
+    limits: Limits
+    request: Any
+    address: str
+    taken: list[tuple[str, ...]] = field(default_factory=list)
+
+    def take(self, key: tuple[str, ...], *, factor: int = 1) -> None:
+        """Count it under a key, such as the client and its address.
+
+        :raises TooManyRequestsError: there were too many wrong ones.
+        """
+        rate = self.limits._rates.get("failures")
+        if rate is None:
+            return
+        wait = self.limits._tries.take("guesses", key, rate, factor=factor)
+        if wait:
+            self.limits._refuse(self.request, "failures", self.address, wait)
+        self.taken.append(key)
+
+    def take_back(self) -> None:
+        """It was right, or was not judged: it does not count."""
+        rate = self.limits._rates.get("failures")
+        while self.taken and rate is not None:
+            self.limits._tries.give_back("guesses", self.taken.pop(), rate)
+
+
+@dataclass
+class Attempt:
+    """One request of a client that is not known yet.
+
+    :ivar cross_site: a page of another site made a browser send it, or a program says so. Its failures are not counted, and
+        therefore nothing in it that could be a guess is checked.
+    """
+
+    limits: Limits
+    request: Any
+    endpoint: str
+    address: str
+    cross_site: bool
+    guess: Guess | None = None
+    client_id: str = ""
+    wait: float = 0.0
+
+    def name(self, client_id: str, *, guessable: bool) -> None:
+        """Say who it claims to be.
+
+        :param guessable: its secret was not made here.
+        :raises TooManyRequestsError: it is guessable, and this client or this address failed too often.
+        :raises CrossSiteError: it is guessable, and would not be counted.
+        """
+        self.client_id = client_id
+        self.wait = self.limits._find_failures(client_id, self.address)
+        if guessable and self.cross_site:
+            raise CrossSiteError("A page of another site may not send a client secret that this server did not make.")
+        if guessable and self.wait:
+            self._refuse()
+
+    def check_site(self, is_shared_with: Callable[[str], bool]) -> None:
+        """Before what a client does that proves nothing is counted: its budget is not for pages of other sites.
+
+        :param is_shared_with: whether scripts of an origin may call this endpoint.
+        :raises CrossSiteError: a page of another site sent it.
+        """
+        if self.cross_site:
+            _check_origin(self.request, is_shared_with)
+
+    def succeed(self) -> None:
+        """The client is known: count what it may do.
+
+        :raises TooManyRequestsError: it did so too often, or guessed wrong too often.
+        """
+        self.limits._count(self.request, self.endpoint, (self.client_id, self.address))
+        if self.guess is not None:
+            self.guess.take((self.client_id, self.address))
+
+    def fail(self) -> None:
+        """The client could not say who it is.
+
+        :raises TooManyRequestsError: it may not fail any more for now.
+        """
+        self.wait = self.wait or self.limits._find_failures(self.client_id, self.address)
+        if self.wait:
+            self._refuse()
+        if not self.cross_site:
+            self.limits._add_failure(self.client_id, self.address)
+
+    def _refuse(self) -> NoReturn:
+        self.limits._refuse(self.request, "failures", self.address, self.wait)
+
+
+def _check_origin(request: Any, is_shared_with: Callable[[str], bool]) -> None:
+    if not is_shared_with(request.headers.get("Origin", "")):
+        raise CrossSiteError("A page may call this only from the origin of a redirect URI of a public client.")
+
+
+def build_limits(settings: ServerSettings, secret: str) -> Limits:
+    """The limits of the settings.
+
+    :param secret: what all processes of this server know and nobody else: keys of a shared cache are hashed with it.
+    :raises SettingError: the cache can't be configured.
+    """
+    names = ("failures", "token", "introspection", "revocation", "device_authorization", "sign_in")
+    rates = {name: getattr(settings, f"limits_{name}") for name in names} if settings.limits else {}
+    found = {name: rate for name, rate in rates.items() if rate is not None}
+    return Limits(found, _build_tries(settings, secret), ipv6_prefix=settings.limits_ipv6_prefix)
+
+
+def _build_tries(settings: ServerSettings, secret: str) -> Tries:
+    if not settings.limits_cache:
+        return Tries()
+    try:
+        return Tries(build_region("limits", settings.limits_cache, expiration_time=MAX_PERIOD, secret=secret))
+    except Exception as error:  # dogpile and its backends raise whatever they like
+        raise SettingError(f"{PREFIX}.limits.cache.*", f"can't be configured: {error}") from error

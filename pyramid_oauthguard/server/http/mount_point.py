@@ -1,0 +1,38 @@
+"""Addresses of the server's own routes: below the mount point of the application, on the issuer's host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from ..settings import ServerSettings
+
+__all__ = ["build_path", "build_url", "find_mount"]
+
+_WELL_KNOWN: Final = ".well-known"
+#: What may stand in a path as it is (RFC 3986 section 3.3), with the slash between segments.
+_PATH_SAFE: Final = "/~!$&'()*+,;=:@"
+
+
+def find_mount(request: Any) -> str:
+    """The path below which the application is mounted (``SCRIPT_NAME``), percent-encoded, without a slash at its end."""
+    # WSGI gives bytes as Latin-1 text, and they need not be UTF-8.
+    script_name = request.environ.get("SCRIPT_NAME", "").encode("latin-1", "replace")
+    return quote(script_name, safe=_PATH_SAFE).rstrip("/")
+
+
+def build_path(request: Any, route_name: str, query: Mapping[str, str] | None = None) -> str:
+    """The path of a route for the browser that sent ``request``, with ``query`` behind it."""
+    path: str = request.route_url(route_name, _app_url=find_mount(request), _query=query)
+    return path
+
+
+def build_url(request: Any, route_name: str, settings: ServerSettings) -> str:
+    """The absolute URL of a route. Scheme, host and port are those of the issuer, whatever the Host header says."""
+    mount = find_mount(request)
+    if _WELL_KNOWN in mount.split("/"):
+        # The application is mounted a second time for its metadata. Its endpoints are below the path of the issuer.
+        mount = urlsplit(settings.issuer).path.rstrip("/")
+    path: str = request.route_url(route_name, _app_url=mount)
+    return settings.origin + path

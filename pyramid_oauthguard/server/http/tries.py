@@ -1,0 +1,108 @@
+"""How often something was tried: counts in windows of fixed length, in this process and in a cache that processes share.
+
+This process always counts by itself, too. So it goes on counting whatever happens to the shared cache: it may be away, refuse
+to write, lose what it had, or contain something else.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from hashlib import sha256
+from typing import Any, Final
+
+from dogpile.cache import CacheRegion
+
+from ... import processes
+from ...bounded import BoundedMap
+from ...caching import read_number
+from ..rates import Rate
+
+__all__ = ["Tries"]
+
+_STRIPES: Final = 64
+_LONGEST: Final = 255  # of a client id; user names are shorter
+_SIZE: Final = 20_000
+
+
+class Tries:
+    """Counts under a name and a key, such as the client and its address.
+
+    :param region: where other processes count; None where there are none, or each counts for itself.
+    """
+
+    def __init__(self, region: CacheRegion | None = None) -> None:
+        self._region = region
+        self._counts = BoundedMap(_SIZE)
+        self._ends: dict[str, float] = {}  # by when each window has ended in which something was counted under a name
+        self._renew_locks()
+        processes.register(self, Tries._renew_locks)
+
+    def find_wait(self, name: str, key: tuple[str, ...], rate: Rate, *, factor: int = 1) -> float:
+        """For how many seconds there may be no further try; 0 where there may be one."""
+        now = time.time()
+        if self._region is None and now >= self._ends.get(name, 0.0):
+            return 0.0
+        count, end = self._read(_as_place(name, key), rate, now)
+        return end - now if count >= rate.count * factor else 0.0
+
+    def take(self, name: str, key: tuple[str, ...], rate: Rate, *, factor: int = 1) -> float:
+        """Count one try if there may be one: check and add in one step. Returns what :meth:`find_wait` does."""
+        now, place = time.time(), _as_place(name, key)
+        with self._locks[hash(key) % _STRIPES]:
+            count, end = self._read(place, rate, now)
+            if count >= rate.count * factor:
+                return end - now
+            self._write(name, place, count + 1, end)
+        return 0.0
+
+    def add(self, name: str, key: tuple[str, ...], rate: Rate) -> None:
+        """Count one try."""
+        place = _as_place(name, key)
+        with self._locks[hash(key) % _STRIPES]:
+            count, end = self._read(place, rate, time.time())
+            self._write(name, place, count + 1, end)
+
+    def give_back(self, name: str, key: tuple[str, ...], rate: Rate) -> None:
+        """Take back one try that was counted in this window."""
+        place = _as_place(name, key)
+        with self._locks[hash(key) % _STRIPES]:
+            count, end = self._read(place, rate, time.time())
+            if count:
+                self._write(name, place, count - 1, end)
+
+    def _renew_locks(self) -> None:
+        self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
+
+    def _read(self, place: str, rate: Rate, now: float) -> tuple[float, float]:
+        """How often in the window that ends when."""
+        found = _read_window(self._counts.get(place), rate, now)
+        if self._region is not None:
+            # The greater count is the right one: no cache can know of more tries than there were.
+            found = max(found, _read_window(self._region.get(place), rate, now))
+        return found if found[0] else (0, now + rate.period)
+
+    def _write(self, name: str, place: str, count: float, end: float) -> None:
+        self._ends[name] = max(end, self._ends.get(name, 0.0))
+        self._counts.set(place, [count, end])
+        if self._region is not None:
+            self._region.set(place, [count, end])
+
+
+def _read_window(found: Any, rate: Rate, now: float) -> tuple[float, float]:
+    """Others may write to a shared cache, so anything may be in it."""
+    if isinstance(found, list) and len(found) == 2:
+        count, end = map(read_number, found)
+        if count is not None and end is not None and now < end <= now + rate.period:
+            return count, end
+    return 0, 0.0
+
+
+def _as_place(name: str, key: tuple[str, ...]) -> str:
+    # Lengths, so that no client id can be made to look like another one with another address.
+    for part in key:
+        text = part if part.isascii() else part.encode("utf-8", "backslashreplace").decode()
+        if len(text) > _LONGEST:  # a flood of long names must not fill the memory that as many short ones may
+            text = sha256(text.encode()).hexdigest()
+        name += f" {len(text)}:{text}"
+    return name

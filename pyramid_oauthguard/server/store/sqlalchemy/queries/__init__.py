@@ -1,0 +1,1 @@
+"""The statements of the SQLAlchemy store, a module for each table."""

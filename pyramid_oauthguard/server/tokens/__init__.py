@@ -1,0 +1,1 @@
+"""The state of tokens: status, revocation, pruning."""

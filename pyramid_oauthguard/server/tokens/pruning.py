@@ -1,0 +1,30 @@
+"""Deleting what has expired, a batch a transaction: nobody waits long for the writing lock."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from ..store.contract import Store
+
+__all__ = ["KEEP", "prune"]
+
+#: A code that comes again shortly after it expired is still known for one that was used, and its grant is ended.
+KEEP: Final = 86400.0
+_BATCH: Final = 1000
+
+
+def prune(store: Store, *, keep: float = KEEP, batch: int = _BATCH) -> int:
+    """Delete tokens, codes and device codes that expired ``keep`` seconds ago or before, and grants with none left.
+
+    :return: how many rows went.
+    :raises UnavailableError: the storage can't be reached; what went so far is gone.
+    """
+    before = time.time() - keep
+    total = 0
+    while True:
+        with store.writing() as unit:
+            pruned = unit.prune(before, batch)
+        if not pruned:
+            return total
+        total += pruned

@@ -1,0 +1,37 @@
+"""Whether a token lives, and what may be said of it (RFC 7662): for the endpoint, and for a guard in the same process."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from ..access_tokens import describe
+from ..service import Service
+from ..store.contract import Unit
+from ..store.records import AccessTokenRecord, RefreshTokenRecord
+
+__all__ = ["INACTIVE", "TokenRecord", "describe_token", "find_token", "is_active"]
+
+TokenRecord = AccessTokenRecord | RefreshTokenRecord
+INACTIVE: Final = {"active": False}
+CLOCK_SKEW: Final = 60.0  # between the hosts of one issuer
+
+
+def find_token(unit: Unit, hashed: bytes, hint: str | None) -> TokenRecord | None:
+    """The token with this hash. The hint says where to look first, never where not to (RFC 7662 section 2.1)."""
+    if hint == "refresh_token":
+        return unit.find_refresh_token(hashed) or unit.find_access_token(hashed)
+    return unit.find_access_token(hashed) or unit.find_refresh_token(hashed)
+
+
+def is_active(token: AccessTokenRecord, service: Service) -> bool:
+    """Whether a token is neither revoked, expired, from the future, nor of a user who may not be acted for."""
+    now = time.time()
+    if token.revoked or not token.issued_at - CLOCK_SKEW <= now < token.expires_at:
+        return False
+    return token.grant_id is None or service.is_active_user(token.subject)
+
+
+def describe_token(token: AccessTokenRecord, issuer: str) -> dict[str, Any]:
+    """The answer for an active token (RFC 7662 section 2.2)."""
+    return {"active": True, "token_type": "Bearer", **describe(token, issuer)}
