@@ -38,7 +38,7 @@ def main() -> None:
         for fault in faults:
             print(f"{fault.name}: {fault.right}")
         return
-    projects = [Project(path.resolve()) for path in given.project or [Path(__file__).parents[2]]]
+    projects = [Project(path.absolute()) for path in given.project or [Path(__file__).parents[2]]]
     found = {fault.name: [_try(fault, project) for project in projects] for fault in faults}
     _print_table(faults, projects, found)
     sys.exit(any(not seen[-1].ok for seen in found.values()))

@@ -1,4 +1,4 @@
-"""The server under test. It is copied into a folder and run there by the environment of a project, so it knows nothing else.
+"""The servers under test. It is copied into a folder and run there by the environment of a project, so it knows nothing else.
 
 ``CHAOS_SETTINGS`` names a JSON file with the settings. ``python application.py prepare 8`` makes the clients and signs in so
 many users; what it made is in ``given.json`` beside the settings.
@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from pyramid.config import Configurator
 from pyramid.response import Response
 
-__all__ = ["build", "build_example"]
+__all__ = ["build", "build_behind_proxy", "build_example", "build_guarded"]
 
 _VERIFIER = "v" * 43
 _CALLBACK = "https://web.example/callback"
@@ -42,12 +42,38 @@ def build() -> Any:
     return _configure().make_wsgi_app()
 
 
+def build_behind_proxy() -> Any:
+    """The same, where the header ``X-Client`` has the address of the caller."""
+    app = build()
+
+    def serve(environ: Any, start_response: Any) -> Any:
+        environ["REMOTE_ADDR"] = environ.get("HTTP_X_CLIENT", "127.0.0.1")
+        return app(environ, start_response)
+
+    return serve
+
+
+def build_guarded() -> Any:
+    """An API: one view for each way to check a token, and one that is open."""
+    _log()
+    config = Configurator(settings=_read_settings())
+    config.include("pyramid_oauthguard")
+    for path, options in {"mine": {}, "local": {"token_check": "local"}, "remote": {"token_check": "remote"}}.items():
+        config.add_route(path, f"/{path}")
+        config.add_view(lambda request: Response("here"), route_name=path, **options)
+    return config.make_wsgi_app()
+
+
 def build_example() -> Any:
     """The example, both halves in one process."""
     from example_app import main
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    _log()
     return main({}, **_read_settings())
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
 
 
 def _read_settings() -> Any:
@@ -55,7 +81,7 @@ def _read_settings() -> Any:
 
 
 def _configure() -> Any:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    _log()
     config = Configurator(settings=_read_settings())
     config.include("pyramid_oauthguard.server")
     config.set_resource_owner(People())

@@ -9,18 +9,20 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tests.server.cluster import Cluster, run_cluster
 from tests.steady.redis_server import RedisServer, find_free_port, run_redis
 
+from ..harness.issuer import Issuer
 from .asking import Address, ask
 
 __all__ = ["Project", "Served", "Stage"]
 
 _START_SECONDS: Final = 60
+_T = TypeVar("_T")
 
 
 class Project:
@@ -101,6 +103,17 @@ class Stage:
         server: RedisServer = self._stack.enter_context(run_redis(self.folder))
         self.set(limits__cache__backend="dogpile.cache.redis", limits__cache__arguments__port=str(server.port))
         return server
+
+    def start_issuer(self, **settings: str) -> Issuer:
+        """One in a process of its own, which the settings name. ``settings`` are those of the guard, without its prefix."""
+        issuer: Issuer = self._stack.enter_context(Issuer())
+        more = {f"oauthguard.{name.replace('__', '.')}": value for name, value in settings.items()}
+        self.settings = {**issuer.settings, **more}
+        return issuer
+
+    def enter(self, resource: AbstractContextManager[_T]) -> _T:
+        """Something that a fault needs besides, until the stage is left."""
+        return self._stack.enter_context(resource)
 
     def upgrade(self) -> subprocess.Popen[bytes]:
         """``oauthguard server upgrade``, under way."""

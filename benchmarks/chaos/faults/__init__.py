@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..fault import Fault
-from . import callers, database, redis, starting, writes
+from . import answers, callers, database, issuers, redis, starting, writes
 
 __all__ = ["FAULTS"]
 
-_FILES = (callers, database, starting, writes, redis)
+_FILES = (callers, writes, database, starting, redis, issuers, answers)
 FAULTS: tuple[Fault, ...] = tuple(fault for file in _FILES for fault in file.FAULTS)

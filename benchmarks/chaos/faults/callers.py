@@ -71,6 +71,33 @@ def _guess(stage: Stage) -> Seen:
     return Seen(f"guess 101, the right one: {status}", ok=status in {403, 429})
 
 
+def _fail_from_network(stage: Stage) -> Seen:
+    """A caller who owns a /56 and takes another /64 for each try."""
+    stage.set(limits__ipv6_prefix="56")
+    stage.prepare()
+    served = stage.serve_now(app="build_behind_proxy")
+    found = [
+        ask(served.address, "POST", "/oauth/token", _TOKEN, headers={"X-Client": f"2001:db8:0:{number:x}::1"}).status
+        for number in range(150)
+    ]
+    return Seen(f"{found.count(401)} of 150 tries were looked at", ok=429 in found)
+
+
+def _send_long_cookie(stage: Stage) -> Seen:
+    """As long as gunicorn takes it by default."""
+    stage.prepare()
+    served = stage.serve_now()
+    page = "/oauth/device"
+    ask(served.address, "GET", page)
+    seconds = min(
+        ask(served.address, "GET", page, headers={"Cookie": "a" * _COOKIE_CHARACTERS, "X-User": "u"}).seconds
+        for _ in range(5)
+    )
+    return Seen(f"{seconds:.2f} s", ok=seconds <= _COOKIE_SECONDS)
+
+
+_COOKIE_CHARACTERS = 8_000
+_COOKIE_SECONDS = 0.1
 _GOOD = "those whose credentials are right are answered 200"
 FAULTS = (
     Fault("lockout: 150 failures on a Unix socket", _GOOD, _fail_on_socket),
@@ -78,4 +105,6 @@ FAULTS = (
     Fault("lockout: 60 wrong secrets in each name", _GOOD, _fail_in_name),
     Fault("lockout: a page uses up the rate of a public client", "the client is answered 400, not 429", _use_up_rate),
     Fault("lockout: guesses with the header of a page", "a guess is not checked: 403 or 429", _guess),
+    Fault("lockout: 150 addresses of one /56", "at the limit 429, with `limits.ipv6_prefix = 56`", _fail_from_network),
+    Fault("text: a Cookie of 8 kB on a page", f"answered within {_COOKIE_SECONDS} s", _send_long_cookie),
 )

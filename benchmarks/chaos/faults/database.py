@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from typing import Final
 
 from ..asking import Answer, ask, basic
@@ -101,6 +103,18 @@ def _lock(stage: Stage) -> Seen:
     return Seen(text, ok=answer.status == 503 and answer.seconds <= _LIMIT_SECONDS)
 
 
+def _lock_sqlite(stage: Stage) -> Seen:
+    stage.prepare()
+    served = stage.serve_now()
+    with closing(sqlite3.connect(stage.folder / "oauth.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        answer = _ask_token(stage, served, 60)
+        other.execute("ROLLBACK")
+    named = "SQLITE_BUSY" in served.read_log()
+    text = f"token {answer.status} in {answer.seconds:.1f} s, the cause is {'named' if named else 'not named'}"
+    return Seen(text, ok=answer.status == 503 and named)
+
+
 FAULTS = (
     Fault("database: PostgreSQL is frozen", "503 within 5 s; what needs no database 200; 200 after it", _freeze),
     Fault(
@@ -108,4 +122,5 @@ FAULTS = (
     ),
     Fault("database: another transaction holds a lock", "503 within 5 s", _lock),
     Fault("database: 5 s of requests while it is away", "at most 5 lines in the log, with the cause", _flood),
+    Fault("database: SQLite is locked", "503, and the log names SQLITE_BUSY", _lock_sqlite),
 )

@@ -91,6 +91,19 @@ def _is_good(stage: Stage, served: Served, token: str) -> bool:
     return ask(served.address, "POST", "/oauth/token", form, headers=headers).status == 200
 
 
+def _use_again(stage: Stage) -> Seen:
+    stage.set(refresh_reuse_grace="1s")
+    stage.prepare(1)
+    served = stage.serve_now()
+    headers = basic(tuple(stage.given["web"]))
+    form = {"grant_type": "refresh_token", "refresh_token": stage.given["tokens"][0]}
+    first = ask(served.address, "POST", "/oauth/token", form, headers=headers).status
+    time.sleep(3)
+    again = ask(served.address, "POST", "/oauth/token", form, headers=headers).status
+    warnings = sum(line.startswith("WARNING") for line in served.read_log().splitlines() if "refresh" in line)
+    return Seen(f"{first}, then {again}, {warnings} warnings", ok=(first, again) == (200, 400) and warnings == 1)
+
+
 FAULTS = (
     Fault("write: a lock of 12 s", "nobody is signed out", _stall),
     Fault(
@@ -99,4 +112,5 @@ FAULTS = (
         lambda stage: _stall(stage, options=_PATIENT),
     ),
     Fault("write: PostgreSQL is frozen for 12 s, three times", "nobody is signed out", _freeze),
+    Fault("write: a refresh token comes again after the grace", "400, and a warning in the log", _use_again),
 )
