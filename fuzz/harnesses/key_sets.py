@@ -7,7 +7,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 
-from pyramid_oauthguard.guard.keyset import KeySet, build_key_set
+from pyramid_oauthguard.jwt.keyset import KeySet, build_key_set
 from pyramid_oauthguard.testing import SigningKey, generate_key
 from pyramid_oauthguard.testing.tokens import sign
 
