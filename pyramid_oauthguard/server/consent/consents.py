@@ -7,10 +7,9 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 
-from authlib.oauth2.base import OAuth2Error
-
 from ..clients.entitlement import find_audiences
 from ..events import ConsentRevoked
+from ..http.errors import ServerError
 from ..opaque import make_id
 from ..service import Service
 from ..settings import ServerSettings
@@ -31,13 +30,6 @@ __all__ = [
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _MAX_SUBJECT = 255
-
-
-class ServerError(OAuth2Error):
-    """RFC 6749 section 4.1.2.1: something is wrong here, not with the request."""
-
-    error = "server_error"
-    description = "The server can't authorize this user."
 
 
 def check_subject(unit: Unit, subject: object) -> None:

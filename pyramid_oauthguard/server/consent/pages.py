@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from authlib.oauth2.base import OAuth2Error
 from pyramid.interfaces import PHASE3_CONFIG, ITranslationDirectories
 from pyramid.path import AssetResolver
 from pyramid.response import FileResponse, Response
@@ -21,6 +20,7 @@ from pyramid.response import FileResponse, Response
 from ... import processes
 from ...errors import UnavailableError
 from ..http.answers import report_outage
+from ..http.errors import OAuth2Error
 from ..http.mount_point import build_path
 from ..settings import ServerSettings
 

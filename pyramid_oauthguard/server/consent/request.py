@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from authlib.oauth2.base import OAuth2Error
-from authlib.oauth2.rfc6749.errors import InvalidRequestError
-
 from ..clients.redirect_uris import find_default, is_registered
 from ..grants.authlib_bridge import OAuthRequest, OAuthServer
+from ..http.errors import InvalidRequestError, OAuth2Error
 from ..http.parameters import Parameters, find_sound
 from ..service import Service
 from ..store.records import Client

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+from ..http.errors import ServerError
 from ..request_ids import HEADER, find_request_id
 from ..service import Service
-from .consents import ServerError
 from .request import AuthorizationRequest
 from .token_schemes import brings_token
 

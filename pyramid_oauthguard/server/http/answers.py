@@ -7,12 +7,12 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from authlib.oauth2.base import OAuth2Error
 from pyramid.response import Response
 
 from ...errors import UnavailableError
 from ..request_ids import find_request_id
 from ..service import find_service
+from .errors import OAuth2Error
 
 __all__ = ["answer_errors", "build_answer", "build_error", "report_outage"]
 

@@ -14,15 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from authlib.oauth2.base import OAuth2Error
-from authlib.oauth2.rfc6749.errors import InvalidClientError
-
 from ...caching import build_region
 from ...errors import SettingError
 from ..addresses import IPV6_PREFIX, UNKNOWN, find_network, is_cross_site
 from ..rates import MAX_PERIOD, Rate
 from ..request_ids import find_request_id
 from ..settings import PREFIX, ServerSettings
+from .errors import InvalidClientError, OAuth2Error
 from .tries import Tries
 
 __all__ = ["Attempt", "CrossSiteError", "Guess", "Limits", "TooManyRequestsError", "build_limits"]

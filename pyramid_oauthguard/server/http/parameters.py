@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from .errors import InvalidRequestError
 
 __all__ = ["KNOWN", "Parameters", "find_sound", "read_body", "read_query", "read_text"]
 
