@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -17,13 +16,11 @@ from zope.interface import implementer
 from .. import processes
 from ..caching import build_region
 from ..errors import SettingError
-from ..fetch import Fetcher
 from ..interfaces import IEmbeddedIssuer, IIssuer, IIssuerListener, ITokenVerifier, KeyDocument
-from ..issuers.http_issuer import HTTPIssuer
+from ..issuers.http_issuer import build_http_issuer
 from ..issuers.in_flight import InFlight
 from ..issuers.introspection import Introspector
 from ..issuers.keys import KeySource
-from ..outages import Outages
 from .cache_secret import require_cache_secret
 from .final_check import describe_foreign_policy
 from .policy import OAuthSecurityPolicy
@@ -32,11 +29,8 @@ from .state import Guard, get_guard
 from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
 
-__all__ = ["assemble", "build_http_issuer", "build_live_issuer", "install_policy"]
+__all__ = ["assemble", "install_policy"]
 
-logger = logging.getLogger("pyramid_oauthguard")
-
-_DAY: Final = 86_400.0
 #: Applications set their policy in PHASE2, and views look for it in PHASE3.
 _POLICIES_ARE_SET: Final = PHASE2_CONFIG + 1
 
@@ -130,34 +124,14 @@ class _DeferredIssuer:
             with self._lock:
                 if self._issuer is None:
                     issuer = self._registry.queryUtility(IIssuer, name=self._settings.issuer)
-                    issuer = issuer or build_http_issuer(self._settings, self._region)
+                    issuer = issuer or build_http_issuer(self._settings.build_issuer_settings(), self._region)
                     issuer.subscribe(self.listener)
                     self._issuer = issuer
         return self._issuer
 
 
-def build_http_issuer(settings: GuardSettings, region: CacheRegion | None = None) -> HTTPIssuer:
-    """The issuer of the settings, over HTTP. ``region`` keeps its metadata."""
-    fetcher = Fetcher(
-        timeout=settings.http_timeout,
-        max_bytes=settings.http_max_bytes,
-        ca_file=settings.http_ca_file,
-        pause=min(5.0, settings.keys_cooldown),
-        outages=Outages(logger),
-    )
-    lifetime = settings.find_expiration("metadata", _DAY)
-    region = region or _build_metadata_region(settings, lambda: require_cache_secret(settings, None))
-    return HTTPIssuer(settings, fetcher, region, lifetime=lifetime)
-
-
-def build_live_issuer(registry: Registry, settings: GuardSettings) -> Any:
-    """The issuer, for a command that wants to know what it says now: no cache of the application is read or written."""
-    found = registry.queryUtility(IIssuer, name=settings.issuer)
-    return found or build_http_issuer(settings, build_region("check", {}, expiration_time=60, secret=""))
-
-
 def _build_metadata_region(settings: GuardSettings, find_secret: FindSecret) -> CacheRegion:
-    return _build_region(settings, "metadata", settings.find_expiration("metadata", _DAY), find_secret)
+    return _build_region(settings, "metadata", settings.build_issuer_settings().metadata_lifetime, find_secret)
 
 
 def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, Any]:

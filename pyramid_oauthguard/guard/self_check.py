@@ -6,13 +6,12 @@ import time
 from collections.abc import Generator, Iterator
 from typing import Any, Final
 
-from ..caching import build_region, is_shared, probe_cache
+from ..caching import is_shared, probe_cache
 from ..errors import UnavailableError
 from ..exit_status import find_exit_status
 from ..interfaces import Finding, IIssuer, ITokenVerifier, Step
-from ..issuers.http_issuer import HTTPIssuer
+from ..issuers.http_issuer import HTTPIssuer, build_http_issuer
 from ..jwt.keyset import build_key_set
-from .assembly import build_http_issuer
 from .cache_secret import judge_caches
 from .guarded_views import find_modes, find_views, judge_view
 from .paths.placement import describe_places
@@ -82,8 +81,7 @@ def _check_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]
         yield Finding("ok", "oauthguard.issuer", f"{settings.issuer} runs in this process")
     if not wanted:
         return
-    # A region of its own: what the application's caches hold is not what the issuer says now.
-    issuer = embedded or build_http_issuer(settings, build_region("check", {}, expiration_time=60, secret=""))
+    issuer = embedded or build_http_issuer(settings.build_issuer_settings())
     known = embedded is not None or (yield from _check_metadata(issuer, settings, wanted))
     if "keys" in wanted and (known or settings.jwks_uri):
         yield from _check_keys(issuer, settings)

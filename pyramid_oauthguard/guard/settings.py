@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from pyramid.path import DottedNameResolver
 
 from ..errors import SettingError
+from ..issuers.settings import IssuerSettings
 from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url, parse
 
 __all__ = [
@@ -41,6 +42,8 @@ _PUBLIC: Final = (
 #: What is included or not; read before the other settings are parsed. The values are the defaults.
 SWITCHES: Final[Mapping[str, bool]] = {"policy": True, "resource_metadata": False}
 
+#: For how long metadata are kept by default.
+METADATA_LIFETIME_SECONDS: Final = 86_400.0
 #: For how long a key set serves by default; the issuer's ``max-age`` can shorten it.
 KEY_LIFETIME_SECONDS: Final = 3_600.0
 
@@ -98,6 +101,11 @@ class GuardSettings:
         """Seconds after which entries of ``cache`` (``"jwks"``) expire."""
         options: Mapping[str, Any] = getattr(self, f"cache_{cache}")
         return float(options.get("expiration_time", default))
+
+    def build_issuer_settings(self) -> IssuerSettings:
+        """What concerns the issuer alone, and not what is accepted from it."""
+        own = {each.name: getattr(self, each.name) for each in fields(IssuerSettings) if hasattr(self, each.name)}
+        return IssuerSettings(**own, metadata_lifetime=self.find_expiration("metadata", METADATA_LIFETIME_SECONDS))
 
 
 def _as_algorithms(value: Any) -> tuple[str, ...]:

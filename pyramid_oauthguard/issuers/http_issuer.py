@@ -14,15 +14,15 @@ from dogpile.cache import CacheRegion
 from zope.interface import implementer
 
 from .. import processes
-from ..caching import SKEW, read_number
+from ..caching import SKEW, build_region, read_number
 from ..discovery import IssuerMetadata, fetch_metadata
 from ..errors import CoolingError, UnavailableError
 from ..fetch import Answer, Fetcher
-from ..guard.settings import GuardSettings
 from ..interfaces import IIssuer, KeyDocument
 from ..outages import Outages
+from .settings import IssuerSettings
 
-__all__ = ["HTTPIssuer"]
+__all__ = ["HTTPIssuer", "build_http_issuer"]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
@@ -31,19 +31,38 @@ _METADATA: Final = "the issuer's metadata"
 _INTROSPECTION: Final = "the introspection endpoint's refusal of our introspection"
 _MOST_NAMES: Final = 12
 _LONGEST_NAME: Final = 60
+#: The longest that a URL is left alone after it did not answer; see Fetcher.
+_MAX_PAUSE_SECONDS: Final = 5.0
+
+
+def build_http_issuer(settings: IssuerSettings, region: CacheRegion | None = None) -> HTTPIssuer:
+    """The issuer of ``settings``, over HTTP.
+
+    :param region: keeps its metadata. None: a region of its own, so that its first answer is what the issuer says now.
+    """
+    fetcher = Fetcher(
+        timeout=settings.http_timeout,
+        max_bytes=settings.http_max_bytes,
+        ca_file=settings.http_ca_file,
+        pause=min(_MAX_PAUSE_SECONDS, settings.keys_cooldown),
+        outages=Outages(logger),
+    )
+    if region is None:
+        region = build_region("metadata", {}, expiration_time=settings.metadata_lifetime, secret="")
+    return HTTPIssuer(settings, fetcher, region)
 
 
 @implementer(IIssuer)
 class HTTPIssuer:
     """The issuer of the settings, asked over HTTP. Safe to share between threads."""
 
-    def __init__(self, settings: GuardSettings, fetcher: Fetcher, region: CacheRegion, *, lifetime: float) -> None:
+    def __init__(self, settings: IssuerSettings, fetcher: Fetcher, region: CacheRegion) -> None:
         self.identifier = settings.issuer
         self._settings = settings
         self._credentials = self._build_credentials()
         self._fetcher = fetcher
         self._region = region
-        self._lifetime = lifetime
+        self._lifetime = settings.metadata_lifetime
         self._lock = threading.Lock()
         self._metadata: IssuerMetadata | None = None
         self._fetched_at = self._fresh_until = 0.0

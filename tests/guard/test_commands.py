@@ -568,9 +568,10 @@ def test_claims_do_not_steer_the_terminal(issuer: MemoryIssuer, tmp_path: Path) 
 
 
 def test_every_reason_for_a_refusal_has_words() -> None:
-    """Those of InvalidToken in the guard's own source; what is said of a view's requirements is not about the token."""
+    """Those of InvalidToken in the guard and below; what is said of a view's requirements is not about the token."""
     found = set()
-    for path in sorted((ROOT / "pyramid_oauthguard" / "guard").rglob("*.py")):
+    packages = (ROOT / "pyramid_oauthguard" / name for name in ("guard", "issuers", "jwt"))
+    for path in (each for package in packages for each in package.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("InvalidToken", "_as_texts"):
                 last = node.args[-1]

@@ -9,8 +9,8 @@ from pyramid.exceptions import ConfigurationExecutionError
 
 from pyramid_oauthguard import InvalidToken, UnavailableError
 from pyramid_oauthguard.caching import build_region
-from pyramid_oauthguard.guard.assembly import build_http_issuer
 from pyramid_oauthguard.guard.settings import parse_settings
+from pyramid_oauthguard.issuers.http_issuer import build_http_issuer
 from pyramid_oauthguard.issuers.keys import KeySource
 from pyramid_oauthguard.testing import generate_key
 from tests.steady.apps import ALGORITHM, DAY, Distant, build_trusting
@@ -136,7 +136,7 @@ def test_odd_entries_hurt_nobody(issuer, region, clock, entry):
 @pytest.mark.promise("GD-25")
 @pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda value: str(value)[:12])
 def test_odd_times_in_shared_metadata_hurt_nobody(server, clock, number):
-    settings = parse_settings(server.settings)
+    settings = parse_settings(server.settings).build_issuer_settings()
     region = build_region("metadata", {}, expiration_time=DAY, secret="shared")
     entry = {"document": dict(server.issuer.metadata), "url": server.origin, "fetched_at": number}
     region.set("metadata", entry)
@@ -149,7 +149,7 @@ def test_odd_times_in_shared_metadata_hurt_nobody(server, clock, number):
     "document", [{}, [], None, {"issuer": "https://other.test"}, {"issuer": None}, {"issuer": ["x"]}], ids=str
 )
 def test_shared_metadata_of_another_issuer_is_none(server, clock, document):
-    settings = parse_settings(server.settings)
+    settings = parse_settings(server.settings).build_issuer_settings()
     region = build_region("metadata", {}, expiration_time=DAY, secret="shared")
     region.set("metadata", {"document": document, "url": server.origin, "fetched_at": time.time()})
     assert build_http_issuer(settings, region).fetch_keys().keys
@@ -161,7 +161,7 @@ def test_shared_metadata_of_another_issuer_is_none(server, clock, document):
     "url", ["http://192.0.2.1/jwks", "file:///etc/passwd", "//x", 7, None, "javascript:1"], ids=str
 )
 def test_shared_metadata_leads_nowhere_that_fetched_metadata_would_not(server, clock, url):
-    settings = parse_settings(server.settings)
+    settings = parse_settings(server.settings).build_issuer_settings()
     region = build_region("metadata", {}, expiration_time=DAY, secret="shared")
     document = {**server.issuer.metadata, "jwks_uri": url}
     region.set("metadata", {"document": document, "url": server.origin, "fetched_at": time.time()})

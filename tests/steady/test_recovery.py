@@ -9,8 +9,8 @@ import time_machine
 
 from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.errors import CoolingError
-from pyramid_oauthguard.guard.assembly import build_http_issuer
 from pyramid_oauthguard.guard.settings import parse_settings
+from pyramid_oauthguard.issuers.http_issuer import build_http_issuer
 from tests.steady.apps import DAY, TIMEOUT, Api, in_threads, wait_until
 
 COOLDOWN = 30
@@ -139,7 +139,7 @@ def test_keys_that_moved_during_an_outage_of_the_metadata_are_found_within_one_c
 
 def test_keys_that_are_not_where_stale_metadata_say_are_looked_for_when_the_metadata_are_next(server, clock):
     server.extra = {"jwks_uri": f"{server.origin}/elsewhere"}
-    issuer = build_http_issuer(parse_settings(server.settings))
+    issuer = build_http_issuer(parse_settings(server.settings).build_issuer_settings())
     with pytest.raises(UnavailableError) as first:
         issuer.fetch_keys()
     assert not isinstance(first.value, CoolingError)

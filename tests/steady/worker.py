@@ -17,9 +17,9 @@ from typing import Any
 
 from zope.interface import implementer
 
-from pyramid_oauthguard.guard.assembly import build_http_issuer
 from pyramid_oauthguard.guard.settings import parse_settings
 from pyramid_oauthguard.interfaces import IIssuer
+from pyramid_oauthguard.issuers.http_issuer import build_http_issuer
 from tests.steady.apps import Api
 
 CHECKOUT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ class Telling:
     """An issuer over HTTP that hears of revocations in this process."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        issuer = build_http_issuer(parse_settings(settings))
+        issuer = build_http_issuer(parse_settings(settings).build_issuer_settings())
         self.identifier = issuer.identifier
         self.fetch_keys, self.introspect = issuer.fetch_keys, issuer.introspect
         self.listeners: list[Any] = []

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ...errors import InvalidToken, OAuthGuardError
-from ...guard.assembly import build_live_issuer
+from ...guard.reports.live_issuer import build_live_issuer
 from ...guard.settings import GuardSettings
 from ...guard.verifiers.access_tokens import RFC9068_CLAIMS
 from ...guard.verifiers.remote import RemoteVerifier

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from ...errors import OAuthGuardError
 from ...jwt.keyset import PRIVATE_MEMBERS, build_key_set, find_curves
-from ..assembly import build_live_issuer
 from ..settings import GuardSettings
+from .live_issuer import build_live_issuer
 
 __all__ = ["describe_keys", "describe_unusable_keys"]
 
