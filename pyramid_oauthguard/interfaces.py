@@ -5,14 +5,16 @@ The guard, the authorization server and the applications meet here and nowhere e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from zope.interface import Attribute, Interface
 
 __all__ = [
+    "Credential",
     "Finding",
+    "ICredentialVerifier",
     "IEmbeddedIssuer",
     "IIssuer",
     "IIssuerListener",
@@ -21,6 +23,7 @@ __all__ = [
     "ITokenRequirement",
     "ITokenVerifier",
     "KeyDocument",
+    "ProofFacts",
     "Step",
 ]
 
@@ -35,6 +38,37 @@ class KeyDocument:
 
     keys: tuple[Mapping[str, Any], ...]
     max_age: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofFacts:
+    """What a proof of possession is compared with. A member that is not known is None.
+
+    :ivar method: the method of the request.
+    :ivar url: its URL without query and fragment (``htu`` of RFC 9449 section 4.2).
+    :ivar certificate: the client's certificate of the TLS connection, in PEM (RFC 8705 section 3).
+    """
+
+    method: str | None = None
+    url: str | None = None
+    certificate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A token as a request brings it, and what may prove that the caller is the one it was issued to.
+
+    :ivar scheme: the authentication scheme in its registered spelling, such as ``Bearer``.
+    :ivar characters: the token, unchecked.
+    :ivar source: where it came from: ``header``, or ``argument`` where no request brought it.
+    :ivar find_facts: the facts of the request that a proof needs. They are worked out at each call, so that a token that
+        needs no proof does not pay for them.
+    """
+
+    scheme: str
+    characters: str = field(repr=False)
+    source: str
+    find_facts: Callable[[], ProofFacts] = field(default=ProofFacts, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +149,15 @@ class IIssuerListener(Interface):
         """The signing keys changed: what is remembered of them is no longer true."""
 
 
+class ICredentialVerifier(Interface):
+    """Turns a :class:`Credential` into an AccessToken; registered as a utility named by its mode."""
+
+    def verify(credential: object) -> object:
+        """The :class:`~pyramid_oauthguard.access_token.AccessToken`, or one of the errors raised."""
+
+
 class ITokenVerifier(Interface):
-    """Turns the characters of a token into an AccessToken; registered as a utility named by its mode."""
+    """Turns the characters of a token into an AccessToken; ``config.set_token_verifier`` takes one."""
 
     def verify(raw: str) -> object:
         """The :class:`~pyramid_oauthguard.access_token.AccessToken`, or one of the errors raised."""

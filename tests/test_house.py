@@ -100,7 +100,9 @@ SURFACE = {
     },
     "pyramid_oauthguard.guard.events": {"AccessTokenAccepted", "AccessTokenRejected"},
     "pyramid_oauthguard.interfaces": {
+        "Credential",
         "Finding",
+        "ICredentialVerifier",
         "IEmbeddedIssuer",
         "IIssuer",
         "IIssuerListener",
@@ -109,6 +111,7 @@ SURFACE = {
         "ITokenRequirement",
         "ITokenVerifier",
         "KeyDocument",
+        "ProofFacts",
         "Step",
     },
     "pyramid_oauthguard.server": {"includeme"},

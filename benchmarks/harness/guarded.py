@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pyramid.config import Configurator
 
-from pyramid_oauthguard.interfaces import ITokenVerifier
+from pyramid_oauthguard.interfaces import Credential, ICredentialVerifier
 from pyramid_oauthguard.testing import trust
 
 from .wsgi import WSGIApplication, add_view
@@ -39,4 +39,5 @@ def build_guarded(settings: Mapping[str, Any], issuer: Any = None, **options: An
 def build_verifier(mode: str, settings: Mapping[str, Any], issuer: Any = None) -> Any:
     """The guard's verifier alone, as ``verify(raw)``."""
     registry = build_guarded(settings, issuer).registry  # type: ignore[attr-defined]
-    return registry.getUtility(ITokenVerifier, name=mode).verify
+    verify = registry.getUtility(ICredentialVerifier, name=mode).verify
+    return lambda raw: verify(Credential("Bearer", raw, "argument"))

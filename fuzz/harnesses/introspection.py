@@ -9,7 +9,7 @@ from typing import Any
 from pyramid.config import Configurator
 
 from pyramid_oauthguard import InvalidToken, UnavailableError
-from pyramid_oauthguard.interfaces import ITokenVerifier
+from pyramid_oauthguard.interfaces import Credential, ICredentialVerifier
 from pyramid_oauthguard.testing import MemoryIssuer, trust
 
 from ..source import Source
@@ -45,7 +45,7 @@ def _build_verifier(**more: str) -> Any:
     config.include("pyramid_oauthguard")
     app = config.make_wsgi_app()
     trust(app, ISSUER)
-    return app.registry.getUtility(ITokenVerifier, name="remote")
+    return app.registry.getUtility(ICredentialVerifier, name="remote")
 
 
 VERIFIERS = (_build_verifier(), _build_verifier(**{"oauthguard.cache.introspection.expiration_time": "60"}))
@@ -63,7 +63,7 @@ def run(data: bytes) -> None:
     ISSUER.answer(raw, answer)
     for verifier in VERIFIERS[: 1 if raw == JWT else 2]:  # a kept answer about the same token would be right to win
         try:
-            token = verifier.verify(raw)
+            token = verifier.verify(Credential("Bearer", raw, "argument"))
         except (InvalidToken, UnavailableError) as error:
             assert raw not in str(error)
             continue

@@ -13,7 +13,7 @@ from jwt.algorithms import OKPAlgorithm
 from pyramid.config import Configurator
 
 from pyramid_oauthguard import InvalidToken
-from pyramid_oauthguard.interfaces import ITokenVerifier
+from pyramid_oauthguard.interfaces import Credential, ICredentialVerifier
 from pyramid_oauthguard.testing import MemoryIssuer, generate_key, trust
 from pyramid_oauthguard.testing.tokens import is_signed_by, read_claims, sign
 
@@ -68,7 +68,7 @@ def _build_verifier() -> Any:
     config.include("pyramid_oauthguard")
     app = config.make_wsgi_app()
     trust(app, ISSUER)
-    return app.registry.getUtility(ITokenVerifier, name="local")
+    return app.registry.getUtility(ICredentialVerifier, name="local")
 
 
 VERIFIER = _build_verifier()
@@ -92,7 +92,7 @@ def run(data: bytes) -> None:
     raw = sign(_as_bytes(header, source), _as_bytes(claims, source), key)
     raw = _garble(raw, source)
     try:
-        token = VERIFIER.verify(raw)
+        token = VERIFIER.verify(Credential("Bearer", raw, "argument"))
     except InvalidToken as error:
         assert error.reason
         return

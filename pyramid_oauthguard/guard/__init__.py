@@ -9,7 +9,7 @@ from pyramid.viewderivers import INGRESS
 from ..includes import name_include
 from ..interfaces import ISelfCheck, ITokenRequirement
 from .assembly import assemble, install_policy
-from .credentials.header import is_bearer
+from .credentials import header
 from .directives import add_token_requirement, set_token_verifier
 from .final_check import check_application
 from .late_views import add_late_views
@@ -59,4 +59,4 @@ def csrf_callback(request: Any) -> bool:
     :class:`TokensUnder` this holds under its prefixes only, because elsewhere the token is not who the caller is.
     """
     policy = find_tokens_under(request.registry)
-    return not (is_bearer(request) and (policy is None or policy.handles(request)))
+    return not (header.is_present(request) and (policy is None or policy.handles(request)))

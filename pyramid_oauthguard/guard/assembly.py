@@ -16,7 +16,7 @@ from zope.interface import implementer
 from .. import processes
 from ..caching import build_region
 from ..errors import SettingError
-from ..interfaces import IEmbeddedIssuer, IIssuer, IIssuerListener, ITokenVerifier, KeyDocument
+from ..interfaces import ICredentialVerifier, IEmbeddedIssuer, IIssuer, IIssuerListener, KeyDocument
 from ..issuers.http_issuer import build_http_issuer
 from ..issuers.in_flight import InFlight
 from ..issuers.introspection import Introspector
@@ -45,8 +45,8 @@ def assemble(config: Any) -> None:
         settings = parse_settings(registry.settings)
         registry.oauthguard = Guard(registry, settings, settings.principals)
         for mode, verifier in _build_verifiers(registry, settings).items():
-            if registry.queryUtility(ITokenVerifier, name=mode) is None:
-                registry.registerUtility(verifier, ITokenVerifier, name=mode)
+            if registry.queryUtility(ICredentialVerifier, name=mode) is None:
+                registry.registerUtility(verifier, ICredentialVerifier, name=mode)
 
     config.action(("oauthguard", "guard"), build, order=PHASE0_CONFIG)
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any, Final
 
 from pyramid.registry import Registry
 
 from ..access_token import AccessToken
 from ..errors import MissingToken, OAuthGuardError, TokenError, UnavailableError
-from ..interfaces import ITokenVerifier
+from ..interfaces import ICredentialVerifier
 from ..outages import Outages
-from .credentials.header import describe_unread, extract
+from . import credentials
+from .credentials.header import describe_unread
 from .events import AccessTokenAccepted, AccessTokenRejected
 from .verifiers import RANKS
+from .verifiers.application import CheckedVerifier
 from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
 
@@ -34,7 +35,6 @@ _MODE: Final = "_oauthguard_mode"
 RESULT: Final = "_oauthguard_result"
 _RESULT_IN: Final = {mode: f"_oauthguard_result_{mode}" for mode in RANKS}
 _MISSING: Final = MissingToken()
-_FIELDS: Final = tuple(each for each in fields(AccessToken) if each.init)
 
 
 class Authenticator:
@@ -93,11 +93,11 @@ class Authenticator:
 
     def _verify(self, request: Any, mode: str) -> Result:
         try:
-            raw = extract(request)
-            if raw is None:
+            credential = credentials.find(request)
+            if credential is None:
                 self._report_unread(request)
                 return _MISSING
-            token: AccessToken = self._find_verifier(mode).verify(raw)
+            token: AccessToken = self._find_verifier(mode).verify(credential)
         except (TokenError, UnavailableError) as error:
             self._report(request, error, mode)
             return error.with_traceback(None)
@@ -133,23 +133,10 @@ class Authenticator:
     def _find_verifier(self, mode: str) -> Any:
         found = self._verifiers.get(mode)
         if found is None:
-            found = self._registry.getUtility(ITokenVerifier, name=mode)
-            if type(found) in (LocalVerifier, RemoteVerifier):
+            found = self._registry.getUtility(ICredentialVerifier, name=mode)
+            if type(found) not in (LocalVerifier, RemoteVerifier):
+                found = CheckedVerifier(found)
+            elif credentials.is_header_alone():
                 self._recalls[mode] = found.recall  # no other's: what wraps or extends ours means to be asked each time
-            else:
-                found = _Adopter(found)
             self._verifiers[mode] = found
         return found
-
-
-class _Adopter:
-    """An application's own verifier, whose tokens may be anything and serve other applications, too."""
-
-    def __init__(self, verifier: Any) -> None:
-        self._verifier = verifier
-
-    def verify(self, raw: str) -> AccessToken:
-        token = self._verifier.verify(raw)
-        if not isinstance(token, AccessToken):
-            raise TypeError("a verifier returns an AccessToken or raises")  # None would be as good as a token otherwise
-        return AccessToken(**{each.name: getattr(token, each.name) for each in _FIELDS})

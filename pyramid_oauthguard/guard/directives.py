@@ -8,8 +8,9 @@ from typing import Any
 from pyramid.interfaces import PHASE1_CONFIG
 
 from ..errors import SettingError
-from ..interfaces import ITokenRequirement, ITokenVerifier
+from ..interfaces import ICredentialVerifier, ITokenRequirement
 from .verifiers import RANKS
+from .verifiers.application import ApplicationVerifier
 
 __all__ = ["add_token_requirement", "set_token_verifier"]
 
@@ -44,7 +45,7 @@ def set_token_verifier(config: Any, mode: str, verifier: Any) -> None:
     verifier = config.maybe_dotted(verifier)
 
     def register() -> None:
-        config.registry.registerUtility(verifier, ITokenVerifier, name=mode)
+        config.registry.registerUtility(ApplicationVerifier(verifier), ICredentialVerifier, name=mode)
 
     what = config.introspectable("token verifiers", mode, config.object_description(verifier), "token verifier")
     what["verifier"] = verifier

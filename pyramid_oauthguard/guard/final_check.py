@@ -10,7 +10,7 @@ from pyramid.registry import Registry
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..errors import SettingError
-from ..interfaces import IIssuer, ITokenVerifier
+from ..interfaces import ICredentialVerifier, IIssuer
 from .cache_secret import check_caches
 from .paths.placement import check_places
 from .paths.tokens_under import find_tokens_under
@@ -138,7 +138,7 @@ def _find_place(registry: Registry, view: Any) -> Any:
 def _can_introspect(registry: Registry, settings: GuardSettings) -> bool:
     if settings.introspection_client_id or settings.introspection_auth_method == "none":
         return True
-    if isinstance(registry.queryUtility(ITokenVerifier, name="remote"), RemoteVerifier):
+    if isinstance(registry.queryUtility(ICredentialVerifier, name="remote"), RemoteVerifier):
         return registry.queryUtility(IIssuer, name=settings.issuer) is not None
     return True
 

@@ -11,8 +11,8 @@ from zope.interface import implementer
 
 from ..access_token import AccessToken
 from ..errors import InsufficientScope, OAuthGuardError
+from . import credentials
 from .authentication import RESULT
-from .credentials.header import is_bearer
 from .needs import name_scopes
 from .outcome import TokenOutcome, build_outcome
 from .state import Guard, find_guard
@@ -95,7 +95,7 @@ class OAuthSecurityPolicy:
 
     def handles(self, request: Any) -> bool:
         """Whether the request brings a bearer token, well-formed or not."""
-        return is_bearer(request)
+        return credentials.is_present(request)
 
     def _find_error(self, denied: Any) -> InsufficientScope:
         """What a good token lacks: the scopes that the ACL would have let in, unless it shut this caller out."""

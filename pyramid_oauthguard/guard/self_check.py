@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..caching import is_shared, probe_cache
 from ..errors import UnavailableError
 from ..exit_status import find_exit_status
-from ..interfaces import Finding, IIssuer, ITokenVerifier, Step
+from ..interfaces import Finding, ICredentialVerifier, IIssuer, Step
 from ..issuers.http_issuer import HTTPIssuer, build_http_issuer
 from ..jwt.keyset import build_key_set
 from .cache_secret import judge_caches
@@ -72,7 +72,7 @@ def _find_wanted(registry: Any, modes: frozenset[str]) -> frozenset[str]:
 
 
 def _is_built_in(registry: Any, mode: str) -> bool:
-    verifier = registry.queryUtility(ITokenVerifier, name=mode)
+    verifier = registry.queryUtility(ICredentialVerifier, name=mode)
     return isinstance(verifier, LocalVerifier | RemoteVerifier)
 
 

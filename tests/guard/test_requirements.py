@@ -20,7 +20,7 @@ from pyramid_oauthguard import (
 )
 from pyramid_oauthguard.guard.events import AccessTokenAccepted, AccessTokenRejected
 from pyramid_oauthguard.guard.verifiers.local import LocalVerifier
-from pyramid_oauthguard.interfaces import ITokenVerifier
+from pyramid_oauthguard.interfaces import ICredentialVerifier
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer
 from tests.guard.guarding import (
     BARE,
@@ -567,12 +567,12 @@ class Wrapper:
 def test_a_verifier_built_upon_the_local_one_is_not_bypassed_by_its_memory(issuer, how):
     app = build_app(lambda config: add(config, "/here", token_check="local"), issuer)
     registry = app.app.registry
-    verifier = registry.getUtility(ITokenVerifier, name="local")
+    verifier = registry.getUtility(ICredentialVerifier, name="local")
     if how == "subclass":
         verifier.__class__ = DenyingVerifier
     else:
         verifier = Wrapper(verifier)
-        registry.registerUtility(verifier, ITokenVerifier, name="local")
+        registry.registerUtility(verifier, ICredentialVerifier, name="local")
     raw = issuer.mint(jti="number-1")
     assert find_status(app, "/here", raw) == 200
     assert find_status(app, "/here", raw) == 200

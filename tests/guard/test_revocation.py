@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyramid_oauthguard import InvalidToken, UnavailableError
-from pyramid_oauthguard.interfaces import ITokenVerifier
 from pyramid_oauthguard.testing import MemoryIssuer
 from tests.guard.guarding import add, ask, build_app, find_status
+from tests.guard.verifying import find_verifier
 
 START = 1_900_000_000
 
@@ -71,7 +71,7 @@ def test_each_live_check_asks(issuer):
 def test_live_checks_at_once_share_calls_but_never_an_older_one(issuer):
     """Every caller's answer comes from a call that began after the caller came."""
     app = build(issuer, **{"introspection.max_in_flight": "9"})
-    verifier = app.app.registry.getUtility(ITokenVerifier, name="remote")
+    verifier = find_verifier(app.app.registry, "remote")
     raw = issuer.mint()
     verifier.verify(raw)
     entered, leave = threading.Event(), threading.Event()
@@ -107,9 +107,7 @@ def test_live_checks_at_once_share_calls_but_never_an_older_one(issuer):
 def test_no_order_of_checks_and_revocations_accepts_a_revoked_token(steps, ttl):
     """In one process, where the issuer tells the guard, a cache makes no difference."""
     issuer = MemoryIssuer()
-    verifier = build(issuer, **{"cache.introspection.expiration_time": ttl}).app.registry.getUtility(
-        ITokenVerifier, name="remote"
-    )
+    verifier = find_verifier(build(issuer, **{"cache.introspection.expiration_time": ttl}).app.registry, "remote")
     raw, other = issuer.mint(), issuer.mint()
     revoked = False
     for step in steps:

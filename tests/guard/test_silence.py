@@ -15,8 +15,9 @@ from webtest import TestApp
 
 from pyramid_oauthguard import OAuthGuardError
 from pyramid_oauthguard.guard.events import AccessTokenAccepted, AccessTokenRejected
-from pyramid_oauthguard.interfaces import ITokenVerifier
+from pyramid_oauthguard.interfaces import ICredentialVerifier
 from tests.guard.guarding import Root, add, ask
+from tests.guard.verifying import find_verifier
 from tests.issuers import CLIENT, FAULTS, HTTPIssuer
 
 pytestmark = pytest.mark.promise("GD-26")
@@ -105,7 +106,8 @@ def build(server, listening, **settings):
     app = config.make_wsgi_app()
     listening.hear(app.registry, app.registry.settings["oauthguard.issuer"], app.registry.oauthguard.settings)
     listening.hear(
-        app.registry.oauthguard, *(app.registry.getUtility(ITokenVerifier, name=mode) for mode in ("local", "remote"))
+        app.registry.oauthguard,
+        *(app.registry.getUtility(ICredentialVerifier, name=mode) for mode in ("local", "remote")),
     )
     return TestApp(app)
 
@@ -174,7 +176,7 @@ def test_while_the_issuer_fails(fault):
 def test_in_tracebacks_and_reprs_of_errors(mode):
     with Listening() as listening, HTTPIssuer() as server:
         app = build(server, listening)
-        verifier = app.app.registry.getUtility(ITokenVerifier, name=mode)
+        verifier = find_verifier(app.app.registry, mode)
         tokens = make_tokens(server.issuer)
         errors = []
         for fault in [None, "garbage", "hang"]:
@@ -195,7 +197,7 @@ def test_in_tracebacks_and_reprs_of_errors(mode):
 def test_an_access_token_shows_no_claims_and_not_itself():
     with Listening() as listening, HTTPIssuer() as server:
         app = build(server, listening)
-        verifier = app.app.registry.getUtility(ITokenVerifier, name="local")
+        verifier = find_verifier(app.app.registry)
         raw = server.issuer.mint(email="ada@example.com", ssn="078-05-1120")
         token = verifier.verify(raw)
         assert token.claims["email"] == "ada@example.com"

@@ -15,7 +15,7 @@ from joserfc.util import urlsafe_b64encode
 from pyramid_oauthguard import SettingError
 from pyramid_oauthguard.guard.settings import ALGORITHMS
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key
-from tests.guard.verifying import build_verifier, find_reason
+from tests.guard.verifying import build_verifier, find_reason, find_verifier
 from tests.issuers import HTTPIssuer
 
 EVIL = "https://evil.example"
@@ -179,11 +179,9 @@ def test_an_address_in_the_header_is_never_fetched(parameter):
 def build_http_verifier(server, **settings):
     from pyramid.config import Configurator
 
-    from pyramid_oauthguard.interfaces import ITokenVerifier
-
     config = Configurator(settings={**server.settings, **settings})
     config.include("pyramid_oauthguard")
-    return config.make_wsgi_app().registry.getUtility(ITokenVerifier, name="local")
+    return find_verifier(config.make_wsgi_app().registry)
 
 
 @pytest.mark.promise("GD-02")

@@ -15,7 +15,7 @@ from pyramid_oauthguard import InvalidToken, UnavailableError
 from pyramid_oauthguard.jwt.keyset import build_key_set
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, SigningKey, generate_key, trust
 from tests.ground.test_key_strength import ENCODINGS
-from tests.guard.verifying import build_verifier, find_reason, verify_with
+from tests.guard.verifying import build_verifier, find_reason, find_verifier, verify_with
 
 RSA = generate_key("RS256", kid="good")
 ANOTHER_RSA = generate_key("RS256", kid="another")
@@ -500,6 +500,4 @@ def test_trusting_twice_before_the_first_request_takes_the_last():
     app = config.make_wsgi_app()
     trust(app, issuer)
     trust(app, later)
-    from pyramid_oauthguard.interfaces import ITokenVerifier
-
-    assert app.registry.getUtility(ITokenVerifier, name="local").verify(later.mint())
+    assert find_verifier(app.registry).verify(later.mint())

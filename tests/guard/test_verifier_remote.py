@@ -9,7 +9,7 @@ import time_machine
 
 from pyramid_oauthguard import InvalidToken, UnavailableError
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer
-from tests.guard.verifying import build_verifier, find_reason
+from tests.guard.verifying import build_verifier, find_reason, find_verifier
 from tests.issuers import HTTPIssuer
 
 NOW = 1_800_000_000
@@ -297,8 +297,6 @@ def test_another_issuers_word_over_http_is_refused():
 def build_http_verifier(server, mode="remote"):
     from pyramid.config import Configurator
 
-    from pyramid_oauthguard.interfaces import ITokenVerifier
-
     config = Configurator(settings=server.settings)
     config.include("pyramid_oauthguard")
-    return config.make_wsgi_app().registry.getUtility(ITokenVerifier, name=mode)
+    return find_verifier(config.make_wsgi_app().registry, mode)

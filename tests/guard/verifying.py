@@ -11,7 +11,7 @@ import pytest
 from pyramid.config import Configurator
 
 from pyramid_oauthguard import AccessToken, InvalidToken
-from pyramid_oauthguard.interfaces import ITokenVerifier
+from pyramid_oauthguard.interfaces import Credential, ICredentialVerifier
 from pyramid_oauthguard.testing import MemoryIssuer, SigningKey, trust
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -34,7 +34,25 @@ def build_verifier(issuer: MemoryIssuer, mode: str = "local", **settings: Any) -
     config.include("pyramid_oauthguard")
     app = config.make_wsgi_app()
     trust(app, issuer)
-    return app.registry.getUtility(ITokenVerifier, name=mode)
+    return find_verifier(app.registry, mode)
+
+
+def find_verifier(registry: Any, mode: str = "local") -> Any:
+    """The verifier of an application, as `verify(raw)`; everything else of it is there, too."""
+    return RawVerifier(registry.getUtility(ICredentialVerifier, name=mode))
+
+
+class RawVerifier:
+    """A verifier of the guard's own that is given the characters of a token, as one of an application is."""
+
+    def __init__(self, verifier: Any) -> None:
+        self.verifier = verifier
+
+    def verify(self, raw: str) -> Any:
+        return self.verifier.verify(Credential("Bearer", raw, "argument"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.verifier, name)
 
 
 def find_reason(verifier: Any, raw: str) -> str:

@@ -15,7 +15,7 @@ from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 from webtest import TestApp
 
 from pyramid_oauthguard.guard import OAuthSecurityPolicy, TokensUnder
-from pyramid_oauthguard.guard.credentials.header import is_bearer
+from pyramid_oauthguard.guard.credentials.header import is_present
 from pyramid_oauthguard.guard.self_check import check_guard
 from pyramid_oauthguard.server.clients import get_clients
 from pyramid_oauthguard.server.consent.token_schemes import brings_token
@@ -230,7 +230,7 @@ def test_with_tokens_by_path_api_and_pages_share_one_application(build: Build) -
 @example("\nbearer")
 @example("Bearer,")
 def test_what_the_guard_takes_for_a_token_the_pages_take_for_one(header: str) -> None:
-    if is_bearer(type("Request", (), {"environ": {"HTTP_AUTHORIZATION": header}})):
+    if is_present(type("Request", (), {"environ": {"HTTP_AUTHORIZATION": header}})):
         assert brings_token(header)
 
 

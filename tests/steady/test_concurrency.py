@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from pyramid_oauthguard.interfaces import ITokenVerifier
+from pyramid_oauthguard.interfaces import ICredentialVerifier
 from tests.issuers import HTTPIssuer
 from tests.steady.apps import (
     ALGORITHM,
@@ -31,7 +31,7 @@ MANY = 64
 
 def find_calls(api):
     """The calls under way that others may share. White box: nothing outside tells that a table grows."""
-    return api.registry.getUtility(ITokenVerifier, name="remote")._introspector._running
+    return api.registry.getUtility(ICredentialVerifier, name="remote")._introspector._running
 
 
 @pytest.fixture

@@ -98,9 +98,9 @@ def test_a_check_beyond_the_limit_is_refused_at_once(held, limit, same):
 
 
 def find_waiting(api):
-    from pyramid_oauthguard.interfaces import ITokenVerifier
+    from pyramid_oauthguard.interfaces import ICredentialVerifier
 
-    return api.registry.getUtility(ITokenVerifier, name="remote")._introspector._in_flight._waiting
+    return api.registry.getUtility(ICredentialVerifier, name="remote")._introspector._in_flight._waiting
 
 
 def test_one_thread_may_always_ask():

@@ -10,7 +10,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 
 from pyramid_oauthguard.guard.events import AccessTokenAccepted
-from pyramid_oauthguard.interfaces import ITokenVerifier
+from pyramid_oauthguard.interfaces import ICredentialVerifier
 from pyramid_oauthguard.testing import ABSENT, bearer, trust
 from tests.steady.apps import Distant, Held, build_trusting, in_threads
 
@@ -37,7 +37,7 @@ def mint(request, issuer):
 
 
 def find_introspector(api):
-    return api.registry.getUtility(ITokenVerifier, name="remote")._introspector
+    return api.registry.getUtility(ICredentialVerifier, name="remote")._introspector
 
 
 @pytest.fixture(params=[1, 3], ids=["new", "in use"])

@@ -18,7 +18,8 @@ import pytest
 
 from pyramid_oauthguard import InvalidToken
 from pyramid_oauthguard.bounded import BoundedMap
-from pyramid_oauthguard.interfaces import ITokenVerifier
+from pyramid_oauthguard.interfaces import ICredentialVerifier
+from tests.guard.verifying import find_verifier
 from tests.steady.apps import Distant, build_trusting
 
 SIZE = 200
@@ -64,7 +65,7 @@ def make_floods(issuer: Stateless) -> dict[str, tuple[str, Iterator[str]]]:
 
 
 def flood(api: Any, mode: str, tokens: Iterator[str], count: int) -> None:
-    verifier = api.registry.getUtility(ITokenVerifier, name=mode)
+    verifier = find_verifier(api.registry, mode)
     for raw in itertools.islice(tokens, count):
         try:
             verifier.verify(raw)
@@ -97,8 +98,8 @@ def test_nothing_in_the_guard_grows_beyond_its_size(issuer, kind):
     """White box, but not by name: whatever the verifiers hold on to is looked at."""
     api = build_trusting(issuer, **SMALL)
     mode, tokens = make_floods(issuer)[kind]
-    verifiers = [api.registry.getUtility(ITokenVerifier, name=name)._introspector for name in ("remote",)]
-    verifiers += [api.registry.getUtility(ITokenVerifier, name=name) for name in ("local", "remote")]
+    verifiers = [api.registry.getUtility(ICredentialVerifier, name=name)._introspector for name in ("remote",)]
+    verifiers += [api.registry.getUtility(ICredentialVerifier, name=name) for name in ("local", "remote")]
     flood(api, mode, tokens, 3 * SIZE)
     first = find_containers(*verifiers)
     flood(api, mode, tokens, 7 * SIZE)
@@ -145,7 +146,7 @@ def test_a_bounded_map_is_bounded(size):
 def test_a_token_in_constant_use_stays_while_others_come_and_go(issuer):
     api = build_trusting(issuer, **SMALL)
     busy = issuer.mint()
-    verifier = api.registry.getUtility(ITokenVerifier, name="local")
+    verifier = find_verifier(api.registry)
     verifier.verify(busy)
     kept = verifier.verify(busy)  # the value is kept from the second use on
     for number in range(5 * SIZE):
@@ -158,7 +159,7 @@ def test_a_token_in_constant_use_stays_while_others_come_and_go(issuer):
 def test_with_size_0_nothing_is_remembered(issuer):
     api = build_trusting(issuer, cache__tokens__size=0)
     raw = issuer.mint()
-    verifier = api.registry.getUtility(ITokenVerifier, name="local")
+    verifier = find_verifier(api.registry)
     assert verifier.verify(raw) is not verifier.verify(raw)
     assert api.ask_all("local", [raw] * 3) == {200: 3}
 
@@ -167,7 +168,7 @@ def test_with_size_0_nothing_is_remembered(issuer):
 def test_a_token_that_is_very_long_is_not_remembered(issuer):
     """Their number is bounded, and so must be what they are made of."""
     api = build_trusting(issuer, cache__tokens__size=10)
-    verifier = api.registry.getUtility(ITokenVerifier, name="local")
+    verifier = find_verifier(api.registry)
     usual, long = issuer.mint(padding="x" * 10_000), issuer.mint(padding="x" * 50_000)
     for raw in (usual, long, usual, long):
         verifier.verify(raw)

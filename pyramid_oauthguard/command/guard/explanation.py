@@ -17,7 +17,7 @@ from ...guard.reports.remedies import find_remedy
 from ...guard.settings import GuardSettings
 from ...guard.state import get_guard
 from ...guard.verifiers import RANKS
-from ...interfaces import ITokenVerifier
+from ...interfaces import Credential, ICredentialVerifier
 from .reasons import ANSWER_WITHOUT_AUDIENCE, ENCRYPTED, REASONS, TOKEN_WITHOUT_AUDIENCE, Words
 from .token_facts import fetch_answer, find_facts, is_jwt
 
@@ -67,7 +67,7 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
         advice = "requests with it get 400; have the issuer make tokens of these characters"
         return Explanation(mode, "malformed_header", fault, None, advice, REFUSED)
     try:
-        token = registry.getUtility(ITokenVerifier, name=mode).verify(raw)
+        token = registry.getUtility(ICredentialVerifier, name=mode).verify(Credential("Bearer", raw, "argument"))
     except UnavailableError as error:
         remedy = find_remedy(error)
         advice = remedy.text or "oauthguard check looks at the issuer"

@@ -12,7 +12,7 @@ from ...guard.reports.live_issuer import build_live_issuer
 from ...guard.settings import GuardSettings
 from ...guard.verifiers.access_tokens import RFC9068_CLAIMS
 from ...guard.verifiers.remote import RemoteVerifier
-from ...interfaces import ITokenVerifier
+from ...interfaces import Credential, ICredentialVerifier
 from ...jwt.jws import parse_segment_object
 
 __all__ = ["fetch_answer", "find_facts", "is_jwt"]
@@ -31,11 +31,11 @@ def fetch_answer(registry: Any, settings: GuardSettings, raw: str) -> Mapping[st
     None where the remote check would not ask: the application checks such tokens itself, the local check refuses the token,
     or the issuer does not answer.
     """
-    if not isinstance(registry.queryUtility(ITokenVerifier, name="remote"), RemoteVerifier):
+    if not isinstance(registry.queryUtility(ICredentialVerifier, name="remote"), RemoteVerifier):
         return None
     try:
         if is_jwt(raw):
-            registry.getUtility(ITokenVerifier, name="local").verify(raw)
+            registry.getUtility(ICredentialVerifier, name="local").verify(Credential("Bearer", raw, "argument"))
         answer = build_live_issuer(registry, settings).introspect(raw)
     except OAuthGuardError:
         return None

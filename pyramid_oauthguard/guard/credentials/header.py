@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import Any, Final
+from typing import Final
+
+from pyramid.request import Request
 
 from ...errors import InvalidRequest
+from ...interfaces import Credential
+from ..request_facts import read_facts
 
-__all__ = ["describe_unread", "extract", "find_fault", "is_bearer"]
+__all__ = ["describe_unread", "find", "find_fault", "is_present"]
 
 #: b64token of RFC 6750 section 2.1, which is token68 of RFC 9110 section 11.2.
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*").fullmatch
@@ -22,16 +27,14 @@ _ALPHABET: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 _BEARER: Final = re.compile(r"^\s*bearer(?=[\s,]|$)|,\s*bearer\s", re.IGNORECASE).search
 
 
-def is_bearer(request: Any) -> bool:
+def is_present(request: Request) -> bool:
     """Whether the request brings bearer credentials, well-formed or not."""
     header: str | None = request.environ.get("HTTP_AUTHORIZATION")
     return header is not None and _BEARER(header) is not None
 
 
-def extract(request: Any) -> str | None:
-    """The bearer token of the request, None without one.
-
-    Another scheme counts as no credentials. Says nothing about the token's validity.
+def find(request: Request) -> Credential | None:
+    """The bearer token of the request, None without one. Another scheme counts as no credentials.
 
     :raises InvalidRequest: more than one credential, an empty one, or one outside the token68 grammar.
     """
@@ -41,9 +44,9 @@ def extract(request: Any) -> str | None:
     if header[:7].lower() == "bearer ":
         token = header[7:].strip(" ")
         if _TOKEN68(token):
-            return token
+            return Credential("Bearer", token, "header", functools.partial(read_facts, request))
         raise InvalidRequest("malformed_header")
-    if not header.strip() or is_bearer(request):
+    if not header.strip() or is_present(request):
         raise InvalidRequest("malformed_header")
     return None
 

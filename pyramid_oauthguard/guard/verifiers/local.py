@@ -11,7 +11,7 @@ from zope.interface import implementer
 from ...access_token import AccessToken
 from ...bounded import BoundedMap
 from ...errors import InvalidToken, UnavailableError
-from ...interfaces import ITokenVerifier
+from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.keys import KeySource
 from ...jwt.jws import MAX_TOKEN, parse_header, parse_segment, parse_segment_object
 from ...jwt.keyset import Candidates, KeySet
@@ -30,7 +30,7 @@ _MAX_REMEMBERED: Final = 32_768
 _Remembered = tuple[KeySet, float, float, AccessToken | None]
 
 
-@implementer(ITokenVerifier)
+@implementer(ICredentialVerifier)
 class LocalVerifier:
     """Verifies JWT access tokens without asking anybody. A revoked token stays good until it expires.
 
@@ -45,13 +45,14 @@ class LocalVerifier:
         self._headers = BoundedMap(_HEADERS)
         self._verified = BoundedMap(settings.cache_tokens_size) if settings.cache_tokens_size else None
 
-    def verify(self, raw: str) -> AccessToken:
+    def verify(self, credential: Credential) -> AccessToken:
         """The verified token. Not checked: whether it was revoked.
 
         :raises InvalidToken: it is malformed, not signed by the issuer, not for us, or not valid now.
         :raises UnavailableError: the issuer's keys are not known and can't be fetched.
         """
-        header = f"Bearer {raw}"
+        raw = credential.characters
+        header = f"{credential.scheme} {raw}"
         return self.recall(header) or self._verify(raw, header, time.time())
 
     def recall(self, header: str | None) -> AccessToken | None:

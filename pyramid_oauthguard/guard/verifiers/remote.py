@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from ...access_token import AccessToken
 from ...errors import InvalidToken
-from ...interfaces import ITokenVerifier
+from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.introspection import Introspector
 from ...jwt.jws import MAX_TOKEN
 from ..settings import GuardSettings
@@ -23,11 +23,11 @@ _MAX_OPAQUE: Final = 16_384
 
 
 class _Verifier(Protocol):
-    def verify(self, raw: str) -> AccessToken: ...
+    def verify(self, credential: Credential) -> AccessToken: ...
     def recall(self, header: str | None) -> AccessToken | None: ...
 
 
-@implementer(ITokenVerifier)
+@implementer(ICredentialVerifier)
 class RemoteVerifier:
     """Asks the issuer. Never accepts what the local check would refuse.
 
@@ -41,16 +41,17 @@ class RemoteVerifier:
         self._local = local
         self._introspector = introspector
 
-    def verify(self, raw: str) -> AccessToken:
+    def verify(self, credential: Credential) -> AccessToken:
         """The token as the issuer describes it now.
 
         :raises InvalidToken: inactive, or its description does not pass the checks.
         :raises UnavailableError: the issuer can't be asked.
         """
+        raw = credential.characters
         is_jwt = raw.count(".") == 2
         if not raw.isascii() or not 0 < len(raw) <= (MAX_TOKEN if is_jwt else _MAX_OPAQUE):
             raise InvalidToken("not_a_token")  # nobody issued it: not worth a call
-        local = self._local.verify(raw) if is_jwt else None
+        local = self._local.verify(credential) if is_jwt else None
         return self._introspector.ask(raw, lambda answer: self._judge(answer, local))
 
     def recall(self, header: str | None) -> AccessToken | None:
