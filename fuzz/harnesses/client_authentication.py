@@ -9,7 +9,7 @@ import time
 from authlib.oauth2.base import OAuth2Error
 
 from pyramid_oauthguard.server.clients.assertion import RefusedError, check_assertion, read_assertion
-from pyramid_oauthguard.server.clients.authentication import find_credentials
+from pyramid_oauthguard.server.clients.credentials import read_credentials
 from pyramid_oauthguard.server.store.records import Client
 from pyramid_oauthguard.testing import generate_key
 
@@ -55,7 +55,7 @@ def run(data: bytes) -> None:
     if source.take_byte() % 2:
         form |= {"client_assertion_type": TYPE, "client_assertion": _build_assertion(source)}
     try:
-        found = find_credentials(header, form)
+        found = read_credentials(header, form)
     except OAuth2Error as error:
         assert error.description is None or error.description.isprintable()
         return

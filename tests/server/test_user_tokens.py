@@ -7,7 +7,6 @@ import time
 import pytest
 
 from pyramid_oauthguard.server.events import TokenIssued
-from pyramid_oauthguard.server.grants.authlib_bridge import OAuthServer
 from pyramid_oauthguard.server.grants.user_tokens import issue
 from pyramid_oauthguard.server.opaque import make_id
 from pyramid_oauthguard.server.store.records import Grant
@@ -38,7 +37,7 @@ def make_in(unit, server, client):
     )
     unit.add_grant(grant)
     how = {"scopes": ("read",), "audiences": grant.audiences, "grant_type": "authorization_code"}
-    return grant, issue(OAuthServer(server.service), unit, client, grant, **how)
+    return grant, issue(server.service, unit, client, grant, **how)
 
 
 def test_the_access_token_is_the_users(server, client):

@@ -1,133 +1,137 @@
-"""Who the client is (RFC 6749 section 2.3): exactly one way of saying it, and secrets compared in constant time."""
+"""Who the client of a request is (RFC 6749 section 2.3): its failures are counted, and secrets are compared in constant time."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote_plus
 
-from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
+from pyramid.request import Request
 
+from ...errors import UnavailableError
 from ..hashing import Pepper
+from ..http.cors import Origins
+from ..http.limits import Attempt, Guess, Limits
+from ..http.mount_point import build_url
+from ..opaque import is_client_secret
+from ..settings import ServerSettings
+from ..store.contract import Store
 from ..store.records import Client, ClientSecret
-from .assertion import ASSERTION_TYPE, Assertion, RefusedError, read_assertion
+from .assertion import Assertion, RefusedError, check_assertion
+from .credentials import Credentials, build_refusal, read_credentials
 
-__all__ = [
-    "BASIC",
-    "CONFIDENTIAL",
-    "EVERY",
-    "NONE",
-    "POST",
-    "PRIVATE_KEY",
-    "Credentials",
-    "authenticate",
-    "build_refusal",
-    "find_credentials",
-]
+__all__ = ["TOKEN_ROUTE", "ClientAuthentication"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
-BASIC: Final = "client_secret_basic"
-POST: Final = "client_secret_post"
-PRIVATE_KEY: Final = "private_key_jwt"
-NONE: Final = "none"
-CONFIDENTIAL: Final = (BASIC, POST, PRIVATE_KEY)
-EVERY: Final = (*CONFIDENTIAL, NONE)
-_NOBODY: Final = bytes(32)
+TOKEN_ROUTE: Final = "oauthguard.token"  # noqa: S105  # the name of a route
+_TOUCH_SECONDS: Final = 3600.0
+_NO_HASH: Final = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a request says about its client. ``method`` is RFC 7591's name; ``assertion`` is there with ``private_key_jwt``."""
+class ClientAuthentication:
+    """Authenticates clients.
 
-    method: str
-    client_id: str
-    secret: str | None = field(default=None, repr=False)
-    assertion: Assertion | None = field(default=None, repr=False)
-
-
-def find_credentials(authorization: str | None, form: Mapping[str, str]) -> Credentials:
-    """The one set of client credentials in a request.
-
-    :param authorization: the Authorization header; a scheme other than Basic is no client authentication.
-    :raises InvalidRequestError: more than one way of authenticating, or two client ids.
-    :raises InvalidClientError: none, or a Basic header that can't be read.
+    :ivar origins: the sites whose scripts may act as a public client.
     """
-    client_id, secret = form.get("client_id"), form.get("client_secret")
-    asserted = {"client_assertion", "client_assertion_type"} & form.keys()
-    basic = authorization is not None and authorization[:6].lower() in {"basic", "basic "}
-    if (basic + bool(asserted) + (secret is not None)) > 1:
-        raise InvalidRequestError("More than one client authentication.")
-    if basic:
-        found = _read_basic((authorization or "")[6:])
-    elif asserted:
-        found = _read_assertion(form)
-    elif client_id is not None:
-        return Credentials(POST if secret is not None else NONE, client_id, secret)
-    else:
-        raise build_refusal()
-    if client_id is not None and client_id != found.client_id:
-        raise InvalidRequestError("More than one client authentication.")
-    return found
 
+    store: Store
+    pepper: Pepper
+    settings: ServerSettings
+    limits: Limits
+    origins: Origins
 
-def authenticate(
-    credentials: Credentials, find_client: Callable[[str], Client | None], pepper: Pepper, *, now: float
-) -> tuple[Client, ClientSecret | None]:
-    """The client that the credentials prove, and the secret it used; None for a public one.
+    def authenticate(
+        self,
+        request: Request,
+        form: Mapping[str, str],
+        *,
+        methods: Collection[str],
+        endpoint: str,
+        guess: Guess | None = None,
+    ) -> tuple[Client, str]:
+        """The client of a request, and the method by which it authenticated.
 
-    An assertion proves nothing here; see :mod:`~pyramid_oauthguard.server.clients.assertion`.
+        :param form: the parameters of the request.
+        :param methods: those that the endpoint or the grant accepts.
+        :param endpoint: the name of the limit that counts what the client may do.
+        :param guess: what else the request presents, see :meth:`.limits.Limits.watch`.
+        :raises InvalidClientError: unknown, revoked, or not proven: all of these look the same and take the same work.
+        :raises InvalidRequestError: more than one client authentication.
+        :raises TooManyRequestsError: the client or its address did so or failed too often.
+        :raises CrossSiteError: a page of another site sent it.
+        :raises UnavailableError: the storage can't be reached.
+        """
+        with self.limits.watch(request, endpoint, guess=guess) as attempt:
+            credentials = read_credentials(request.headers.get("Authorization"), form)
+            guessable = credentials.secret is not None and not is_client_secret(credentials.secret)
+            attempt.name(credentials.client_id, guessable=guessable)
+            if credentials.method not in methods:
+                raise build_refusal()
+            if credentials.assertion is not None:
+                client = self._accept_assertion(request, credentials.assertion, attempt)
+            else:
+                client = self._accept_secret(credentials, attempt)
+            return client, credentials.method
 
-    :raises InvalidClientError: unknown, revoked, or the wrong secret: all of these look the same and take the same work.
-    """
-    client = find_client(credentials.client_id)
-    if client is not None and client.revoked_at is not None:
-        client = None
-    if credentials.secret is None:
-        if client is None or not client.public or credentials.assertion is not None:
+    def _accept_secret(self, credentials: Credentials, attempt: Attempt) -> Client:
+        """The client whose secret this is, or a public client without one."""
+        if credentials.secret is None:
+            attempt.check_site(self.origins.__contains__)
+        client = self._load_client(credentials.client_id)
+        if credentials.secret is None:
+            if client is None or not client.public:
+                raise build_refusal()
+            attempt.succeed()
+            return client
+        now, hashed = time.time(), self.pepper.hash_secret(credentials.secret)
+        secret = _find_secret(client.secrets if client else (), hashed, now)
+        if client is None or secret is None:
             raise build_refusal()
-        return client, None
-    hashed = pepper.hash_secret(credentials.secret)
-    found = _find_secret(client.secrets if client else (), hashed, now)
-    if client is None or found is None:
-        raise build_refusal()
-    return client, found
+        attempt.succeed()
+        self._touch(secret, now)
+        return client
 
+    def _accept_assertion(self, request: Request, assertion: Assertion, attempt: Attempt) -> Client:
+        """The client that an assertion proves, which it does once (RFC 7523 section 3)."""
+        now, client = time.time(), self._load_client(assertion.client_id)
+        try:
+            if client is None:
+                raise RefusedError("no such client")
+            token_id, expires_at = check_assertion(assertion, client, audiences=self._name_server(request), now=now)
+            attempt.succeed()  # before the storage is asked to remember it
+            with self.store.writing() as unit:
+                if not unit.add_assertion(self.pepper.hash_assertion(client.client_id, token_id), expires_at):
+                    raise RefusedError("used before")
+        except RefusedError as error:
+            log.info("a client assertion was refused: %s", error.reason)
+            raise build_refusal() from None
+        return client
 
-def build_refusal() -> InvalidClientError:
-    """The one answer to everything that is wrong with a client's credentials."""
-    return InvalidClientError("Client authentication failed.", status_code=401)
+    def _name_server(self, request: Request) -> set[str]:
+        """How an assertion may name this server: RFC 8414 knows it by the issuer; RFC 7523 and OpenID Connect name the token
+        endpoint, or the one that is called."""
+        routes = {TOKEN_ROUTE, request.matched_route.name}
+        return {self.settings.issuer, *(build_url(request, route, self.settings) for route in routes)}
+
+    def _load_client(self, client_id: str) -> Client | None:
+        """The client with this id, unless it is revoked."""
+        with self.store.reading() as unit:
+            client = unit.find_client(client_id)
+        return client if client is not None and client.revoked_at is None else None
+
+    def _touch(self, secret: ClientSecret, now: float) -> None:
+        if secret.last_used_at is not None and 0 <= now - secret.last_used_at < _TOUCH_SECONDS:
+            return
+        with suppress(UnavailableError), self.store.writing() as unit:  # only a note for the operator
+            unit.touch_secret(secret.secret_id, now)
 
 
 def _find_secret(secrets: tuple[ClientSecret, ...], hashed: bytes, now: float) -> ClientSecret | None:
-    hmac.compare_digest(hashed, _NOBODY)  # the same work where there is no secret to compare with
+    hmac.compare_digest(hashed, _NO_HASH)  # the same work where there is no secret to compare with
     matching = [secret for secret in secrets if hmac.compare_digest(hashed, secret.hash)]
     return next((secret for secret in matching if secret.is_live(now)), None)
-
-
-def _read_assertion(form: Mapping[str, str]) -> Credentials:
-    if form.get("client_assertion_type") != ASSERTION_TYPE:
-        raise build_refusal()
-    try:
-        assertion = read_assertion(form.get("client_assertion", ""))
-    except RefusedError as error:
-        log.info("a client assertion was refused: %s", error.reason)
-        raise build_refusal() from None
-    return Credentials(PRIVATE_KEY, assertion.client_id, assertion=assertion)
-
-
-def _read_basic(token: str) -> Credentials:
-    """RFC 7617, with the form-encoding of both halves that RFC 6749 section 2.3.1 adds."""
-    try:
-        text = base64.b64decode(token.strip(), validate=True).decode("utf-8")
-        client_id, colon, secret = text.partition(":")
-        client_id, secret = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
-    except (binascii.Error, ValueError):
-        raise build_refusal() from None
-    if not colon or not client_id or not secret:
-        raise build_refusal()
-    return Credentials(BASIC, client_id, secret)

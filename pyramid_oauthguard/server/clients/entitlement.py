@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-from authlib.oauth2.base import OAuth2Error
-from authlib.oauth2.rfc6749.errors import InvalidScopeError
-
+from ..http.errors import InvalidScopeError, OAuth2Error
 from ..settings import ServerSettings
 from ..store.records import Client
 

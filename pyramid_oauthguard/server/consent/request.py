@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ..clients.redirect_uris import find_default, is_registered
-from ..grants.authlib_bridge import OAuthRequest, OAuthServer
+from ..grants.authlib_bridge import OAuthServer
+from ..grants.authlib_request import OAuthRequest
 from ..http.errors import InvalidRequestError, OAuth2Error
 from ..http.parameters import Parameters, find_sound
 from ..service import Service

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..consent.consents import check_subject, withdraw
+from ..consent.consents import withdraw
 from ..consent.notices import leave_notice, remove_notice, take_notice
 from ..consent.pages import answer_errors_on_page, redirect, render_page, translate
 from ..consent.resource_owner import find_user, find_user_name, sign_in
 from ..consent.tickets import FIELD, find_content, open_ticket, seal_ticket
 from ..grant_types import USER_GRANTS
+from ..grants.user_grants import check_subject
 from ..http.mount_point import build_path
 from ..http.parameters import read_body
 from ..service import Service, find_service

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ...urls import as_origin, is_loopback
 from ..clients.redirect_uris import build_answer_uri
-from ..consent.consents import check_subject, find_allowed, is_asked, name_apis, open_grant, remember
+from ..consent.consents import name_apis, remember
 from ..consent.pages import answer_errors_on_page, redirect, render_page, translate
 from ..consent.request import AuthorizationRequest, add_address, build_query, check_request
 from ..consent.resource_owner import approves, find_acr, find_auth_time, find_user, find_user_name, sign_in
@@ -22,6 +22,7 @@ from ..consent.tickets import FIELD, find_content, open_ticket, seal_ticket
 from ..events import AuthorizationApproved, AuthorizationDenied
 from ..grants.authorization_code import AuthorizationCode
 from ..grants.pkce import METHOD
+from ..grants.user_grants import check_subject, find_allowed, is_asked, open_grant
 from ..http.errors import AccessDeniedError, InvalidRequestError, OAuth2Error, ServerError
 from ..http.mount_point import build_path
 from ..http.parameters import Parameters, read_body, read_query, read_text

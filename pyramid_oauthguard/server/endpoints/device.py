@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ..consent.consents import check_subject, find_allowed, name_apis, open_grant, remember
+from ..consent.consents import name_apis, remember
 from ..consent.device import LockedError, find_pending, find_request, find_waiting, read_user_code, spell_user_code
 from ..consent.notices import leave_notice, remove_notice, take_notice
 from ..consent.pages import answer_errors_on_page, redirect, render_page, translate
@@ -19,6 +19,7 @@ from ..consent.resource_owner import approves, find_acr, find_auth_time, find_us
 from ..consent.tickets import FIELD, find_content, open_ticket, seal_ticket
 from ..events import AuthorizationApproved, AuthorizationDenied
 from ..grant_types import DEVICE_CODE
+from ..grants.user_grants import check_subject, find_allowed, open_grant
 from ..http.errors import InvalidRequestError
 from ..http.mount_point import build_path
 from ..http.parameters import read_body, read_query

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
 from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint
+from pyramid.request import Request
 
 from ...errors import UnavailableError
-from ..clients.authentication import EVERY
+from ..clients.credentials import EVERY
 from ..clients.entitlement import choose_audiences, choose_scopes
 from ..consent.device import spell_user_code
 from ..grant_types import DEVICE_CODE
-from ..grants.authlib_bridge import OAuthRequest, OAuthServer
+from ..grants.authlib_bridge import OAuthServer
+from ..grants.authlib_request import OAuthRequest
 from ..http.cors import Readers
+from ..http.errors import UnauthorizedClientError
 from ..http.mount_point import build_url
 from ..opaque import DEVICE_PREFIX, make_opaque, make_user_code
 from ..service import Service, find_service
@@ -85,7 +87,7 @@ def include(config: Any, settings: ServerSettings) -> None:
         add_endpoint(config, ROUTE, path, views, readers=Readers.CLIENTS)
 
 
-def answer_device(request: Any) -> Any:
+def answer_device(request: Request) -> Any:
     """A device code and a user code."""
     server = OAuthServer(find_service(request))
     server.register_endpoint(DeviceAuthorization)

@@ -6,13 +6,15 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from pyramid.request import Request
 
-from ..clients.authentication import CONFIDENTIAL, build_refusal
+from ..clients.credentials import CONFIDENTIAL, build_refusal
 from ..clients.entitlement import find_audiences
 from ..clients.keys import ALGORITHMS
-from ..grants.authlib_bridge import OAuthClient, OAuthRequest, OAuthServer
+from ..grants.authlib_bridge import OAuthServer
+from ..grants.authlib_request import OAuthClient, OAuthRequest
+from ..http.errors import InvalidRequestError
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..store.records import RESOURCE_SERVER, AccessTokenRecord, Client
@@ -85,7 +87,7 @@ def include(config: Any, settings: ServerSettings) -> None:
     add_endpoint(config, ROUTE, f"{settings.path}/introspect", {"POST": answer_introspection})
 
 
-def answer_introspection(request: Any) -> Any:
+def answer_introspection(request: Request) -> Any:
     """Whether a token is active, and what it is for."""
     server = OAuthServer(find_service(request))
     server.register_endpoint(Introspection)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc7009 import RevocationEndpoint
+from pyramid.request import Request
 
-from ..clients.authentication import EVERY
+from ..clients.credentials import EVERY
 from ..clients.keys import ALGORITHMS
-from ..grants.authlib_bridge import OAuthClient, OAuthRequest, OAuthServer
+from ..grants.authlib_bridge import OAuthServer
+from ..grants.authlib_request import OAuthClient, OAuthRequest
 from ..http.cors import Readers
+from ..http.errors import InvalidGrantError, InvalidRequestError
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..tokens.revocation import revoke_token
@@ -56,7 +58,7 @@ def include(config: Any, settings: ServerSettings) -> None:
     add_endpoint(config, ROUTE, f"{settings.path}/revoke", {"POST": answer_revocation}, readers=Readers.CLIENTS)
 
 
-def answer_revocation(request: Any) -> Any:
+def answer_revocation(request: Request) -> Any:
     """End a token of the client that asks, and what came of the same grant."""
     server = OAuthServer(find_service(request))
     server.register_endpoint(Revocation)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..clients.authentication import CONFIDENTIAL, EVERY, NONE
+from pyramid.request import Request
+
+from ..clients.authentication import TOKEN_ROUTE as ROUTE
+from ..clients.credentials import CONFIDENTIAL, EVERY, NONE
 from ..clients.keys import ALGORITHMS
 from ..grants.authlib_bridge import OAuthServer
 from ..http.cors import Readers
@@ -15,15 +18,13 @@ from .views import add_endpoint
 
 __all__ = ["describe", "include"]
 
-ROUTE = "oauthguard.token"
-
 
 def include(config: Any, settings: ServerSettings) -> None:
     """Add the route and its view."""
     add_endpoint(config, ROUTE, f"{settings.path}/token", {"POST": answer_token}, readers=Readers.CLIENTS)
 
 
-def answer_token(request: Any) -> Any:
+def answer_token(request: Request) -> Any:
     """One of the grants; see ``grants``."""
     service = find_service(request)
     service.keys.keep_up()  # here, where no unit is open

@@ -10,46 +10,32 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from authlib.oauth2.rfc6749.errors import InvalidGrantError, UnauthorizedClientError
-
 from ...errors import SettingError, UnavailableError
 from ..clients.entitlement import choose_audiences, choose_scopes
-from ..consent.consents import ServerError, check_subject, is_asked
+from ..http.errors import InvalidGrantError, ServerError, UnauthorizedClientError
 from ..http.parameters import KNOWN
 from ..opaque import REFRESH_PREFIX, make_id, make_opaque
 from ..store.contract import Unit
 from ..store.records import Client, Grant
+from .issuing import PendingGrant, TokenAnswer, make_token
+from .user_grants import check_subject, is_asked
 from .user_tokens import add_refresh_token, make_access_token, may_refresh
 
 if TYPE_CHECKING:
     from ..service import GrantEntry, Service
-    from .authlib_bridge import OAuthRequest, OAuthServer, TokenAnswer
+    from .authlib_bridge import OAuthServer
+from .authlib_request import OAuthRequest
 
-__all__ = ["PendingGrant", "check_declaration", "find_parameters", "limit_guesses", "make_answer", "store_grant"]
+__all__ = ["check_declaration", "find_parameters", "limit_guesses", "make_answer", "store_grant"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _DECLARATION: Final = "ACTS_FOR_USER"
 _NO_CONSENT: Final = "NEEDS_CONSENT"
 _PARAMETERS: Final = "PARAMETERS"
 _REPEATABLE: Final = "REPEATABLE_PARAMETERS"
-
-
-@dataclass(frozen=True, slots=True)
-class PendingGrant:
-    """What a user's token was made of; stored with the token.
-
-    :ivar refresh: whether a refresh token comes along.
-    :ivar needs_consent: whether the user must have allowed it on a page before.
-    """
-
-    client: Client
-    grant: Grant
-    refresh: bool
-    needs_consent: bool
 
 
 def check_declaration(grant_class: Any) -> None:
@@ -97,7 +83,7 @@ def make_answer(server: OAuthServer, client: Client, *, user: Any, scope: str | 
     audiences = choose_audiences(client, settings, server.resources)
     subject = _find_subject(grant_class, user)
     if subject is None:
-        return server.make_token(client, subject=None, scopes=scopes, audiences=audiences)
+        return make_token(server.service, client, subject=None, scopes=scopes, audiences=audiences)
     grant = Grant(
         grant_id=make_id(),
         client_id=client.client_id,
@@ -112,7 +98,7 @@ def make_answer(server: OAuthServer, client: Client, *, user: Any, scope: str | 
         raise _build_refusal()
     with server.service.store.reading() as unit:
         _check_allowed(unit, pending, hold=False)
-    answer = make_access_token(server, client, grant, scopes=scopes, audiences=audiences)
+    answer = make_access_token(server.service, client, grant, scopes=scopes, audiences=audiences)
     answer.pending = pending
     return answer
 

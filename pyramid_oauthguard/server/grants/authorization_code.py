@@ -6,20 +6,16 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from authlib.oauth2.base import OAuth2Error
-from authlib.oauth2.rfc6749.errors import (
-    InvalidGrantError,
-    InvalidRequestError,
-    UnauthorizedClientError,
-)
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 
-from ..clients.authentication import EVERY
+from ..clients.credentials import EVERY
 from ..clients.entitlement import choose_audiences, narrow_audiences
 from ..clients.redirect_uris import find_default, is_registered
+from ..http.errors import InvalidGrantError, InvalidRequestError, OAuth2Error, UnauthorizedClientError
 from ..store.records import CodeRecord, Grant
 from ..tokens.revocation import end_reused
-from .authlib_bridge import OAuthClient, OAuthRequest, TokenAnswer
+from .authlib_request import OAuthClient, OAuthRequest
+from .issuing import TokenAnswer
 from .user_tokens import issue
 
 __all__ = ["AuthorizationCode"]
@@ -97,33 +93,25 @@ class AuthorizationCode(AuthorizationCodeGrant):
     def create_token_response(self) -> tuple[int, TokenAnswer, Any]:
         """Only now, after the client, the redirect URI and the verifier were checked, is a used code a replay: who merely
         saw a code, in a log or a history, must not be able to end what came of it."""
-        code: _Code = self.request.authorization_code
-        if code.record.used_at is not None:
-            self._end_stolen(code.record)
-        if not self.server.service.is_active_user(code.grant.subject):
-            raise _build_refusal()
-        audiences = narrow_audiences(code.grant.audiences, self.request.parameters.get_all("resource"))
-        with self.server.service.store.writing() as unit:
-            won = unit.use_code(code.record.hash, time.time())
-            if won:
-                answer = issue(
-                    self.server,
-                    unit,
-                    self.request.client.record,
-                    code.grant,
-                    scopes=code.grant.scopes,
-                    audiences=audiences,
-                    grant_type=self.GRANT_TYPE,
-                )
-        if not won:
-            self._end_stolen(code.record)
-        return 200, answer, self.TOKEN_RESPONSE_HEADER
-
-    def _end_stolen(self, code: CodeRecord) -> None:
-        """A code that comes twice has been in two hands: end all that came of it (RFC 6749 section 4.1.2)."""
-        where = {"grant_id": code.grant_id, "client_id": code.client_id}
-        end_reused(self.server.service, self.request.pyramid, "code", **where)
+        code, service = self.request.authorization_code, self.server.service
+        if code.record.used_at is None:
+            if not service.is_active_user(code.grant.subject):
+                raise _build_refusal()
+            audiences = narrow_audiences(code.grant.audiences, self.request.parameters.get_all("resource"))
+            answer = self._redeem(code, audiences)
+            if answer is not None:
+                return 200, answer, self.TOKEN_RESPONSE_HEADER
+        # A code that comes twice has been in two hands: all that came of it ends (RFC 6749 section 4.1.2).
+        end_reused(service, self.request.pyramid, code.record)
         raise _build_refusal()
+
+    def _redeem(self, code: _Code, audiences: tuple[str, ...]) -> TokenAnswer | None:
+        """The tokens; None when another request took the code a moment ago."""
+        service, client = self.server.service, self.request.client.record
+        how = {"scopes": code.grant.scopes, "audiences": audiences, "grant_type": self.GRANT_TYPE}
+        with service.store.writing() as unit:
+            won = unit.use_code(code.record.hash, time.time())
+            return issue(service, unit, client, code.grant, **how) if won else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 
-from ..clients.authentication import CONFIDENTIAL
+from ..clients.credentials import CONFIDENTIAL
 from ..clients.entitlement import choose_audiences, choose_scopes
-from .authlib_bridge import TokenAnswer
+from .issuing import TokenAnswer, make_token
 
 __all__ = ["ClientCredentials"]
 
@@ -18,12 +18,12 @@ class ClientCredentials(ClientCredentialsGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = CONFIDENTIAL
 
     def generate_token(self, scope: str | None = None, **_: object) -> TokenAnswer:
-        client, settings = self.request.client.record, self.server.service.settings
+        service, client = self.server.service, self.request.client.record
         resources = self.request.parameters.get_all("resource")
-        answer: TokenAnswer = self.server.make_token(
+        return make_token(
+            service,
             client,
             subject=None,
-            scopes=choose_scopes(client, settings, scope),
-            audiences=choose_audiences(client, settings, resources),
+            scopes=choose_scopes(client, service.settings, scope),
+            audiences=choose_audiences(client, service.settings, resources),
         )
-        return answer

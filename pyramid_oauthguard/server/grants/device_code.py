@@ -5,26 +5,26 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from authlib.oauth2.base import OAuth2Error
-from authlib.oauth2.rfc6749.errors import (
+from authlib.oauth2.rfc8628 import AuthorizationPendingError, DeviceCodeGrant, ExpiredTokenError, SlowDownError
+
+from ..clients.credentials import EVERY
+from ..clients.entitlement import narrow_audiences
+from ..http.errors import (
     AccessDeniedError,
     InvalidGrantError,
     InvalidRequestError,
+    OAuth2Error,
     UnauthorizedClientError,
 )
-from authlib.oauth2.rfc8628 import AuthorizationPendingError, DeviceCodeGrant, ExpiredTokenError, SlowDownError
-
-from ..clients.authentication import EVERY
-from ..clients.entitlement import narrow_audiences
 from ..store.records import DeviceRecord, Grant
 from ..tokens.revocation import end_reused
-from .authlib_bridge import TokenAnswer
+from .issuing import TokenAnswer
 from .user_tokens import issue
 
 __all__ = ["DeviceCode"]
 
-_SLOWER: Final = 5.0  # RFC 8628 section 3.5
-_JITTER: Final = 0.5  # between the clock that a device waits by and the moment its request arrives
+_SLOWER_SECONDS: Final = 5.0  # RFC 8628 section 3.5
+_JITTER_SECONDS: Final = 0.5  # between the clock that a device waits by and the moment its request arrives
 
 
 class DeviceCode(DeviceCodeGrant):
@@ -41,28 +41,25 @@ class DeviceCode(DeviceCodeGrant):
         text = request.form.get("device_code")
         if text is None:
             raise InvalidRequestError("The parameter device_code is missing.")
-        request.device, request.grant = self._find_allowed(text)
+        request.device, request.grant = self._load_allowed(text)
         request.audiences = narrow_audiences(request.grant.audiences, request.parameters.get_all("resource"))
 
     def create_token_response(self) -> tuple[int, TokenAnswer, object]:
-        request, service = self.request, self.server.service
-        with service.store.writing() as unit:
-            won = unit.use_device(request.device.device_hash, time.time())
-            if won:
-                answer = issue(
-                    self.server,
-                    unit,
-                    request.client.record,
-                    request.grant,
-                    scopes=request.grant.scopes,
-                    audiences=request.audiences,
-                    grant_type=self.GRANT_TYPE,
-                )
-        if not won:
-            raise self._end_stolen(request.device)
+        answer = self._redeem(self.request.device, self.request.grant)
+        if answer is None:
+            end_reused(self.server.service, self.request.pyramid, self.request.device)
+            raise _build_refusal()
         return 200, answer, self.TOKEN_RESPONSE_HEADER
 
-    def _find_allowed(self, text: str) -> tuple[DeviceRecord, Grant]:
+    def _redeem(self, device: DeviceRecord, grant: Grant) -> TokenAnswer | None:
+        """The tokens; None when another request took the code a moment ago."""
+        service, request = self.server.service, self.request
+        how = {"scopes": grant.scopes, "audiences": request.audiences, "grant_type": self.GRANT_TYPE}
+        with service.store.writing() as unit:
+            won = unit.use_device(device.device_hash, time.time())
+            return issue(service, unit, request.client.record, grant, **how) if won else None
+
+    def _load_allowed(self, text: str) -> tuple[DeviceRecord, Grant]:
         """The device and what its user allowed it.
 
         :raises OAuth2Error: that of RFC 8628 section 3.5 for how it stands.
@@ -75,8 +72,9 @@ class DeviceCode(DeviceCodeGrant):
             raise _build_refusal()
         if time.time() >= device.expires_at:
             raise ExpiredTokenError("The device code has expired.")
-        if device.used_at is not None:
-            raise self._end_stolen(device)
+        if device.used_at is not None:  # a code that comes twice has been in two hands: all that came of it ends
+            end_reused(service, self.request.pyramid, device)
+            raise _build_refusal()
         if device.status == "pending":
             raise self._put_off(device)
         if device.status == "denied":
@@ -88,20 +86,13 @@ class DeviceCode(DeviceCodeGrant):
     def _put_off(self, device: DeviceRecord) -> OAuth2Error:
         """Note the poll; one that came too early makes the device wait longer, this time and from now on."""
         now = time.time()
-        early = device.polled_at is not None and now - device.polled_at < device.interval - _JITTER
-        interval = device.interval + _SLOWER if early else device.interval
+        early = device.polled_at is not None and now - device.polled_at < device.interval - _JITTER_SECONDS
+        interval = device.interval + _SLOWER_SECONDS if early else device.interval
         with self.server.service.store.writing() as unit:
             unit.poll_device(device.device_hash, interval, now)
         if early:
             return SlowDownError("The device must wait 5 seconds more between its requests from now on.")
         return AuthorizationPendingError("The user has not answered yet.")
-
-    def _end_stolen(self, device: DeviceRecord) -> InvalidGrantError:
-        """A device code that comes again after it was used has been in two hands: end all that came of it, as with a code."""
-        if device.grant_id is not None:
-            where = {"grant_id": device.grant_id, "client_id": device.client_id}
-            end_reused(self.server.service, self.request.pyramid, "device_code", **where)
-        return _build_refusal()
 
 
 def _build_refusal() -> InvalidGrantError:

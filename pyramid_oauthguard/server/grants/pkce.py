@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc7636 import CodeChallenge
+
+from ..http.errors import InvalidGrantError, InvalidRequestError
 
 __all__ = ["METHOD", "S256Challenge"]
 

@@ -11,17 +11,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
-from ..clients.authentication import EVERY
+from ..clients.credentials import EVERY
 from ..clients.entitlement import InvalidTargetError, find_audiences, narrow_audiences, narrow_scopes
+from ..http.errors import InvalidGrantError, InvalidRequestError
 from ..opaque import REFRESH_PREFIX, OpaqueValue, derive_opaque
 from ..service import Service
 from ..store.contract import Unit
 from ..store.records import Grant, RefreshTokenRecord
 from ..tokens.revocation import end_reused
-from .authlib_bridge import TokenAnswer
+from .issuing import TokenAnswer
 from .user_tokens import add_refresh_token, find_end, issue_access_token
 
 __all__ = ["RefreshToken"]
@@ -55,21 +55,22 @@ class RefreshToken(RefreshTokenGrant):
         text = request.form.get("refresh_token")
         if text is None:
             raise InvalidRequestError("The parameter refresh_token is missing.")
-        request.refresh_token = presented = self._find(text)
+        request.refresh_token = presented = self._load(text)
         client, settings = request.client.record, self.server.service.settings
         request.scopes = narrow_scopes(client, settings, presented.grant.scopes, request.payload.scope)
         resources = request.parameters.get_all("resource")
-        request.audiences = narrow_audiences(self._find_audiences(presented.grant), resources)
+        request.audiences = narrow_audiences(self._list_audiences(presented.grant), resources)
 
     def create_token_response(self) -> tuple[int, TokenAnswer, object]:
         service, presented = self.server.service, self.request.refresh_token
         with service.store.writing() as unit:
             answer = self._replace(unit, presented)
         if answer is None:
-            raise self._end_stolen(presented.record)
+            end_reused(service, self.request.pyramid, presented.record)
+            raise _build_refusal()
         return 200, answer, self.TOKEN_RESPONSE_HEADER
 
-    def _find_audiences(self, grant: Grant) -> tuple[str, ...]:
+    def _list_audiences(self, grant: Grant) -> tuple[str, ...]:
         """Of what was granted, what the client may still have tokens for."""
         allowed = find_audiences(self.request.client.record, self.server.service.settings)
         left = tuple(audience for audience in grant.audiences if audience in allowed)
@@ -77,8 +78,8 @@ class RefreshToken(RefreshTokenGrant):
             raise InvalidTargetError("The client may no longer have tokens for what it was granted.")
         return left
 
-    def _find(self, text: str) -> _Presented:
-        """The token, which another client's or a dead one is not; one that was used may be shielded yet."""
+    def _load(self, text: str) -> _Presented:
+        """The token, unless it is dead or another client's. One that was used may be shielded yet."""
         service = self.server.service
         successor = derive_opaque(REFRESH_PREFIX, service.pepper.derive_key(_PURPOSE), text)
         with service.store.reading() as unit:
@@ -89,7 +90,8 @@ class RefreshToken(RefreshTokenGrant):
         if record is None or grant is None or record.client_id != self.request.client.get_client_id() or record.revoked:
             raise _build_refusal()
         if stolen:
-            raise self._end_stolen(record)
+            end_reused(service, self.request.pyramid, record)
+            raise _build_refusal()
         if (not replaced and time.time() >= record.expires_at) or time.time() >= find_end(service, grant):
             raise _build_refusal()
         if not service.is_active_user(grant.subject):
@@ -106,18 +108,12 @@ class RefreshToken(RefreshTokenGrant):
             if record is None or not _is_shielded(service, unit, record, successor, raced=raced):
                 return None
         how = {"scopes": request.scopes, "audiences": request.audiences, "grant_type": self.GRANT_TYPE}
-        answer = issue_access_token(self.server, unit, request.client.record, presented.grant, **how)
+        answer = issue_access_token(service, unit, request.client.record, presented.grant, **how)
         if won:
             add_refresh_token(service, unit, answer, presented.grant, made=successor)
         else:
             answer["refresh_token"] = successor.text
         return answer
-
-    def _end_stolen(self, record: RefreshTokenRecord) -> InvalidGrantError:
-        """End all of a grant whose token came twice."""
-        where = {"grant_id": record.grant_id, "client_id": record.client_id}
-        end_reused(self.server.service, self.request.pyramid, "refresh_token", **where)
-        return _build_refusal()
 
 
 def _is_shielded(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..opaque import REFRESH_PREFIX, OpaqueValue, make_opaque
+from ..service import Service
 from ..store.contract import Unit
 from ..store.records import Client, Grant, RefreshTokenRecord
-
-if TYPE_CHECKING:
-    from ..service import Service
-    from .authlib_bridge import OAuthServer, TokenAnswer
+from .issuing import TokenAnswer, make_token, store_token
 
 __all__ = ["add_refresh_token", "find_end", "issue", "issue_access_token", "make_access_token", "may_refresh"]
 
@@ -19,7 +17,7 @@ REFRESH_TOKEN = "refresh_token"  # noqa: S105  # RFC 6749's name of the grant
 
 
 def issue(
-    server: OAuthServer,
+    service: Service,
     unit: Unit,
     client: Client,
     grant: Grant,
@@ -42,14 +40,14 @@ def issue(
     :param grant_type: what was presented for it, for the event.
     :raises UnavailableError: the storage or the signing key can't be reached.
     """
-    answer = issue_access_token(server, unit, client, grant, scopes=scopes, audiences=audiences, grant_type=grant_type)
-    if may_refresh(server.service, client) and time.time() < find_end(server.service, grant):
-        add_refresh_token(server.service, unit, answer, grant, made=make_opaque(REFRESH_PREFIX))
+    answer = issue_access_token(service, unit, client, grant, scopes=scopes, audiences=audiences, grant_type=grant_type)
+    if may_refresh(service, client) and time.time() < find_end(service, grant):
+        add_refresh_token(service, unit, answer, grant, made=make_opaque(REFRESH_PREFIX))
     return answer
 
 
 def issue_access_token(
-    server: OAuthServer,
+    service: Service,
     unit: Unit,
     client: Client,
     grant: Grant,
@@ -59,16 +57,17 @@ def issue_access_token(
     grant_type: str,
 ) -> TokenAnswer:
     """The access token alone; see :func:`issue`."""
-    answer = make_access_token(server, client, grant, scopes=scopes, audiences=audiences)
-    server.add_token(unit, answer, grant_type)
+    answer = make_access_token(service, client, grant, scopes=scopes, audiences=audiences)
+    store_token(service, unit, answer, grant_type=grant_type)
     return answer
 
 
 def make_access_token(
-    server: OAuthServer, client: Client, grant: Grant, *, scopes: tuple[str, ...], audiences: tuple[str, ...]
+    service: Service, client: Client, grant: Grant, *, scopes: tuple[str, ...], audiences: tuple[str, ...]
 ) -> TokenAnswer:
     """The access token alone, not stored yet; see :func:`issue`."""
-    return server.make_token(
+    return make_token(
+        service,
         client,
         subject=grant.subject,
         scopes=scopes,
@@ -76,7 +75,7 @@ def make_access_token(
         grant_id=grant.grant_id,
         auth_time=grant.auth_time,
         acr=grant.acr,
-        claims=_describe_user(server.service, grant),
+        claims=_describe_user(service, grant),
     )
 
 

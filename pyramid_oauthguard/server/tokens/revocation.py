@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from typing import Final
+
+from pyramid.request import Request
 
 from ..events import TokenRevoked
 from ..request_ids import find_request_id
 from ..service import Service
 from ..store.contract import Unit
-from ..store.records import AccessTokenRecord
+from ..store.records import AccessTokenRecord, CodeRecord, DeviceRecord, RefreshTokenRecord
 from .status import TokenRecord
 
 __all__ = ["end_reused", "revoke_grant", "revoke_token"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
+_NAMES: Final = {CodeRecord: "code", DeviceRecord: "device_code", RefreshTokenRecord: "refresh_token"}
 
 
 def revoke_token(service: Service, token: TokenRecord) -> None:
@@ -42,17 +45,20 @@ def revoke_grant(
         service.tell(unit, TokenRevoked(token_ids, client_id, grant_id, reason))
 
 
-def end_reused(service: Service, request: Any, what: str, *, grant_id: str, client_id: str) -> None:
+def end_reused(service: Service, request: Request, used: CodeRecord | DeviceRecord | RefreshTokenRecord) -> None:
     """End a grant whose code or token came again although it was used, so that it has been in two hands; the log says so.
 
-    In a transaction of its own, for the answer is an error, at which the application's is rolled back.
+    In a transaction of its own, for the caller then raises a refusal, at which the application's is rolled back.
 
-    :param what: that came again: ``refresh_token``, ``code`` or ``device_code``.
+    :param used: what came again.
     :raises UnavailableError: the grant may not have ended.
     """
+    if used.grant_id is None:
+        return
+    what = _NAMES[type(used)]
     log.warning(
         "request %s: a %s of client %s was used again: grant %s ends with all its tokens",
-        *(find_request_id(request), what.replace("_", " "), client_id, grant_id),
+        *(find_request_id(request), what.replace("_", " "), used.client_id, used.grant_id),
     )
     with service.store.writing() as unit:
-        revoke_grant(service, unit, grant_id, client_id=client_id, reason=f"{what}_reuse")
+        revoke_grant(service, unit, used.grant_id, client_id=used.client_id, reason=f"{what}_reuse")

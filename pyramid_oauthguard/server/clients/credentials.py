@@ -1,0 +1,99 @@
+"""What a request says about its client (RFC 6749 section 2.3): exactly one way of authenticating. Nothing is proven here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote_plus
+
+from ..http.errors import InvalidClientError, InvalidRequestError
+from .assertion import ASSERTION_TYPE, Assertion, RefusedError, read_assertion
+
+__all__ = [
+    "BASIC",
+    "CONFIDENTIAL",
+    "EVERY",
+    "NONE",
+    "POST",
+    "PRIVATE_KEY",
+    "Credentials",
+    "build_refusal",
+    "read_credentials",
+]
+
+log = logging.getLogger("pyramid_oauthguard.server")
+BASIC: Final = "client_secret_basic"
+POST: Final = "client_secret_post"
+PRIVATE_KEY: Final = "private_key_jwt"
+NONE: Final = "none"
+#: The methods of clients that prove who they are, and those of all clients.
+CONFIDENTIAL: Final = (BASIC, POST, PRIVATE_KEY)
+EVERY: Final = (*CONFIDENTIAL, NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request says about its client. ``method`` is RFC 7591's name; ``assertion`` is there with ``private_key_jwt``."""
+
+    method: str
+    client_id: str
+    secret: str | None = field(default=None, repr=False)
+    assertion: Assertion | None = field(default=None, repr=False)
+
+
+def read_credentials(authorization: str | None, form: Mapping[str, str]) -> Credentials:
+    """The one set of client credentials in a request.
+
+    :param authorization: the Authorization header; a scheme other than Basic is no client authentication.
+    :raises InvalidRequestError: more than one way of authenticating, or two client ids.
+    :raises InvalidClientError: none, or a Basic header that can't be read.
+    """
+    client_id, secret = form.get("client_id"), form.get("client_secret")
+    asserted = {"client_assertion", "client_assertion_type"} & form.keys()
+    basic = authorization is not None and authorization[:6].lower() in {"basic", "basic "}
+    if (basic + bool(asserted) + (secret is not None)) > 1:
+        raise InvalidRequestError("More than one client authentication.")
+    if basic:
+        found = _read_basic((authorization or "")[6:])
+    elif asserted:
+        found = _read_assertion(form)
+    elif client_id is not None:
+        return Credentials(POST if secret is not None else NONE, client_id, secret)
+    else:
+        raise build_refusal()
+    if client_id is not None and client_id != found.client_id:
+        raise InvalidRequestError("More than one client authentication.")
+    return found
+
+
+def build_refusal() -> InvalidClientError:
+    """The one answer to everything that is wrong with a client's credentials."""
+    return InvalidClientError("Client authentication failed.", status_code=401)
+
+
+def _read_assertion(form: Mapping[str, str]) -> Credentials:
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise build_refusal()
+    try:
+        assertion = read_assertion(form.get("client_assertion", ""))
+    except RefusedError as error:
+        log.info("a client assertion was refused: %s", error.reason)
+        raise build_refusal() from None
+    return Credentials(PRIVATE_KEY, assertion.client_id, assertion=assertion)
+
+
+def _read_basic(token: str) -> Credentials:
+    """RFC 7617, with the form-encoding of both halves that RFC 6749 section 2.3.1 adds."""
+    try:
+        text = base64.b64decode(token.strip(), validate=True).decode("utf-8")
+        client_id, colon, secret = text.partition(":")
+        client_id, secret = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
+    except (binascii.Error, ValueError):
+        raise build_refusal() from None
+    if not colon or not client_id or not secret:
+        raise build_refusal()
+    return Credentials(BASIC, client_id, secret)

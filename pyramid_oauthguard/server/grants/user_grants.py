@@ -1,0 +1,85 @@
+"""What a user allowed a client in one go: who may be acted for, when the user has to be asked, and the grant that is stored."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from ..http.errors import ServerError
+from ..opaque import make_id
+from ..store.contract import Unit
+from ..store.records import Client, Consent, Grant
+
+__all__ = ["check_subject", "find_allowed", "is_asked", "open_grant"]
+
+log = logging.getLogger("pyramid_oauthguard.server")
+_MAX_SUBJECT_CHARACTERS: Final = 255
+
+
+def check_subject(unit: Unit, subject: object) -> None:
+    """Refuse a user whose identifier can't be a ``sub``: above all one that is a client's id, since a token of the client
+    itself would then pass for the user's (RFC 9700 section 4.15).
+
+    :raises ServerError: the log says why.
+    """
+    if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT_CHARACTERS or not subject.isprintable():
+        log.error("the identifier of a user must be 1 to %s printable characters", _MAX_SUBJECT_CHARACTERS)
+        raise ServerError
+    if unit.find_client(subject) is not None:
+        log.error("the identifier of a user is also the id of a client: a token would not say which of them is meant")
+        raise ServerError
+
+
+def find_allowed(consents: Iterable[Consent], audiences: Iterable[str]) -> frozenset[str]:
+    """The scopes that these consents allow at every one of these APIs: to read at one is not to read at another."""
+    given = tuple(consents)
+    allowed = frozenset(scope for consent in given for scope in consent.scopes)
+    for audience in audiences:
+        allowed &= {scope for consent in given if audience in consent.audiences for scope in consent.scopes}
+    return allowed
+
+
+def is_asked(client: Client, scopes: Iterable[str], audiences: Iterable[str], consents: tuple[Consent, ...]) -> bool:
+    """Whether the user has to be asked: for what is new, and always for a public client, because any program can use its id
+    (RFC 6749 section 10.2, RFC 8252 section 8.6).
+
+    :param audiences: the APIs that the tokens would be for (RFC 8707).
+    :param consents: those that the user gave this client and has not withdrawn.
+    """
+    known = {audience for consent in consents for audience in consent.audiences}
+    if client.public or not consents or not known.issuperset(audiences):
+        return True
+    return not find_allowed(consents, audiences).issuperset(scopes)
+
+
+def open_grant(
+    unit: Unit,
+    client: Client,
+    subject: str,
+    *,
+    scopes: tuple[str, ...],
+    audiences: tuple[str, ...],
+    auth_time: float | None = None,
+    acr: str | None = None,
+) -> Grant:
+    """Store, in the caller's unit, the grant that a code and all tokens of it will be of.
+
+    NOT checked: that the user allowed it.
+
+    :raises ServerError: see :func:`check_subject`.
+    """
+    check_subject(unit, subject)
+    grant = Grant(
+        grant_id=make_id(),
+        client_id=client.client_id,
+        subject=subject,
+        scopes=scopes,
+        audiences=audiences,
+        created_at=time.time(),
+        auth_time=auth_time,
+        acr=acr,
+    )
+    unit.add_grant(grant)
+    return grant
