@@ -42,7 +42,7 @@ class IssuerMetadata:
                 raise ValueError("must be text")  # one path for both refusals
             check_endpoint(url, self.issuer)
         except ValueError as error:
-            raise UnavailableError("bad_metadata", f"{name} in {self.url} {error}") from None
+            raise UnavailableError("bad_metadata", f"{name} in {self.url} {error}", lasting=True) from None
         return url
 
 
@@ -83,16 +83,15 @@ def fetch_metadata(fetcher: Fetcher, issuer: str, url: str | None = None) -> Iss
             if found == issuer:
                 return IssuerMetadata(issuer, answer.body, each, answer.date)
             why = _explain(each, found, issuer)
-    raise why or UnavailableError("no_metadata", f"no metadata: {', '.join(absent)}", retry_after=30)
+    raise why or UnavailableError("no_metadata", f"no metadata: {', '.join(absent)}", retry_after=30, lasting=True)
 
 
 def _explain(url: str, found: object, issuer: str) -> UnavailableError:
     """Nonsense is an issuer that is not well; another issuer's document is another issuer."""
     if not isinstance(found, str):
-        return UnavailableError("bad_metadata", f"{url} names no issuer")
-    return UnavailableError(
-        "other_issuer", f"{url} describes {found!r}, not {issuer!r}; the two must be equal byte for byte"
-    )
+        return UnavailableError("bad_metadata", f"{url} names no issuer", lasting=True)
+    text = f"{url} describes {found!r}, not {issuer!r}; the two must be equal byte for byte"
+    return UnavailableError("other_issuer", text, lasting=True)
 
 
 def _try(fetcher: Fetcher, url: str) -> Answer | UnavailableError:
@@ -103,6 +102,6 @@ def _try(fetcher: Fetcher, url: str) -> Answer | UnavailableError:
         if error.reason == "unreachable":
             raise  # the other URLs are on the same host: asking it again only makes the caller wait
         return error
-    if answer.status >= 500 or answer.status == 429:
+    if answer.is_overloaded:
         raise UnavailableError("unreachable", f"{url} answered {answer.status}")
     return answer

@@ -126,18 +126,28 @@ class InsufficientScope(TokenError):
 
 
 class UnavailableError(OAuthGuardError):
-    """The issuer can't be reached or answers nonsense: nobody can say whether the token is good.
+    """The issuer or the storage can't be reached or answers nonsense, so it is unknown whether the token is good.
 
-    ``retry_after`` is in seconds. ``detail`` is for logs and for people at a terminal (it may name a URL of
-    the issuer); it never goes into an answer to a client.
+    ``retry_after`` is in seconds. ``detail`` is for logs and for the user of a terminal (it may name a URL of
+    the issuer); it never goes into an answer to a client. ``lasting`` is true if trying again does not help: the other
+    side answered and will give the same answer until the configuration of one side is changed.
     """
 
     status = 503
 
-    def __init__(self, reason: str, detail: str = "", *, retry_after: int = 5) -> None:
+    def __init__(self, reason: str, detail: str = "", *, retry_after: int = 5, lasting: bool = False) -> None:
         super().__init__(reason)
         self.detail = detail
         self.retry_after = retry_after
+        self.lasting = lasting
+
+    def repeat(self, detail: str | None = None) -> UnavailableError:
+        """A new error with the same content, or with another ``detail``.
+
+        An exception that is raised several times gets longer by a traceback each time, so a kept one is not raised itself.
+        """
+        detail = self.detail if detail is None else detail
+        return UnavailableError(self.reason, detail, retry_after=self.retry_after, lasting=self.lasting)
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
@@ -149,8 +159,8 @@ class CoolingError(UnavailableError):
     ``wait`` is the number of seconds until it may be asked again. Another cool-down must not begin on top of it.
     """
 
-    def __init__(self, reason: str, detail: str = "", *, wait: float) -> None:
-        super().__init__(reason, detail, retry_after=max(1, math.ceil(wait)))
+    def __init__(self, reason: str, detail: str = "", *, wait: float, lasting: bool = False) -> None:
+        super().__init__(reason, detail, retry_after=max(1, math.ceil(wait)), lasting=lasting)
         self.wait = max(wait, 0.0)
 
 

@@ -1,27 +1,28 @@
-"""What a command's exit status says of an issuer that can't be asked: is it the configuration, or the network?"""
+"""The exit statuses of the ``oauthguard`` command: one table for all verbs and checks."""
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from .errors import UnavailableError
 
-__all__ = ["CONFIGURATION", "NETWORK", "REFUSED", "TIMEOUT", "find_exit_status"]
+__all__ = ["DENIED", "INACTIVE", "NETWORK", "OK", "REFUSED", "TIMEOUT", "USAGE", "find_exit_status"]
 
-CONFIGURATION: Final = 1
+OK: Final = 0
+#: The command line or a configuration is wrong: trying again without a change does not help.
+USAGE: Final = 1
+#: The server refused the request.
+REFUSED: Final = 2
+#: The user denied the request.
+DENIED: Final = 3
+#: Something did not end in time.
 TIMEOUT: Final = 4
-REFUSED: Final = 5
+#: The token is inactive, or a check of it failed.
+INACTIVE: Final = 5
+#: The other side did not answer, or not with what the protocol says; trying again later may help.
 NETWORK: Final = 6
-#: It answered, and will answer the same tomorrow.
-_LASTING: Final = frozenset({
-    "other_issuer", "no_metadata", "bad_metadata", "no_endpoint", "forbidden_url", "redirected", "not_json",
-    "bad_jwks", "no_usable_keys", "introspection_refused",
-})  # fmt: skip
-#: It answered that it is not well; the words are those of the ground floor.
-_UNWELL: Final = re.compile(r"answered (429|5\d\d)\b")
 
 
 def find_exit_status(error: UnavailableError) -> int:
-    """1 where something has to be changed, 6 where it may be better the next time."""
-    return CONFIGURATION if error.reason in _LASTING and not _UNWELL.search(error.detail) else NETWORK
+    """USAGE if something has to be changed, NETWORK if trying again later may help."""
+    return USAGE if error.lasting else NETWORK

@@ -50,6 +50,11 @@ class Answer:
     body: Mapping[str, Any]
 
     @property
+    def is_overloaded(self) -> bool:
+        """Whether the status says that trying again later may help: 429 (RFC 6585 section 4) and 5xx."""
+        return self.status == 429 or self.status >= 500
+
+    @property
     def max_age(self) -> float | None:
         """Seconds of ``Cache-Control: max-age`` (RFC 9111 section 5.2.2.1), 0 for no-store, None where absent."""
         control = self.headers.get("cache-control", "").lower()
@@ -187,7 +192,7 @@ class Fetcher:
                 self._start_anew()
             pool = self._pools.connection_from_url(url)
         except (ValueError, urllib3.exceptions.HTTPError) as error:
-            raise UnavailableError("forbidden_url", str(error)) from None
+            raise UnavailableError("forbidden_url", str(error), lasting=True) from None
         path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
         if len(self._targets) >= _MAX_TARGETS:
             self._targets.clear()
@@ -216,15 +221,14 @@ class Fetcher:
         headers = response.headers
         if 300 <= response.status < 400:
             where = _describe_location(headers.get("Location", ""))
-            raise UnavailableError(
-                "redirected", f"{url} answered {response.status} {where}; redirects are not followed"
-            )
+            text = f"{url} answered {response.status} {where}; redirects are not followed"
+            raise UnavailableError("redirected", text, lasting=True)
         try:
             return Answer(response.status, headers, self._parsers.get(url, parse_object)(data))
         except ValueError as error:
             if response.status != 200:
                 return Answer(response.status, headers, {})
-            raise UnavailableError("not_json", f"{url} did not answer with a JSON object") from error
+            raise UnavailableError("not_json", f"{url} did not answer with a JSON object", lasting=True) from error
 
     def _read_body(self, response: urllib3.BaseHTTPResponse, url: str) -> bytes:
         if response.headers.get("Content-Encoding", "identity") != "identity":

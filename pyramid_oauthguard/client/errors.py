@@ -1,42 +1,20 @@
-"""What ends a run of the command early, with the exit status that tells a script why."""
+"""Errors that end a run of the command, each with its exit status."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from ..errors import OAuthGuardError, UnavailableError
+from ..exit_status import NETWORK, REFUSED, find_exit_status
 
-__all__ = [
-    "DENIED",
-    "INACTIVE",
-    "NETWORK",
-    "OK",
-    "REFUSED",
-    "TIMEOUT",
-    "USAGE",
-    "CommandError",
-    "RefusedError",
-    "UnusableTokensError",
-    "as_command_error",
-]
-
-OK: Final = 0
-USAGE: Final = 1  # usage or configuration
-REFUSED: Final = 2  # the server said no
-DENIED: Final = 3  # the user said no
-TIMEOUT: Final = 4
-INACTIVE: Final = 5  # the token is inactive, or a check of it failed
-NETWORK: Final = 6  # nobody answered, or not in a way that means anything
-
-# The issuer answered and is not the one that was named: trying again later won't help.
-_MISCONFIGURED: Final = frozenset({"other_issuer", "no_metadata", "bad_metadata", "forbidden_url"})
+__all__ = ["CommandError", "RefusedError", "UnusableTokensError", "as_command_error"]
 
 
 class CommandError(OAuthGuardError):
-    """One line for a person: what was tried, what came back, what to do; and an exit status for a script.
+    """One line for the user: what was tried, what came back, what to do; and an exit status for a script.
 
-    :ivar exit_status: one of the constants of this module.
-    :ivar text: what was tried and what came back. May hold words of the other side: the console cleans it.
+    :ivar exit_status: one of the constants of :mod:`pyramid_oauthguard.exit_status`.
+    :ivar text: what was tried and what came back. May contain text of the other side: the console escapes it.
     :ivar advice: what to do about it, or empty.
     """
 
@@ -73,23 +51,19 @@ class UnusableTokensError(CommandError):
 
 
 def as_command_error(error: UnavailableError) -> CommandError:
-    """``error`` of the ground floor as a line with advice, read from the exception underneath where there is one."""
-    if error.reason in _MISCONFIGURED:
-        return CommandError(USAGE, error.detail, _ADVICE.get(error.reason, ""))
+    """``error`` as a line with advice. The advice depends on the exception that caused it, if there is one."""
+    status, detail = find_exit_status(error), error.detail or error.reason
     import ssl  # not for --help
 
     cause = _find_cause(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return CommandError(
-            NETWORK,
-            f"{error.detail}: the certificate is not accepted",
-            "if it is your own authority's, name it with --ca-file or SSL_CERT_FILE",
-        )
+        advice = "if your own authority signed it, name the authority with --ca-file or SSL_CERT_FILE"
+        return CommandError(status, f"{detail}: the certificate is not accepted", advice)
     if isinstance(cause, ssl.SSLError):
-        return CommandError(NETWORK, f"{error.detail}: no TLS connection", "is this an https port?")
+        return CommandError(status, f"{detail}: no TLS connection", "is this an https port?")
     if isinstance(cause, ConnectionRefusedError):
-        return CommandError(NETWORK, f"{error.detail}: nothing listens there", "is the server running?")
-    return CommandError(NETWORK, error.detail, _ADVICE.get(error.reason, ""))
+        return CommandError(status, f"{detail}: nothing listens there", "is the server running?")
+    return CommandError(status, detail, _ADVICE.get(error.reason, ""))
 
 
 _ADVICE: Final = {

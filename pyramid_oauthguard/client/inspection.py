@@ -16,9 +16,10 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64decode
 
+from ..exit_status import USAGE
 from ..jwt.key_strength import check_strength
 from ..strict_json import parse_object
-from .errors import USAGE, CommandError
+from .errors import CommandError
 
 __all__ = ["Check", "Jwt", "Wanted", "check_claims", "check_signature", "read_jwt"]
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from .errors import USAGE, CommandError
+from ..exit_status import USAGE
+from .errors import CommandError
 
 __all__ = ["NAMES", "ClientOptions", "Source", "as_names", "belongs", "check_absolute", "expand_path", "find_options"]
 

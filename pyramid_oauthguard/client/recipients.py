@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .errors import USAGE, CommandError
+from ..exit_status import USAGE
+from .errors import CommandError
 from .options import DOTENV, ClientOptions
 
 __all__ = ["Credential", "check_recipient"]

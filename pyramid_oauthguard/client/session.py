@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from ..discovery import IssuerMetadata, fetch_metadata
 from ..errors import UnavailableError
+from ..exit_status import NETWORK, USAGE
 from ..fetch import Fetcher
 from ..urls import check_url
-from .errors import NETWORK, USAGE, CommandError, as_command_error
+from .errors import CommandError, as_command_error
 from .members import read_members
 from .options import ClientOptions
 from .recipients import Credential, check_recipient
@@ -87,7 +88,7 @@ class OAuthSession:
         form = {"scope": self.options.scope, **self._target()}
         data = {name: value for name, value in form.items() if value}
         answer = self._transport.post(endpoint, data, {}, client.client_auth(client.token_endpoint_auth_method))
-        return _need_object(answer.body, endpoint)
+        return answer.require_body()
 
     def redeem_device_code(self, device_code: str) -> Tokens:
         """One poll of RFC 8628 section 3.4. :raises RefusedError: ``authorization_pending`` too."""
@@ -99,7 +100,7 @@ class OAuthSession:
         client = self._build_client("introspection_endpoint")
         auth = client.client_auth(client.token_endpoint_auth_method)
         answer = client.introspect_token(endpoint, token=self._release(token), token_type_hint=hint, auth=auth)
-        body = _need_object(answer.body, endpoint)
+        body: Mapping[str, Any] = answer.require_body()
         if not isinstance(body.get("active"), bool):
             raise CommandError(NETWORK, f"{endpoint} answered without saying whether the token is active")
         return body
@@ -185,9 +186,3 @@ class OAuthSession:
 
     def _resource(self) -> dict[str, str | None]:
         return {"resource": self.options.resource}  # RFC 8707 section 2
-
-
-def _need_object(body: Mapping[str, Any] | None, url: str) -> Mapping[str, Any]:
-    if body is None:
-        raise CommandError(NETWORK, f"{url} answered 200 without a JSON object", "is this an OAuth server?")
-    return body

@@ -11,8 +11,9 @@ from authlib.oauth2.client import OAuth2Client
 
 from ..command.output import Console
 from ..errors import UnavailableError
+from ..exit_status import NETWORK, USAGE
 from ..fetch import Answer, Fetcher
-from .errors import NETWORK, CommandError, RefusedError, as_command_error
+from .errors import CommandError, RefusedError, as_command_error
 from .text import shorten
 
 __all__ = ["OAuthTransport", "TokenClient", "TracingFetcher", "check_answer", "encode_basic"]
@@ -63,27 +64,28 @@ class OAuthTransport:
             answer = self._fetcher.post(url, form, _pick(headers, "Authorization"))
         except UnavailableError as error:
             if error.reason == "not_json":
-                return OAuthAnswer(200, None)
+                return OAuthAnswer(url, 200, None)
             raise as_command_error(error) from error
         check_answer(answer, url)
-        return OAuthAnswer(answer.status, answer.body)
+        return OAuthAnswer(url, answer.status, answer.body)
 
 
 class OAuthAnswer:
     """A successful answer in the shape that Authlib reads.
 
-    :ivar body: None where it was no JSON object.
+    :ivar body: None if it was not a JSON object.
     """
 
-    def __init__(self, status_code: int, body: Mapping[str, Any] | None) -> None:
+    def __init__(self, url: str, status_code: int, body: Mapping[str, Any] | None) -> None:
+        self.url = url
         self.status_code = status_code
         self.body = body
 
-    def need_body(self) -> Mapping[str, Any]:
+    def require_body(self) -> Mapping[str, Any]:
         """The object. :raises CommandError: there is none."""
         if self.body is None:
-            text = f"the server answered {self.status_code} without a JSON object"
-            raise CommandError(NETWORK, text, "is this the address of an OAuth server?")
+            text = f"{self.url} answered {self.status_code} without a JSON object"
+            raise CommandError(USAGE, text, "is this the address of an OAuth server?")
         return self.body
 
 
@@ -94,7 +96,7 @@ class TokenClient(OAuth2Client):
     """
 
     def parse_response_token(self, resp: OAuthAnswer) -> Mapping[str, Any]:
-        return resp.need_body()
+        return resp.require_body()
 
 
 def check_answer(answer: Answer, url: str) -> None:
@@ -112,7 +114,7 @@ def check_answer(answer: Answer, url: str) -> None:
     # Some refuse with 200 and an error response.
     if answer.status == 200 and not (isinstance(code, str) and code):
         return
-    if answer.status >= 500 or answer.status == 429:
+    if answer.is_overloaded:
         wait = answer.headers.get("retry-after", "")
         advice = f"try again in {wait} seconds" if wait.isascii() and wait.isdigit() else "try again later"
         raise CommandError(NETWORK, f"{url} answered {answer.status}", advice)

@@ -10,8 +10,9 @@ from typing import Final
 
 import click
 
-from ..client.errors import NETWORK, OK, USAGE, CommandError
+from ..client.errors import CommandError
 from ..client.text import clean
+from ..exit_status import INACTIVE, NETWORK, OK, USAGE
 from .output import Console
 from .run import Run, build_run
 from .verbs import cli, explain_missing
@@ -62,7 +63,7 @@ def _run(run: Run) -> int:
 
 def _describe(error: Exception) -> tuple[int, str]:
     """The exit status and the line for whatever ended the run."""
-    from ..client.errors import INACTIVE, as_command_error
+    from ..client.errors import as_command_error
     from ..errors import OAuthGuardError, TokenError, UnavailableError
 
     if isinstance(error, CommandError):

@@ -10,9 +10,10 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any, Final
 
-from ..client.errors import USAGE, CommandError, RefusedError, UnusableTokensError
+from ..client.errors import CommandError, RefusedError, UnusableTokensError
 from ..client.storage.profiles import Profile
 from ..client.tokens import Tokens
+from ..exit_status import USAGE
 from .run import Run
 
 __all__ = ["fetch_login_tokens", "fetch_tokens"]

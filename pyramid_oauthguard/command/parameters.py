@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from ..client.errors import USAGE, CommandError
+from ..client.errors import CommandError
+from ..exit_status import USAGE
 
 __all__ = ["client_options", "pass_run", "profile_option", "speech_options", "token_input"]
 

@@ -10,8 +10,10 @@ from typing import Final
 import urllib3
 
 from ..client.challenge import find_bearer_challenge
-from ..client.errors import NETWORK, USAGE, CommandError
+from ..client.errors import CommandError, as_command_error
 from ..client.text import shorten
+from ..errors import UnavailableError
+from ..exit_status import NETWORK, USAGE
 from ..outages import name_cause
 from ..urls import check_url
 from .run import Run
@@ -63,9 +65,6 @@ def send(run: Run, method: str, url: str, *, token: str, headers: Mapping[str, s
         )
         data = response.read(_LARGEST)
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        from ..client.errors import as_command_error
-        from ..errors import UnavailableError
-
         unavailable = UnavailableError("unreachable", f"{method} {url}: {name_cause(error)}")
         unavailable.__cause__ = error
         raise as_command_error(unavailable) from error

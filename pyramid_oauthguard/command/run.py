@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .. import processes
-from ..client.errors import USAGE, CommandError
+from ..client.errors import CommandError
 from ..client.options import (
     DOTENV,
     ENVIRONMENT,
@@ -26,6 +26,7 @@ from ..client.options import (
     find_options,
 )
 from ..client.storage.dotenv import read_dotenv
+from ..exit_status import USAGE
 from .output import Console
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Final
 
 import click
 
-from ..client.errors import USAGE, CommandError
+from ..client.errors import CommandError
+from ..exit_status import USAGE
 from .help_text import EPILOG
 from .parameters import profile_option, speech_options
 

@@ -106,7 +106,7 @@ class HTTPIssuer:
         except UnavailableError as error:
             wait = 0.0 if self._settings.jwks_uri else self._find_wait(time.time())
             if wait:
-                raise CoolingError(error.reason, error.detail, wait=wait) from error
+                raise CoolingError(error.reason, error.detail, wait=wait, lasting=error.lasting) from error
             raise
 
     def _fetch_keys(self) -> KeyDocument:
@@ -115,7 +115,8 @@ class HTTPIssuer:
         keys = answer.body.get("keys")
         if answer.status != 200 or not isinstance(keys, list):
             self._forget_metadata()  # the keys may have moved
-            raise UnavailableError("bad_jwks", f"{url} answered {answer.status} without a key set", retry_after=30)
+            text = f"{url} answered {answer.status} without a key set"
+            raise UnavailableError("bad_jwks", text, retry_after=30, lasting=not answer.is_overloaded)
         return KeyDocument(tuple(keys), answer.max_age)
 
     def introspect(self, raw: str) -> Mapping[str, Any]:
@@ -128,7 +129,8 @@ class HTTPIssuer:
         )
         if answer.status != 200 or not isinstance(answer.body.get("active"), bool):
             self._report(url, answer)
-            raise UnavailableError("introspection_refused", f"{url} answered {_describe_answer(answer)}")
+            text = f"{url} answered {_describe_answer(answer)}"
+            raise UnavailableError("introspection_refused", text, lasting=not answer.is_overloaded)
         self._outages.ended(_INTROSPECTION)
         return answer.body
 
@@ -159,10 +161,10 @@ class HTTPIssuer:
         try:
             url = metadata.find_endpoint(name)
             if url is None:
-                raise UnavailableError("no_endpoint", f"{metadata.url} names no {name}")
+                raise UnavailableError("no_endpoint", f"{metadata.url} names no {name}", lasting=True)
         except UnavailableError as error:
             wait = self._doubt_metadata()
-            raise CoolingError(error.reason, error.detail, wait=wait) from error
+            raise CoolingError(error.reason, error.detail, wait=wait, lasting=error.lasting) from error
         return url
 
     def _is_fresh(self, now: float) -> bool:
@@ -203,7 +205,8 @@ class HTTPIssuer:
         if failure is None or found is None or failure.reason == "other_issuer":
             # A new one each time: raised again and again, one would grow by a traceback each time.
             failure = failure or UnavailableError("no_metadata")
-            raise CoolingError(failure.reason, failure.detail, wait=self._find_wait(time.time()))
+            wait = self._find_wait(time.time())
+            raise CoolingError(failure.reason, failure.detail, wait=wait, lasting=failure.lasting)
         return found
 
     def _adopt(self, now: float) -> IssuerMetadata | None:

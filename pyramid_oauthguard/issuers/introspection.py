@@ -279,5 +279,5 @@ class Introspector:
             return call.answer
         error = call.error
         if isinstance(error, UnavailableError):  # a new one for each: they are raised in several threads
-            raise UnavailableError(error.reason, error.detail, retry_after=error.retry_after)
+            raise error.repeat()
         raise UnavailableError("introspection_failed")

@@ -165,7 +165,7 @@ class KeySource:
                 elif self._failure is None and not self._attempts.is_spent(now):
                     self._ask_once_more(now)
             if self._failure is not None:
-                raise self._repeat(self._failure)  # nobody can say whether the issuer has such a key
+                raise self._failure.repeat()  # nobody can say whether the issuer has such a key
             return self._require(now)
         finally:
             lock.release()
@@ -227,7 +227,8 @@ class KeySource:
             check_depth(document.keys)
             keys = build_key_set(document.keys, self._algorithms)
             if not keys:
-                raise UnavailableError("no_usable_keys", "the issuer's key set has no key usable here", retry_after=30)
+                text = "the issuer's key set has no key usable here"
+                raise UnavailableError("no_usable_keys", text, retry_after=30, lasting=True)
         except UnavailableError as error:
             self._fail(error, now)
         except Exception as error:  # noqa: BLE001  # an issuer of the application's own may raise anything
@@ -292,9 +293,4 @@ class KeySource:
     def _require(self, now: float) -> KeySet:
         if self.keys is not None and now < self._fetched_at + self._max_stale:
             return self.keys
-        raise self._repeat(self._failure or UnavailableError("no_keys"))
-
-    @staticmethod
-    def _repeat(error: UnavailableError) -> UnavailableError:
-        """A new one each time: an exception that is raised again and again grows by a traceback each time."""
-        return UnavailableError(error.reason, error.detail, retry_after=error.retry_after)
+        raise (self._failure or UnavailableError("no_keys")).repeat()

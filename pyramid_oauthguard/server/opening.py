@@ -104,7 +104,7 @@ def _check_empty(store: Any, file: Path, settings: ServerSettings) -> None:
         _judge(error, settings, is_needed=True)
         problem = f"the database can't be used ({error.detail}): is it running, and is {_URL} right?"
         pepper = f"{_PEPPER} does not exist, and is only made while the database is known to be empty: {file}"
-        raise UnavailableError(error.reason, f"{problem} {pepper}") from error
+        raise error.repeat(f"{problem} {pepper}") from error
     if not is_empty and not file.exists():  # else another process has just made it, before its first row
         raise SettingError(_PEPPER, f"does not exist, but the database has data: {file}", _RESTORE)
 
@@ -118,7 +118,8 @@ def _check_fit(store: Any, *, pepper: Pepper) -> None:
         keys = unit.list_keys()
     maker = KeyMaker(pepper)
     if keys and not any(maker.can_open(key) for key in keys):
-        raise UnavailableError("wrong_pepper", "the pepper is not the one that the data was stored with")
+        text = "the pepper is not the one that the data was stored with"
+        raise UnavailableError("wrong_pepper", text, lasting=True)
 
 
 def _check_now(check: Callable[[], None], settings: ServerSettings) -> None:

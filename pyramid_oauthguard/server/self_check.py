@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..caching import is_shared, probe_cache
 from ..errors import UnavailableError
+from ..exit_status import find_exit_status
 from ..interfaces import Finding, IOAuthStore, Step
 from ..urls import as_origin, is_loopback
 from .http.route_order import find_routes_in_front
@@ -56,7 +57,7 @@ def check_server(registry: Any) -> Iterator[Finding]:
         if refusals:  # what cannot be read either is one error, not two
             return
         hint = "every request will be answered 503; see oauthguard.server.sqlalchemy.url and pepper_file"
-        yield Finding("error", "storage", str(error), hint, 6)
+        yield Finding("error", "storage", str(error), hint, find_exit_status(error))
 
 
 def _check_issuer(settings: ServerSettings) -> Finding:
@@ -133,7 +134,9 @@ def _check_writing(service: Service) -> Iterator[Finding]:
             unit.touch_secret("", 0.0)
     except UnavailableError as error:
         hint = "tokens can't be issued or revoked: give this account the right to write, or name the primary server"
-        yield Finding("error", f"{PREFIX}.sqlalchemy.url", f"can't be written to: {error}", hint, 6)
+        yield Finding(
+            "error", f"{PREFIX}.sqlalchemy.url", f"can't be written to: {error}", hint, find_exit_status(error)
+        )
 
 
 def _check_database(settings: ServerSettings) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qs
 
-from ..errors import DENIED, REFUSED, CommandError, RefusedError
+from ...exit_status import DENIED, REFUSED
+from ..errors import CommandError, RefusedError
 from ..session import OAuthSession
 from ..text import shorten
 from ..tokens import Tokens, is_token

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ...exit_status import DENIED, NETWORK, TIMEOUT
 from ...urls import check_endpoint
-from ..errors import DENIED, NETWORK, TIMEOUT, CommandError, RefusedError, UnusableTokensError
+from ..errors import CommandError, RefusedError, UnusableTokensError
 from ..session import OAuthSession
 from ..tokens import Tokens, as_seconds, is_token
 

@@ -15,8 +15,9 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from ... import processes
+from ...exit_status import DENIED, USAGE
 from ...urls import as_origin
-from ..errors import DENIED, USAGE, CommandError
+from ..errors import CommandError
 from .attempt import Attempt
 from .pages import HEADERS, Page
 

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+from ...exit_status import USAGE
 from ...private_files import read_secret_file
-from ..errors import USAGE, CommandError
+from ..errors import CommandError
 from ..options import DOTENV, ClientOptions, Source, expand_path
 from ..recipients import Credential
 from ..tokens import is_token

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ..errors import USAGE, CommandError
+from ...exit_status import USAGE
+from ..errors import CommandError
 
 __all__ = ["Dotenv", "read_dotenv"]
 

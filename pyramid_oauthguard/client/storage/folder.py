@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from ... import processes
-from ..errors import TIMEOUT, USAGE, CommandError
+from ...exit_status import TIMEOUT, USAGE
+from ..errors import CommandError
 
 __all__ = ["Folder"]
 

@@ -7,7 +7,8 @@ import re
 from dataclasses import asdict, dataclass, fields
 from typing import Final
 
-from ..errors import USAGE, CommandError
+from ...exit_status import USAGE
+from ..errors import CommandError
 from .folder import Folder
 
 __all__ = ["DEFAULT", "Profile", "Profiles", "check_name"]

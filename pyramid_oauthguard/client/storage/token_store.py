@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from ...command.output import Console
-from ..errors import USAGE, CommandError
+from ...exit_status import USAGE
+from ..errors import CommandError
 from ..tokens import Tokens, is_refresh_token, is_token
 from .folder import Folder
 from .profiles import Profile, Profiles

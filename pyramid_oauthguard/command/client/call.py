@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ...client.errors import INACTIVE, OK, REFUSED, USAGE, CommandError
+from ...client.errors import CommandError
+from ...exit_status import INACTIVE, OK, REFUSED, USAGE
 from ..holder import fetch_tokens
 from ..parameters import client_options, pass_run
 from ..request import Reply, explain_challenge, send

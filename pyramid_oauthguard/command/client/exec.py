@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import click
 
-from ...client.errors import USAGE, CommandError
+from ...client.errors import CommandError
+from ...exit_status import USAGE
 from ..holder import fetch_tokens
 from ..parameters import client_options, pass_run
 from ..run import Run

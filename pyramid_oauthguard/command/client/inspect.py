@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from ...client.errors import INACTIVE, OK, as_command_error
+from ...client.errors import as_command_error
 from ...client.inspection import FAIL, SKIP, Check, Jwt, Wanted, check_claims, check_signature, read_jwt
 from ...client.text import clean
 from ...errors import UnavailableError
+from ...exit_status import INACTIVE, OK
 from ..holder import fetch_tokens
 from ..output import Console
 from ..parameters import client_options, pass_run, token_input

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ...client.errors import INACTIVE, OK
+from ...exit_status import INACTIVE, OK
 from ..holder import fetch_tokens
 from ..parameters import client_options, pass_run, token_input
 from ..run import Run

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import click
 
-from ...client.errors import USAGE, CommandError
+from ...client.errors import CommandError
 from ...client.identity import find_identity, find_name
 from ...client.storage.profiles import Profile, check_name
 from ...client.tokens import Tokens
+from ...exit_status import USAGE
 from ..parameters import client_options, pass_run
 from ..run import Run
 from .sign_in import FLOWS, sign_in

@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from ...client.errors import USAGE, CommandError
+from ...client.errors import CommandError
+from ...exit_status import USAGE
 from ..parameters import pass_run, profile_option, speech_options
 from ..run import Run
 

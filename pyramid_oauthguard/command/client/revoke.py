@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import click
 
-from ...client.errors import USAGE, CommandError
+from ...client.errors import CommandError
 from ...client.recipients import Credential
 from ...client.tokens import Tokens
+from ...exit_status import USAGE
 from ..parameters import client_options, pass_run, token_input
 from ..run import Run
 

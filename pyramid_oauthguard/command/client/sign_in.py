@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from ...client.errors import TIMEOUT, CommandError, RefusedError
+from ...client.errors import CommandError, RefusedError
 from ...client.login import browser
 from ...client.login.attempt import Attempt, build_attempt
 from ...client.login.device import as_device_authorization, poll
 from ...client.login.loopback import Answers, check_redirect_uri, open_listener
 from ...client.tokens import Tokens
+from ...exit_status import TIMEOUT
 from ..output import Console
 from ..run import Run
 

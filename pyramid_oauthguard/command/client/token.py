@@ -8,8 +8,9 @@ import time
 
 import click
 
-from ...client.errors import USAGE, CommandError
+from ...client.errors import CommandError
 from ...client.tokens import Tokens
+from ...exit_status import USAGE
 from ..holder import fetch_client_tokens, fetch_tokens
 from ..parameters import client_options, pass_run
 from ..run import Run

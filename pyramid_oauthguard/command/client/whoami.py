@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from ...client.errors import INACTIVE, REFUSED, CommandError
+from ...client.errors import CommandError
 from ...client.identity import find_identity, find_name
+from ...exit_status import INACTIVE, REFUSED
 from ..holder import fetch_login_tokens
 from ..parameters import client_options, pass_run
 from ..run import Run

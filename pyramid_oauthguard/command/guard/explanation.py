@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ...access_token import AccessToken
 from ...errors import OAuthGuardError, UnavailableError
-from ...exit_status import CONFIGURATION, REFUSED, find_exit_status
+from ...exit_status import INACTIVE, USAGE, find_exit_status
 from ...guard.credentials.header import find_fault
 from ...guard.guarded_views import find_modes, find_views
 from ...guard.reports.key_report import describe_keys
@@ -65,7 +65,7 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
     fault = find_fault(raw)
     if fault is not None:
         advice = "requests with it get 400; have the issuer make tokens of these characters"
-        return Explanation(mode, "malformed_header", fault, None, advice, REFUSED)
+        return Explanation(mode, "malformed_header", fault, None, advice, INACTIVE)
     try:
         token = registry.getUtility(ICredentialVerifier, name=mode).verify(Credential("Bearer", raw, "argument"))
     except UnavailableError as error:
@@ -76,10 +76,10 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
         return _explain_refusal(error, registry, settings, raw=raw, mode=mode)
     except Exception as error:  # noqa: BLE001  # a verifier of the application's own may raise anything
         text = f"the application's own verifier failed with {type(error).__qualname__}"
-        return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", CONFIGURATION)
+        return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", USAGE)
     if not isinstance(token, AccessToken):
         text = f"the application's own verifier returned a {type(token).__qualname__}, not an AccessToken"
-        return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", CONFIGURATION)
+        return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", USAGE)
     return Explanation(mode, None, _describe(token))
 
 
@@ -101,7 +101,7 @@ def _explain_refusal(
         text.format_map(facts)[:_LONGEST_TEXT],
         f"oauthguard.{setting}" if setting else None,
         advice.format_map(facts),
-        REFUSED,
+        INACTIVE,
         answer,
         describe_keys(registry, settings, facts) if error.reason in _ABOUT_KEYS else (),
     )

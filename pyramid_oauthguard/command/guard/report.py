@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 
 import click
 
-from ...exit_status import REFUSED, TIMEOUT
+from ...exit_status import INACTIVE, OK, TIMEOUT
 from ...interfaces import Finding
 from .explanation import Explanation
 
@@ -78,7 +78,7 @@ class Outcomes(_Report):
         if self._is_json:
             return
         verdict = "accepted" if outcome.reason is None else outcome.reason
-        word = {0: "", REFUSED: "REFUSED: "}.get(outcome.status, "CAN'T SAY: ")
+        word = {OK: "", INACTIVE: "REFUSED: "}.get(outcome.status, "CAN'T SAY: ")
         self._write(f"{outcome.mode:6}  {word}{verdict}")
         self._write(f"        {outcome.text}")
         if outcome.answer is not None:
@@ -100,4 +100,4 @@ class Outcomes(_Report):
     @property
     def status(self) -> int:
         statuses = {each.status for each in self._shown}
-        return REFUSED if REFUSED in statuses else max(statuses, default=0)
+        return INACTIVE if INACTIVE in statuses else max(statuses, default=0)

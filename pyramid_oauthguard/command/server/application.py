@@ -76,7 +76,7 @@ def explain_storage() -> Iterator[None]:
         if error.reason != "storage":
             raise
         text = f"the database can't be used ({error.detail}): is it running, and is {PREFIX}.sqlalchemy.url right?"
-        raise UnavailableError(error.reason, text) from error
+        raise error.repeat(text) from error
 
 
 def find_service(registry: Any) -> Service:

@@ -64,7 +64,8 @@ class KeyMaker:
         try:
             private = json.loads(self._decrypt(record))
         except InvalidTag:
-            raise UnavailableError("wrong_pepper", f"the pepper does not open signing key {record.kid}") from None
+            text = f"the pepper does not open signing key {record.kid}"
+            raise UnavailableError("wrong_pepper", text, lasting=True) from None
         return _KINDS[record.algorithm].import_key(private)
 
     def _decrypt(self, record: SigningKeyRecord) -> bytes:

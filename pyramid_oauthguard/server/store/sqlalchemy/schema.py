@@ -51,13 +51,14 @@ def check_revision(connection: Connection) -> None:
     with (``other_tables``), or of a later one (``newer_tables``)."""
     found = find_revision(connection)
     if found is None:
-        raise UnavailableError("no_tables", "the database has no tables of ours yet")
+        raise UnavailableError("no_tables", "the database has no tables of ours yet", lasting=True)
     if found == HEAD:
         return
     if found.isdecimal() and int(found) > int(HEAD):
         text = f"the tables are of revision {found}, of a newer release than this one, which works with {HEAD}"
-        raise UnavailableError("newer_tables", text)
-    raise UnavailableError("other_tables", f"the tables are of revision {found}, and {HEAD} is wanted")
+        raise UnavailableError("newer_tables", text, lasting=True)
+    text = f"the tables are of revision {found}, and {HEAD} is wanted"
+    raise UnavailableError("other_tables", text, lasting=True)
 
 
 def create_tables(connection: Connection) -> None:
@@ -99,4 +100,5 @@ def _check_names(connection: Connection) -> None:
     """:raises UnavailableError: a database without our tables has tables of another program under the same names."""
     taken = sorted(metadata.tables.keys() & set(inspect(connection).get_table_names()))
     if taken:
-        raise UnavailableError("foreign_tables", f"the database has tables of another program: {', '.join(taken)}")
+        text = f"the database has tables of another program: {', '.join(taken)}"
+        raise UnavailableError("foreign_tables", text, lasting=True)
