@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -29,13 +30,15 @@ _MOST_ORIGINS: Final = 16
 #: Where libraries keep the code of a failure: PostgreSQL's drivers, sqlite3, ssl.
 _CODES: Final = ("sqlstate", "pgcode", "sqlite_errorname", "verify_message")
 _LONGEST_CODE: Final = 200
+#: The word with which Redis begins an error that redis-py has no class for: ``MISCONF``.
+_find_redis_code: Final = re.compile(r"(?!ERR )[A-Z]{2,20}(?= )").match
 
 
 def name_cause(error: BaseException) -> str:
     """The class of an error and, where it or what it was raised from has one, its code: ``OperationalError 57P01``.
 
-    A code is a SQLSTATE, SQLite's name of an error, why a certificate was not accepted, or the name of an ``errno``. The text
-    of an error is never part of it: it may contain what a caller sent, or a password.
+    A code is a SQLSTATE, SQLite's name of an error, why a certificate was not accepted, the first word of an error of Redis, or
+    the name of an ``errno``. The text of an error is never part of it: it may contain what a caller sent, or a password.
     """
     code = next((code for each in _list_origins(error) if (code := _find_code(each))), "")
     return f"{type(error).__name__} {code}".rstrip()
@@ -58,6 +61,8 @@ def _find_code(error: Any) -> str:
         found = getattr(error, name, None)
         if isinstance(found, str) and found:
             return "".join(char if char.isprintable() else " " for char in found[:_LONGEST_CODE])
+    if type(error).__module__.startswith("redis.") and (word := _find_redis_code(str(error))):
+        return word[0]
     number = error.errno if isinstance(error, OSError) else None
     return errno.errorcode.get(number, "") if number is not None else ""
 

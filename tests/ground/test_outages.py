@@ -12,6 +12,7 @@ import sys
 import threading
 
 import pytest
+import redis
 
 from pyramid_oauthguard import outages as module
 from pyramid_oauthguard.outages import Outages, name_cause
@@ -230,6 +231,9 @@ def test_a_cause_is_named_by_the_code_that_the_library_gives(tmp_path):
     assert name_cause(open_locked(tmp_path)) == "OperationalError SQLITE_BUSY"
     assert name_cause(raise_from(KeyError("secret"), certificate)) == "KeyError certificate has expired"
     assert name_cause(raise_from(KeyError("secret"), refused)) == "KeyError ECONNREFUSED"
+    assert name_cause(redis.ResponseError("MISCONF Redis cannot write secret")) == "ResponseError MISCONF"
+    assert name_cause(redis.ResponseError("ERR secret")) == "ResponseError"
+    assert name_cause(ValueError("SECRET WORDS")) == "ValueError"
     circle = WrappedError(None)
     circle.orig = circle.__cause__ = circle
     assert name_cause(circle) == "WrappedError"
