@@ -419,7 +419,6 @@ def test_another_section_and_middleware(issuer: MemoryIssuer, tmp_path: Path) ->
         ("[app:main]\nuse = call:builtins:dict\n", "holds no Pyramid application"),
         ("[server:main]\nuse = egg:waitress#main\n", "does not start: LookupError"),
         ("use = nothing\n", "does not start: MissingSectionHeaderError"),
-        ("[app:main]\nuse = %(nowhere)s\n", "does not start"),
         ("", "does not start"),
     ],
 )
@@ -433,6 +432,30 @@ def test_whatever_keeps_an_application_from_starting_is_one_line(tmp_path: Path,
         assert said in str(result.exception)
         assert "\n" not in str(result.exception)
         assert len(str(result.exception)) < 700
+
+
+@pytest.mark.parametrize("value", ["sek% of rit", "sek%(nowhere)srit", "%(a)s-sekrit\na = %(a)s"])
+def test_a_percent_sign_in_a_secret_is_reported_with_its_setting_and_without_the_secret(
+    tmp_path: Path, value: str
+) -> None:
+    ini = tmp_path / "application.ini"
+    ini.write_text(
+        f"[app:main]\nuse = call:tests.guard.commanded:main\noauthguard.introspection.client_secret = {value}\n"
+    )
+    said = str(run_check(ini).exception)
+    assert said.startswith(f"{ini}: oauthguard.introspection.client_secret: does not start")
+    assert "write %%" in said
+    assert "sek" not in said
+    assert "rit" not in said.replace("write", "")
+
+
+@pytest.mark.parametrize("text", ["client_secret: sekrit\n[app:main]\n", "[app:main]\nuse = egg:x\n= sekrit\nsekrit\n"])
+def test_a_line_that_cannot_be_read_is_named_by_its_number(tmp_path: Path, text: str) -> None:
+    ini = tmp_path / "application.ini"
+    ini.write_text(text)
+    said = str(run_check(ini).exception)
+    assert "line 1 is before the first section" in said or "line 3, 4" in said
+    assert "sekrit" not in said
 
 
 def test_an_application_without_a_guard(tmp_path: Path) -> None:

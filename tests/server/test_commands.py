@@ -250,6 +250,7 @@ def test_a_secret_that_outlives_calendars_can_be_shown(operator):
         ("nonsense", "does not start: MissingSectionHeaderError"),
         ("[app:main]\nuse = call:no_such_module:main\n", "No module named 'no_such_module'"),
         ("[app:other]\nuse = call:x:y\n", "does not start: LookupError"),
+        ("[app:main]\nuse = call:x:y\nkey = sekrit%(y)s\n", "key: does not start: [app:main] has a %"),
     ],
 )
 def test_an_ini_file_that_starts_nothing_is_one_line(tmp_path, text, words):
@@ -260,6 +261,7 @@ def test_an_ini_file_that_starts_nothing_is_one_line(tmp_path, text, words):
         assert words in said
         assert str(ini) in said
         assert "\n" not in said
+        assert "sekrit" not in said
 
 
 def test_a_database_that_is_away_is_named_with_what_to_do(tmp_path):

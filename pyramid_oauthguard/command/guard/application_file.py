@@ -7,21 +7,15 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pyramid.config import global_registries
-from pyramid.exceptions import ConfigurationExecutionError
 from pyramid.paster import get_app
 
-from ...errors import OAuthGuardError, SettingError
+from ...errors import SettingError
+from ..failed_start import explain_failed_start
 
 __all__ = ["load_registry", "silence"]
-
-_LONGEST: Final = 400
-_HINTS: Final = {
-    "LoaderNotFound": "the name of an ini file ends in .ini",
-    "LookupError": "behind # stands the name of a section: production.ini#main",
-}
 
 
 def load_registry(ini: str) -> Any:
@@ -37,7 +31,7 @@ def load_registry(ini: str) -> Any:
         with contextlib.redirect_stdout(sys.stderr):  # where data goes nobody else prints
             app = get_app(ini)
     except Exception as error:
-        raise _explain(ini, error) from error
+        raise explain_failed_start(ini, error) from error
     if hasattr(app, "registry"):
         return app.registry
     made = global_registries.last  # inside middleware it is the one just made
@@ -55,13 +49,3 @@ def silence() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(nobody)
-
-
-def _explain(ini: str, error: Exception) -> OAuthGuardError:
-    cause = error.evalue if isinstance(error, ConfigurationExecutionError) else error
-    if isinstance(cause, OAuthGuardError):
-        return cause  # names its key already
-    kind = type(cause).__name__
-    text = " ".join(str(cause).split())
-    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
-    return SettingError(ini, f"does not start: {kind}: {text}".rstrip(": "), _HINTS.get(kind, ""))

@@ -9,18 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from pyramid.exceptions import ConfigurationExecutionError
 from pyramid.paster import bootstrap
 
-from ...errors import OAuthGuardError, SettingError, UnavailableError
+from ...errors import OAuthGuardError, UnavailableError
 from ...server.request_ids import label_command
 from ...server.service import IService, Service
 from ...server.settings import PREFIX
+from ..failed_start import explain_failed_start
 
 __all__ = ["INI", "WORD", "explain_ini", "explain_storage", "find_service", "open_application"]
 
 INI = click.argument("ini", type=click.Path(exists=True, dir_okay=False))
-_LONGEST = 400
 
 
 class _Word(click.types.StringParamType):
@@ -60,11 +59,7 @@ def explain_ini(ini: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        cause = error.evalue if isinstance(error, ConfigurationExecutionError) else error
-        if isinstance(cause, OAuthGuardError):
-            raise cause from error
-        text = " ".join(f"{type(cause).__name__}: {cause}".split())[:_LONGEST]
-        raise SettingError(ini, f"does not start: {text}") from error
+        raise explain_failed_start(ini, error) from error
 
 
 @contextmanager
