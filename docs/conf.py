@@ -13,9 +13,13 @@ copyright = f"2026, {author}"
 release = version_of(project)
 version = release
 
-extensions = ["myst_parser", "settings_tables"]
+extensions = ["myst_parser", "settings_tables", "interfaces", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 nitpicky = True
+# Types of signatures that are not public, or other distributions'.
+nitpick_ignore_regex = [("py:class", r"(pyramid_oauthguard|collections|contextlib|sqlalchemy)\..+")]
+
+autodoc_member_order = "bysource"
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -62,7 +62,7 @@ class AccessToken:
         return not self.scopes.isdisjoint(scopes)
 
     def to_dict(self) -> dict[str, Any]:
-        """The members as values that :mod:`json` can write: a new dictionary, with lists for ``scopes`` (sorted) and
+        """The members as values that ``json`` can write: a new dictionary, with lists for ``scopes`` (sorted) and
         ``audience``, and with ``claims`` as a dictionary. It contains personal data if the claims do, but never the
         token's characters, which are not kept.
         """

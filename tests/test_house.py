@@ -178,6 +178,18 @@ PARTS = {
     "pyramid_oauthguard.server.http.exact_path": {"ExactPath"},
     "pyramid_oauthguard.server.request_headers": {"HeaderTooLongError", "check_headers"},
     "pyramid_oauthguard.server.service": {"ResourceOwner", "find_service"},
+    "pyramid_oauthguard.server.store.records": {
+        "AccessTokenRecord",
+        "AuditEntry",
+        "Client",
+        "ClientSecret",
+        "CodeRecord",
+        "Consent",
+        "DeviceRecord",
+        "Grant",
+        "RefreshTokenRecord",
+        "SigningKeyRecord",
+    },
 }
 
 

@@ -72,6 +72,36 @@ def test_a_dotted_name_on_a_page_exists(page: Path) -> None:
         find_name(name)
 
 
+# ── The reference ────────────────────────────────────────────────────────────────────────────────────────────────
+
+REFERENCE = (ROOT / "docs" / "reference.md").read_text("utf-8")
+
+
+def find_described(module: str) -> list[str]:
+    """Return the names of a module that the reference asks Sphinx for. `make docs` fails where one does not exist."""
+    members = re.findall(rf"^\.\. automodule:: {module}\n   :members: (.*)$", REFERENCE, re.MULTILINE)
+    interfaces = re.findall(rf"^```{{interfaces}} {module}\n(.*?)^```$", REFERENCE, re.DOTALL | re.MULTILINE)
+    values = re.findall(rf"^\.\. autodata:: {module}\.(\w+)$", REFERENCE, re.MULTILINE)
+    return [*", ".join(members).split(", "), *"".join(interfaces).split(), *values]
+
+
+@pytest.mark.parametrize("module", sorted(SURFACE | PARTS))
+def test_the_reference_has_each_public_name_once_and_no_other(module: str) -> None:
+    assert sorted(find_described(module)) == sorted((SURFACE | PARTS)[module])
+
+
+def test_the_reference_has_no_other_module() -> None:
+    described = re.findall(r"^(?:\.\. automodule::|```{interfaces}) (\S+)$", REFERENCE, re.MULTILINE)
+    assert set(described) == {*SURFACE, *PARTS}
+
+
+@pytest.mark.parametrize("module", sorted(SURFACE | PARTS))
+def test_each_public_name_says_what_it_is(module: str) -> None:
+    found = importlib.import_module(module)
+    names = (SURFACE | PARTS)[module] - {"ABSENT"}  # a value; its text follows its assignment
+    assert [name for name in names if not (getattr(found, name).__doc__ or "").strip()] == []
+
+
 # ── What an earlier README shows goes on working ─────────────────────────────────────────────────────────────────
 
 

@@ -14,7 +14,7 @@ __all__ = ["TokenOutcome", "build_outcome"]
 
 @dataclass(frozen=True, slots=True)
 class TokenOutcome:
-    """The answer of :meth:`.policy.OAuthSecurityPolicy.result`.
+    """The answer of :meth:`OAuthSecurityPolicy.result() <pyramid_oauthguard.guard.OAuthSecurityPolicy.result>`.
 
     :ivar kind: ``"token"``: a good one. ``"no_token"``: the request brings none. ``"bad_token"``: it brings one that is
         refused, or an Authorization header that cannot be read. ``"issuer_down"``: the token could not be checked.

@@ -59,7 +59,7 @@ class OAuthSecurityPolicy:
         return None if token is None else token.subject
 
     def permits(self, request: Any, context: Any, permission: str) -> Any:
-        """ACLAllowed, or a :class:`TokenDenied` that knows what is missing."""
+        """ACLAllowed, or a ``TokenDenied`` that knows what is missing."""
         guard = self._guard or find_guard(request)
         result = request.__dict__.get(RESULT) or guard.authenticator.authenticate(request)
         principals = result._derived if type(result) is AccessToken and guard.more_principals is None else None

@@ -22,7 +22,7 @@ def set_token(
     """Put a token on ``request``, as if the guard had verified it: ``set_token(request, sub="ada", scope="read")``.
 
     ``request.access_token``, ``request.identity`` and ``request.authenticated_userid`` then show it, and so do the ACLs if
-    the guard's policy is registered. For :class:`pyramid.testing.DummyRequest` and any other request that a test makes.
+    the guard's policy is registered. For ``pyramid.testing.DummyRequest`` and any other request that a test makes.
 
     NOT checked: anything. No view option is applied and no claim is verified; for that, send a request through the application
     (:func:`~pyramid_oauthguard.testing.trust`).

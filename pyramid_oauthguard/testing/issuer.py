@@ -33,7 +33,7 @@ class MemoryIssuer:
     :param algorithm: what they are signed with.
     :param client_id: the client they are for, unless the token at hand says otherwise.
 
-    Time is :func:`time.time`, so a test that moves the clock moves the issuer's, too.
+    Time is ``time.time()``, so a test that moves the clock moves the issuer's, too.
 
     :ivar calls: how often a guard asked: ``calls["fetch_keys"]``, ``calls["introspect"]``.
     :ivar max_age: for how many seconds the key set may be kept, as its ``Cache-Control`` would say; None

@@ -33,7 +33,7 @@ class SigningKey:
     """A private key and what it signs with.
 
     :ivar kid: its id in key sets and token headers.
-    :ivar algorithm: the ``alg`` it signs with, one of :data:`KINDS`.
+    :ivar algorithm: the ``alg`` it signs with, such as ``"ES256"``.
     :ivar native: the key as joserfc holds it.
     """
 
@@ -50,7 +50,7 @@ class SigningKey:
 def generate_key(algorithm: str = "RS256", *, kid: str = "") -> SigningKey:
     """A new key for ``algorithm``; without ``kid`` it is named by its thumbprint (RFC 7638).
 
-    :raises ValueError: when the algorithm isn't one of :data:`KINDS`.
+    :raises ValueError: if the algorithm is not supported.
     """
     native = _generate(*_find_kind(algorithm))
     return SigningKey(kid or native.thumbprint(), algorithm, native)
