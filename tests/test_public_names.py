@@ -49,7 +49,7 @@ def test_an_import_of_the_pages_works_and_is_public(statement: str) -> None:
 
 
 def find_name(name: str) -> Any:
-    """Return what a dotted name stands for."""
+    """Return what a dotted name of ours stands for."""
     module = name
     while module not in MODULES:
         module = module.rpartition(".")[0]
