@@ -21,7 +21,7 @@ from .directives import IAddedGrants, IResourceOwner
 from .embedded import EmbeddedIssuer
 from .endpoints import ENDPOINTS
 from .events import build_notifier
-from .grant_types import DEVICE_CODE, OWNED_GRANTS, USER_GRANTS
+from .grant_types import OWNED_GRANTS, USER_GRANTS, GrantDeclaration, check_names
 from .grants import GRANTS
 from .http.cors import Origins
 from .http.limits import build_limits
@@ -31,7 +31,7 @@ from .keys.registry import IKeyRegistry, KeyRegistry
 from .keys.ring import KeyPolicy, KeyRing
 from .opening import open_storage
 from .self_check import check_server
-from .service import GrantEntry, IService, Service
+from .service import IService, Service
 from .settings import ServerSettings, find_named_grants, parse_settings
 
 __all__ = ["STARTED", "add_endpoints", "check_grants", "start", "take_up"]
@@ -39,8 +39,6 @@ __all__ = ["STARTED", "add_endpoints", "check_grants", "start", "take_up"]
 log = logging.getLogger("pyramid_oauthguard.server")
 #: After everything else: a configuration that fails leaves neither a database nor a key behind.
 STARTED: Final = PHASE3_CONFIG + 10
-# What a client may be registered for, also while its grant is off.
-_REGISTRABLE = frozenset({"client_credentials", "authorization_code", "refresh_token", DEVICE_CODE})
 
 
 class _IAdded(Interface):
@@ -50,6 +48,7 @@ class _IAdded(Interface):
 def add_endpoints(config: Any) -> None:
     """Read the settings and add the routes and views."""
     registry = config.registry
+    check_names(_list_grants(registry).values())
     registry.registerUtility(_find_added(registry), _IAdded)
     settings = _read_settings(config)
     if USER_GRANTS.intersection(settings.grants):
@@ -93,14 +92,13 @@ def take_up(config: Any) -> None:
 def check_grants(event: Any) -> None:
     """With ``autocommit`` the settings may name grants that the application adds later; now it has added them all."""
     registry = event.app.registry
-    parse_settings(registry.settings, known_grants=frozenset(_find_grants(registry)))
+    parse_settings(registry.settings, known_grants=frozenset(_find_grants(registry)), declared=_list_grants(registry))
 
 
 def _register(registry: Any, service: Service) -> None:
     registry.registerUtility(service, IService)
     _require_issuer(registry, service.settings).service = service
-    grants = _REGISTRABLE | frozenset(_find_grants(registry))
-    clients = ClientRegistry(service.store, service.pepper, grants=grants, tell=service.tell)
+    clients = ClientRegistry(service.store, service.pepper, grants=_list_grants(registry), tell=service.tell)
     registry.registerUtility(clients, IClientRegistry)
     registry.registerUtility(check_server, ISelfCheck, name="server")
 
@@ -158,18 +156,22 @@ def _close(running: Service | None) -> None:
         close()
 
 
-def _find_grants(registry: Any) -> Mapping[str, GrantEntry]:
-    """The grants that can be on. Nobody can allow a client anything where the application knows no users."""
-    owner = registry.queryUtility(IResourceOwner)
+def _list_grants(registry: Any) -> Mapping[str, GrantDeclaration]:
+    """The grants that a client may be registered for, also while they are off."""
+    return {**GRANTS, **(registry.queryUtility(IAddedGrants) or {})}
+
+
+def _find_grants(registry: Any) -> Mapping[str, GrantDeclaration]:
+    """The grants that can be on. No user can allow a client anything where the application knows no users."""
+    owner, added = registry.queryUtility(IResourceOwner), registry.queryUtility(IAddedGrants) or {}
     off = frozenset() if hasattr(owner, "user") and hasattr(owner, "sign_in") else OWNED_GRANTS
-    built_in = {name: grant for name, grant in GRANTS.items() if name not in off}
-    return {**built_in, **(registry.queryUtility(IAddedGrants) or {})}
+    return {name: grant for name, grant in _list_grants(registry).items() if name not in off or name in added}
 
 
 def _read_settings(config: Any) -> ServerSettings:
     registry = config.registry
-    found = frozenset(_find_grants(registry))
+    declared, found = _list_grants(registry), frozenset(_find_grants(registry))
     # With autocommit the calls that bring a grant come later: what is named is on once it is there, see check_grants.
-    named = find_named_grants(registry.settings) if config.autocommit else frozenset()
-    settings = parse_settings(registry.settings, known_grants=found | named)
+    named = find_named_grants(registry.settings, declared) if config.autocommit else frozenset()
+    settings = parse_settings(registry.settings, known_grants=found | named, declared=declared)
     return replace(settings, grants=tuple(name for name in settings.grants if name in found))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyramid.config import Configurator
 from pyramid.interfaces import PHASE0_CONFIG
 from zope.interface import Interface
 
 from ..errors import SettingError
 from ..interfaces import IOAuthStore
-from .grants.added import check_declaration
-from .service import GrantEntry
+from .grant_types import GrantDeclaration, declare_grant
+from .http.parameters import KNOWN
 
 __all__ = [
     "IAddedGrants",
@@ -36,22 +37,23 @@ class IAssembly(Interface):
     """The registry key of the function of ``config`` that makes a server that runs already take up what was added."""
 
 
-def add_oauth_grant(config: Any, grant_class: Any, *extensions: Any) -> None:
-    """Add a grant: a subclass of Authlib's ``BaseGrant`` and ``TokenEndpointMixin`` with its ``GRANT_TYPE``.
+def add_oauth_grant(config: Configurator, grant_class: Any, *extensions: Any) -> None:
+    """Add a grant of the token endpoint: a subclass of :class:`~pyramid_oauthguard.server.grants.OAuthGrant`, or of Authlib's
+    ``BaseGrant`` and ``TokenEndpointMixin``.
 
-    It is on unless the setting ``oauthguard.server.grants`` leaves it out. The class says for whom its tokens are
-    (``ACTS_FOR_USER``) and makes them with ``self.generate_token``; see :mod:`~pyramid_oauthguard.server.grants.added`.
+    It is on unless the setting ``oauthguard.server.grants`` leaves it out. The class declares itself with the attributes that
+    :func:`~pyramid_oauthguard.server.grant_types.declare_grant` reads, as the grants of this server do.
 
-    :raises SettingError: it is not such a class, or does not say for whom its tokens are.
+    :param extensions: Authlib's, called with the grant of each request.
+    :raises SettingError: it is not such a class, or an attribute is missing or wrong.
     """
-    grant_type = getattr(grant_class, "GRANT_TYPE", None)
-    if not isinstance(grant_type, str) or not grant_type or not hasattr(grant_class, "check_token_endpoint"):
-        raise SettingError("add_oauth_grant", f"{grant_class!r} is not a grant of the token endpoint with a GRANT_TYPE")
-    check_declaration(grant_class)
+    declaration = declare_grant(grant_class, *extensions, added=True)
+    _check_repeatable(declaration)
+    grant_type = declaration.grant_type
 
     def register() -> None:
         added = config.registry.queryUtility(IAddedGrants) or {}
-        added[grant_type] = GrantEntry(grant_class, extensions, added=True)
+        added[grant_type] = declaration
         config.registry.registerUtility(added, IAddedGrants)
 
     intro = config.introspectable("oauthguard grants", grant_type, grant_type, "OAuth grant")
@@ -60,7 +62,7 @@ def add_oauth_grant(config: Any, grant_class: Any, *extensions: Any) -> None:
     _take_up(config)
 
 
-def set_oauth_store(config: Any, store: Any) -> None:
+def set_oauth_store(config: Configurator, store: Any) -> None:
     """Keep clients and tokens in ``store`` instead of in ``oauthguard.server.sqlalchemy.url``.
 
     :param store: satisfies :class:`pyramid_oauthguard.server.store.contract.Store`.
@@ -69,7 +71,7 @@ def set_oauth_store(config: Any, store: Any) -> None:
     _take_up(config)
 
 
-def set_resource_owner(config: Any, hooks: Any) -> None:
+def set_resource_owner(config: Configurator, hooks: Any) -> None:
     """Say how the application knows its users.
 
     :param hooks: satisfies :class:`.service.ResourceOwner`, or a dotted name of it.
@@ -79,7 +81,14 @@ def set_resource_owner(config: Any, hooks: Any) -> None:
     _take_up(config)
 
 
-def _take_up(config: Any) -> None:
+def _check_repeatable(declaration: GrantDeclaration) -> None:
+    taken = sorted(KNOWN & declaration.repeatable)
+    if taken:
+        text = f"{declaration.class_name}.REPEATABLE_PARAMETERS has {taken[0]}, which the server reads once"
+        raise SettingError("add_oauth_grant", text)
+
+
+def _take_up(config: Configurator) -> None:
     """With ``autocommit``, and in a later commit, the server runs before the directive is called."""
 
     def take_up() -> None:

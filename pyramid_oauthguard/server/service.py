@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pyramid.request import Request
 from zope.interface import Interface
 
 from ..outages import Outages
 from .access_tokens import TokenMaker
 from .audit import Tell
+from .grant_types import GrantDeclaration
 from .hashing import Pepper
 from .http.cors import Origins
 from .http.limits import Limits
@@ -18,7 +20,7 @@ from .keys.ring import KeyRing
 from .settings import ServerSettings
 from .store.contract import Store
 
-__all__ = ["GrantEntry", "IService", "ResourceOwner", "Service", "find_service"]
+__all__ = ["IService", "ResourceOwner", "Service", "find_service"]
 
 
 class ResourceOwner(Protocol):
@@ -28,20 +30,20 @@ class ResourceOwner(Protocol):
     then approve and is active, and nobody has a name.
     """
 
-    def user(self, request: Any) -> str | None:
+    def user(self, request: Request) -> str | None:
         """The identifier (``sub``) of the user signed in, or None."""
 
-    def sign_in(self, request: Any) -> Any:
+    def sign_in(self, request: Request) -> Any:
         """A response that has the user sign in and come back to ``request.url``."""
 
-    def approve(self, request: Any, authorization: Any) -> bool:
+    def approve(self, request: Request, authorization: Any) -> bool:
         """Whether this user may approve this request at all; ``authorization`` is an
         :class:`~pyramid_oauthguard.server.consent.request.AuthorizationRequest`."""
 
-    def auth_time(self, request: Any) -> float | None:
+    def auth_time(self, request: Request) -> float | None:
         """When the user signed in, in seconds since the epoch; becomes the claim ``auth_time``."""
 
-    def acr(self, request: Any) -> str | None:
+    def acr(self, request: Request) -> str | None:
         """How the user signed in (authentication context class), such as ``urn:example:two-factor``; becomes the claim ``acr``."""
 
     def user_name(self, subject: str) -> str | None:
@@ -49,18 +51,6 @@ class ResourceOwner(Protocol):
 
     def is_active(self, subject: str) -> bool:
         """Whether this user may still be acted for: the tokens of one who may not are inactive."""
-
-
-@dataclass(frozen=True, slots=True)
-class GrantEntry:
-    """A grant that is on: Authlib's class, and the extensions it is registered with.
-
-    :ivar added: by the application; what is presented for it may be short enough to be guessed.
-    """
-
-    grant_class: Any
-    extensions: tuple[Any, ...] = ()
-    added: bool = False
 
 
 class IService(Interface):
@@ -85,7 +75,7 @@ class Service:
     pepper: Pepper
     keys: KeyRing
     tokens: TokenMaker
-    grants: Mapping[str, GrantEntry]
+    grants: Mapping[str, GrantDeclaration]
     owner: Any
     tell: Tell
     limits: Limits
@@ -99,7 +89,7 @@ class Service:
         return is_active is None or bool(is_active(subject))
 
 
-def find_service(request: Any) -> Service:
+def find_service(request: Request) -> Service:
     """The service of the application that handles ``request``."""
     service: Service = request.registry.getUtility(IService)
     return service

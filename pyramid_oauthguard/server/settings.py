@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ..errors import SettingError
 from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url, parse
 from .addresses import IPV6_PREFIX
-from .grant_types import OWNED_GRANTS, RegistrationError, as_grant, check_scope
+from .grant_types import OWNED_GRANTS, GrantDeclaration, RegistrationError, as_grant, check_scope
 from .rates import Rate, as_rate
 from .time_limits import TimeLimits
 
@@ -133,10 +134,6 @@ def _as_scope_names(value: Any) -> tuple[str, ...]:
     return names
 
 
-def _as_grants(value: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(as_grant(name) for name in as_list(value)))
-
-
 def _as_audience(value: Any) -> tuple[str, ...]:
     names = as_list(value)
     if not names:
@@ -161,7 +158,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("audience", _as_audience, REQUIRED, "Audience of tokens whose client names none: the identifier of your API, the value of `oauthguard.audience` there, such as `https://api.example.com`."),
     Setting("scopes", as_scopes, {}, "The scopes that exist, `name = description` a line; the description is what users read when they are asked."),
     Setting("default_scopes", _as_scope_names, (), "What a request without `scope` gets, as far as its client may have it; without them such a request is refused (RFC 6749 section 3.3)."),
-    Setting("grants", _as_grants, None, "Grant types that are on: `client_credentials`, …; without it, all that there are."),
+    Setting("grants", as_list, None, "Grant types that are on: `client_credentials`, …; without it, all that there are."),
     Setting("access_token_format", as_choice("jwt", "opaque"), "jwt", "`jwt` (RFC 9068) or `opaque`, which only introspection can read."),
     Setting("access_token_ttl", as_duration, 600.0, "How long an access token lives."),
     Setting("refresh_token_ttl", as_duration, 14 * _DAY, "How long a refresh token lives without being used."),
@@ -194,18 +191,24 @@ TABLE: tuple[Setting, ...] = (
 )  # fmt: skip  # one row a line reads as the table it is
 
 
-def find_named_grants(settings: Mapping[str, Any]) -> frozenset[str]:
+def find_named_grants(settings: Mapping[str, Any], declared: Mapping[str, GrantDeclaration]) -> frozenset[str]:
     """The grant types that the setting ``grants`` names, known or not."""
     try:
-        return frozenset(_as_grants(settings.get(f"{PREFIX}.grants") or ""))
+        return frozenset(as_grant(name, declared) for name in as_list(settings.get(f"{PREFIX}.grants") or ""))
     except ValueError:  # said by :func:`parse_settings`
         return frozenset()
 
 
-def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str]) -> ServerSettings:
+def parse_settings(
+    settings: Mapping[str, Any],
+    *,
+    known_grants: frozenset[str],
+    declared: Mapping[str, GrantDeclaration] = MappingProxyType({}),
+) -> ServerSettings:
     """Read ``oauthguard.server.*``.
 
-    :param known_grants: the grant types that are built in or were added by the application.
+    :param known_grants: the grant types that can be on.
+    :param declared: all grants that are built in or were added by the application, by grant type.
     :raises SettingError: naming the key that is missing, unknown or wrong.
     """
     try:
@@ -216,7 +219,9 @@ def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str])
             raise
         hint = f"set it to the value of oauthguard.audience: {guarded}"
         raise SettingError(error.key, error.problem, hint) from None
-    for grant in found.values["grants"] or ():
+    named = found.values["grants"]
+    chosen = None if named is None else tuple(dict.fromkeys(as_grant(name, declared) for name in named))
+    for grant in chosen or ():
         if grant not in known_grants:
             needs = "it needs config.set_resource_owner" if grant in OWNED_GRANTS else ""
             raise SettingError(f"{PREFIX}.grants", f"{grant!r} is none of {', '.join(sorted(known_grants))}", needs)
@@ -227,13 +232,7 @@ def parse_settings(settings: Mapping[str, Any], *, known_grants: frozenset[str])
         if found.values[life] < 1:
             raise SettingError(f"{PREFIX}.{life}", "must be at least a second")
     _check_keys(found.values)
-    grants = found.values["grants"]
-    return ServerSettings(
-        **{
-            **found.values,
-            "grants": tuple(sorted(known_grants)) if grants is None else grants,
-        }
-    )
+    return ServerSettings(**{**found.values, "grants": tuple(sorted(known_grants)) if chosen is None else chosen})
 
 
 def _check_keys(values: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from pyramid_oauthguard.discovery import build_metadata_urls
 from pyramid_oauthguard.server.grant_types import as_grant
+from pyramid_oauthguard.server.grants import GRANTS
 from tests.server.flows import build_flow
 
 ALGORITHMS = [
@@ -103,7 +104,7 @@ def test_the_applications_own_policy_defaults_and_factories_do_not_reach_the_end
 def test_it_says_exactly_what_is_on_and_what_it_says_is_there(build, grants):
     server = build_flow(build, {"grants": grants}).server
     found = server.app.get(PLACES[0]).json
-    assert found["grant_types_supported"] == sorted(map(as_grant, grants.split()))
+    assert found["grant_types_supported"] == sorted(as_grant(name, GRANTS) for name in grants.split())
     assert ("authorization_endpoint" in found) == ("authorization_code" in grants)
     assert found["response_types_supported"] == (["code"] if "authorization_code" in grants else [])
     assert ("code_challenge_methods_supported" in found) == ("authorization_code" in grants)

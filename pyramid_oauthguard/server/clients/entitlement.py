@@ -1,18 +1,20 @@
-"""What a client may have of what it asks: scopes (RFC 6749 section 3.3) and audiences (RFC 8707)."""
+"""What a client may have of what it asks: grants, scopes (RFC 6749 section 3.3) and audiences (RFC 8707)."""
 
 from __future__ import annotations
 
 import re
 
-from ..http.errors import InvalidScopeError, OAuth2Error
+from ..http.errors import InvalidScopeError, OAuth2Error, UnauthorizedClientError
 from ..settings import ServerSettings
 from ..store.records import Client
 
 __all__ = [
     "InvalidTargetError",
+    "check_grant",
     "choose_audiences",
     "choose_scopes",
     "find_audiences",
+    "keep_audiences",
     "narrow_audiences",
     "narrow_scopes",
 ]
@@ -25,6 +27,12 @@ class InvalidTargetError(OAuth2Error):
 
     error = "invalid_target"
     description = "The resource is not one that this client may have tokens for."
+
+
+def check_grant(client: Client, grant_type: str) -> None:
+    """UnauthorizedClientError unless the client is registered for the grant."""
+    if grant_type not in client.grants:
+        raise UnauthorizedClientError("The client is not registered for this grant.")
 
 
 def choose_scopes(client: Client, settings: ServerSettings, requested: str | None) -> tuple[str, ...]:
@@ -71,6 +79,18 @@ def narrow_scopes(
 def find_audiences(client: Client, settings: ServerSettings) -> tuple[str, ...]:
     """The audiences that the client was registered for; the server's default where it names none."""
     return client.audiences or settings.audience
+
+
+def keep_audiences(client: Client, settings: ServerSettings, granted: tuple[str, ...]) -> tuple[str, ...]:
+    """Of the audiences that were granted, those that the client may have tokens for.
+
+    :raises InvalidTargetError: none of them.
+    """
+    allowed = find_audiences(client, settings)
+    left = tuple(audience for audience in granted if audience in allowed)
+    if not left:
+        raise InvalidTargetError("The client may no longer have tokens for what it was granted.")
+    return left
 
 
 def narrow_audiences(granted: tuple[str, ...], resources: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ...urls import check_url
-from ..grant_types import USER_GRANTS, RegistrationError, as_grant, check_scope
+from ..grant_types import GrantDeclaration, RegistrationError, as_grant, check_scope
 from ..store.records import CLIENT, RESOURCE_SERVER, Client
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
 _VSCHAR = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.1, A.2
 _URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")  # RFC 3986 section 2
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+\-]*(\.[a-z0-9+\-]+)+")  # RFC 8252 section 7.1: reverse domain name
-_MAX_ID = 255
+_MAX_CHARACTERS = 255
 
 
 def build_client(
@@ -32,12 +32,11 @@ def build_client(
     audiences: Iterable[str],
     role: str,
     created_at: float,
-    known_grants: frozenset[str],
+    known_grants: Mapping[str, GrantDeclaration],
     jwks: str | None = None,
 ) -> Client:
-    """A checked :class:`Client` without secrets.
+    """A checked :class:`Client` without secrets. The keys (``jwks``) are checked already.
 
-    :param jwks: checked already.
     :raises RegistrationError: naming the argument that is wrong.
     """
     client = Client(
@@ -46,7 +45,7 @@ def build_client(
         role=role,
         public=public,
         redirect_uris=_as_words("redirect_uris", redirect_uris),
-        grants=tuple(dict.fromkeys(as_grant(grant) for grant in _as_words("grants", grants))),
+        grants=tuple(dict.fromkeys(as_grant(grant, known_grants) for grant in _as_words("grants", grants))),
         scopes=_as_words("scopes", scopes),
         audiences=_as_words("audiences", audiences),
         created_at=created_at,
@@ -80,21 +79,21 @@ def check_redirect_uri(uri: str) -> None:
 
 def check_secret(secret: str) -> None:
     """RegistrationError unless ``secret`` can be sent (RFC 6749 appendix A.2); says nothing about its strength."""
-    if not _VSCHAR.fullmatch(secret) or len(secret) > _MAX_ID:
-        raise RegistrationError("secret", f"must be 1 to {_MAX_ID} printable ASCII characters")
+    if not _VSCHAR.fullmatch(secret) or len(secret) > _MAX_CHARACTERS:
+        raise RegistrationError("secret", f"must be 1 to {_MAX_CHARACTERS} printable ASCII characters")
 
 
 def _check_names(client: Client) -> None:
-    if not client.name or len(client.name) > _MAX_ID or not client.name.isprintable():
-        raise RegistrationError("name", f"must be 1 to {_MAX_ID} printable characters")
+    if not client.name or len(client.name) > _MAX_CHARACTERS or not client.name.isprintable():
+        raise RegistrationError("name", f"must be 1 to {_MAX_CHARACTERS} printable characters")
     # Neither a quote nor a colon nor a space: ids go into logs, principals and HTTP Basic.
-    if not re.fullmatch(r"[A-Za-z0-9._~@+/-]+", client.client_id) or len(client.client_id) > _MAX_ID:
-        raise RegistrationError("client_id", f"must be 1 to {_MAX_ID} of letters, digits and . _ ~ @ + / -")
+    if not re.fullmatch(r"[A-Za-z0-9._~@+/-]+", client.client_id) or len(client.client_id) > _MAX_CHARACTERS:
+        raise RegistrationError("client_id", f"must be 1 to {_MAX_CHARACTERS} of letters, digits and . _ ~ @ + / -")
     if client.role not in {CLIENT, RESOURCE_SERVER}:
         raise RegistrationError("role", f"must be {CLIENT} or {RESOURCE_SERVER}, not {client.role!r}")
 
 
-def _check_grants(client: Client, known: frozenset[str]) -> None:
+def _check_grants(client: Client, known: Mapping[str, GrantDeclaration]) -> None:
     for grant in client.grants:
         if grant not in known:
             raise RegistrationError("grants", f"{grant!r} is none of {', '.join(sorted(known))}")
@@ -106,8 +105,9 @@ def _check_grants(client: Client, known: frozenset[str]) -> None:
         raise RegistrationError("grants", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
     if "authorization_code" in client.grants and not client.redirect_uris:
         raise RegistrationError("redirect_uris", "authorization_code needs at least one")
-    if "refresh_token" in client.grants and not USER_GRANTS.intersection(client.grants):
-        raise RegistrationError("grants", "refresh_token comes with authorization_code or device_code")
+    if "refresh_token" in client.grants and not any(known[grant].may_refresh for grant in client.grants):
+        names = " or ".join(sorted(each.name for each in known.values() if each.may_refresh))
+        raise RegistrationError("grants", f"refresh_token comes with {names}")
 
 
 def _as_words(argument: str, values: Iterable[str]) -> tuple[str, ...]:

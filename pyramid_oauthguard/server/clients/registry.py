@@ -21,7 +21,7 @@ from zope.interface import Interface, implementer
 from ...errors import OAuthGuardError
 from ..audit import Tell
 from ..events import ClientCreated, ClientKeysReplaced, ClientRevoked, ClientSecretRevoked, ClientSecretRotated
-from ..grant_types import RegistrationError
+from ..grant_types import GrantDeclaration, RegistrationError
 from ..hashing import Pepper
 from ..opaque import make_client_id, make_client_secret, make_id
 from ..store.contract import Store
@@ -79,7 +79,7 @@ class ClientRegistry:
     All methods raise :class:`~pyramid_oauthguard.errors.UnavailableError` when the storage can't be reached.
     """
 
-    def __init__(self, store: Store, pepper: Pepper, *, grants: frozenset[str], tell: Tell) -> None:
+    def __init__(self, store: Store, pepper: Pepper, *, grants: Mapping[str, GrantDeclaration], tell: Tell) -> None:
         self._store = store
         self._pepper = pepper
         self._grants = grants
@@ -109,8 +109,8 @@ class ClientRegistry:
         :param public: no secret; ``client_credentials`` is then refused (RFC 6749 section 4.4).
         :param redirect_uris: compared as exact strings; https, http for loopback hosts, or a private-use scheme with
             a dot; the port of a loopback IP address is free (RFC 8252 section 7.3).
-        :param grants: ``client_credentials``, ``authorization_code``, ``refresh_token``, ``device_code`` (short for
-            RFC 8628's URN) or one that was added by ``config.add_oauth_grant``.
+        :param grants: ``client_credentials``, ``authorization_code``, ``refresh_token``, ``device_code``, or one that was
+            added by ``config.add_oauth_grant``: grant types or their short names.
         :param scopes: the most it may ask for. They need not be in the settings, but are not granted until they are.
         :param audiences: the APIs its tokens may be for; for a resource server, the APIs that it is. Empty: the
             setting ``oauthguard.server.audience``.

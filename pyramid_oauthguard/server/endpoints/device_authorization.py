@@ -12,13 +12,12 @@ from pyramid.request import Request
 
 from ...errors import UnavailableError
 from ..clients.credentials import EVERY
-from ..clients.entitlement import choose_audiences, choose_scopes
+from ..clients.entitlement import check_grant, choose_audiences, choose_scopes
 from ..consent.device import spell_user_code
 from ..grant_types import DEVICE_CODE
 from ..grants.authlib_bridge import OAuthServer
 from ..grants.authlib_request import OAuthRequest
 from ..http.cors import Readers
-from ..http.errors import UnauthorizedClientError
 from ..http.mount_point import build_url
 from ..opaque import DEVICE_PREFIX, make_opaque, make_user_code
 from ..service import Service, find_service
@@ -30,7 +29,7 @@ from .views import add_endpoint
 __all__ = ["describe", "include"]
 
 ROUTE: Final = "oauthguard.device_authorization"
-_TRIES: Final = 5
+_MAX_TRIES: Final = 5
 
 
 class DeviceAuthorization(DeviceAuthorizationEndpoint):
@@ -40,8 +39,7 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):
 
     def create_endpoint_response(self, request: OAuthRequest) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         client = self.authenticate_client(request)
-        if not client.check_grant_type(DEVICE_CODE):
-            raise UnauthorizedClientError("The client is not registered for this grant.")
+        check_grant(client.record, DEVICE_CODE)
         settings = self.server.service.settings
         device_code, user_code = self._store(
             client.get_client_id(),
@@ -62,7 +60,7 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):
     def _store(self, client_id: str, scopes: tuple[str, ...], audiences: tuple[str, ...]) -> tuple[str, str]:
         """A device code and a user code, both of them new."""
         service, now = self.server.service, time.time()
-        for _ in range(_TRIES):
+        for _ in range(_MAX_TRIES):
             device_code, user_code = make_opaque(DEVICE_PREFIX).text, make_user_code()
             device = DeviceRecord(
                 device_hash=service.pepper.hash_code(device_code),

@@ -14,7 +14,6 @@ from ..clients.entitlement import find_audiences
 from ..clients.keys import ALGORITHMS
 from ..grants.authlib_bridge import OAuthServer
 from ..grants.authlib_request import OAuthClient, OAuthRequest
-from ..http.errors import InvalidRequestError
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..store.records import RESOURCE_SERVER, AccessTokenRecord, Client
@@ -43,9 +42,7 @@ class Introspection(IntrospectionEndpoint):
         return client
 
     def authenticate_token(self, request: OAuthRequest, client: OAuthClient) -> AccessTokenRecord | None:
-        text = request.form.get("token")
-        if text is None:
-            raise InvalidRequestError("The parameter token is missing.")
+        text = request.parameters.require("token")
         service: Service = self.server.service
         with service.store.reading() as unit:
             token = unit.find_access_token(service.pepper.hash_token(text))

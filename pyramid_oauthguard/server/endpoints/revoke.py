@@ -13,7 +13,7 @@ from ..clients.keys import ALGORITHMS
 from ..grants.authlib_bridge import OAuthServer
 from ..grants.authlib_request import OAuthClient, OAuthRequest
 from ..http.cors import Readers
-from ..http.errors import InvalidGrantError, InvalidRequestError
+from ..http.errors import InvalidGrantError
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..tokens.revocation import revoke_token
@@ -31,9 +31,7 @@ class Revocation(RevocationEndpoint):
     CLIENT_AUTH_METHODS = EVERY
 
     def authenticate_token(self, request: OAuthRequest, client: OAuthClient) -> TokenRecord | None:
-        text = request.form.get("token")
-        if text is None:
-            raise InvalidRequestError("The parameter token is missing.")
+        text = request.parameters.require("token")
         service = self.server.service
         with service.store.reading() as unit:
             token = find_token(unit, service.pepper.hash_token(text), request.form.get("token_type_hint"))

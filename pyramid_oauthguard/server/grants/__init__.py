@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..grant_types import DEVICE_CODE
-from ..service import GrantEntry
+from ..grant_types import GrantDeclaration, declare_grant
+from ..http.errors import InvalidGrantError
 from .authorization_code import AuthorizationCode
 from .client_credentials import ClientCredentials
 from .device_code import DeviceCode
+from .oauth_grant import Approval, OAuthGrant
 from .pkce import S256Challenge
 from .refresh_token import RefreshToken
 
-__all__ = ["GRANTS"]
+__all__ = ["GRANTS", "Approval", "InvalidGrantError", "OAuthGrant"]
 
-GRANTS: Final[dict[str, GrantEntry]] = {
-    "authorization_code": GrantEntry(AuthorizationCode, (S256Challenge(),)),
-    "client_credentials": GrantEntry(ClientCredentials),
-    "refresh_token": GrantEntry(RefreshToken),
-    DEVICE_CODE: GrantEntry(DeviceCode),
-}
+_DECLARED: Final = (
+    declare_grant(AuthorizationCode, S256Challenge()),
+    declare_grant(ClientCredentials),
+    declare_grant(DeviceCode),
+    declare_grant(RefreshToken),
+)
+GRANTS: Final[dict[str, GrantDeclaration]] = {each.grant_type: each for each in _DECLARED}

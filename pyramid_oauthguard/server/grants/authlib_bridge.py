@@ -17,12 +17,13 @@ from authlib.oauth2 import AuthorizationServer
 from pyramid.request import Request
 
 from ..clients.authentication import ClientAuthentication
+from ..grant_types import GrantDeclaration
 from ..http.answers import build_answer, build_error
 from ..http.errors import InvalidRequestError, OAuth2Error, UnsupportedGrantTypeError
 from ..http.parameters import read_body
 from ..service import Service
 from ..store.records import Client
-from .added import find_parameters, limit_guesses, make_answer, store_grant
+from .added import limit_guesses, make_answer, store_grant
 from .authlib_request import OAuthClient, OAuthRequest
 from .issuing import TokenAnswer, make_token, store_token
 
@@ -32,15 +33,16 @@ __all__ = ["OAuthServer"]
 class OAuthServer(AuthorizationServer):
     """Authlib's server, one for each request; it holds nothing that outlives it.
 
-    :ivar grant_class: the class of the grant that the request is for.
+    :ivar declaration: of the grant that the request is for.
     :ivar resources: the APIs that the request names (RFC 8707).
     """
+
+    declaration: GrantDeclaration
 
     def __init__(self, service: Service) -> None:
         super().__init__()
         self.service = service
         self.resources: tuple[str, ...] = ()
-        self.grant_class: Any = None
         for grant in service.grants.values():
             self.register_grant(grant.grant_class, list(grant.extensions))
 
@@ -49,8 +51,7 @@ class OAuthServer(AuthorizationServer):
     def create_oauth2_request(self, request: Request | OAuthRequest) -> OAuthRequest:
         if isinstance(request, OAuthRequest):
             return request
-        known, repeatable = find_parameters(self.service.grants.values())
-        return OAuthRequest(request, read_body(request, known=known, repeatable=repeatable), self.service)
+        return OAuthRequest(request, read_body(request, grants=self.service.grants), self.service)
 
     def query_client(self, client_id: str) -> OAuthClient | None:
         with self.service.store.reading() as unit:
@@ -59,8 +60,8 @@ class OAuthServer(AuthorizationServer):
 
     def create_token_response(self, request: Request) -> Any:
         asked = self.create_oauth2_request(request)
-        entry, answer = self.service.grants.get(asked.payload.grant_type), super().create_token_response
-        return limit_guesses(self.service, asked, answer) if entry is not None and entry.added else answer(asked)
+        found, answer = self.service.grants.get(asked.payload.grant_type), super().create_token_response
+        return limit_guesses(self.service, asked, answer) if found is not None and found.added else answer(asked)
 
     def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> OAuthClient:
         service = self.service
@@ -79,7 +80,8 @@ class OAuthServer(AuthorizationServer):
             grant = super().get_token_grant(request)
         except UnsupportedGrantTypeError:
             raise _UnsupportedGrantType from None
-        self.grant_class, self.resources = type(grant), request.parameters.get_all("resource")
+        self.declaration = self.service.grants[grant.GRANT_TYPE]
+        self.resources = request.parameters.get_all("resource")
         return grant
 
     def validate_requested_scope(self, scope: str | None) -> None:
@@ -97,7 +99,7 @@ class OAuthServer(AuthorizationServer):
 
     def save_token(self, token: TokenAnswer, request: OAuthRequest) -> None:
         with self.service.store.writing() as unit:
-            store_grant(self, unit, token)
+            store_grant(self.service, unit, token, self.declaration)
             store_token(self.service, unit, token, grant_type=request.payload.grant_type)
 
     def handle_response(self, status_code: int, payload: Any, headers: Any) -> Any:

@@ -25,6 +25,7 @@ class AuthorizationCode(AuthorizationCodeGrant):
     """Authlib's checks of both endpoints, told apart where it tells too little; the code is taken by one winner."""
 
     ACTS_FOR_USER = True
+    PARAMETERS = ("code", "code_verifier", "redirect_uri")
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY
 
     # The authorization endpoint.

@@ -8,13 +8,11 @@ from typing import Final
 from authlib.oauth2.rfc8628 import AuthorizationPendingError, DeviceCodeGrant, ExpiredTokenError, SlowDownError
 
 from ..clients.credentials import EVERY
-from ..clients.entitlement import narrow_audiences
+from ..clients.entitlement import check_grant, narrow_audiences
 from ..http.errors import (
     AccessDeniedError,
     InvalidGrantError,
-    InvalidRequestError,
     OAuth2Error,
-    UnauthorizedClientError,
 )
 from ..store.records import DeviceRecord, Grant
 from ..tokens.revocation import end_reused
@@ -31,16 +29,15 @@ class DeviceCode(DeviceCodeGrant):
     """Authlib's names of the errors; the device is asked no more often than it was told, and its code is used once."""
 
     ACTS_FOR_USER = True
+    PARAMETERS = ("device_code",)
+    SHORT_NAME = "device_code"
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY
 
     def validate_token_request(self) -> None:
         request = self.request
-        request.client = client = self.authenticate_token_endpoint_client()
-        if not client.check_grant_type(self.GRANT_TYPE):
-            raise UnauthorizedClientError("The client is not registered for this grant.")
-        text = request.form.get("device_code")
-        if text is None:
-            raise InvalidRequestError("The parameter device_code is missing.")
+        request.client = self.authenticate_token_endpoint_client()
+        check_grant(request.client.record, self.GRANT_TYPE)
+        text = request.parameters.require("device_code")
         request.device, request.grant = self._load_allowed(text)
         request.audiences = narrow_audiences(request.grant.audiences, request.parameters.get_all("resource"))
 

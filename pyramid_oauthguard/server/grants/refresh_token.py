@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
 from ..clients.credentials import EVERY
-from ..clients.entitlement import InvalidTargetError, find_audiences, narrow_audiences, narrow_scopes
-from ..http.errors import InvalidGrantError, InvalidRequestError
+from ..clients.entitlement import keep_audiences, narrow_audiences, narrow_scopes
+from ..http.errors import InvalidGrantError
 from ..opaque import REFRESH_PREFIX, OpaqueValue, derive_opaque
 from ..service import Service
 from ..store.contract import Unit
@@ -47,19 +47,20 @@ class RefreshToken(RefreshTokenGrant):
     """Authlib's checks of the client; what becomes of the token is ours."""
 
     ACTS_FOR_USER = True
+    MAY_REFRESH = False  # it goes on with a grant, and begins none
+    PARAMETERS = ("refresh_token",)
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY
 
     def validate_token_request(self) -> None:
         request = self.request
         request.client = self._validate_request_client()
-        text = request.form.get("refresh_token")
-        if text is None:
-            raise InvalidRequestError("The parameter refresh_token is missing.")
+        text = request.parameters.require("refresh_token")
         request.refresh_token = presented = self._load(text)
         client, settings = request.client.record, self.server.service.settings
         request.scopes = narrow_scopes(client, settings, presented.grant.scopes, request.payload.scope)
         resources = request.parameters.get_all("resource")
-        request.audiences = narrow_audiences(self._list_audiences(presented.grant), resources)
+        granted = keep_audiences(client, settings, presented.grant.audiences)
+        request.audiences = narrow_audiences(granted, resources)
 
     def create_token_response(self) -> tuple[int, TokenAnswer, object]:
         service, presented = self.server.service, self.request.refresh_token
@@ -69,14 +70,6 @@ class RefreshToken(RefreshTokenGrant):
             end_reused(service, self.request.pyramid, presented.record)
             raise _build_refusal()
         return 200, answer, self.TOKEN_RESPONSE_HEADER
-
-    def _list_audiences(self, grant: Grant) -> tuple[str, ...]:
-        """Of what was granted, what the client may still have tokens for."""
-        allowed = find_audiences(self.request.client.record, self.server.service.settings)
-        left = tuple(audience for audience in grant.audiences if audience in allowed)
-        if not left:
-            raise InvalidTargetError("The client may no longer have tokens for what it was granted.")
-        return left
 
     def _load(self, text: str) -> _Presented:
         """The token, unless it is dead or another client's. One that was used may be shielded yet."""

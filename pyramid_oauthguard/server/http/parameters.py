@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from ..grant_types import GrantDeclaration
 from .errors import InvalidRequestError
 
 __all__ = ["KNOWN", "Parameters", "find_sound", "read_body", "read_query", "read_text"]
@@ -50,6 +51,7 @@ _REPEATABLE: Final = frozenset({"resource"})  # RFC 8707 section 2
 #: Beside those above, what an endpoint or a page of ours reads.
 KNOWN: Final = _PRINTABLE | _IN_BODY_ONLY | {"response_mode", "ticket", "decision", "user_code"}
 _NONE: Final[frozenset[str]] = frozenset()
+_NO_GRANTS: Final[Mapping[str, GrantDeclaration]] = MappingProxyType({})
 _VSCHARS: Final = re.compile(r"[\x20-\x7e]*")
 
 
@@ -60,16 +62,25 @@ class Parameters:
     values: Mapping[str, str] = field(repr=False)
     lists: Mapping[str, list[str]] = field(repr=False)
 
+    def require(self, name: str) -> str:
+        """The value of a parameter.
+
+        :raises InvalidRequestError: it was not sent.
+        """
+        value = self.values.get(name)
+        if value is None:
+            raise InvalidRequestError(f"The parameter {name} is missing.")
+        return value
+
     def get_all(self, name: str) -> tuple[str, ...]:
         """All values of a parameter that may be repeated."""
         return tuple(self.lists.get(name, ()))
 
 
-def read_body(request: Any, *, known: frozenset[str] = _NONE, repeatable: frozenset[str] = _NONE) -> Parameters:
+def read_body(request: Any, *, grants: Mapping[str, GrantDeclaration] = _NO_GRANTS) -> Parameters:
     """The form in the body of a POST.
 
-    :param known: parameters of grants that an application added.
-    :param repeatable: those of them that may be repeated.
+    :param grants: by grant type; the one that the form names says which parameters it has.
     :raises InvalidRequestError: another content type, a known parameter twice, credentials in the query, not UTF-8, too big.
     """
     query = request.query_string
@@ -79,7 +90,7 @@ def read_body(request: Any, *, known: frozenset[str] = _NONE, repeatable: frozen
     if body and request.content_type.strip().lower() != FORM:  # RFC 9110 section 8.3.1
         request.body = b""  # the page that says so has its language negotiated, which parses any body
         raise InvalidRequestError(f"The content type must be {FORM}.")
-    return _build(_parse(body), known=known, repeatable=repeatable)
+    return _build(_parse(body), grants)
 
 
 def read_query(request: Any) -> Parameters:
@@ -134,9 +145,9 @@ def _parse(text: str) -> list[tuple[str, str]]:
         raise InvalidRequestError("The parameters must be form-encoded UTF-8.") from None
 
 
-def _build(
-    pairs: list[tuple[str, str]], *, known: frozenset[str] = _NONE, repeatable: frozenset[str] = _NONE
-) -> Parameters:
+def _build(pairs: list[tuple[str, str]], grants: Mapping[str, GrantDeclaration] = _NO_GRANTS) -> Parameters:
+    grant = grants.get(next((value for name, value in pairs if name == "grant_type"), ""))
+    known, repeatable = (grant.parameters, grant.repeatable) if grant else (_NONE, _NONE)
     lists: dict[str, list[str]] = {}
     for name, value in pairs:
         if name in lists and name not in _REPEATABLE and name not in repeatable:
