@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyramid.config import Configurator
+from pyramid.request import Request
 from pyramid.viewderivers import INGRESS
 
 from ..includes import name_include
@@ -19,15 +21,15 @@ from .policy import OAuthSecurityPolicy
 from .requests import add_request_attribute
 from .requirements import BUILT_IN
 from .resource_metadata import add_metadata
-from .self_check import check_guard
+from .self_check import judge_guard
 from .settings import SWITCHES, is_on
-from .state import find_guard
+from .state import require_guard
 from .token_check import TokenCheckPredicate, bind_view, guard_view
 
 __all__ = ["OAuthSecurityPolicy", "TokenOutcome", "TokensUnder", "csrf_callback", "forbidden_view", "includeme"]
 
 
-def includeme(config: Any) -> None:
+def includeme(config: Configurator) -> None:
     """Guard an application: settings, policy, predicate, derivers, directives, forbidden view."""
     config = name_include(config)
     assemble(config)
@@ -35,7 +37,7 @@ def includeme(config: Any) -> None:
     config.add_directive("set_token_verifier", set_token_verifier)
     for name, factory in BUILT_IN.items():
         config.registry.registerUtility(factory, ITokenRequirement, name=name)
-    config.registry.registerUtility(check_guard, ISelfCheck, name="guard")
+    config.registry.registerUtility(judge_guard, ISelfCheck, name="guard")
     config.add_view_predicate("token_check", TokenCheckPredicate)
     config.add_view_deriver(bind_view, "oauthguard_bind", under=INGRESS, over="secured_view")
     config.add_view_deriver(guard_view, "oauthguard_guard", under="secured_view", over="csrf_view")
@@ -47,12 +49,12 @@ def includeme(config: Any) -> None:
     check_application(config)
 
 
-def forbidden_view(context: Any, request: Any) -> Any:
+def forbidden_view(context: Any, request: Request) -> Any:
     """A refusal of the guard as the answer it should be; an application's own forbidden view may call it."""
-    return find_guard(request).challenger.handle_forbidden(context, request)
+    return require_guard(request).challenger.handle_forbidden(context, request)
 
 
-def csrf_callback(request: Any) -> bool:
+def csrf_callback(request: Request) -> bool:
     """For ``config.set_default_csrf_options(callback=csrf_callback)``: whether the request needs a CSRF token.
 
     One that brings a bearer token does not: no browser adds that by itself (RFC 6750 section 5.2). With

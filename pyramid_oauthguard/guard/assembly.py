@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from dogpile.cache import CacheRegion
+from pyramid.config import Configurator
 from pyramid.interfaces import PHASE0_CONFIG, PHASE2_CONFIG, ISecurityPolicy
 from pyramid.registry import Registry
 from zope.interface import implementer
@@ -37,7 +38,7 @@ _POLICIES_ARE_SET: Final = PHASE2_CONFIG + 1
 FindSecret = Callable[[], str]
 
 
-def assemble(config: Any) -> None:
+def assemble(config: Configurator) -> None:
     """Parse the settings once the application had its chance to change them, and build the guard from them."""
     registry = config.registry
 
@@ -51,7 +52,7 @@ def assemble(config: Any) -> None:
     config.action(("oauthguard", "guard"), build, order=PHASE0_CONFIG)
 
 
-def install_policy(config: Any) -> None:
+def install_policy(config: Configurator) -> None:
     """Register the security policy; an application's own would win silently, so it must say that it means it."""
     registry = config.registry
     if not is_on(registry.settings, "policy", SWITCHES["policy"]):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pyramid.registry import Registry
+from pyramid.request import Request
 
 from ..access_token import AccessToken
 from ..errors import MissingToken, OAuthGuardError, TokenError, UnavailableError
@@ -54,7 +55,7 @@ class Authenticator:
         self._unread = Outages(logger)
         self.default_mode = default_mode
 
-    def authenticate(self, request: Any) -> Result:
+    def authenticate(self, request: Request) -> Result:
         """The request's token as its present mode sees it, or the error. Never raises."""
         kept = request.__dict__
         result: Result | None = kept.get(RESULT)
@@ -68,19 +69,19 @@ class Authenticator:
             kept[RESULT] = result
         return result
 
-    def find_token(self, request: Any) -> AccessToken | None:
+    def fetch_token(self, request: Request) -> AccessToken | None:
         """The request's token, or None."""
         result = self.authenticate(request)
         return result if isinstance(result, AccessToken) else None
 
-    def strengthen(self, request: Any, mode: str) -> str:
+    def strengthen(self, request: Request, mode: str) -> str:
         """Raise the request's mode to ``mode`` if that is stricter. Returns the mode it had."""
         before: str = request.__dict__.get(_MODE) or self.default_mode
         if RANKS[mode] > RANKS[before]:
             self.restore(request, mode)
         return before
 
-    def restore(self, request: Any, mode: str) -> None:
+    def restore(self, request: Request, mode: str) -> None:
         """Undo :meth:`strengthen` after a mere question about another view."""
         kept = request.__dict__
         result = kept.pop(RESULT, None)
@@ -91,13 +92,13 @@ class Authenticator:
         if known is not None:
             kept[RESULT] = known
 
-    def _verify(self, request: Any, mode: str) -> Result:
+    def _verify(self, request: Request, mode: str) -> Result:
         try:
             credential = credentials.find(request)
             if credential is None:
                 self._report_unread(request)
                 return _MISSING
-            token: AccessToken = self._find_verifier(mode).verify(credential)
+            token: AccessToken = self._load_verifier(mode).verify(credential)
         except (TokenError, UnavailableError) as error:
             self._report(request, error, mode)
             return error.with_traceback(None)
@@ -110,14 +111,14 @@ class Authenticator:
             self._registry.notify(AccessTokenAccepted(request, token))
         return token
 
-    def _report_unread(self, request: Any) -> None:
+    def _report_unread(self, request: Request) -> None:
         header = request.environ.get("HTTP_AUTHORIZATION")
         if header is not None:
             found, is_token = describe_unread(header)
             text = f"no access token was read: the Authorization header has {found}, and only Bearer is read"
             self._unread.report(found, text, level=logging.WARNING if is_token else logging.INFO)
 
-    def _report(self, request: Any, error: OAuthGuardError, mode: str) -> None:
+    def _report(self, request: Request, error: OAuthGuardError, mode: str) -> None:
         if isinstance(error, UnavailableError):
             self.report_outage(error, f"the {mode} check")
         else:
@@ -130,7 +131,7 @@ class Authenticator:
         level = logging.ERROR if error.reason == "verifier_failed" else logging.WARNING
         self._outages.report(f"{where}: {error.reason}", f"no answer about a token by {where}: {error}", level=level)
 
-    def _find_verifier(self, mode: str) -> Any:
+    def _load_verifier(self, mode: str) -> Any:
         found = self._verifiers.get(mode)
         if found is None:
             found = self._registry.getUtility(ICredentialVerifier, name=mode)

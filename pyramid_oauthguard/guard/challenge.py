@@ -8,6 +8,7 @@ from http.client import responses
 from typing import Any, Final
 
 from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
+from pyramid.request import Request
 from pyramid.response import Response
 
 from ..errors import InsufficientUserAuthentication, OAuthGuardError, TokenError, UnavailableError
@@ -82,7 +83,7 @@ class Challenger:
             parts["resource_metadata"] = self._metadata_url  # RFC 9728 section 5.1
         return "Bearer " + ", ".join(f"{name}={_quote(value)}" for name, value in parts.items())
 
-    def handle_forbidden(self, context: Any, request: Any) -> Response:
+    def handle_forbidden(self, context: Any, request: Request) -> Response:
         """The forbidden view: a refusal of ours becomes its challenge, any other HTTPForbidden stays what it is."""
         error = find_refusal(context)
         if not isinstance(error, OAuthGuardError) or context.__dict__.get(_DRESSED) is error:
@@ -110,7 +111,7 @@ def find_refusal(forbidden: Any) -> Any:
     return getattr(getattr(forbidden, "result", None), "error", None) if isinstance(forbidden, HTTPForbidden) else None
 
 
-def mark_response(_request: Any, response: Any) -> None:
+def mark_response(_request: Request, response: Any) -> None:
     """No cache may hand one caller's answer to another, unless the view says how (RFC 9111 sections 3.5 and 4.1)."""
     headers = response.headerlist
     vary = cached = False
@@ -126,7 +127,7 @@ def mark_response(_request: Any, response: Any) -> None:
         headers.append(_NO_STORE)
 
 
-def mark_refusal(request: Any, response: Any) -> None:
+def mark_refusal(request: Request, response: Any) -> None:
     """:func:`mark_response`, once all others are done with the request; and where its traceback led.
 
     A traceback holds the frames that hold the request that holds the traceback: a flood of bad tokens would fill the

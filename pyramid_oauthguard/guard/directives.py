@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyramid.config import Configurator
 from pyramid.interfaces import PHASE1_CONFIG
 
 from ..errors import SettingError
@@ -15,7 +16,7 @@ from .verifiers.application import ApplicationVerifier
 __all__ = ["add_token_requirement", "set_token_verifier"]
 
 
-def add_token_requirement(config: Any, name: str, factory: Callable[[Any], Callable[[Any], None]]) -> None:
+def add_token_requirement(config: Configurator, name: str, factory: Callable[[Any], Callable[[Any], None]]) -> None:
     """Make ``token_require={name: value}`` known to views.
 
     :param factory: ``factory(value)``, called once for each view at start-up, returns ``callable(access_token)``,
@@ -31,7 +32,7 @@ def add_token_requirement(config: Any, name: str, factory: Callable[[Any], Calla
     config.action(("oauthguard requirement", name), register, introspectables=(what,), order=PHASE1_CONFIG)
 
 
-def set_token_verifier(config: Any, mode: str, verifier: Any) -> None:
+def set_token_verifier(config: Configurator, mode: str, verifier: Any) -> None:
     """Check tokens of ``mode`` with ``verifier`` instead of the built-in one.
 
     :param mode: ``"local"`` or ``"remote"``.

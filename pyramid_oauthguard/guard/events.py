@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from pyramid.request import Request
 
 from ..access_token import AccessToken
 
@@ -14,7 +15,7 @@ __all__ = ["AccessTokenAccepted", "AccessTokenRejected"]
 class AccessTokenAccepted:
     """A bearer token was verified, once per request and mode. It may still lack a scope or a permission."""
 
-    request: Any
+    request: Request
     access_token: AccessToken
 
 
@@ -26,6 +27,6 @@ class AccessTokenRejected:
     :ivar mode: the mode of the check, ``"local"`` or ``"remote"``.
     """
 
-    request: Any
+    request: Request
     reason: str
     mode: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from pyramid.config import Configurator
 from pyramid.interfaces import IApplicationCreated, IRequestFactory, ISecuredView, ISecurityPolicy, IView
 from pyramid.registry import Registry
 from pyramid.security import NO_PERMISSION_REQUIRED
@@ -27,7 +28,7 @@ _LAST: Final = 1_000
 _CREATED: Final = (IApplicationCreated,)
 
 
-def check_application(config: Any) -> None:
+def check_application(config: Configurator) -> None:
     """Check at the commit, and again when the WSGI application is made: more may have been configured in between."""
     registry = config.registry
     read = {name: is_on(registry.settings, name, default) for name, default in SWITCHES.items()}

@@ -11,6 +11,7 @@ from pyramid.config.views import DefaultViewMapper
 from pyramid.exceptions import URLDecodeError
 from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden
 from pyramid.interfaces import IExceptionViewClassifier, IMultiView, IRequest, ISecuredView, IView
+from pyramid.request import Request
 from pyramid.traversal import ResourceTreeTraverser
 from zope.interface import implementedBy
 
@@ -21,7 +22,7 @@ View = Callable[[Any, Any], Any]
 _LAST: Final = 1_000
 
 
-def add_late_views(config: Any, forbidden_view: View) -> None:
+def add_late_views(config: Configurator, forbidden_view: View) -> None:
     """Add the view of an HTTPForbidden unless there is one, and the answer to an address that is not UTF-8."""
     registry = config.registry
 
@@ -71,7 +72,7 @@ def _add_fallback(registry: Any, error: type[Exception], view: View) -> None:
 def _ask_first(catch_all: View, otherwise: View) -> View:
     """A view of all exceptions answers, unless it raises the exception again, as Cornice's does."""
 
-    def answer(context: Any, request: Any) -> Any:
+    def answer(context: Any, request: Request) -> Any:
         try:
             return catch_all(context, request)
         except type(context):
@@ -85,12 +86,12 @@ def _add(registry: Any, error: type[Exception], view: View) -> None:
     late.add_exception_view(view, context=error, mapper=DefaultViewMapper)
 
 
-def _render_undecodable(_context: Any, _request: Any) -> HTTPBadRequest:
+def _render_undecodable(_context: Any, _request: Request) -> HTTPBadRequest:
     """The caller's mistake, which Pyramid by itself answers with 500."""
     return HTTPBadRequest("The address is not valid UTF-8.")
 
 
-def _render_undecodable_root(context: Any, request: Any) -> HTTPBadRequest:
+def _render_undecodable_root(context: Any, request: Request) -> HTTPBadRequest:
     """The same for the header X-Vhm-Root, which Pyramid's traversal puts before the path. Any caller can send it.
 
     Any other UnicodeDecodeError is a fault of the application and stays one.

@@ -6,6 +6,7 @@ from typing import Any
 
 from pyramid.authorization import ACLHelper, Authenticated, Deny, Everyone
 from pyramid.interfaces import ISecurityPolicy
+from pyramid.request import Request
 from pyramid.security import Denied
 from zope.interface import implementer
 
@@ -15,7 +16,7 @@ from . import credentials
 from .authentication import RESULT
 from .needs import name_scopes
 from .outcome import TokenOutcome, build_outcome
-from .state import Guard, find_guard
+from .state import Guard, require_guard
 
 __all__ = ["OAuthSecurityPolicy", "TokenDenied"]
 
@@ -49,22 +50,22 @@ class OAuthSecurityPolicy:
         self._acl = ACLHelper()
         self._guard = guard  # spares a look-up where one application is known
 
-    def identity(self, request: Any) -> AccessToken | None:
+    def identity(self, request: Request) -> AccessToken | None:
         """The verified token of the request, or None. Never raises."""
-        return find_guard(request).authenticator.find_token(request)
+        return require_guard(request).authenticator.fetch_token(request)
 
-    def authenticated_userid(self, request: Any) -> str | None:
+    def authenticated_userid(self, request: Request) -> str | None:
         """The token's ``sub``."""
         token = self.identity(request)
         return None if token is None else token.subject
 
-    def permits(self, request: Any, context: Any, permission: str) -> Any:
+    def permits(self, request: Request, context: Any, permission: str) -> Any:
         """ACLAllowed, or a ``TokenDenied`` that knows what is missing."""
-        guard = self._guard or find_guard(request)
+        guard = self._guard or require_guard(request)
         result = request.__dict__.get(RESULT) or guard.authenticator.authenticate(request)
         principals = result._derived if type(result) is AccessToken and guard.more_principals is None else None
         if principals is None:
-            principals = guard.find_principals(request, result)
+            principals = guard.list_principals(request, result)
         allowed = self._acl.permits(context, principals, permission)
         if allowed:
             return allowed
@@ -72,28 +73,28 @@ class OAuthSecurityPolicy:
             return TokenDenied(name_scopes(result, self._find_scopes(allowed)), str(allowed))
         return TokenDenied(self._find_error(allowed), str(allowed))
 
-    def effective_principals(self, request: Any) -> frozenset[str]:
+    def effective_principals(self, request: Request) -> frozenset[str]:
         """What the ACLs are asked with."""
-        guard = find_guard(request)
-        return guard.find_principals(request, guard.authenticator.authenticate(request))
+        guard = require_guard(request)
+        return guard.list_principals(request, guard.authenticator.authenticate(request))
 
-    def result(self, request: Any) -> TokenOutcome:
+    def result(self, request: Request) -> TokenOutcome:
         """Whether the request brings a good token, none, a bad one, or one that cannot be checked now. Never raises.
 
         The token is checked as strictly as the view of the request wants it; before a view is found, as
         ``oauthguard.token_check`` says.
         """
-        return build_outcome(find_guard(request).authenticator.authenticate(request))
+        return build_outcome(require_guard(request).authenticator.authenticate(request))
 
-    def remember(self, request: Any, userid: str, **kw: Any) -> list[tuple[str, str]]:
+    def remember(self, request: Request, userid: str, **kw: Any) -> list[tuple[str, str]]:
         """Nothing: a token is the client's to keep."""
         return []
 
-    def forget(self, request: Any, **kw: Any) -> list[tuple[str, str]]:
+    def forget(self, request: Request, **kw: Any) -> list[tuple[str, str]]:
         """Nothing, as :meth:`remember`."""
         return []
 
-    def handles(self, request: Any) -> bool:
+    def handles(self, request: Request) -> bool:
         """Whether the request brings a bearer token, well-formed or not."""
         return credentials.is_present(request)
 

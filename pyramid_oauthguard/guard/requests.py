@@ -5,21 +5,22 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
+from pyramid.config import Configurator
 from pyramid.interfaces import IRequestFactory
 from pyramid.request import Request
 
 from ..access_token import AccessToken
-from .state import find_guard
+from .state import require_guard
 
-__all__ = ["GuardedRequest", "add_request_attribute", "extend_request", "find_access_token", "makes_guarded"]
+__all__ = ["GuardedRequest", "add_request_attribute", "extend_request", "fetch_access_token", "makes_guarded"]
 
 #: After the application had its chance to set a request factory.
 _LAST: Final = 1_000
 
 
-def find_access_token(request: Any) -> AccessToken | None:
+def fetch_access_token(request: Request) -> AccessToken | None:
     """The verified access token of the request, as the strictest check so far sees it, or None."""
-    return find_guard(request).authenticator.find_token(request)
+    return require_guard(request).authenticator.fetch_token(request)
 
 
 class GuardedRequest:
@@ -29,14 +30,14 @@ class GuardedRequest:
     as half a request.
     """
 
-    access_token = property(find_access_token)
+    access_token = property(fetch_access_token)
 
     @property
     def invoke_subrequest(self) -> Any:
         """Pyramid's own. What a view makes with ``Request.blank`` comes from no factory, so it is extended on the way."""
         invoke = self.__dict__["invoke_subrequest"]
 
-        def invoke_extended(request: Any, use_tweens: bool = False) -> Any:
+        def invoke_extended(request: Request, use_tweens: bool = False) -> Any:
             return invoke(extend_request(request), use_tweens=use_tweens)
 
         return invoke_extended
@@ -46,7 +47,7 @@ class GuardedRequest:
         self.__dict__["invoke_subrequest"] = invoke
 
 
-def add_request_attribute(config: Any) -> None:
+def add_request_attribute(config: Configurator) -> None:
     """Make ``request.access_token`` known, by one subclass of the application's request class."""
     registry = config.registry
 
@@ -64,7 +65,7 @@ def makes_guarded(factory: Any) -> bool:
     return isinstance(factory, _ExtendingFactory) or (isinstance(factory, type) and issubclass(factory, GuardedRequest))
 
 
-def extend_request(request: Any) -> Any:
+def extend_request(request: Request) -> Any:
     """Give a request that comes from no factory of ours the attribute, such as one that a script hands to the router."""
     if not isinstance(request, GuardedRequest):
         request.__class__ = _extend(request.__class__)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPNotFound
+from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
@@ -27,14 +29,14 @@ _PREFLIGHT: Final = {
 }
 
 
-def answer_preflight(_request: Any) -> Response:
+def answer_preflight(_request: Request) -> Response:
     """Clients send headers of their own with the request for the document, so browsers ask first."""
     response: Response = Response(status=204)
     response.headers.update(_PREFLIGHT)
     return response
 
 
-def add_metadata(config: Any) -> None:
+def add_metadata(config: Configurator) -> None:
     """Serve the document, at an address that no route prefix moves: it is the RFC's."""
     prefix, config.route_prefix = config.route_prefix, None
     try:
@@ -52,7 +54,7 @@ def build_metadata_url(resource: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
 
 
-def render_metadata(request: Any) -> dict[str, Any]:
+def render_metadata(request: Request) -> dict[str, Any]:
     """RFC 9728 section 2. Open to any caller and to scripts of any origin: a client that has no token yet needs it."""
     request.response.headers.update(_ANY_ORIGIN)
     settings = request.registry.oauthguard.settings

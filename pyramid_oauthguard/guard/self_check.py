@@ -24,21 +24,21 @@ from .state import get_guard
 from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
 
-__all__ = ["check_guard"]
+__all__ = ["judge_guard"]
 
 #: No issuer knows such a token; it has the form of one all the same.
 _PROBE: Final = "oauthguard-check-probe"
 
 
-def check_guard(registry: Any) -> Iterator[Finding]:
+def judge_guard(registry: Any) -> Iterator[Finding]:
     """What is right and wrong with the guard of the application. Asks the issuer, live."""
     settings = get_guard(registry).settings
     views = find_views(registry, settings)
     wanted = _find_wanted(registry, find_modes(views, settings))
     issuer = registry.queryUtility(IIssuer, name=settings.issuer)
-    yield from _check_issuer(issuer, settings, wanted)
+    yield from _judge_issuer(issuer, settings, wanted)
     yield from judge_caches(settings, issuer)
-    yield from _check_shared_caches(settings)
+    yield from _judge_shared_caches(settings)
     for mode in ("local", "remote"):
         if not _is_built_in(registry, mode):
             yield Finding("ok", "verifiers", f"the application checks tokens of {mode} views itself")
@@ -53,7 +53,7 @@ def check_guard(registry: Any) -> Iterator[Finding]:
         yield Finding("warning", "views", "none is guarded", hint)
 
 
-def _check_shared_caches(settings: GuardSettings) -> Iterator[Finding]:
+def _judge_shared_caches(settings: GuardSettings) -> Iterator[Finding]:
     for name in CACHES:
         options = getattr(settings, f"cache_{name}")
         if is_shared(options):
@@ -76,20 +76,20 @@ def _is_built_in(registry: Any, mode: str) -> bool:
     return isinstance(verifier, LocalVerifier | RemoteVerifier)
 
 
-def _check_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]) -> Iterator[Finding]:
+def _judge_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]) -> Iterator[Finding]:
     if embedded is not None:
         yield Finding("ok", "oauthguard.issuer", f"{settings.issuer} runs in this process")
     if not wanted:
         return
     issuer = embedded or build_http_issuer(settings.build_issuer_settings())
-    known = embedded is not None or (yield from _check_metadata(issuer, settings, wanted))
+    known = embedded is not None or (yield from _judge_metadata(issuer, settings, wanted))
     if "keys" in wanted and (known or settings.jwks_uri):
-        yield from _check_keys(issuer, settings)
+        yield from _judge_keys(issuer, settings)
     if "introspection" in wanted and (known or settings.introspection_endpoint):
-        yield from _check_introspection(issuer, settings)
+        yield from _judge_introspection(issuer, settings)
 
 
-def _check_metadata(
+def _judge_metadata(
     issuer: HTTPIssuer, settings: GuardSettings, wanted: frozenset[str]
 ) -> Generator[Finding, None, bool]:
     """Whether there are metadata."""
@@ -153,7 +153,7 @@ def _judge_clock(date: float, asked_at: float, leeway: float) -> Finding:
     return Finding("warning", "clock", text, f"more than oauthguard.leeway ({leeway:g} s): set this machine's clock")
 
 
-def _check_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
+def _judge_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     yield Step("ok", "the issuer's keys", settings.jwks_uri or settings.issuer)
     try:
         document = issuer.fetch_keys()
@@ -179,7 +179,7 @@ def _check_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
         yield Finding("ok", "keys", line)
 
 
-def _check_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
+def _judge_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     yield Step("ok", "the issuer's introspection", settings.introspection_endpoint or settings.issuer)
     try:
         answer = issuer.introspect(_PROBE)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pyramid.authorization import Authenticated, Everyone
 from pyramid.registry import Registry
+from pyramid.request import Request
 
 from ..access_token import AccessToken, derive
 from ..errors import SettingError
@@ -16,7 +17,7 @@ from .resource_metadata import build_metadata_url
 from .settings import GuardSettings
 from .verifiers.access_tokens import find_roles
 
-__all__ = ["Guard", "find_guard", "get_guard"]
+__all__ = ["Guard", "get_guard", "require_guard"]
 
 _EVERYONE: Final = frozenset({Everyone})
 _PRINCIPALS: Final = "_oauthguard_principals"
@@ -33,7 +34,7 @@ class Guard:
         self.challenger = Challenger(settings.realm, _find_metadata_url(settings))
         self.more_principals = more_principals
 
-    def find_principals(self, request: Any, result: Result) -> frozenset[str]:
+    def list_principals(self, request: Request, result: Result) -> frozenset[str]:
         """Who the caller is to an ACL. Every principal out of the token bears a prefix, so none can be forged."""
         if not isinstance(result, AccessToken):
             return _EVERYONE
@@ -68,7 +69,7 @@ def get_guard(registry: Registry) -> Guard:
     return guard
 
 
-def find_guard(request: Any) -> Guard:
+def require_guard(request: Request) -> Guard:
     """The guard of the request's application."""
     return request.registry.__dict__.get("oauthguard") or get_guard(request.registry)
 

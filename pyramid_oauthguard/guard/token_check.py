@@ -16,6 +16,7 @@ from pyramid.config import not_
 from pyramid.config.predicates import MAX_ORDER
 from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
 from pyramid.interfaces import IDefaultPermission
+from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED, Allowed
 
@@ -53,7 +54,7 @@ class TokenCheckPredicate:
     def phash(self) -> str:
         return ""
 
-    def __call__(self, context: Any, request: Any) -> bool:
+    def __call__(self, context: Any, request: Request) -> bool:
         return True
 
 
@@ -63,18 +64,18 @@ class _ViewGuard:
     def __init__(self, info: Any) -> None:
         self._guard: Guard = get_guard(info.registry)
         self.alone: bool = self._guard.settings.policy  # no other policy decides
-        self.mode: str | None = _find_mode(info)
+        self.mode: str | None = _read_mode(info)
         self.stricter = self.mode is not None and RANKS[self.mode] > RANKS[self._guard.settings.token_check]
         self.requirements = _build_requirements(info)
         self._needs = build_needs(self.requirements)
         self.marked = self.mode is not None or info.options.get("token_require") is not None
         self.exception_only: bool = info.exception_only
 
-    def strengthen(self, request: Any) -> str:
+    def strengthen(self, request: Request) -> str:
         authenticator = self._guard.authenticator
         return authenticator.strengthen(request, self.mode or authenticator.default_mode)
 
-    def find_error(self, request: Any) -> OAuthGuardError | None:
+    def judge(self, request: Request) -> OAuthGuardError | None:
         """Why the token is missing, bad, or not enough; None when it will do."""
         result = self._guard.authenticator.authenticate(request)
         if not isinstance(result, AccessToken):
@@ -114,11 +115,11 @@ class _ViewGuard:
             raise challenger.dress(HTTPServiceUnavailable(), error) from forbidden
         raise challenger.dress(forbidden, error)
 
-    def permitted(self, request: Any) -> Any:
-        error = find_misplacement(request) or self.find_error(request) if self.marked else None
+    def permitted(self, request: Request) -> Any:
+        error = find_misplacement(request) or self.judge(request) if self.marked else None
         return TokenDenied(error) if error else Allowed("the access token will do")
 
-    def restore(self, request: Any, mode: str) -> None:
+    def restore(self, request: Request, mode: str) -> None:
         self._guard.authenticator.restore(request, mode)
 
 
@@ -129,7 +130,7 @@ def bind_view(view: View, info: Any) -> View:
     guard = _ViewGuard(info)
     stricter = guard.stricter
 
-    def bound_view(context: Any, request: Any) -> Any:
+    def bound_view(context: Any, request: Request) -> Any:
         if request.environ["REQUEST_METHOD"] == "OPTIONS" and _is_preflight(request):
             # A browser sends no token here. Nor does the view run: the answer is empty, for a tween to complete.
             return Response(status=204)
@@ -163,12 +164,12 @@ def guard_view(view: View, info: Any) -> View:
     stricter = guard.stricter
     plain = not guard.requirements
 
-    def guarded_view(context: Any, request: Any) -> Any:
+    def guarded_view(context: Any, request: Request) -> Any:
         if marked:
             if stricter:
                 guard.strengthen(request)  # secure=False comes here without bind_view
             if not plain or type(request.__dict__.get(RESULT)) is not AccessToken:
-                error = guard.find_error(request)
+                error = guard.judge(request)
                 if error is not None:
                     request.add_response_callback(mark_refusal)
                     return guard.refuse(error)
@@ -198,7 +199,7 @@ def _confine(view: View, guard: _ViewGuard, original: Any) -> View:
     """Refuse where :class:`TokensUnder` takes no tokens: there the permission is asked of another policy."""
     name = getattr(original, "__qualname__", type(original).__qualname__)
 
-    def confined_view(context: Any, request: Any) -> Any:
+    def confined_view(context: Any, request: Request) -> Any:
         error = find_misplacement(request)
         if error is None:
             return view(context, request)
@@ -215,7 +216,7 @@ def _bind_permitted(view: Any, guard: _ViewGuard) -> None:
     if inner is None and not guard.marked:
         return
 
-    def permitted(context: Any, request: Any) -> Any:
+    def permitted(context: Any, request: Request) -> Any:
         before = guard.strengthen(request)
         try:
             result = guard.permitted(request)
@@ -242,7 +243,7 @@ def _has_permission(info: Any) -> bool:
     return permission is not None and permission != NO_PERMISSION_REQUIRED
 
 
-def _find_mode(info: Any) -> str | None:
+def _read_mode(info: Any) -> str | None:
     mode: str | None = info.options.get("token_check")
     if isinstance(mode, not_):
         raise SettingError("token_check", "can't be negated", "name the mode that the view wants")
@@ -271,7 +272,7 @@ def _build_requirement(registry: Any, name: Any, value: Any) -> Requirement:
     return requirement
 
 
-def _is_preflight(request: Any) -> bool:
+def _is_preflight(request: Request) -> bool:
     """A CORS preflight as the Fetch standard defines it."""
     environ = request.environ
     return "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ

@@ -27,7 +27,7 @@ def trust(app: Any, issuer: MemoryIssuer | None = None) -> MemoryIssuer:
     Everything else of the guard is as in production: signatures, claims, scopes, caches. Call it before the
     first request: the guard looks for its issuer once.
     """
-    registry = _find_registry(app)
+    registry = _require_registry(app)
     settings = registry.settings or {}
     identifier = str(settings.get("oauthguard.issuer") or "").strip()
     if not identifier:
@@ -42,7 +42,7 @@ def trust(app: Any, issuer: MemoryIssuer | None = None) -> MemoryIssuer:
     return issuer
 
 
-def _find_registry(app: Any) -> Any:
+def _require_registry(app: Any) -> Any:
     layer = app
     for _depth in range(20):
         if hasattr(layer, "registerUtility"):

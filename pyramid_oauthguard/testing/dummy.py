@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..access_token import AccessToken, freeze
 from .tokens import ABSENT
+
+if TYPE_CHECKING:  # the tests of an application that makes only tokens need not wait for it
+    from pyramid.request import Request
 
 __all__ = ["set_token"]
 
@@ -17,7 +20,7 @@ _LIFE_SECONDS: Final = 600
 
 
 def set_token(
-    request: Any, claims: Mapping[str, Any] | None = None, *, mode: str = "local", **more: Any
+    request: Request, claims: Mapping[str, Any] | None = None, *, mode: str = "local", **more: Any
 ) -> AccessToken:
     """Put a token on ``request``, as if the guard had verified it: ``set_token(request, sub="ada", scope="read")``.
 
@@ -65,7 +68,7 @@ def _extend(kind: type) -> type:
     return type(kind.__name__, (_RequestWithToken, kind), {"__module__": kind.__module__})
 
 
-def _build_claims(request: Any) -> dict[str, Any]:
+def _build_claims(request: Request) -> dict[str, Any]:
     settings = getattr(request.registry, "settings", None) or {}
     now = int(time.time())
     return {

@@ -52,7 +52,7 @@ def generate_key(algorithm: str = "RS256", *, kid: str = "") -> SigningKey:
 
     :raises ValueError: if the algorithm is not supported.
     """
-    native = _generate(*_find_kind(algorithm))
+    native = _generate(*_require_kind(algorithm))
     return SigningKey(kid or native.thumbprint(), algorithm, native)
 
 
@@ -67,7 +67,7 @@ class KeyPool:
 
     def borrow(self, algorithm: str) -> SigningKey:
         """A key that nobody else has, under an id that no key had before."""
-        kind = _find_kind(algorithm)
+        kind = _require_kind(algorithm)
         with self._lock:
             kid = f"{algorithm.lower()}-{next(self._numbers)}"
             native = self._free[kind].pop() if self._free[kind] else None
@@ -77,13 +77,13 @@ class KeyPool:
         """What :meth:`borrow` gave; only once nobody signs with them any more."""
         with self._lock:
             for key in keys:
-                self._free[_find_kind(key.algorithm)].append(key.native)
+                self._free[_require_kind(key.algorithm)].append(key.native)
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
 
 
-def _find_kind(algorithm: str) -> tuple[str, int | str]:
+def _require_kind(algorithm: str) -> tuple[str, int | str]:
     try:
         return KINDS[algorithm]
     except KeyError:

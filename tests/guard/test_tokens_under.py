@@ -18,7 +18,7 @@ from pyramid.view import render_view_to_response
 from webtest import TestApp
 
 from pyramid_oauthguard.guard import OAuthSecurityPolicy, TokensUnder, csrf_callback
-from pyramid_oauthguard.guard.self_check import check_guard
+from pyramid_oauthguard.guard.self_check import judge_guard
 from pyramid_oauthguard.testing import MemoryIssuer
 from tests.guard.guarding import add, ask, build_app, find_setting_error, find_status, tell
 
@@ -559,7 +559,7 @@ def test_a_permission_committed_before_the_policy_stops_start_up():
 
 def test_check_says_where_tokens_count(issuer):
     app = build(open_to_everybody, "/api/", "/v2/", issuer=issuer)
-    found = [finding for finding in check_guard(app.app.registry) if "token" in finding.text]
+    found = [finding for finding in judge_guard(app.app.registry) if "token" in finding.text]
     texts = [f"{finding.subject}: {finding.text}" for finding in found]
     assert "TokensUnder: access tokens count under /api/ /v2/ only, elsewhere SessionPolicy decides" in texts
     assert "/{area}/x: wants a token: refused at any other path" in texts

@@ -16,7 +16,7 @@ from webtest import TestApp
 
 from pyramid_oauthguard.guard import OAuthSecurityPolicy, TokensUnder
 from pyramid_oauthguard.guard.credentials.header import is_present
-from pyramid_oauthguard.guard.self_check import check_guard
+from pyramid_oauthguard.guard.self_check import judge_guard
 from pyramid_oauthguard.server.clients import get_clients
 from pyramid_oauthguard.server.consent.token_schemes import brings_token
 from tests.guard.serving import serve
@@ -238,7 +238,7 @@ def test_check_warns_of_pages_under_a_prefix(build: Build) -> None:
     """There the session is not asked, so nobody would ever be signed in."""
     for prefix, warned in (("/api/", False), ("/oauth/", True), ("/oauth/token", False)):
         site = Site(build, TokensUnder(prefix, "/api/", other=Sessions()))
-        found = [each for each in check_guard(site.server.registry) if each.level == "warning" and "users" in each.text]
+        found = [each for each in judge_guard(site.server.registry) if each.level == "warning" and "users" in each.text]
         assert bool(found) is warned, prefix
         assert {each.subject for each in found} <= set(PAGES)
 

@@ -17,7 +17,7 @@ from pyramid.request import Request
 
 from pyramid_oauthguard.caching import build_region, is_shared
 from pyramid_oauthguard.errors import SettingError
-from pyramid_oauthguard.guard.self_check import check_guard
+from pyramid_oauthguard.guard.self_check import judge_guard
 from pyramid_oauthguard.issuers.keys import KeySource
 from pyramid_oauthguard.server.clients import get_clients
 from pyramid_oauthguard.server.service import IService
@@ -301,12 +301,12 @@ def test_a_cache_in_this_process_needs_no_secret(cache, backend):
 def test_trust_of_a_shared_cache_is_a_setting_whose_cost_the_check_tells(tmp_path):
     settings = {**name_backend("jwks", "dogpile.cache.dbm"), "oauthguard.cache.trusted": "true"}
     app = start(settings, folder=tmp_path)
-    [finding] = [each for each in check_guard(app.registry) if each.subject == "oauthguard.cache.trusted"]
+    [finding] = [each for each in judge_guard(app.registry) if each.subject == "oauthguard.cache.trusted"]
     assert finding.level == "warning"
     assert "every program that can write to it can make tokens" in finding.text
     assert "oauthguard.cache.secret_file" in finding.hint
     sealed = start({**settings, "oauthguard.cache.secret": SECRET}, folder=tmp_path)
-    [finding] = [each for each in check_guard(sealed.registry) if "dbm" in each.text]
+    [finding] = [each for each in judge_guard(sealed.registry) if "dbm" in each.text]
     assert (finding.level, finding.subject) == ("ok", "caches")
     assert SECRET not in repr(finding)
 
@@ -398,7 +398,7 @@ def test_guards_without_credentials_share_keys_by_a_secret_of_their_own(cache, t
 def test_a_short_introspection_secret_that_seals_is_told(server):
     secret = {"oauthguard.introspection.client_secret": "customer-manager-api-secret"}
     api = Api({**server.settings, **secret, "oauthguard.cache.inactive.backend": "tests.elsewhere"})
-    found = [each for each in check_guard(api.registry) if "seals inactive" in each.text]
+    found = [each for each in judge_guard(api.registry) if "seals inactive" in each.text]
     assert [(each.level, each.subject) for each in found] == [("warning", "oauthguard.introspection.client_secret")]
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pyramid.authorization import Everyone
 from pyramid.interfaces import ISecurityPolicy
+from pyramid.request import Request
 from pyramid.security import Denied
 from zope.interface import implementer
 
@@ -53,21 +54,21 @@ class TokensUnder:
         self.other = other
         self.tokens = OAuthSecurityPolicy()
 
-    def handles(self, request: Any) -> bool:
+    def handles(self, request: Request) -> bool:
         """Whether access tokens decide about the request."""
         return self.prefixes.covers(request.environ) is True
 
-    def identity(self, request: Any) -> Any:
+    def identity(self, request: Request) -> Any:
         """Under a prefix the :class:`~pyramid_oauthguard.AccessToken` or None, elsewhere what ``other`` says."""
         policy = self._find(request)
         return None if policy is None else policy.identity(request)
 
-    def authenticated_userid(self, request: Any) -> Any:
+    def authenticated_userid(self, request: Request) -> Any:
         """Under a prefix the token's ``sub`` or None, elsewhere what ``other`` says."""
         policy = self._find(request)
         return None if policy is None else policy.authenticated_userid(request)
 
-    def permits(self, request: Any, context: Any, permission: str) -> Any:
+    def permits(self, request: Request, context: Any, permission: str) -> Any:
         """What :class:`OAuthSecurityPolicy` says under a prefix, and ``other`` elsewhere."""
         policy = self._find(request)
         if policy is None:
@@ -76,24 +77,24 @@ class TokensUnder:
             request.add_response_callback(mark_refusal)  # no cache may answer another caller with this answer
         return policy.permits(request, context, permission)
 
-    def effective_principals(self, request: Any) -> frozenset[str]:
+    def effective_principals(self, request: Request) -> frozenset[str]:
         """What ACLs are asked with; elsewhere than under a prefix only as far as ``other`` has this method."""
         find = getattr(self._find(request), "effective_principals", None)
         return frozenset({Everyone} if find is None else find(request))
 
-    def result(self, request: Any) -> TokenOutcome:
+    def result(self, request: Request) -> TokenOutcome:
         """What :meth:`OAuthSecurityPolicy.result` says under a prefix; elsewhere a token counts as none."""
         return self.tokens.result(request) if self.handles(request) else build_outcome(MissingToken("outside_prefix"))
 
-    def remember(self, request: Any, userid: Any, **kw: Any) -> Any:
+    def remember(self, request: Request, userid: Any, **kw: Any) -> Any:
         """What ``other`` says, whatever the path: a token is the client's to keep."""
         return self.other.remember(request, userid, **kw)
 
-    def forget(self, request: Any, **kw: Any) -> Any:
+    def forget(self, request: Request, **kw: Any) -> Any:
         """What ``other`` says, as :meth:`remember`."""
         return self.other.forget(request, **kw)
 
-    def _find(self, request: Any) -> Any:
+    def _find(self, request: Request) -> Any:
         """The policy of the request's path; None where the path has two readings."""
         covered = self.prefixes.covers(request.environ)
         if covered is None:
@@ -138,7 +139,7 @@ def _read_slots(policy: Any) -> Iterator[Any]:
             yield getattr(policy, name, None)
 
 
-def find_misplacement(request: Any) -> InsufficientScope | None:
+def find_misplacement(request: Request) -> InsufficientScope | None:
     """Why a view that wants a token must not answer: the request's path is not under a prefix of the policy."""
     policy = find_tokens_under(request.registry)
     if policy is None or policy.handles(request):

@@ -14,7 +14,7 @@ from ..settings import GuardSettings
 
 __all__ = ["CLIENT_CLAIMS", "RFC9068_CLAIMS", "build_access_token", "check_profile", "find_roles"]
 
-_MAX_NUMBER: Final = 2.0**53
+_MAX_TIME_SECONDS: Final = 2.0**53
 _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 CLIENT_CLAIMS: Final = ("client_id", "cid", "azp")
@@ -58,19 +58,19 @@ def build_access_token(
         type(exp) is int
         and type(iat) is int
         and type(nbf) is int
-        and soonest < exp < _MAX_NUMBER
-        and -_MAX_NUMBER < iat <= latest
-        and -_MAX_NUMBER < nbf <= latest
+        and soonest < exp < _MAX_TIME_SECONDS
+        and -_MAX_TIME_SECONDS < iat <= latest
+        and -_MAX_TIME_SECONDS < nbf <= latest
     ):
-        exp, iat = _check_times(claims, soonest, latest)
+        exp, iat = _read_times(claims, soonest, latest)
     aud = get("aud")
-    audience = (aud,) if type(aud) is str else _find_audience(claims)
+    audience = (aud,) if type(aud) is str else _read_audience(claims)
     known = aud in settings.audience or _has_common(audience, settings.audience)
     if not known and (audience or audience_required):
         raise InvalidToken("wrong_audience")
     client_id = get("client_id")
     if type(client_id) is not str:
-        client_id = _find_client(claims)
+        client_id = _read_client(claims)
     if settings.client_id and client_id not in settings.client_id:
         raise InvalidToken("wrong_client")
     subject, token_id, username = get("sub"), get("jti"), get("username")
@@ -81,7 +81,7 @@ def build_access_token(
     return take({
         "subject": subject,
         "client_id": client_id,
-        "scopes": _split_scopes(scope) if type(scope) is str else _find_scopes(claims, settings.scope_claim),
+        "scopes": _split_scopes(scope) if type(scope) is str else _read_scopes(claims, settings.scope_claim),
         "audience": audience,
         "issuer": settings.issuer,
         "expires_at": exp,
@@ -110,7 +110,7 @@ def find_roles(claims: Mapping[str, Any], path: str) -> tuple[str, ...]:
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, (list, tuple)) else ()
 
 
-def _check_times(claims: Mapping[str, Any], soonest: float, latest: float) -> tuple[float, float | None]:
+def _read_times(claims: Mapping[str, Any], soonest: float, latest: float) -> tuple[float, float | None]:
     """``exp`` and ``iat``, after all three times were found to be numbers and to allow the token now."""
     exp = _as_time(claims["exp"]) if "exp" in claims else None
     if exp is None:
@@ -128,12 +128,12 @@ def _check_times(claims: Mapping[str, Any], soonest: float, latest: float) -> tu
 def _as_time(value: Any) -> float:
     """A NumericDate (RFC 7519 section 2). A string, null or truth value is refused, not guessed at."""
     kind = type(value)  # exactly: bool is an int
-    if (kind is int or kind is float) and -_MAX_NUMBER < value < _MAX_NUMBER:  # which NaN is not
+    if (kind is int or kind is float) and -_MAX_TIME_SECONDS < value < _MAX_TIME_SECONDS:  # which NaN is not
         return value  # type: ignore[no-any-return]
     raise InvalidToken("bad_time")
 
 
-def _find_audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
+def _read_audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
     return _as_texts(claims["aud"], "bad_audience") if "aud" in claims else ()
 
 
@@ -147,7 +147,7 @@ def _check_texts(*values: Any) -> None:
             raise InvalidToken("bad_claim")
 
 
-def _find_client(claims: Mapping[str, Any]) -> str | None:
+def _read_client(claims: Mapping[str, Any]) -> str | None:
     for name in CLIENT_CLAIMS:
         if name in claims:
             value = claims[name]
@@ -157,7 +157,7 @@ def _find_client(claims: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _find_scopes(claims: Mapping[str, Any], names: tuple[str, ...]) -> frozenset[str]:
+def _read_scopes(claims: Mapping[str, Any], names: tuple[str, ...]) -> frozenset[str]:
     for name in names:
         if name in claims:
             value = claims[name]

@@ -21,10 +21,10 @@ from .access_tokens import build_access_token, check_profile
 __all__ = ["LocalVerifier"]
 
 #: Headers repeat: all tokens signed by one key share theirs. Only headers that passed every check get in.
-_HEADERS: Final = 256
+_MAX_HEADERS: Final = 256
 
 #: In characters. Longer tokens are rare, and ten thousand of them would be gigabytes.
-_MAX_REMEMBERED: Final = 32_768
+_MAX_REMEMBERED_CHARACTERS: Final = 32_768
 
 #: The set that verified it, from when until when it is good without being looked at again, the value.
 _Remembered = tuple[KeySet, float, float, AccessToken | None]
@@ -42,7 +42,7 @@ class LocalVerifier:
         self._settings = settings
         self._keys = keys
         self._algorithms = frozenset(settings.algorithms)
-        self._headers = BoundedMap(_HEADERS)
+        self._headers = BoundedMap(_MAX_HEADERS)
         self._verified = BoundedMap(settings.cache_tokens_size) if settings.cache_tokens_size else None
 
     def verify(self, credential: Credential) -> AccessToken:
@@ -71,7 +71,7 @@ class LocalVerifier:
         keys, since, until, token = remembered
         now = time.time()
         source = self._keys
-        if not since <= now < until or keys is not (source.keys if now < source.calm_until else self._find_keys(now)):
+        if not since <= now < until or keys is not (source.keys if now < source.calm_until else self._fetch_keys(now)):
             return None
         return token if token is not None else self._rebuild(header, remembered, now)
 
@@ -79,14 +79,14 @@ class LocalVerifier:
         head, body, tail, message = _split(raw)
         known: tuple[KeySet, Candidates] | None = self._headers.peek(head)
         seen = known is not None and known[0] is self._keys.find_current(now)
-        keys, candidates = known if known is not None and seen else self._find_candidates(head)
+        keys, candidates = known if known is not None and seen else self._fetch_candidates(head)
         if not _is_signed(message, parse_segment(tail), candidates):
             raise InvalidToken("bad_signature")
         if not seen:
             self._headers.set(head, (keys, candidates))
             now = time.time()  # the issuer may have been asked
         token = self._build(body, now)
-        if self._verified is not None and len(raw) <= _MAX_REMEMBERED:
+        if self._verified is not None and len(raw) <= _MAX_REMEMBERED_CHARACTERS:
             # That it verified. The value itself, several times the size, is kept from the second use on: most
             # tokens of a flood never come again.
             self._verified.set(header, (keys, now, token.expires_at + self._settings.leeway, None))
@@ -103,13 +103,13 @@ class LocalVerifier:
             self._verified.set(header, (keys, since, until, token))
         return token
 
-    def _find_keys(self, now: float) -> KeySet | None:
+    def _fetch_keys(self, now: float) -> KeySet | None:
         try:
             return self._keys.find_current(now)
         except UnavailableError:
             return None
 
-    def _find_candidates(self, head: bytes) -> tuple[KeySet, Candidates]:
+    def _fetch_candidates(self, head: bytes) -> tuple[KeySet, Candidates]:
         header = parse_header(head, self._algorithms, self._settings.profile)
         return self._keys.find(header.algorithm, header.kid)
 

@@ -19,7 +19,7 @@ from .access_tokens import CLIENT_CLAIMS, build_access_token
 __all__ = ["RemoteVerifier"]
 
 #: A reference to what the issuer keeps needs no more characters. A JWT may be longer: it is verified before it is sent.
-_MAX_OPAQUE: Final = 16_384
+_MAX_OPAQUE_CHARACTERS: Final = 16_384
 
 
 class _Verifier(Protocol):
@@ -49,7 +49,7 @@ class RemoteVerifier:
         """
         raw = credential.characters
         is_jwt = raw.count(".") == 2
-        if not raw.isascii() or not 0 < len(raw) <= (MAX_TOKEN if is_jwt else _MAX_OPAQUE):
+        if not raw.isascii() or not 0 < len(raw) <= (MAX_TOKEN if is_jwt else _MAX_OPAQUE_CHARACTERS):
             raise InvalidToken("not_a_token")  # nobody issued it: not worth a call
         local = self._local.verify(credential) if is_jwt else None
         return self._introspector.ask(raw, lambda answer: self._judge(answer, local))
