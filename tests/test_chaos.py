@@ -25,6 +25,11 @@ def test_each_fault_has_a_name_of_its_own_and_says_what_is_right():
     assert all(fault.right for fault in FAULTS)
 
 
+def test_the_docs_have_a_row_for_each_fault():
+    rows = [line for line in (ROOT / "docs" / "faults.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows[1:]] == [fault.name for fault in FAULTS]
+
+
 @pytest.mark.skipif(
     not (ROOT / ".venv/bin/gunicorn").exists() or shutil.which("redis-server") is None,
     reason="needs gunicorn in .venv, and redis-server",

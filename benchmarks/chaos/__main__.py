@@ -50,7 +50,7 @@ def _try(fault: Fault, project: Project) -> Seen:
         with project.open() as stage:
             seen = fault.run(stage)
     except Exception as error:  # noqa: BLE001  # a fault that cannot be brought about is a finding, too
-        seen = Seen(f"{type(error).__name__}: {error}"[:200], ok=False)
+        seen = Seen(" ".join(f"{type(error).__name__}: {error}".split())[:200], ok=False)
     seconds = time.monotonic() - begun
     print(f"{'ok ' if seen.ok else 'NOT'} {fault.name} | {project.name} | {seen.text} ({seconds:.0f} s)", flush=True)
     return seen

@@ -126,7 +126,9 @@ class Stage:
         """Make clients, and sign in so many users."""
         done = self._run("python", "application.py", "prepare", str(users), log="prepare.log")
         if done.wait(_START_SECONDS):
-            raise RuntimeError((self.folder / "prepare.log").read_text()[-500:])
+            lines = (self.folder / "prepare.log").read_text().splitlines()
+            said = next((line for line in reversed(lines) if "Error" in line), lines[-1])
+            raise RuntimeError(said.rpartition(">: ")[2])
         self.given = json.loads((self.folder / "given.json").read_text())
 
     def serve(self, *, socket: bool = False, workers: int = 1, threads: int = 8, app: str = "build") -> Served:

@@ -78,7 +78,7 @@ def _inspect(stage: Stage) -> Seen:
         document = scripted.metadata()
         for path in ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"):
             scripted.answers[path] = document
-        odd = [{"kty": "RSA", "kid": 7, "n": None}, {"kty": ["EC"], "kid": issuer.signing_key.kid}, None, "key"]
+        odd = [{"kty": "RSA", "kid": 7, "n": None}, {**issuer.signing_key.jwk, "alg": ["RS256"]}, None, "key"]
         scripted.answers["/jwks"] = {"keys": [*odd, issuer.signing_key.jwk]}
         raw = issuer.mint(iss=scripted.issuer)
         done = _run(stage, "inspect", "-", "--format", "json", issuer=scripted.issuer, home=stage.folder, stdin=raw)

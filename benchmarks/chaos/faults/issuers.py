@@ -20,7 +20,9 @@ __all__ = ["FAULTS"]
 _THREADS: Final = 16
 _REMOTE_CALLERS: Final = 30
 _TAKES_SECONDS: Final = 3.0
-_MEASURED_SECONDS: Final = 10.0
+_MEASURED_SECONDS: Final = 5.0
+#: One may meet others' work on the same machine; the one in the middle counts.
+_PAIRS: Final = 3
 _COOLDOWN_SECONDS: Final = 6.0
 _OUTAGES: Final = ("broken", "reset", "garbage")
 _NESTED: Final = 450
@@ -38,18 +40,24 @@ def _take_long(stage: Stage) -> Seen:
     tokens = iter(issuer.mint(4_000, **_CLAIMS))
     with Load(served.address.port, 2) as load:
         load.drive([local] * 500)
-        alone = _count(load, local)
         issuer.fail("slow", "introspection", delay=_TAKES_SECONDS)
-        done = threading.Event()
-        callers = [threading.Thread(target=_call_remotely, args=(served, tokens, done)) for _ in range(_REMOTE_CALLERS)]
-        for caller in callers:
-            caller.start()
-        time.sleep(_TAKES_SECONDS + 1)
-        beside = _count(load, local)
-        done.set()
-        for caller in callers:
-            caller.join()
+        pairs = [(_count(load, local), _count_beside(served, load, local, tokens)) for _ in range(_PAIRS)]
+    alone, beside = sorted(pairs, key=lambda pair: pair[1] / pair[0])[_PAIRS // 2]
     return Seen(f"{beside:.0f} of {alone:.0f} local checks a second", ok=beside >= 0.9 * alone)
+
+
+def _count_beside(served: Served, load: Load, request: bytes, tokens: Any) -> float:
+    """Answers a second while others have the issuer asked."""
+    done = threading.Event()
+    callers = [threading.Thread(target=_call_remotely, args=(served, tokens, done)) for _ in range(_REMOTE_CALLERS)]
+    for caller in callers:
+        caller.start()
+    time.sleep(_TAKES_SECONDS + 1)
+    found = _count(load, request)
+    done.set()
+    for caller in callers:
+        caller.join()
+    return found
 
 
 def _count(load: Load, request: bytes) -> float:
