@@ -1,23 +1,36 @@
-"""Texts of others, made safe for a terminal and short enough for a line."""
+"""Text of the other side, made safe for a terminal and short enough for a line."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-__all__ = ["clean", "shorten"]
+__all__ = ["clean", "clean_line", "shorten"]
 
-_LONGEST: Final = 500
+_MOST_CHARS: Final = 500
+#: What programs read as the end of a line, and the characters that can be a part of it.
+_BREAKS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def clean(text: str, *, keep: str = "") -> str:
     """``text`` without what could steer a terminal: control, format and surrogate characters become escapes."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text)
+    return "".join(char if char.isprintable() or char in keep else _escape(char) for char in text)
+
+
+def clean_line(text: str) -> str:
+    """``text`` as one line for a program: line breaks and control characters become escapes, surrogates are replaced."""
+    line = _BREAKS.sub(lambda found: _escape(found[0]), text)
+    return line.encode("utf-8", "replace").decode("utf-8")
 
 
 def shorten(text: object) -> str:
-    """Words of the other side, cut to a length that fits a line of ours."""
+    """``text`` of the other side on one line, cut to at most 500 characters."""
     given = str(text)
-    whole = " ".join(given[: 2 * _LONGEST].split())
-    return whole if len(whole) <= _LONGEST and len(given) <= 2 * _LONGEST else whole[:_LONGEST] + "…"
+    whole = " ".join(given[: 2 * _MOST_CHARS].split())
+    return whole if len(whole) <= _MOST_CHARS and len(given) <= 2 * _MOST_CHARS else whole[:_MOST_CHARS] + "…"
+
+
+def _escape(char: str) -> str:
+    return repr(char)[1:-1]

@@ -1,4 +1,4 @@
-"""Authlib's OAuth 2.0 client on our own bounded HTTP: no redirects, no endless answers, masked traces."""
+"""Authlib's OAuth 2.0 client on our own bounded HTTP: no redirects, no endless answers, traces without secrets."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from urllib.parse import parse_qsl, quote_plus, urlencode
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.client import OAuth2Client
 
-from ..command.output import Console
 from ..errors import UnavailableError
 from ..exit_status import NETWORK, USAGE
 from ..fetch import Answer, Fetcher
 from .errors import CommandError, RefusedError, as_command_error
+from .reporting import Reporter
 from .text import shorten
 
 __all__ = ["OAuthTransport", "TokenClient", "TracingFetcher", "check_answer", "encode_basic"]
 
 
 class TracingFetcher(Fetcher):
-    """A Fetcher that shows what goes out and what comes back, secrets masked, where ``--verbose`` asks for it."""
+    """A Fetcher that reports each request and each answer."""
 
-    def __init__(self, console: Console, *, timeout: float, ca_file: str | None) -> None:
+    def __init__(self, reporter: Reporter, *, timeout: float, ca_file: str | None) -> None:
         super().__init__(timeout=timeout, ca_file=ca_file)
-        self._console = console
+        self._reporter = reporter
 
     def get(self, url: str) -> Answer:
-        self._console.trace_request("GET", url, {}, {})
+        self._reporter.trace_request("GET", url, {}, {})
         return self._trace(lambda: super(TracingFetcher, self).get(url))
 
     def post(
         self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None, *, harmless: bool = False
     ) -> Answer:
-        self._console.trace_request("POST", url, form, headers or {})
+        self._reporter.trace_request("POST", url, form, headers or {})
         return self._trace(lambda: super(TracingFetcher, self).post(url, form, headers, harmless=harmless))
 
     def _trace(self, exchange: Callable[[], Answer]) -> Answer:
         try:
             answer = exchange()
         except UnavailableError as error:
-            self._console.trace_failure("200 without a JSON object" if error.reason == "not_json" else str(error))
+            self._reporter.trace_failure("200 without a JSON object" if error.reason == "not_json" else str(error))
             raise
-        self._console.trace_answer(answer.status, answer.body)
+        self._reporter.trace_answer(answer.status, answer.body)
         return answer
 
 

@@ -11,10 +11,10 @@ from ..errors import OAuthGuardError, SettingError
 
 __all__ = ["explain_failed_start"]
 
-_LONGEST: Final = 400
+_MOST_CHARS: Final = 400
 _HINTS: Final = {
     "LoaderNotFound": "the name of an ini file ends in .ini",
-    "LookupError": "behind # stands the name of a section: production.ini#main",
+    "LookupError": "the part after # is the name of a section: production.ini#main",
 }
 
 
@@ -28,7 +28,7 @@ def explain_failed_start(ini: str, error: Exception) -> OAuthGuardError:
         return SettingError(f"{ini}: {cause.option}", problem, "write %% for a % of the value")
     kind = type(cause).__name__
     text = " ".join(_find_text(cause).split())
-    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    text = text if len(text) <= _MOST_CHARS else text[:_MOST_CHARS] + "…"
     return SettingError(ini, f"does not start: {kind}: {text}".rstrip(": "), _HINTS.get(kind, ""))
 
 

@@ -1,31 +1,143 @@
-"""The entry point of the ``oauthguard`` command. Needs nothing, so that it can say what is missing."""
+"""The entry point of the ``oauthguard`` command: runs it, and turns every error into one line and an exit status.
+
+Imports nothing that has to be installed, so that it can say what is missing.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
-from typing import NoReturn
+import warnings
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from ..exit_status import INACTIVE, NETWORK, OK, USAGE
+
+if TYPE_CHECKING:
+    import click
+
+    from .run import Run
 
 __all__ = ["main"]
 
+_WORD: Final = re.compile(r"[\w.-]+")
+_INTERRUPTED: Final = 130  # as in shells: 128 and the number of the signal
+_NO_READER: Final = 141
+
 
 def main() -> None:
-    """Run the command line and end the process with the exit status of the contract."""
+    """Run the command line and end the process with its exit status."""
     try:
-        from .ending import run_to_the_end
+        from .run import Run
+        from .verbs import cli
     except ImportError as error:
         missing = f"oauthguard: the command needs {error.name}, which is not installed"
         sys.stderr.write(f"{missing}; pip install 'pyramid_oauthguard[client]'\n")
-        sys.exit(1)
-    _leave(run_to_the_end())
+        sys.exit(USAGE)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # warnings of libraries are for developers
+    _leave(_run(cli, Run()))
+
+
+def _run(cli: click.Command, run: Run) -> int:
+    """Run the command line. The exit status, whatever happens."""
+    try:
+        return _invoke(cli, run)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of the output has ended; Python would complain again while it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NO_READER
+
+
+def _invoke(cli: click.Command, run: Run) -> int:
+    try:
+        result = cli.main(prog_name="oauthguard", obj=run, standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a traceback is printed only if the user asks for it
+        return _end(run, error)
+    return result if isinstance(result, int) else OK
+
+
+def _end(run: Run, error: Exception) -> int:
+    """Print why the command ends because of ``error``. The exit status."""
+    import click
+
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.Abort):
+        return _INTERRUPTED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        # A group without a verb prints its help, as with --help. Click's own status, 2, means a refusal here.
+        click.echo(error.ctx.get_help())
+        return OK
+    if isinstance(error, click.ClickException):
+        run.console.fail(_describe_usage(error))
+        return USAGE
+    if run.console.debug:
+        _print_traceback(run)
+    status, text = _describe(error, run.verb)
+    run.console.fail(text)
+    return status
+
+
+def _describe(error: Exception, verb: str) -> tuple[int, str]:
+    """The exit status and the line for an error that ends the run of ``verb``."""
+    from ..client.errors import CommandError, as_command_error
+    from ..errors import OAuthGuardError, TokenError, UnavailableError
+    from .verbs import explain_missing
+
+    if isinstance(error, UnavailableError):
+        error = as_command_error(error)
+    elif isinstance(error, ImportError):
+        error = explain_missing(verb, error)
+    if isinstance(error, CommandError):
+        return error.exit_status, str(error)
+    if isinstance(error, TokenError):
+        return INACTIVE, f"the token is refused: {error.reason}"
+    if isinstance(error, OAuthGuardError):
+        return USAGE, str(error)
+    if isinstance(error, OSError):
+        status = NETWORK if isinstance(error, ConnectionError | TimeoutError) else USAGE
+        return status, ": ".join(filter(None, (error.strerror or type(error).__name__, str(error.filename or ""))))
+    return USAGE, f"this is a bug: {type(error).__name__}; --debug shows where"
+
+
+def _describe_usage(error: click.ClickException) -> str:
+    """The line for a wrong command line. What may be a secret is not repeated."""
+    import click
+
+    text = _WORD.sub(_mask_jwt, error.format_message())
+    if "unexpected extra argument" in text:
+        text = "too many arguments"
+    elif isinstance(error, click.BadParameter) and error.param and error.param.name == "token":
+        text = "the token must be in a file or on standard input, never on the command line"
+    context = getattr(error, "ctx", None)
+    text = " ".join(text.split())  # click lists choices on lines of their own
+    return f"{text.rstrip('.')}; see {context.command_path if context else 'oauthguard'} --help"
+
+
+def _mask_jwt(word: re.Match[str]) -> str:
+    return "***" if "eyJ" in word[0] and "." in word[0] else word[0]
+
+
+def _print_traceback(run: Run) -> None:
+    import traceback
+
+    from ..client.text import clean
+
+    sys.stderr.write(clean(run.console.redact(traceback.format_exc()), keep="\n") + "\n")
 
 
 def _leave(status: int) -> NoReturn:
-    """End the process with ``status``, also where an application that a verb started left threads that do not end."""
+    """End the process with ``status``, even if an application that a verb started left threads that do not end."""
     if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
-        with contextlib.suppress(OSError, ValueError):  # the reader has gone
+        with contextlib.suppress(OSError, ValueError):  # the reader of the output has ended
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status)

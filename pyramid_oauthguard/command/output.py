@@ -1,28 +1,40 @@
-"""Data to standard output, words for people to standard error, and no secret in either by accident."""
+"""What the command prints: data on standard output, messages on standard error, and no secret in either."""
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..client.text import clean
+from ..client.text import clean, clean_line
 from ..strict_json import check_depth
 
-__all__ = ["Console"]
+if TYPE_CHECKING:
+    import rich.console
+
+__all__ = ["FORMAT", "Console", "format_time"]
+
+FORMAT: Final = click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How data is printed.",
+)
 
 _MASK: Final = "***"
+_SHORTEST_SECRET_CHARS: Final = 4
+_LONGEST_TRACE_CHARS: Final = 4000
 #: Colours cost a thousand times what the text costs.
 _MOST_COLOURED_CHARS: Final = 100_000
-#: What programs take for the end of a line, and all that could be part of it.
-_BREAKS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-# Requests and answers show the values of these and nobody else's.
+# The members of requests and answers whose values --verbose shows.
 _SHOWN: Final = frozenset(
     """
     active aud audience auth_time azp client_id code_challenge_method device_authorization_endpoint
@@ -35,11 +47,11 @@ _SHOWN: Final = frozenset(
 
 
 class Console:
-    """Where one run of the command speaks.
+    """Prints for one run of the command. Data goes to what standard output is when the console is made.
 
-    :ivar quiet: no words but those of a failure.
-    :ivar verbose: requests and answers too, masked.
-    :ivar debug: a traceback with a failure.
+    :ivar quiet: print no messages except failures and what the user needs to go on.
+    :ivar verbose: print requests and answers too, masked.
+    :ivar debug: print a traceback with a failure.
     :ivar color: False switches colours off; otherwise a terminal without ``NO_COLOR`` has them.
     """
 
@@ -48,45 +60,75 @@ class Console:
         self.verbose = False
         self.debug = False
         self.color = True
+        self._out = sys.stdout  # while an application starts, sys.stdout is standard error
         self._secrets: set[str] = set()
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether data goes to a terminal."""
+        return self._out.isatty()
+
     def protect(self, *secrets: str | None) -> None:
-        """Replace each of ``secrets`` by a mask in everything that is said from now on."""
-        self._secrets.update(secret for secret in secrets if secret and len(secret) > 3)
+        """Replace each of ``secrets`` by a mask in every message from now on."""
+        self._secrets.update(secret for secret in secrets if secret and len(secret) >= _SHORTEST_SECRET_CHARS)
 
     def redact(self, text: str) -> str:
+        """``text`` with the protected secrets masked."""
         # Longer ones first: a secret may contain another.
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, _MASK)
         return text
 
+    # ── data ─────────────────────────────────────────────────────────────────────────────────────────────────
+
     def write(self, text: str) -> None:
-        """Data of our own making to standard output, made safe for a terminal where it is one. It may have several lines."""
-        click.echo(clean(text, keep="\n\t") if sys.stdout.isatty() else _encodable(text))
+        """Print data that the command itself made. It may have several lines."""
+        self._print(clean(text, keep="\n\t") if self.is_terminal else text.encode("utf-8", "replace").decode("utf-8"))
 
     def write_line(self, text: str) -> None:
-        """Data that others chose, such as a name: one line to standard output, on a terminal and in a pipe."""
-        click.echo(clean(text) if sys.stdout.isatty() else _encodable(_BREAKS.sub(_escape, text)))
+        """Print data that others chose, such as a name, as one line."""
+        self._print(clean(text) if self.is_terminal else clean_line(text))
+
+    def write_one(self, values: Mapping[str, Any], style: str) -> None:
+        """Print one object: JSON, or a line for each value."""
+        if style == "json":
+            self.write_json(values)
+            return
+        width = max(map(len, values), default=0)
+        for name, value in values.items():
+            self.write_line(f"{clean(name):{width}}  {_format_cell(value)}".rstrip())
+
+    def write_rows(self, rows: Sequence[Mapping[str, Any]], style: str) -> None:
+        """Print several objects: JSON, or a table with the names of the values in its first line."""
+        if style == "json":
+            self.write_json(rows)
+            return
+        if not rows:
+            self.say("none")
+            return
+        table = [list(rows[0]), *([_format_cell(value) for value in row.values()] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for line in table:
+            self.write_line("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
 
     def write_json(self, value: Any) -> None:
-        """Data as JSON: coloured and indented for people, plain for programs."""
-        if not sys.stdout.isatty():
-            click.echo(json.dumps(value, indent=2))
+        """Print data as JSON. On a terminal it is coloured."""
+        if not self.is_terminal:
+            self._print(json.dumps(value, indent=2, default=str))
             return
-        text = clean(json.dumps(value, indent=2, ensure_ascii=False), keep="\n")
+        text = clean(json.dumps(value, indent=2, ensure_ascii=False, default=str), keep="\n")
         if not self.color or len(text) > _MOST_COLOURED_CHARS:
-            click.echo(text)
+            self._print(text)
             return
-        from rich.console import Console as Rich
         from rich.syntax import Syntax
 
-        Rich().print(Syntax(text, "json", background_color="default", word_wrap=True))
+        self.build_rich().print(Syntax(text, "json", background_color="default", word_wrap=True))
 
     def write_body(self, body: bytes, content_type: str) -> None:
-        """An answer's body: as it came for programs; for people JSON in colours and no controls of a terminal."""
-        if not sys.stdout.isatty():
-            sys.stdout.buffer.write(body)
-            sys.stdout.flush()
+        """Print the body of an answer: unchanged in a pipe; on a terminal escaped, and JSON coloured."""
+        if not self.is_terminal:
+            self._out.buffer.write(body)
+            self._out.flush()
             return
         if "json" in content_type.lower():
             with suppress(ValueError, RecursionError):
@@ -96,22 +138,35 @@ class Console:
                 return
         self.write(body.decode("utf-8", "replace"))
 
+    def flush(self) -> None:
+        """Hand over the data that is still in a buffer."""
+        self._out.flush()
+
+    def build_rich(self) -> rich.console.Console:
+        """A console of Rich that prints where data goes."""
+        from rich.console import Console as Rich
+
+        return Rich(file=self._out, no_color=None if self.color else True, highlight=False)
+
+    # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────
+
     def say(self, text: str) -> None:
-        """Words: one line to standard error, unless quiet."""
+        """Print a message of one line, unless quiet."""
         if not self.quiet:
-            self._echo(text)
+            self.show(text)
 
     def show(self, text: str) -> None:
-        """Words that the user needs to go on: to standard error, quiet or not."""
-        self._echo(text)
+        """Print a message that the user needs to go on, quiet or not."""
+        click.echo(clean(self.redact(text)), err=True)
 
     def show_apart(self, text: str) -> None:
-        """Something to copy, on a line between empty ones."""
+        """Print something to copy, between empty lines."""
         for line in ("", f"  {text}", ""):
-            self._echo(line)
+            self.show(line)
 
     def fail(self, text: str) -> None:
-        self._echo(f"oauthguard: {text}")
+        """Print why the command fails."""
+        self.show(f"oauthguard: {text}")
 
     @contextmanager
     def waiting(self, text: str, deadline: float) -> Iterator[Callable[[], None]]:
@@ -131,33 +186,43 @@ class Console:
             yield tick
 
     def trace_request(self, method: str, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        """Print a request, if verbose."""
         if not self.verbose:
             return
-        self._echo(f"> {method} {url}")
+        self.show(f"> {method} {url}")
         for name, value in headers.items():
             scheme = value.split(" ", 1)[0] if name.lower() == "authorization" and " " in value else ""
-            self._echo(f">   {name}: {scheme} {_MASK}" if scheme else f">   {name}: {value}")
+            self.show(f">   {name}: {scheme} {_MASK}" if scheme else f">   {name}: {value}")
         for name, value in form.items():
-            self._echo(f">   {name}={value if name in _SHOWN else _MASK}")
+            self.show(f">   {name}={value if name in _SHOWN else _MASK}")
 
     def trace_answer(self, status: int, body: Mapping[str, Any]) -> None:
+        """Print an answer, if verbose."""
         if self.verbose:
             shown = {name: value for name, value in body.items() if name in _SHOWN}
             hidden = [clean(name) for name in body if name not in _SHOWN]
             rest = f"; {_MASK} for {', '.join(hidden)}" if hidden else ""
-            self._echo(f"< {status} {json.dumps(shown)}{rest}"[:4000])
+            self.show(f"< {status} {json.dumps(shown)}{rest}"[:_LONGEST_TRACE_CHARS])
 
-    def trace_failure(self, words: str) -> None:
+    def trace_failure(self, text: str) -> None:
+        """Print why there is no answer, if verbose."""
         if self.verbose:
-            self._echo(f"< {words}")
+            self.show(f"< {text}")
 
-    def _echo(self, text: str) -> None:
-        click.echo(clean(self.redact(text)), err=True)
-
-
-def _escape(found: re.Match[str]) -> str:
-    return repr(found[0])[1:-1]
+    def _print(self, text: str) -> None:
+        click.echo(text, file=self._out)
 
 
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+def format_time(seconds: float | None) -> str:
+    """UTC to the second, empty for None, and the number itself beyond the year 9999."""
+    if seconds is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:.0f}"
+
+
+def _format_cell(value: Any) -> str:
+    text = " ".join(value) if isinstance(value, list | tuple) else value
+    return "" if text is None else clean(str(text))

@@ -42,19 +42,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
-_TIMEOUT: Final = 10.0
+_TIMEOUT_SECONDS: Final = 10.0
 
 
 class Run:
-    """What every verb is handed.
+    """The first argument of every verb.
 
     :ivar flags: what was given on the command line, by option name.
+    :ivar verb: the name of the verb, empty until it is known.
     """
 
-    def __init__(self, console: Console, environ: Mapping[str, str]) -> None:
-        self.console = console
+    def __init__(self, console: Console | None = None, environ: Mapping[str, str] = os.environ) -> None:
+        self.console = Console() if console is None else console
         self.environ = environ
         self.flags: dict[str, str] = {}
+        self.verb = ""
 
     # ── options ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -120,7 +122,7 @@ class Run:
         from ..client.transport import TracingFetcher
 
         try:
-            return TracingFetcher(self.console, timeout=_TIMEOUT, ca_file=self._ca_file)
+            return TracingFetcher(self.console, timeout=_TIMEOUT_SECONDS, ca_file=self._ca_file)
         except OSError as error:  # ssl's errors are among them
             raise self._explain_ca_file(error) from error
 
@@ -259,8 +261,3 @@ processes.register(Run, _renew_locks)
 def _has_link(path: str) -> bool:
     """Whether a relative path leads through a symbolic link below the working folder."""
     return os.path.realpath(path) != os.path.normpath(Path.cwd().resolve() / path)
-
-
-def build_run() -> Run:
-    """A run with this process's environment."""
-    return Run(Console(), os.environ)

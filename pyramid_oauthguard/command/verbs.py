@@ -1,9 +1,9 @@
-"""The verbs of ``oauthguard`` by name, each imported only when it is called."""
+"""The verbs of ``oauthguard``: one table, from which a verb is imported only when it is called."""
 
 from __future__ import annotations
 
-import importlib
-from typing import Final
+from importlib import import_module
+from typing import Final, NamedTuple
 
 import click
 
@@ -11,63 +11,67 @@ from ..client.errors import CommandError
 from ..exit_status import USAGE
 from .help_text import EPILOG
 from .parameters import profile_option, speech_options
+from .run import Run
 
-__all__ = ["cli", "explain_missing"]
+__all__ = ["VERBS", "Verb", "cli", "explain_missing"]
 
-# name: where its click command is, and what --help says. The last three live in the rooms they look into.
-_VERBS: Final = {
-    "login": (
-        "pyramid_oauthguard.command.client.login:login",
-        "Sign in as a user, in the browser or on another device.",
-    ),
-    "token": (
-        "pyramid_oauthguard.command.client.token:token",
-        "Print an access token: the login's, or the client's own.",
-    ),
-    "exec": (
-        "pyramid_oauthguard.command.client.exec:run_command",
-        "Run one command with the token in its environment.",
-    ),
-    "call": ("pyramid_oauthguard.command.client.call:call", "Send a request with the token, and explain a refusal."),
-    "whoami": ("pyramid_oauthguard.command.client.whoami:whoami", "Print who is signed in."),
-    "introspect": (
-        "pyramid_oauthguard.command.client.introspect:introspect",
-        "Ask the issuer about a token (RFC 7662).",
-    ),
-    "inspect": ("pyramid_oauthguard.command.client.inspect:inspect", "Decode a token and check it, one by one."),
-    "revoke": ("pyramid_oauthguard.command.client.revoke:revoke", "Withdraw a token (RFC 7009)."),
-    "logout": ("pyramid_oauthguard.command.client.logout:logout", "Revoke the login's tokens, then forget them."),
-    "profiles": ("pyramid_oauthguard.command.client.profiles:profiles", "List the logins, or choose one."),
-    "completion": (
-        "pyramid_oauthguard.command.client.completion:completion",
-        "Print the completion script of a shell.",
-    ),
-    "check": ("pyramid_oauthguard.command.guard.commands:check", "Is the configuration of an application sound?"),
-    "explain": ("pyramid_oauthguard.command.guard.commands:explain", "Why does an application refuse this token?"),
-    "server": ("pyramid_oauthguard.command.server:server", "Clients, keys and tokens of an authorization server."),
+
+class Verb(NamedTuple):
+    """Where a verb is.
+
+    :ivar module: below this package.
+    :ivar name: the click command in the module.
+    :ivar text: what ``--help`` says.
+    :ivar extra: the extra of the distribution that the verb needs; empty if it needs none but this command.
+    """
+
+    module: str
+    name: str
+    text: str
+    extra: str = "client"
+
+    def load(self) -> click.Command:
+        """The click command. :raises ImportError: a distribution that it needs is not installed."""
+        command: click.Command = getattr(import_module(f".{self.module}", __package__), self.name)
+        return command
+
+
+VERBS: Final = {
+    "login": Verb("client.login", "login", "Sign in as a user, in the browser or on another device."),
+    "token": Verb("client.token", "token", "Print an access token: the login's, or the client's own."),
+    "exec": Verb("client.exec", "run_command", "Run one command with the token in its environment."),
+    "call": Verb("client.call", "call", "Send a request with the token, and explain a refusal."),
+    "whoami": Verb("client.whoami", "whoami", "Print who is signed in."),
+    "introspect": Verb("client.introspect", "introspect", "Ask the issuer about a token (RFC 7662)."),
+    "inspect": Verb("client.inspect", "inspect", "Decode a token and check each part of it."),
+    "revoke": Verb("client.revoke", "revoke", "Revoke a token (RFC 7009)."),
+    "logout": Verb("client.logout", "logout", "Revoke the login's tokens, then forget them."),
+    "profiles": Verb("client.profiles", "profiles", "List the logins, or choose one."),
+    "completion": Verb("client.completion", "completion", "Print the completion script of a shell."),
+    "check": Verb("guard.check", "check", "Check the configuration of an application.", ""),
+    "explain": Verb("guard.explain", "explain", "Explain why an application refuses a token.", ""),
+    "server": Verb("server", "server", "Manage clients, keys and tokens of an authorization server.", "server"),
 }
-_EXTRAS: Final = {"server": "server", "check": "", "explain": ""}
 
 
 class _Verbs(click.Group):
-    """Loads a verb by its name, and lists them without loading any."""
+    """Loads a verb by its name, and lists the verbs without loading any."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_VERBS)
+        return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _VERBS:
+        verb = VERBS.get(cmd_name)
+        if verb is None:
             return None
-        module, _, name = _VERBS[cmd_name][0].partition(":")
         try:
-            command: click.Command = getattr(importlib.import_module(module), name)
+            return verb.load()
         except ImportError as error:
             raise explain_missing(cmd_name, error) from error
-        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
-            formatter.write_dl([(name, text) for name, (_, text) in _VERBS.items()])
+            formatter.write_dl([(name, verb.text) for name, verb in VERBS.items()])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write("\n" + EPILOG)
@@ -83,14 +87,15 @@ class _Verbs(click.Group):
 @speech_options
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Get a token from any OAuth server, look into it, find out why an API refuses it, and revoke it."""
+    """Get a token from any OAuth server, inspect it, find out why an API refuses it, and revoke it."""
+    ctx.ensure_object(Run).verb = ctx.invoked_subcommand or ""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
 def explain_missing(verb: str, error: ImportError) -> CommandError:
-    """Which extra to install for ``verb``."""
-    extra = _EXTRAS.get(verb, "client")
+    """The error that names the extra to install for ``verb``."""
+    extra = VERBS[verb].extra if verb in VERBS else "client"
     wanted = f"pyramid_oauthguard[{extra}]" if extra else "pyramid_oauthguard"
     text = f"this needs {error.name or 'a module'}, which is not installed"
     return CommandError(USAGE, text, f"pip install '{wanted}'")

@@ -25,7 +25,7 @@ from pyramid_oauthguard.client.text import clean, shorten
 from pyramid_oauthguard.client.transport import check_answer
 from pyramid_oauthguard.command.client.inspect import _write_table
 from pyramid_oauthguard.command.client.sign_in import _find_query
-from pyramid_oauthguard.command.ending import _describe_usage
+from pyramid_oauthguard.command.main import _describe_usage
 from pyramid_oauthguard.command.output import Console
 from pyramid_oauthguard.fetch import Answer
 from tests.growing import assert_linear

@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 from pyramid.authorization import Allow, Deny
 from pyramid.config import Configurator
 
-from pyramid_oauthguard.command.guard.commands import check, explain
+from pyramid_oauthguard.command.guard.check import check
+from pyramid_oauthguard.command.guard.explain import explain
 from pyramid_oauthguard.interfaces import Finding, IIssuer, ISelfCheck
 from pyramid_oauthguard.testing import MemoryIssuer
 

@@ -47,7 +47,7 @@ def test_check_names_the_step_that_does_not_end(
     ini = write_ini(tmp_path, {**server.settings, "oauthguard.http.timeout": "100"}, views)
     done = run_in_time("check", ini, "--timeout", "3")
     assert done.returncode == 4
-    assert f"FAIL  {step}: did not end within 3 s; what comes after it was not looked at" in done.stdout
+    assert f"FAIL  {step}: did not end within 3 s; the steps after it were not checked" in done.stdout
     assert done.stderr == "1 error, 0 warnings\n"
     as_json = run_in_time("check", ini, "--timeout", "3", "--format", "json")
     assert (as_json.returncode, json.loads(as_json.stdout)[-1]["subject"]) == (4, step)

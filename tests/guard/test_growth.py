@@ -8,7 +8,7 @@ import json
 import pytest
 from pyramid.request import Request
 
-from pyramid_oauthguard.command.guard.commands import _BEFORE
+from pyramid_oauthguard.command.guard.explain import _BEFORE
 from pyramid_oauthguard.command.guard.explanation import explain_token
 from pyramid_oauthguard.discovery import build_metadata_urls
 from pyramid_oauthguard.fetch import Answer

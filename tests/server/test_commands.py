@@ -387,8 +387,8 @@ def test_pruning_says_how_much(operator):
 
 
 def test_upgrade_needs_no_application_and_says_what_it_did(operator):
-    assert "revision 0004; they were of none" in operator.run("upgrade").stderr
-    assert operator.run("upgrade").stderr.strip() == "the tables are of revision 0004"
+    assert "revision 0004; before, they had none" in operator.run("upgrade").stderr
+    assert operator.run("upgrade").stderr.strip() == "the tables have revision 0004"
     operator.open()
 
 
@@ -422,7 +422,7 @@ def test_an_application_without_a_server(tmp_path):
     ini = tmp_path / "other.ini"
     ini.write_text("[app:main]\nuse = call:tests.server.ini_application:main\ninclude =\n")
     for command in (("key", "list"), ("client", "list"), ("audit",), ("prune",)):
-        assert "doesn't include" in Operator(ini, "", tmp_path).run(*command, fails=OAuthGuardError)
+        assert "does not include" in Operator(ini, "", tmp_path).run(*command, fails=OAuthGuardError)
 
 
 @pytest.mark.parametrize(

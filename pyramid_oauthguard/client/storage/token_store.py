@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Final
 
-from ...command.output import Console
 from ...exit_status import USAGE
 from ..errors import CommandError
+from ..reporting import Reporter
 from ..tokens import Tokens, is_refresh_token, is_token
 from .folder import Folder
 from .profiles import Profile, Profiles
@@ -24,9 +24,9 @@ FILE: Final = "file"
 class TokenStore:
     """Keeps the tokens of profiles; whatever interrupts it, the old ones or the new ones are there whole."""
 
-    def __init__(self, folder: Folder, console: Console) -> None:
+    def __init__(self, folder: Folder, reporter: Reporter) -> None:
         self._folder = folder
-        self._console = console
+        self._reporter = reporter
         self._profiles = Profiles(folder)
         self._keyring = KeyringVault()
         self._files = FileVault(folder)
@@ -47,7 +47,7 @@ class TokenStore:
         if text is None:
             return None
         tokens = _parse(text, profile)
-        self._console.protect(tokens.access_token, tokens.refresh_token)
+        self._reporter.protect(tokens.access_token, tokens.refresh_token)
         return tokens
 
     def save(self, profile: Profile, tokens: Tokens, *, prefer: str = "auto") -> Profile:
@@ -94,7 +94,7 @@ class TokenStore:
                 if prefer == KEYRING:
                     advice = "unlock it, or use --store file"
                     raise CommandError(USAGE, f"the keyring did not take the tokens ({error})", advice) from None
-                self._console.say(f"The keyring did not take the tokens ({error}): they go to a file of mode 0600.")
+                self._reporter.say(f"The keyring did not take the tokens ({error}): they go to a file of mode 0600.")
         self._files.put(name, text)
         return FILE
 

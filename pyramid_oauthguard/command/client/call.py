@@ -12,7 +12,7 @@ from ..request import Reply, explain_challenge, send
 from ..run import Run
 
 
-@click.command(short_help="Send a request with the token, and explain a refusal.")
+@click.command()
 @click.argument("method")
 @click.argument("url")
 @click.option(

@@ -9,7 +9,7 @@ from ..parameters import pass_run
 from ..run import Run
 
 
-@click.command(short_help="Print the completion script of a shell.")
+@click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @pass_run
 def completion(run: Run, shell: str) -> None:

@@ -27,7 +27,6 @@ _HARMLESS = frozenset(
 
 @click.command(
     "exec",
-    short_help="Run one command with the token in its environment.",
     context_settings={"ignore_unknown_options": False},
 )
 @click.option("--name", default="OAUTHGUARD_TOKEN", show_default=True, help="The variable that holds the token.")

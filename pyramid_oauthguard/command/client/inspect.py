@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -19,7 +18,7 @@ from ..parameters import client_options, pass_run, token_input
 from ..run import Run
 
 
-@click.command(short_help="Decode a token and check it, one by one.")
+@click.command()
 @token_input
 @click.option("--offline", is_flag=True, help="Decode only: do not ask the issuer for its keys.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), help="A table on a terminal, JSON in a pipe.")
@@ -41,7 +40,7 @@ def inspect(run: Run, source: str | None, path: str | None, offline: bool, form:
     wanted = Wanted(issuer=options.issuer, audience=run.flags.get("audience"), scope=run.flags.get("scope"))
     signature = Check("signature", SKIP, "not checked offline") if offline else _check_signature(run, jwt)
     checks = [signature, *check_claims(jwt, wanted)]
-    if form == "json" or (form is None and not sys.stdout.isatty()):
+    if form == "json" or (form is None and not run.console.is_terminal):
         run.console.write_json(
             {"header": jwt.header, "claims": jwt.claims, "checks": [asdict(each) for each in checks]}
         )
@@ -64,11 +63,10 @@ def _check_signature(run: Run, jwt: Jwt) -> Check:
 
 
 def _write_table(console: Console, jwt: Jwt, checks: list[Check]) -> None:
-    from rich.console import Console as Rich
     from rich.table import Table
     from rich.text import Text
 
-    rich = Rich(no_color=None if console.color else True, highlight=False)
+    rich = console.build_rich()
     styles = {"pass": "green", "fail": "bold red", "skip": "dim"}
     table = Table("", "check", "found", title="Checks", title_justify="left", box=None, show_header=False)
     for check in checks:

@@ -22,7 +22,7 @@ _OURS = frozenset(
 )
 
 
-@click.command(short_help="Sign in as a user.")
+@click.command()
 @click.option(
     "--flow",
     type=click.Choice(FLOWS),

@@ -11,7 +11,7 @@ from ..parameters import client_options, pass_run
 from ..run import Run
 
 
-@click.command(short_help="Revoke the login's tokens, then forget them.")
+@click.command()
 @click.option(
     "--forget", is_flag=True, help="Forget the tokens without revoking them: they stay good until they expire."
 )

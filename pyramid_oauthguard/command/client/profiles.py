@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 
 import click
@@ -13,7 +12,9 @@ from ..parameters import pass_run, profile_option, speech_options
 from ..run import Run
 
 
-@click.group(invoke_without_command=True, short_help="List the logins, or choose one.")
+@click.group(
+    invoke_without_command=True,
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), help="A table on a terminal, JSON in a pipe.")
 @profile_option
 @speech_options
@@ -45,7 +46,7 @@ def use(run: Run, name: str) -> None:
 def _list(run: Run, form: str | None) -> None:
     current = run.profile_name
     found = [profile for name in run.profiles.list() if (profile := run.profiles.find(name))]
-    if form == "json" or (form is None and not sys.stdout.isatty()):
+    if form == "json" or (form is None and not run.console.is_terminal):
         run.console.write_json([{**asdict(profile), "current": profile.name == current} for profile in found])
         return
     for profile in found:

@@ -14,7 +14,7 @@ from ..parameters import client_options, pass_run, token_input
 from ..run import Run
 
 
-@click.command(short_help="Withdraw a token (RFC 7009).")
+@click.command()
 @token_input
 @click.option("--hint", type=click.Choice(["access_token", "refresh_token"]), help="What kind of token it is.")
 @client_options

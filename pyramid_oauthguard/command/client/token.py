@@ -16,7 +16,7 @@ from ..parameters import client_options, pass_run
 from ..run import Run
 
 
-@click.command(short_help="Print an access token.")
+@click.command()
 @click.option(
     "--format",
     "form",

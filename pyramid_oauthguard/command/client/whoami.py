@@ -12,7 +12,7 @@ from ..parameters import client_options, pass_run
 from ..run import Run
 
 
-@click.command(short_help="Print who is signed in.")
+@click.command()
 @click.option("--format", "form", type=click.Choice(["raw", "json"]), default="raw", show_default=True)
 @client_options
 @pass_run

@@ -1,46 +1,41 @@
-"""What ``oauthguard check`` and ``oauthguard explain`` write: lines for people as they come, or one JSON document."""
+"""What ``oauthguard check`` and ``oauthguard explain`` print: lines, each as soon as it is known, or one JSON document."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import IO, Any, Final
+from typing import Any, Final
 
-import click
-
+from ...client.text import clean
 from ...exit_status import INACTIVE, OK, TIMEOUT
 from ...interfaces import Finding
+from ..output import Console
 from .explanation import Explanation
 
 __all__ = ["Findings", "Outcomes"]
 
 _MARKS: Final = {"ok": "  ok  ", "warning": "  warn", "error": "  FAIL"}
-_MAX_ANSWER: Final = 4000
+_MOST_ANSWER_CHARS: Final = 4000
 
 
 class _Report:
-    """:param out: where it is written. While an application starts, ``sys.stdout`` is another one."""
-
-    def __init__(self, style: str, out: IO[Any]) -> None:
+    def __init__(self, console: Console, style: str) -> None:
+        self._console = console
         self._is_json = style == "json"
-        self._out = out
         self._shown: list[Any] = []
 
     def end(self) -> None:
         """Nothing more is found."""
         if self._is_json:
-            document = json.dumps([asdict(each) for each in self._shown], indent=2, default=str)
-            click.echo(document, file=self._out)
-        self._out.flush()
+            self._console.write_json([asdict(each) for each in self._shown])
+        self._console.flush()
 
     def _write(self, text: str) -> None:
-        """A line that can't steer a terminal, whatever an issuer calls its keys."""
-        line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-        click.echo(line, file=self._out)
+        self._console.write_line(clean(text))
 
 
 class Findings(_Report):
-    """The findings of ``check``, each as soon as it is there: an issuer may take its time."""
+    """The findings of ``check``, each as soon as it is known: an issuer may be slow."""
 
     def show(self, finding: Finding) -> None:
         self._shown.append(finding)
@@ -53,12 +48,12 @@ class Findings(_Report):
     def end(self) -> None:
         super().end()
         if not self._is_json:
-            click.echo(", ".join(self._count(level) for level in ("error", "warning")), err=True)
+            self._console.say(", ".join(self._count(level) for level in ("error", "warning")))
 
     def give_up(self, step: str, seconds: float) -> None:
         """``step`` did not end in ``seconds``."""
-        text = f"did not end within {seconds:g} s; what comes after it was not looked at"
-        self.show(Finding("error", step, text, "--timeout gives it longer", TIMEOUT))
+        text = f"did not end within {seconds:g} s; the steps after it were not checked"
+        self.show(Finding("error", step, text, "--timeout allows more time", TIMEOUT))
         self.end()
 
     @property
@@ -83,7 +78,7 @@ class Outcomes(_Report):
         self._write(f"        {outcome.text}")
         if outcome.answer is not None:
             answer = json.dumps(outcome.answer, ensure_ascii=False, default=str)
-            self._write(f"        answer:  {answer[:_MAX_ANSWER]}")
+            self._write(f"        answer:  {answer[:_MOST_ANSWER_CHARS]}")
         for line in outcome.keys:
             self._write(f"        key:     {line}")
         if outcome.setting:
@@ -94,7 +89,7 @@ class Outcomes(_Report):
     def give_up(self, step: str, seconds: float) -> None:
         """``step`` did not end in ``seconds``."""
         text = f"{step} did not end within {seconds:g} s"
-        self.show(Explanation("any", "timeout", text, None, "oauthguard check looks at each step", TIMEOUT))
+        self.show(Explanation("any", "timeout", text, None, "oauthguard check names each step", TIMEOUT))
         self.end()
 
     @property

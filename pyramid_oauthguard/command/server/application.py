@@ -8,63 +8,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import click
-from pyramid.paster import bootstrap
+from pyramid.scripting import prepare
 
 from ...errors import OAuthGuardError, UnavailableError
 from ...server.request_ids import label_command
 from ...server.service import IService, Service
 from ...server.settings import PREFIX
-from ..failed_start import explain_failed_start
+from ..application_file import load_registry
 
-__all__ = ["INI", "WORD", "explain_ini", "explain_storage", "find_service", "open_application"]
-
-INI = click.argument("ini", type=click.Path(exists=True, dir_okay=False))
-
-
-class _Word(click.types.StringParamType):
-    """What can be looked up and stored: databases refuse half characters and NUL, and terminals obey controls."""
-
-    name = "text"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not str(value).isprintable():
-            self.fail("must be printable text", param, ctx)
-        return value
-
-
-WORD = _Word()
+__all__ = ["explain_storage", "open_application", "require_service"]
 
 
 @contextmanager
 def open_application(ini: str) -> Iterator[Any]:
-    """The registry of the application. What is done inside has the operator's name in the audit trail.
+    """The registry of the started application. The audit trail names the operator for what is done inside.
 
     :raises OAuthGuardError: it can't start, or has no authorization server; the text says why.
     """
-    with explain_ini(ini):
-        environment = bootstrap(ini)
-    with explain_storage(), environment as found:
-        label_command(found["request"], _find_operator())
-        _lift_time_limits(found["registry"])
+    registry = load_registry(ini)
+    with explain_storage(), prepare(registry=registry) as found:
+        label_command(found["request"], _load_operator())
+        _lift_time_limits(registry)
         try:
-            yield found["registry"]
+            yield registry
         finally:
-            _close_store(found["registry"])
-
-
-@contextmanager
-def explain_ini(ini: str) -> Iterator[None]:
-    """One line for whatever is wrong with the file, or with the application that it names."""
-    try:
-        yield
-    except Exception as error:
-        raise explain_failed_start(ini, error) from error
+            _close_store(registry)
 
 
 @contextmanager
 def explain_storage() -> Iterator[None]:
-    """Say which storage it is that can't be used, and where to look."""
+    """Name the setting of a database that can't be used."""
     try:
         yield
     except UnavailableError as error:
@@ -74,16 +47,16 @@ def explain_storage() -> Iterator[None]:
         raise error.repeat(text) from error
 
 
-def find_service(registry: Any) -> Service:
+def require_service(registry: Any) -> Service:
     """:raises OAuthGuardError: the application has no authorization server."""
     service: Service | None = registry.queryUtility(IService)
     if service is None:
-        raise OAuthGuardError("the application doesn't include pyramid_oauthguard.server")
+        raise OAuthGuardError("the application does not include pyramid_oauthguard.server")
     return service
 
 
 def _lift_time_limits(registry: Any) -> None:
-    """An operator waits for as long as pruning a large database takes, and can end it."""
+    """Pruning a large database takes long, and an operator can end it."""
     service = registry.queryUtility(IService)
     lift = getattr(service.store, "lift_time_limits", None) if service is not None else None
     if lift is not None:
@@ -97,8 +70,8 @@ def _close_store(registry: Any) -> None:
         close()
 
 
-def _find_operator() -> str:
-    """The account of this process; not what the environment says, which anybody may write."""
+def _load_operator() -> str:
+    """The name of the account of this process. The environment is not used, since any caller can change it."""
     try:
         return _read_account()
     except (OSError, KeyError):  # an account without a name

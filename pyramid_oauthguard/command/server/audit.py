@@ -9,33 +9,43 @@ import click
 
 from ...errors import OAuthGuardError
 from ...settings import as_duration
-from .application import INI, WORD, find_service, open_application
-from .output import FORMAT, as_time, show_rows
+from ..output import FORMAT, format_time
+from ..parameters import PRINTABLE, ini_argument, pass_run
+from ..run import Run
+from .application import open_application, require_service
 
 __all__ = ["audit"]
 
 
 @click.command()
-@INI
+@ini_argument
 @click.option("--since", help="How long ago at the most: 30m, 12h, 7d.")
-@click.option("--event", type=WORD, help="TokenIssued, TokenRevoked, ClientCreated …")
-@click.option("--client", "client_id", type=WORD, help="Of this client.")
-@click.option("--subject", type=WORD, help="Of this user.")
+@click.option("--event", type=PRINTABLE, help="TokenIssued, TokenRevoked, ClientCreated …")
+@click.option("--client", "client_id", type=PRINTABLE, help="Of this client.")
+@click.option("--subject", type=PRINTABLE, help="Of this user.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @FORMAT
+@pass_run
 def audit(
-    ini: str, since: str | None, event: str | None, client_id: str | None, subject: str | None, limit: int, style: str
+    run: Run,
+    ini: str,
+    since: str | None,
+    event: str | None,
+    client_id: str | None,
+    subject: str | None,
+    limit: int,
+    style: str,
 ) -> None:
     """What happened, the newest first: clients, keys, consent, tokens."""
     try:
         oldest = None if since is None else time.time() - as_duration(since)
     except ValueError as error:
         raise OAuthGuardError(f"--since: {error}") from None
-    with open_application(ini) as registry, find_service(registry).store.reading() as unit:
+    with open_application(ini) as registry, require_service(registry).store.reading() as unit:
         found = unit.list_audit(limit=limit, since=oldest, event=event, client_id=client_id, subject=subject)
     rows = [
         {
-            "at": as_time(each.at),
+            "at": format_time(each.at),
             "event": each.event,
             "client": each.client_id,
             "subject": each.subject,
@@ -47,4 +57,4 @@ def audit(
         }
         for each in found
     ]
-    show_rows(rows, style)
+    run.console.write_rows(rows, style)

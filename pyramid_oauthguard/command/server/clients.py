@@ -11,8 +11,10 @@ from ...server.clients.keys import list_names
 from ...server.clients.registry import ROTATION_OVERLAP, ClientRegistry, RegistrationError, get_clients
 from ...server.store.records import CLIENT, RESOURCE_SERVER, Client
 from ...settings import as_duration
-from .application import INI, WORD, find_service, open_application
-from .output import FORMAT, as_time, say, show_one, show_rows
+from ..output import FORMAT, format_time
+from ..parameters import PRINTABLE, ini_argument, pass_run
+from ..run import Run
+from .application import open_application, require_service
 
 __all__ = ["client"]
 
@@ -23,7 +25,7 @@ def client() -> None:
 
 
 @client.command()
-@INI
+@ini_argument
 @click.argument("name")
 @click.option("--id", "client_id", help="Instead of one that the server makes; for migrations.")
 @click.option("--public", is_flag=True, help="It keeps no secret: a browser, phone or terminal application.")
@@ -40,45 +42,48 @@ def client() -> None:
     help="A file of its public keys, - for standard input; it signs with them (private_key_jwt) and has no secret.",
 )
 @FORMAT
-def create(ini: str, name: str, resource_server: bool, jwks: BinaryIO | None, style: str, **how: Any) -> None:
+@pass_run
+def create(run: Run, ini: str, name: str, resource_server: bool, jwks: BinaryIO | None, style: str, **how: Any) -> None:
     """Register a client called NAME; its secret is shown this once. Options may be repeated."""
     keys = None if jwks is None else _read_keys(jwks)
     with open_application(ini) as registry:
         made = _open(registry).create(name, role=RESOURCE_SERVER if resource_server else CLIENT, jwks=keys, **how)
     secret = {} if made.secret is None else {"client_secret": made.secret}
-    show_one({"client_id": made.client.client_id, **secret}, style)
+    run.console.write_one({"client_id": made.client.client_id, **secret}, style)
     if made.secret is not None:
-        say("The secret is not stored and can't be shown again.")
+        run.console.say("The secret is not stored and can't be shown again.")
 
 
 @client.command("list")
-@INI
+@ini_argument
 @click.option("--all", "everything", is_flag=True, help="Revoked ones, too.")
 @FORMAT
-def list_them(ini: str, everything: bool, style: str) -> None:
+@pass_run
+def list_them(run: Run, ini: str, everything: bool, style: str) -> None:
     """List the clients, the oldest first."""
     with open_application(ini) as registry:
         found = _open(registry).list_all()
-    show_rows([_summarize(each) for each in found if everything or each.revoked_at is None], style)
+    run.console.write_rows([_summarize(each) for each in found if everything or each.revoked_at is None], style)
 
 
 @client.command()
-@INI
-@click.argument("client_id", type=WORD)
+@ini_argument
+@click.argument("client_id", type=PRINTABLE)
 @FORMAT
-def show(ini: str, client_id: str, style: str) -> None:
+@pass_run
+def show(run: Run, ini: str, client_id: str, style: str) -> None:
     """Show all that is registered of CLIENT_ID; of secrets, everything but the secrets."""
     with open_application(ini) as registry:
         found = _open(registry).find(client_id)
     if found is None:
         raise RegistrationError("client_id", "is not a client")
-    show_one(_describe(found), style)
+    run.console.write_one(_describe(found), style)
 
 
 @client.command()
-@INI
-@click.argument("client_id", type=WORD)
-@click.option("--label", type=WORD, default="", help="To tell secrets apart.")
+@ini_argument
+@click.argument("client_id", type=PRINTABLE)
+@click.option("--label", type=PRINTABLE, default="", help="To tell secrets apart.")
 @click.option(
     "--overlap",
     default=f"{ROTATION_OVERLAP / 86400:g}d",
@@ -86,7 +91,8 @@ def show(ini: str, client_id: str, style: str) -> None:
     help="How long the older secrets still work.",
 )
 @FORMAT
-def rotate(ini: str, client_id: str, label: str, overlap: str, style: str) -> None:
+@pass_run
+def rotate(run: Run, ini: str, client_id: str, label: str, overlap: str, style: str) -> None:
     """Give CLIENT_ID another secret; it is shown this once."""
     try:
         seconds = as_duration(overlap)
@@ -94,27 +100,29 @@ def rotate(ini: str, client_id: str, label: str, overlap: str, style: str) -> No
         raise RegistrationError("overlap", str(error)) from None
     with open_application(ini) as registry:
         made = _open(registry).rotate_secret(client_id, label=label, overlap=seconds)
-    show_one({"client_id": client_id, "secret_id": made.secret_id, "client_secret": made.secret}, style)
-    say(f"The older secrets end at {as_time(time.time() + seconds)}.")
+    run.console.write_one({"client_id": client_id, "secret_id": made.secret_id, "client_secret": made.secret}, style)
+    run.console.say(f"The older secrets end at {format_time(time.time() + seconds)}.")
 
 
 @client.command("keys")
-@INI
-@click.argument("client_id", type=WORD)
+@ini_argument
+@click.argument("client_id", type=PRINTABLE)
 @click.option("--jwks", type=click.File("rb"), required=True, help="A file of its public keys, - for standard input.")
-def replace_keys(ini: str, client_id: str, jwks: BinaryIO) -> None:
+@pass_run
+def replace_keys(run: Run, ini: str, client_id: str, jwks: BinaryIO) -> None:
     """Give CLIENT_ID other public keys, at once; for an overlap, old and new ones first and the new ones alone later."""
     keys = _read_keys(jwks)
     with open_application(ini) as registry:
         _open(registry).replace_keys(client_id, keys)
-    say("replaced")
+    run.console.say("replaced")
 
 
 @client.command()
-@INI
-@click.argument("client_id", type=WORD)
-@click.option("--secret-id", type=WORD, help="End this secret alone; the client and its tokens live on.")
-def revoke(ini: str, client_id: str, secret_id: str | None) -> None:
+@ini_argument
+@click.argument("client_id", type=PRINTABLE)
+@click.option("--secret-id", type=PRINTABLE, help="End this secret alone; the client and its tokens live on.")
+@pass_run
+def revoke(run: Run, ini: str, client_id: str, secret_id: str | None) -> None:
     """End CLIENT_ID and all its tokens at once, for good."""
     with open_application(ini) as registry:
         clients = _open(registry)
@@ -122,11 +130,11 @@ def revoke(ini: str, client_id: str, secret_id: str | None) -> None:
             clients.revoke(client_id)
         else:
             clients.revoke_secret(client_id, secret_id)
-    say("revoked")
+    run.console.say("revoked")
 
 
 def _open(registry: Any) -> ClientRegistry:
-    find_service(registry)
+    require_service(registry)
     return get_clients(registry)
 
 
@@ -144,7 +152,7 @@ def _summarize(found: Client) -> dict[str, Any]:
         "kind": found.role if found.role == RESOURCE_SERVER else "public" if found.public else "confidential",
         "grants": list(found.grants),
         "scopes": list(found.scopes),
-        "revoked": as_time(found.revoked_at),
+        "revoked": format_time(found.revoked_at),
     }
 
 
@@ -152,7 +160,7 @@ def _describe(found: Client) -> dict[str, Any]:
     now = time.time()
     described = {
         **_summarize(found),
-        "created": as_time(found.created_at),
+        "created": format_time(found.created_at),
         "redirect_uris": list(found.redirect_uris),
         "audiences": list(found.audiences),
     }
@@ -163,9 +171,11 @@ def _describe(found: Client) -> dict[str, Any]:
         described[f"secret {secret.secret_id}"] = "; ".join(
             (
                 secret.label or "no label",
-                f"made {as_time(secret.created_at)}",
-                f"last used {as_time(secret.last_used_at) or 'never'}",
-                ("ends " if secret.is_live(now) else "ended ") + as_time(end) if end is not None else "does not end",
+                f"made {format_time(secret.created_at)}",
+                f"last used {format_time(secret.last_used_at) or 'never'}",
+                ("ends " if secret.is_live(now) else "ended ") + format_time(end)
+                if end is not None
+                else "does not end",
             )
         )
     return described

@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from ...server.keys.registry import KeyRegistry, get_keys
-from .application import INI, WORD, find_service, open_application
-from .output import FORMAT, as_time, say, show_one, show_rows
+from ..output import FORMAT, format_time
+from ..parameters import PRINTABLE, ini_argument, pass_run
+from ..run import Run
+from .application import open_application, require_service
 
 __all__ = ["key"]
 
@@ -22,9 +24,10 @@ def key() -> None:
 
 
 @key.command("list")
-@INI
+@ini_argument
 @FORMAT
-def list_them(ini: str, style: str) -> None:
+@pass_run
+def list_them(run: Run, ini: str, style: str) -> None:
     """List all keys, the oldest first: next, signing, replaced, expired or revoked."""
     with open_application(ini) as registry:
         found = _open(registry).list_all()
@@ -33,16 +36,16 @@ def list_them(ini: str, style: str) -> None:
             "kid": each.record.kid,
             "algorithm": each.record.algorithm,
             "state": each.state,
-            "signs from": as_time(each.record.active_from),
-            "published until": as_time(each.record.revoked_at or each.record.expires_at),
+            "signs from": format_time(each.record.active_from),
+            "published until": format_time(each.record.revoked_at or each.record.expires_at),
         }
         for each in found
     ]
-    show_rows(rows, style)
+    run.console.write_rows(rows, style)
 
 
 @key.command()
-@INI
+@ini_argument
 @click.option(
     "--now",
     "at_once",
@@ -50,33 +53,36 @@ def list_them(ini: str, style: str) -> None:
     help="It signs now; verifiers that keep the key set may refuse its tokens for a while.",
 )
 @FORMAT
-def rotate(ini: str, at_once: bool, style: str) -> None:
+@pass_run
+def rotate(run: Run, ini: str, at_once: bool, style: str) -> None:
     """Make and publish the next key; it signs after `signing.lead`."""
     with open_application(ini) as registry:
         made = _open(registry).rotate(at_once=at_once)
-    show_one({"kid": made.kid, "signs from": as_time(made.active_from)}, style)
+    run.console.write_one({"kid": made.kid, "signs from": format_time(made.active_from)}, style)
 
 
 @key.command(context_settings=_ANY_KID)
-@INI
-@click.argument("kid", type=WORD)
-def retire(ini: str, kid: str) -> None:
+@ini_argument
+@click.argument("kid", type=PRINTABLE)
+@pass_run
+def retire(run: Run, ini: str, kid: str) -> None:
     """Let KID sign no more; it stays published until its last token has expired."""
     with open_application(ini) as registry:
         _open(registry).retire(kid)
-    say("retired")
+    run.console.say("retired")
 
 
 @key.command(context_settings=_ANY_KID)
-@INI
-@click.argument("kid", type=WORD)
-def revoke(ini: str, kid: str) -> None:
+@ini_argument
+@click.argument("kid", type=PRINTABLE)
+@pass_run
+def revoke(run: Run, ini: str, kid: str) -> None:
     """End KID at once, with every token that it signed: others may know its private half."""
     with open_application(ini) as registry:
         _open(registry).revoke(kid)
-    say("revoked")
+    run.console.say("revoked")
 
 
 def _open(registry: object) -> KeyRegistry:
-    find_service(registry)
+    require_service(registry)
     return get_keys(registry)

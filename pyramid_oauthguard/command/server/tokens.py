@@ -12,8 +12,9 @@ from ...server.tokens.pruning import prune as prune_rows
 from ...server.tokens.revocation import revoke_token
 from ...server.tokens.status import find_token
 from ...settings import as_duration
-from .application import INI, find_service, open_application
-from .output import say
+from ..parameters import ini_argument, pass_run
+from ..run import Run
+from .application import open_application, require_service
 
 __all__ = ["prune", "token"]
 
@@ -24,9 +25,10 @@ def token() -> None:
 
 
 @click.command()
-@INI
+@ini_argument
 @click.option("--keep", default=f"{KEEP / 3600:g}h", show_default=True, help="How long ago it must have expired.")
-def prune(ini: str, keep: str) -> None:
+@pass_run
+def prune(run: Run, ini: str, keep: str) -> None:
     """Delete expired tokens and codes, and grants that have none left; run it daily.
 
     Clients, consents, keys and the audit trail stay.
@@ -36,27 +38,28 @@ def prune(ini: str, keep: str) -> None:
     except ValueError as error:
         raise OAuthGuardError(f"--keep: {error}") from None
     with open_application(ini) as registry:
-        pruned = prune_rows(find_service(registry).store, keep=seconds)
-    say(f"deleted {pruned} rows")
+        pruned = prune_rows(require_service(registry).store, keep=seconds)
+    run.console.say(f"deleted {pruned} rows")
 
 
 token.add_command(prune)
 
 
 @token.command()
-@INI
+@ini_argument
 @click.argument("token", type=click.File("r", errors="replace"), default="-")
-def revoke(ini: str, token: Any) -> None:
+@pass_run
+def revoke(run: Run, ini: str, token: Any) -> None:
     """End a token, whoever has it, and all that came of the same grant.
 
     TOKEN is a file, or - for standard input: one that was found where it should not be.
     """
     raw = token.read().strip()
     with open_application(ini) as registry:
-        service = find_service(registry)
+        service = require_service(registry)
         with service.store.reading() as unit:
             found = find_token(unit, service.pepper.hash_token(raw), None)
         if found is None:
             raise OAuthGuardError("this is no token of this server, or it was pruned long after it expired")
         revoke_token(service, found)
-    say(f"revoked {found.token_id} of client {found.client_id}")
+    run.console.say(f"revoked {found.token_id} of client {found.client_id}")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
-from pyramid.paster import get_appsettings, setup_logging
 
 from ...errors import SettingError
 from ...server.settings import PREFIX, TABLE
 from ...server.time_limits import TimeLimits
 from ...settings import parse
-from .application import INI, explain_ini, explain_storage
-from .output import say
+from ..application_file import load_settings
+from ..parameters import ini_argument, pass_run
+from ..run import Run
+from .application import explain_storage
 
 __all__ = ["upgrade"]
 
@@ -18,22 +22,22 @@ _PATIENCE_SECONDS = 600.0
 
 
 @click.command()
-@INI
-def upgrade(ini: str) -> None:
-    """Bring the tables of the authorization server to what this release works with.
+@ini_argument
+@pass_run
+def upgrade(run: Run, ini: str) -> None:
+    """Upgrade the tables of the authorization server to this release.
 
-    The application isn't started; stop it first, and back up the database. Of several that run at once, one does it.
+    The application is not started. Stop it first, and back up the database. If several upgrades run at once, one of them
+    does the work.
     """
     from alembic.util import CommandError
 
     from ...server.store.sqlalchemy import schema
     from ...server.store.sqlalchemy.engine import build_engine
 
-    with explain_ini(ini):
-        setup_logging(ini)
-        url = _read_url(ini)
+    url = _read_url(load_settings(ini))
     try:
-        # Another one that runs may take its time, and so may a migration.
+        # Another upgrade may be running, and a migration may take long.
         engine = build_engine(url, TimeLimits(statement=0, lock=_PATIENCE_SECONDS))
     except (ValueError, OSError) as error:
         raise SettingError(f"{PREFIX}.sqlalchemy.url", str(error)) from None
@@ -45,13 +49,15 @@ def upgrade(ini: str) -> None:
         raise SettingError(f"{PREFIX}.sqlalchemy.url", problem, "use the release that made them") from None
     finally:
         engine.dispose()
-    say(f"the tables are of revision {after}" + ("" if before == after else f"; they were of {before or 'none'}"))
+    run.console.say(
+        f"the tables have revision {after}" + ("" if before == after else f"; before, they had {before or 'none'}")
+    )
 
 
-def _read_url(ini: str) -> str:
-    """The one setting that is needed, so that another one that is wrong does not stand in the way."""
+def _read_url(settings: Mapping[str, Any]) -> str:
+    """The one setting that is needed. A wrong one of the others does not matter here."""
     row = next(each for each in TABLE if each.name == "sqlalchemy.url")
-    given = {name: value for name, value in get_appsettings(ini).items() if name.startswith(f"{PREFIX}.sqlalchemy.")}
+    given = {name: value for name, value in settings.items() if name.startswith(f"{PREFIX}.sqlalchemy.")}
     found: _Url = parse((row,), given, PREFIX, into=_Url)
     return found.sqlalchemy_url
 

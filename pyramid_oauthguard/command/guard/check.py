@@ -1,0 +1,63 @@
+"""``oauthguard check``: whether the configuration of an application is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from ...errors import SettingError
+from ...exit_status import TIMEOUT
+from ...interfaces import Finding, ISelfCheck, Step
+from ..application_file import load_registry
+from ..output import FORMAT
+from ..parameters import debug_option, ini_argument, pass_run
+from ..run import Run
+from .deadline import Deadline
+from .options import START, silence, timeout_option
+from .report import Findings
+
+__all__ = ["check"]
+
+
+@click.command()
+@ini_argument
+@FORMAT
+@timeout_option
+@debug_option
+@pass_run
+def check(run: Run, ini: str, style: str, seconds: float) -> None:
+    """Check the configuration in INI.
+
+    Starts the application, asks the issuer, compares its metadata and clock with the settings, lists the usable keys,
+    and lists every guarded view with its check, requirement and permission. INI may end in #name for a section other
+    than [app:main].
+
+    Exit status 0: no error, perhaps warnings; 1: the configuration has an error; 4: a step did not end in time; 6: the
+    issuer can't be reached.
+    """
+    found = Findings(run.console, style)
+    with silence(), Deadline(seconds, lambda step: found.give_up(step, seconds), status=TIMEOUT) as deadline:
+        deadline.step = START
+        for each in _collect(load_registry(ini), ini, deadline):
+            found.show(each)
+        found.end()
+    click.get_current_context().exit(found.status)
+
+
+def _collect(registry: Any, ini: str, deadline: Deadline) -> Iterator[Finding]:
+    checks = sorted(registry.getUtilitiesFor(ISelfCheck), key=lambda named: str(named[0]))
+    if not checks:
+        hint = 'config.include("pyramid_oauthguard") guards it'
+        raise SettingError(ini, "its application has nothing to check", hint)
+    for name, look in checks:
+        deadline.step = f"the check {str(name)!r}"
+        try:
+            for each in look(registry):
+                if isinstance(each, Step):
+                    deadline.step = each.subject
+                else:
+                    yield each
+        except Exception as error:  # noqa: BLE001  # one check that breaks must not hide the others
+            yield Finding("error", str(name), f"this check itself failed with {type(error).__qualname__}: {error}")

@@ -1,0 +1,62 @@
+"""``oauthguard explain``: why an application refuses a token."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import BinaryIO, Final
+
+import click
+
+from ...exit_status import TIMEOUT
+from ..application_file import load_registry
+from ..output import FORMAT
+from ..parameters import debug_option, ini_argument, pass_run
+from ..run import Run
+from .deadline import Deadline
+from .explanation import explain_token, find_modes_in_use
+from .options import START, silence, timeout_option
+from .report import Outcomes
+
+__all__ = ["explain"]
+
+_MOST_BYTES: Final = 1_048_576
+#: What comes before a token in a header; users copy it with the token.
+_BEFORE: Final = re.compile(r"(authorization\s*:)?\s*(bearer(\s+|$))?", re.IGNORECASE)
+
+
+@click.command()
+@ini_argument
+@click.argument("token", metavar="[-]", type=click.File("rb"), default="-")
+@FORMAT
+@timeout_option
+@debug_option
+@pass_run
+def explain(run: Run, ini: str, token: BinaryIO, style: str, seconds: float) -> None:
+    """Explain why the application of INI refuses a token.
+
+    Reads the token from standard input, or from a file. Runs the verifiers that the application runs, and names the first
+    check that fails and its setting.
+
+    Exit status 0: accepted; 5: refused; 1, 4 or 6: the check could not be made, as with check.
+    """
+    raw = _read_token(token)
+    shown = Outcomes(run.console, style)
+    with silence(), Deadline(seconds, lambda step: shown.give_up(step, seconds), status=TIMEOUT) as deadline:
+        deadline.step = START
+        registry = load_registry(ini)
+        for mode in find_modes_in_use(registry):
+            deadline.step = f"the {mode} check"
+            shown.show(explain_token(registry, raw, mode))
+        shown.end()
+    click.get_current_context().exit(shown.status)
+
+
+def _read_token(file: BinaryIO) -> str:
+    if file is sys.stdin.buffer and file.isatty():
+        click.echo("Paste the token, then press Enter and Ctrl-D.", err=True)
+    text = file.read(_MOST_BYTES).decode("utf-8", "replace").strip()
+    raw = text[_BEFORE.match(text).end() :]  # type: ignore[union-attr]  # it matches the empty string
+    if not raw:
+        raise click.UsageError("no token: send it to standard input, never give it as an argument")
+    return raw
