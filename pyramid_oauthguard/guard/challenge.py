@@ -13,13 +13,11 @@ from pyramid.response import Response
 
 from ..errors import InsufficientUserAuthentication, OAuthGuardError, TokenError, UnavailableError
 
-__all__ = ["MARKS", "Challenger", "find_refusal", "mark_refusal", "mark_response"]
+__all__ = ["Challenger", "find_refusal", "mark_refusal", "mark_response"]
 
 _VARIES: Final = frozenset({"authorization", "*"})
 _VARY: Final = ("Vary", "Authorization")
 _NO_STORE: Final = ("Cache-Control", "no-store")
-#: What :func:`mark_response` adds to an answer that has neither.
-MARKS: Final = (_VARY, _NO_STORE)
 _DRESSED: Final = "_oauthguard_dressed"
 _UNAVAILABLE: Final = "The access token can't be checked at the moment. Try again later."
 
@@ -54,7 +52,8 @@ class Challenger:
             ("Content-Type", "application/problem+json"),
             *self._find_headers(error),
             ("Content-Length", str(len(body))),
-            *MARKS,
+            _VARY,
+            _NO_STORE,
         ]
         response.__dict__[_DRESSED] = error
         return response
@@ -116,10 +115,10 @@ def mark_response(_request: Request, response: Any) -> None:
     headers = response.headerlist
     vary = cached = False
     for name, value in headers:
-        size = len(name)  # cheaper than any comparison, and tells the two from the usual Content-Type and -Length
-        if size == 4 and name.lower() == "vary":
+        lower = name.lower()
+        if lower == "vary":
             vary = vary or not _VARIES.isdisjoint(value.lower().replace(" ", "").split(","))
-        elif size == 13 and name.lower() == "cache-control":
+        elif lower == "cache-control":
             cached = True
     if not vary:
         headers.append(_VARY)

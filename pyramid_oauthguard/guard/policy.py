@@ -13,7 +13,6 @@ from zope.interface import implementer
 from ..access_token import AccessToken
 from ..errors import InsufficientScope, OAuthGuardError
 from . import credentials
-from .authentication import RESULT
 from .needs import name_scopes
 from .outcome import TokenOutcome, build_outcome
 from .state import Guard, require_guard
@@ -62,11 +61,8 @@ class OAuthSecurityPolicy:
     def permits(self, request: Request, context: Any, permission: str) -> Any:
         """ACLAllowed, or a ``TokenDenied`` that knows what is missing."""
         guard = self._guard or require_guard(request)
-        result = request.__dict__.get(RESULT) or guard.authenticator.authenticate(request)
-        principals = result._derived if type(result) is AccessToken and guard.more_principals is None else None
-        if principals is None:
-            principals = guard.list_principals(request, result)
-        allowed = self._acl.permits(context, principals, permission)
+        result = guard.authenticator.authenticate(request)
+        allowed = self._acl.permits(context, guard.list_principals(request, result), permission)
         if allowed:
             return allowed
         if isinstance(result, OAuthGuardError):

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from pyramid.config import not_
-from pyramid.config.predicates import MAX_ORDER
 from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
 from pyramid.interfaces import IDefaultPermission
 from pyramid.request import Request
@@ -24,7 +23,7 @@ from ..access_token import AccessToken
 from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
 from ..interfaces import ITokenRequirement
 from .authentication import RESULT
-from .challenge import MARKS, find_refusal, mark_refusal, mark_response
+from .challenge import find_refusal, mark_refusal, mark_response
 from .needs import build_needs
 from .paths.tokens_under import find_misplacement
 from .policy import TokenDenied
@@ -145,13 +144,6 @@ def bind_view(view: View, info: Any) -> View:
             return guard.translate(error)
 
     _bind_permitted(view, guard)
-    if info.predicates and all(isinstance(each, TokenCheckPredicate) for each in info.predicates):
-        # Always true: shown to those who list views, but not asked at each request.
-        bound_view.__predicates__ = info.predicates  # type: ignore[attr-defined]
-        info.predicates = []
-        # Told here, the rank among the views of a MultiView needs no wrapper of Pyramid's to tell it.
-        bound_view.__order__, bound_view.__view_attr__ = info.order, info.options.get("attr")  # type: ignore[attr-defined]
-        info.order = MAX_ORDER
     return bound_view
 
 
@@ -182,11 +174,7 @@ def guard_view(view: View, info: Any) -> View:
         except Exception:
             request.add_response_callback(mark_response)
             raise
-        headers = response.headerlist
-        if len(headers) == 2 and headers[0][0] == "Content-Type" and headers[1][0] == "Content-Length":
-            headers += MARKS  # what a renderer makes: no look for marks of the view's own
-        else:
-            mark_response(request, response)
+        mark_response(request, response)
         return response
 
     return guarded_view if guard.alone else _confine(guarded_view, guard, info.original_view)

@@ -61,17 +61,16 @@ class LocalVerifier:
         find it. Raises nothing.
         """
         verified = self._verified
-        if verified is None:
+        if verified is None or header is None:
             return None
         remembered: _Remembered | None = verified.peek(header)
-        if remembered is None or header is None:
+        if remembered is None:
             return None
         if verified.crowded:
             verified.get(header)  # counts as a use
         keys, since, until, token = remembered
         now = time.time()
-        source = self._keys
-        if not since <= now < until or keys is not (source.keys if now < source.calm_until else self._fetch_keys(now)):
+        if not since <= now < until or keys is not self._fetch_keys(now):
             return None
         return token if token is not None else self._rebuild(header, remembered, now)
 
