@@ -115,6 +115,7 @@ SURFACE = {
         "Step",
     },
     "pyramid_oauthguard.server": {"includeme"},
+    "pyramid_oauthguard.server.grants": {"GRANTS", "Approval", "InvalidGrantError", "OAuthGrant"},
     "pyramid_oauthguard.server.clients": {
         "ClientRegistry",
         "IClientRegistry",

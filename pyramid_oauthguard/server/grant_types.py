@@ -79,6 +79,9 @@ def declare_grant(grant_class: Any, *extensions: Any, added: bool = False) -> Gr
     grant_type = getattr(grant_class, "GRANT_TYPE", None)
     if not isinstance(grant_type, str) or not grant_type or not hasattr(grant_class, "check_token_endpoint"):
         raise SettingError(_KEY, f"{grant_class!r} is not a grant of the token endpoint with a GRANT_TYPE")
+    missing = ", ".join(sorted(getattr(grant_class, "__abstractmethods__", ())))
+    if missing:
+        raise SettingError(_KEY, f"{_name_class(grant_class)} must have the method {missing}")
     acts_for_user = getattr(grant_class, "ACTS_FOR_USER", None)
     if not isinstance(acts_for_user, bool):
         hint = "set ACTS_FOR_USER = True on the class if it acts for a user, False if the client acts for itself"

@@ -242,6 +242,7 @@ def test_the_client_authenticates_and_is_registered_for_the_grant(build: Build) 
         (("write",), None, "write"),
         (("read", "write"), "write", "write"),
         (("write", "admin"), None, "write"),
+        (("write", "write"), None, "write"),
         (("read",), "write", "invalid_scope"),
         (("admin",), None, "invalid_scope"),
         (None, "admin", "invalid_scope"),
@@ -389,6 +390,13 @@ def test_a_wrong_declaration_stops_start_up(attribute: str, value: Any) -> None:
     config.include("pyramid_oauthguard.server")
     with pytest.raises(SettingError, match=attribute):
         config.add_oauth_grant(type("Wrong", (Badge,), {attribute: value}))
+
+
+def test_a_class_without_its_method_stops_start_up() -> None:
+    config = Configurator(settings={})
+    config.include("pyramid_oauthguard.server")
+    with pytest.raises(SettingError, match=r"Empty must have the method approve"):
+        config.add_oauth_grant(type("Empty", (OAuthGrant,), {"GRANT_TYPE": TYPE}))
 
 
 @pytest.mark.parametrize("name", ["device_code", "client_credentials", "urn:example:other"])

@@ -32,8 +32,8 @@ from .registration import build_client, check_secret
 __all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "RegistrationError", "get_clients"]
 
 ROTATION_OVERLAP = 7 * 86400.0
-_MAX_OVERLAP = 3650 * 86400.0
-_MAX_LABEL = 255
+_MAX_OVERLAP_SECONDS = 3650 * 86400.0
+_MAX_LABEL_CHARACTERS = 255
 
 
 class IClientRegistry(Interface):
@@ -171,10 +171,10 @@ class ClientRegistry:
 
         :raises RegistrationError: no such live client, a public one, or an argument that is wrong.
         """
-        if not 0 <= overlap <= _MAX_OVERLAP:
-            raise RegistrationError("overlap", f"must be 0 seconds to {_MAX_OVERLAP / 86400:g} days")
-        if len(label) > _MAX_LABEL or not label.isprintable():
-            raise RegistrationError("label", f"must be at most {_MAX_LABEL} printable characters")
+        if not 0 <= overlap <= _MAX_OVERLAP_SECONDS:
+            raise RegistrationError("overlap", f"must be 0 seconds to {_MAX_OVERLAP_SECONDS / 86400:g} days")
+        if len(label) > _MAX_LABEL_CHARACTERS or not label.isprintable():
+            raise RegistrationError("label", f"must be at most {_MAX_LABEL_CHARACTERS} printable characters")
         now = time.time()
         record, text = self._make_secret(secret, label=label, now=now)
         with self._writing(tm) as unit:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint
+from pyramid.config import Configurator
 from pyramid.request import Request
 
 from ...errors import UnavailableError
@@ -78,7 +79,7 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):
         raise UnavailableError("storage", "no user code is free")
 
 
-def include(config: Any, settings: ServerSettings) -> None:
+def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view."""
     if DEVICE_CODE in settings.grants:
         path, views = f"{settings.path}/device_authorization", {"POST": answer_device}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from pyramid.config import Configurator
 from pyramid.request import Request
 
 from ..clients.credentials import CONFIDENTIAL, build_refusal
@@ -79,7 +80,7 @@ class Introspection(IntrospectionEndpoint):
         return describe_token(token, service.settings.issuer)
 
 
-def include(config: Any, settings: ServerSettings) -> None:
+def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view."""
     add_endpoint(config, ROUTE, f"{settings.path}/introspect", {"POST": answer_introspection})
 

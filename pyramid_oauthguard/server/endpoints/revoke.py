@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from authlib.oauth2.rfc7009 import RevocationEndpoint
+from pyramid.config import Configurator
 from pyramid.request import Request
 
 from ..clients.credentials import EVERY
@@ -51,7 +52,7 @@ class Revocation(RevocationEndpoint):
         return 200, {}, []
 
 
-def include(config: Any, settings: ServerSettings) -> None:
+def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view."""
     add_endpoint(config, ROUTE, f"{settings.path}/revoke", {"POST": answer_revocation}, readers=Readers.CLIENTS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyramid.config import Configurator
 from pyramid.request import Request
 
 from ..clients.authentication import TOKEN_ROUTE as ROUTE
@@ -19,7 +20,7 @@ from .views import add_endpoint
 __all__ = ["describe", "include"]
 
 
-def include(config: Any, settings: ServerSettings) -> None:
+def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view."""
     add_endpoint(config, ROUTE, f"{settings.path}/token", {"POST": answer_token}, readers=Readers.CLIENTS)
 

@@ -20,8 +20,9 @@ from ..http.errors import ServerError, UnauthorizedClientError
 from ..service import Service
 from ..store.contract import Unit
 from ..store.records import Client
-from .consented import build_grant, make_user_answer, store_pending
+from .consented import make_user_answer, store_pending
 from .issuing import TokenAnswer, make_token
+from .user_grants import build_grant
 
 if TYPE_CHECKING:
     from .authlib_bridge import OAuthServer
@@ -46,7 +47,7 @@ def make_answer(server: OAuthServer, client: Client, *, user: Any, scope: str | 
     if not declaration.acts_for_user:
         _check_no_user(declaration, user)
         return make_token(service, client, subject=None, scopes=scopes, audiences=audiences)
-    grant = build_grant(client, _require_subject(declaration, user), scopes, audiences)
+    grant = build_grant(client, _require_subject(declaration, user), scopes=scopes, audiences=audiences)
     return make_user_answer(service, declaration, client, grant, scopes=scopes, audiences=audiences, refresh=refresh)
 
 

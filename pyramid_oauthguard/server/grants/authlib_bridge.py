@@ -1,7 +1,8 @@
 """Authlib's server over Pyramid's requests and our store. What is replaced of Authlib, and why:
 
 - Its request merges query and body, lets parameters be repeated, and insists on the transport that the WSGI server saw:
-  ours is :mod:`~pyramid_oauthguard.server.grants.authlib_request`, made of :mod:`~pyramid_oauthguard.server.http.parameters` and of the issuer's URL, which start-up has checked.
+  ours is in :mod:`~pyramid_oauthguard.server.grants.authlib_request`, made of the parameters that
+  :mod:`~pyramid_oauthguard.server.http.parameters` reads and of the issuer's URL, which start-up has checked.
 - Its client authentication accepts two methods at a time, logs what it can't read, and raises on odd bytes: ours is in
   :mod:`~pyramid_oauthguard.server.clients.authentication`.
 - Its tokens live ten days, and its grants log them at DEBUG: ours are issued by
@@ -105,7 +106,7 @@ class OAuthServer(AuthorizationServer):
     def handle_response(self, status_code: int, payload: Any, headers: Any) -> Any:
         return build_answer(status_code, payload)
 
-    def handle_error_response(self, request: Any, error: OAuth2Error) -> Any:
+    def handle_error_response(self, request: OAuthRequest, error: OAuth2Error) -> Any:
         request.error = error
         return build_error(error)
 

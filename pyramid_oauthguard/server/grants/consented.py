@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 
 from ..grant_types import GrantDeclaration
 from ..http.errors import InvalidGrantError
-from ..opaque import REFRESH_PREFIX, make_id, make_opaque
+from ..opaque import REFRESH_PREFIX, make_opaque
 from ..service import Service
 from ..store.contract import Unit
 from ..store.records import Client, Grant
@@ -15,21 +14,9 @@ from .issuing import PendingGrant, TokenAnswer
 from .user_grants import check_subject, is_asked
 from .user_tokens import add_refresh_token, make_access_token, may_refresh
 
-__all__ = ["build_grant", "make_user_answer", "store_pending"]
+__all__ = ["make_user_answer", "store_pending"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
-
-
-def build_grant(client: Client, subject: str, scopes: tuple[str, ...], audiences: tuple[str, ...]) -> Grant:
-    """What is granted in this request; not stored yet."""
-    return Grant(
-        grant_id=make_id(),
-        client_id=client.client_id,
-        subject=subject,
-        scopes=scopes,
-        audiences=audiences,
-        created_at=time.time(),
-    )
 
 
 def make_user_answer(

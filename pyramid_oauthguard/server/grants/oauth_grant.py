@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +23,9 @@ from ..http.errors import ServerError
 from ..http.parameters import Parameters
 from ..settings import ServerSettings
 from ..store.records import Client
-from .consented import build_grant, make_user_answer
+from .consented import make_user_answer
 from .issuing import TokenAnswer
+from .user_grants import build_grant
 
 __all__ = ["Approval", "OAuthGrant"]
 
@@ -45,7 +47,7 @@ class Approval:
     audiences: Collection[str] | None = None
 
 
-class OAuthGrant(BaseGrant, TokenEndpointMixin):
+class OAuthGrant(BaseGrant, TokenEndpointMixin, ABC):
     """A grant of the token endpoint that acts for a user. A subclass sets ``GRANT_TYPE`` and has the method :meth:`approve`.
 
     Everything else is done here: the client is authenticated and must be registered for the grant, requests are limited, the
@@ -69,6 +71,7 @@ class OAuthGrant(BaseGrant, TokenEndpointMixin):
     SHORT_NAME: str | None = None
     TOKEN_ENDPOINT_AUTH_METHODS = CONFIDENTIAL
 
+    @abstractmethod
     def approve(self, client: Client, parameters: Parameters) -> Approval:
         """Say whom the tokens act for. Called once for each request, before anything is stored.
 
@@ -79,7 +82,6 @@ class OAuthGrant(BaseGrant, TokenEndpointMixin):
             that may be repeated.
         :raises InvalidGrantError: what was presented is not good. The client is told the text, in ASCII without quotes.
         """
-        raise NotImplementedError
 
     def validate_token_request(self) -> None:
         self.request.client = self.authenticate_token_endpoint_client()
@@ -93,7 +95,7 @@ class OAuthGrant(BaseGrant, TokenEndpointMixin):
         server, client, approval = self.server, self.request.client.record, self.request.approval
         granted, scopes = _choose_scopes(client, server.service.settings, approval, self.request.payload.scope)
         apis, audiences = _choose_audiences(client, server.service.settings, approval, server.resources)
-        grant = build_grant(client, approval.subject, granted, apis)
+        grant = build_grant(client, approval.subject, scopes=granted, audiences=apis)
         answer = make_user_answer(server.service, server.declaration, client, grant, scopes=scopes, audiences=audiences)
         self.save_token(answer)
         return 200, answer, self.TOKEN_RESPONSE_HEADER
@@ -121,7 +123,7 @@ def _choose_scopes(
     if approval.scopes is None:
         chosen = choose_scopes(client, settings, requested)
         return chosen, chosen
-    granted = narrow_scopes(client, settings, tuple(approval.scopes), None)
+    granted = narrow_scopes(client, settings, tuple(dict.fromkeys(approval.scopes)), None)
     return granted, narrow_scopes(client, settings, granted, requested)
 
 
@@ -132,5 +134,5 @@ def _choose_audiences(
     if approval.audiences is None:
         chosen = choose_audiences(client, settings, resources)
         return chosen, chosen
-    granted = keep_audiences(client, settings, tuple(approval.audiences))
+    granted = keep_audiences(client, settings, tuple(dict.fromkeys(approval.audiences)))
     return granted, narrow_audiences(granted, resources)

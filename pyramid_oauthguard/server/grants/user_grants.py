@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from ..http.errors import ServerError
 from ..opaque import make_id
 from ..store.contract import Unit
 from ..store.records import Client, Consent, Grant
 
-__all__ = ["check_subject", "find_allowed", "is_asked", "open_grant"]
+__all__ = ["build_grant", "check_subject", "find_allowed", "is_asked", "open_grant"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _MAX_SUBJECT_CHARACTERS: Final = 255
@@ -54,32 +54,29 @@ def is_asked(client: Client, scopes: Iterable[str], audiences: Iterable[str], co
     return not find_allowed(consents, audiences).issuperset(scopes)
 
 
-def open_grant(
-    unit: Unit,
-    client: Client,
-    subject: str,
-    *,
-    scopes: tuple[str, ...],
-    audiences: tuple[str, ...],
-    auth_time: float | None = None,
-    acr: str | None = None,
+def build_grant(
+    client: Client, subject: str, *, scopes: tuple[str, ...], audiences: tuple[str, ...], **facts: Any
 ) -> Grant:
-    """Store, in the caller's unit, the grant that a code and all tokens of it will be of.
-
-    NOT checked: that the user allowed it.
-
-    :raises ServerError: see :func:`check_subject`.
-    """
-    check_subject(unit, subject)
-    grant = Grant(
+    """A new grant, not stored yet. The facts are the other members of :class:`~.records.Grant`, such as ``auth_time``."""
+    return Grant(
         grant_id=make_id(),
         client_id=client.client_id,
         subject=subject,
         scopes=scopes,
         audiences=audiences,
         created_at=time.time(),
-        auth_time=auth_time,
-        acr=acr,
+        **facts,
     )
+
+
+def open_grant(unit: Unit, client: Client, subject: str, **facts: Any) -> Grant:
+    """Store, in the caller's unit, the grant that a code and all tokens of it will be of; see :func:`build_grant`.
+
+    NOT checked: that the user allowed it.
+
+    :raises ServerError: see :func:`check_subject`.
+    """
+    check_subject(unit, subject)
+    grant = build_grant(client, subject, **facts)
     unit.add_grant(grant)
     return grant
