@@ -52,7 +52,7 @@ def add_endpoints(config: Any) -> None:
     registry.registerUtility(_find_added(registry), _IAdded)
     settings = _read_settings(config)
     if USER_GRANTS.intersection(settings.grants):
-        pages.include(config, settings)
+        pages.include(config)
     for endpoint in ENDPOINTS:
         endpoint.include(config, settings)
     take_place(config)

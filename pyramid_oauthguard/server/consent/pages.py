@@ -13,26 +13,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from pyramid.config import Configurator
 from pyramid.interfaces import PHASE3_CONFIG, ITranslationDirectories
-from pyramid.path import AssetResolver
-from pyramid.response import FileResponse, Response
+from pyramid.registry import Registry
+from pyramid.request import Request
+from pyramid.response import Response
 
 from ... import processes
 from ...errors import UnavailableError
 from ..http.answers import report_outage
 from ..http.errors import OAuth2Error
 from ..http.mount_point import build_path
-from ..settings import ServerSettings
+from ..service import find_service
 
-__all__ = ["answer_errors_on_page", "include", "redirect", "render_page", "translate"]
+__all__ = ["STYLE_ROUTE", "answer_errors_on_page", "include", "redirect", "render_page", "translate"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _DOMAIN: Final = "pyramid_oauthguard"
 _ENVIRONMENT: Final = ".oauthguard"
 _TEMPLATES: Final = "pyramid_oauthguard.server:templates/"
-_STYLE: Final = "pyramid_oauthguard.server:static/pages.css"
-_STYLE_ROUTE: Final = "oauthguard.style"
-_STYLE_AGE: Final = 3600
+#: The name of the route of the style sheet.
+STYLE_ROUTE: Final = "oauthguard.style"
 # RFC 9700 sections 4.2.4, 4.12 and 4.16. No form-action: browsers hold the redirect after a form to it as well, and that leads
 # to the client.
 _HEADERS: Final = {
@@ -45,22 +46,18 @@ _HEADERS: Final = {
 }
 
 
-def include(config: Any, settings: ServerSettings) -> None:
-    """Add the templates' environment and the style sheet."""
+def include(config: Configurator) -> None:
+    """Add the environment of the templates."""
     import pyramid_jinja2
 
     import pyramid_oauthguard
 
-    from ..endpoints.views import add_endpoint  # not at the top: the endpoints render pages
-
     # Not config.include: that would make ours the package in which the application's own templates are looked for.
     pyramid_jinja2.add_jinja2_renderer(config, _ENVIRONMENT, "oauthguard pages.", package=pyramid_oauthguard)
     config.action("oauthguard pages", _keep_in_process, args=(config.registry,), order=PHASE3_CONFIG)
-    # Not a static view: those refuse packages that pytest has imported, and every user's test suite would meet that.
-    add_endpoint(config, _STYLE_ROUTE, f"{settings.path}/pages.css", {"GET": _send_style})
 
 
-def _keep_in_process(registry: Any) -> None:
+def _keep_in_process(registry: Registry) -> None:
     from pyramid_jinja2 import IJinja2Environment
 
     processes.register(registry.getUtility(IJinja2Environment, name=_ENVIRONMENT), _renew_cache)
@@ -73,27 +70,27 @@ def _renew_cache(environment: Any) -> None:
     environment.cache = copy_cache(environment.cache)
 
 
-def render_page(request: Any, template: str, *, status: int = 200, **values: Any) -> Any:
+def render_page(request: Request, template: str, *, status: int = 200, **values: Any) -> Any:
     """An HTML response made of one of our templates, by its name without the suffix."""
     from pyramid_jinja2 import IJinja2Environment
 
     _settle_locale(request)
     environment = request.registry.getUtility(IJinja2Environment, name=_ENVIRONMENT)
-    style = build_path(request, _STYLE_ROUTE)
+    style = build_path(request, STYLE_ROUTE)
     text = environment.get_template(f"{_TEMPLATES}{template}.jinja2").render(request=request, style=style, **values)
     response = Response(text, status=status, content_type="text/html", charset="utf-8")
     response.headers.update(_HEADERS)
     return response
 
 
-def translate(request: Any, text: str) -> str:
+def translate(request: Request, text: str) -> str:
     """A text of the settings, such as what a scope means, in the language of the page; as it is where no catalogue has it."""
     _settle_locale(request)
     translated: str = request.localizer.translate(text, domain=_DOMAIN)
     return translated
 
 
-def _settle_locale(request: Any) -> None:
+def _settle_locale(request: Request) -> None:
     """Find the language now: a negotiator that looks into the parameters fails where they can't be read.
 
     Only one that there is. Pyramid opens files by the name, and keeps something for each name for good: strangers, who
@@ -108,7 +105,7 @@ def _settle_locale(request: Any) -> None:
     request.locale_name = next((name for name in (wanted, wanted.partition("_")[0]) if name in languages), default)
 
 
-def _find_languages(registry: Any) -> frozenset[str]:
+def _find_languages(registry: Registry) -> frozenset[str]:
     """Those with a catalogue, of whichever domain. Looked up once: catalogues are read at the first use, too."""
     found: frozenset[str] | None = registry.__dict__.get("oauthguard_languages")
     if found is None:
@@ -116,11 +113,6 @@ def _find_languages(registry: Any) -> frozenset[str]:
         catalogues = (path for folder in folders for path in Path(folder).glob("*/LC_MESSAGES"))
         found = registry.oauthguard_languages = frozenset(path.parent.name for path in catalogues)
     return found
-
-
-def _send_style(request: Any) -> Any:
-    path = AssetResolver().resolve(_STYLE).abspath()  # the application's, where it overrides ours
-    return FileResponse(path, request=request, cache_max_age=_STYLE_AGE, content_type="text/css")
 
 
 def redirect(location: str) -> Any:
@@ -133,18 +125,18 @@ def redirect(location: str) -> Any:
     return response
 
 
-def answer_errors_on_page(view: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def answer_errors_on_page(view: Callable[[Request], Any]) -> Callable[[Request], Any]:
     """Let a view raise: people read what is wrong on a page, with the code that a developer needs."""
 
     @functools.wraps(view)
-    def wrapped(request: Any) -> Any:
+    def wrapped(request: Request) -> Any:
         try:
             return view(request)
         except OAuth2Error as error:
             description = error.get_error_description()
             return render_page(request, "error", status=400, code=error.error, description=description)
         except UnavailableError as error:
-            report_outage(request, error)
+            report_outage(find_service(request).outages, request, error)
             response = render_page(request, "error", status=503, code="temporarily_unavailable", description="")
             response.headers["Retry-After"] = str(error.retry_after)
             return response

@@ -9,8 +9,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import applications, authorize, device, device_authorization, introspect, jwks, metadata, revoke, token
+from . import applications, authorize, device, device_authorization, introspect, jwks, metadata, revoke, style, token
 
 __all__ = ["ENDPOINTS"]
 
-ENDPOINTS: Final = (token, revoke, introspect, jwks, metadata, authorize, device_authorization, device, applications)
+ENDPOINTS: Final = (
+    style,
+    token,
+    revoke,
+    introspect,
+    jwks,
+    metadata,
+    authorize,
+    device_authorization,
+    device,
+    applications,
+)

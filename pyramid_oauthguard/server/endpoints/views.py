@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pyramid.config import Configurator
 from pyramid.config.views import DefaultViewMapper
+from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
+from ...outages import Outages
 from ..http.answers import answer_errors, build_answer
 from ..http.cors import Readers, answer_preflight, is_preflight, share_answers
 from ..http.route_order import add_named_route
@@ -21,16 +24,16 @@ __all__ = ["Nothing", "add_endpoint"]
 class Nothing:
     """The context of our routes: the application's root factory isn't asked."""
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Request) -> None:
         self.__name__ = ""
         self.__parent__ = None
 
 
 def add_endpoint(
-    config: Any,
+    config: Configurator,
     name: str,
     pattern: str,
-    views: Mapping[str, Callable[[Any], Any]],
+    views: Mapping[str, Callable[[Request], Any]],
     *,
     readers: Readers = Readers.NOBODY,
     **predicates: Any,
@@ -43,10 +46,10 @@ def add_endpoint(
     """
     add_named_route(config, name, pattern, factory=Nothing, **predicates)
     for method, view in views.items():
-        _add_view(config, name, _share(answer_errors(view), readers), request_method=method)
+        _add_view(config, name, _share(answer_errors(view, _find_outages), readers), request_method=method)
     allow = ", ".join(sorted({*views, *({"HEAD"} if "GET" in views else ())}))
 
-    def refuse_method(request: Any) -> Any:
+    def refuse_method(request: Request) -> Any:
         if readers is not Readers.NOBODY and is_preflight(request):
             return answer_preflight(request, allow)
         body = {"error": "invalid_request", "error_description": f"The method must be {allow}."}
@@ -55,11 +58,15 @@ def add_endpoint(
     _add_view(config, name, _share(refuse_method, readers))
 
 
-def _share(view: Callable[[Any], Any], readers: Readers) -> Callable[[Any], Any]:
+def _share(view: Callable[[Request], Any], readers: Readers) -> Callable[[Request], Any]:
     return share_answers(view, readers, lambda request: find_service(request).origins)
 
 
-def _add_view(config: Any, name: str, view: Callable[[Any], Any], **predicates: Any) -> None:
+def _find_outages(request: Request) -> Outages:
+    return find_service(request).outages
+
+
+def _add_view(config: Configurator, name: str, view: Callable[[Request], Any], **predicates: Any) -> None:
     # Whoever comes here has no session and no token yet, so neither a default permission nor CSRF may stand before it.
     config.add_view(
         label_answers(bound_headers(view)),

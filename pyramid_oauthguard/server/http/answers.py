@@ -7,17 +7,18 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from pyramid.request import Request
 from pyramid.response import Response
 
 from ...errors import UnavailableError
+from ...outages import Outages
 from ..request_ids import find_request_id
-from ..service import find_service
 from .errors import OAuth2Error
 
 __all__ = ["answer_errors", "build_answer", "build_error", "report_outage"]
 
 CHALLENGE = 'Basic realm="oauth", charset="UTF-8"'
-View = Callable[[Any], Any]
+View = Callable[[Request], Any]
 _HEADERS: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
 _as_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -43,23 +44,26 @@ def build_error(error: OAuth2Error) -> Any:
     return build_answer(error.status_code, body, headers)
 
 
-def report_outage(request: Any, error: UnavailableError) -> None:
+def report_outage(outages: Outages, request: Request, error: UnavailableError) -> None:
     """Count an answer 503 for the log, under its cause."""
     text = f"request {find_request_id(request)}: {request.path_info}: unavailable: {error}"
-    find_service(request).outages.report(str(error), text)
+    outages.report(str(error), text)
 
 
-def answer_errors(view: View) -> View:
-    """Let a view raise: an OAuth error is answered as such, storage that is down as 503 (RFC 7009 section 2.2.1)."""
+def answer_errors(view: View, find_outages: Callable[[Request], Outages]) -> View:
+    """Let a view raise: an OAuth error is answered as such, storage that is down as 503 (RFC 7009 section 2.2.1).
+
+    :param find_outages: where an answer 503 is counted.
+    """
 
     @functools.wraps(view)
-    def wrapped(request: Any) -> Any:
+    def wrapped(request: Request) -> Any:
         try:
             return view(request)
         except OAuth2Error as error:
             return build_error(error)
         except UnavailableError as error:
-            report_outage(request, error)
+            report_outage(find_outages(request), request, error)
             body = {"error": "temporarily_unavailable", "error_description": "Try again later."}
             return build_answer(503, body, [("Retry-After", str(error.retry_after))])
 
