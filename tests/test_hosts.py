@@ -16,7 +16,7 @@ from pyramid_oauthguard.discovery import IssuerMetadata
 from pyramid_oauthguard.fetch import Fetcher
 from pyramid_oauthguard.guard.settings import parse_settings as parse_guard
 from pyramid_oauthguard.server.clients.registration import check_redirect_uri
-from pyramid_oauthguard.server.endpoints.authorize import _name_destination
+from pyramid_oauthguard.server.consent.code_flow import _name_destination
 from pyramid_oauthguard.server.grant_types import RegistrationError
 from pyramid_oauthguard.server.http.cors import find_origin
 from pyramid_oauthguard.server.settings import parse_settings as parse_server

@@ -249,15 +249,15 @@ def test_nobody_withdraws_for_another(flow):
 
 
 def test_a_consent_withdrawn_a_moment_ago_is_asked_for_again(flow, monkeypatch):
+    from pyramid_oauthguard.server.consent import flow as consent_flow
     from pyramid_oauthguard.server.consent.consents import withdraw
-    from pyramid_oauthguard.server.endpoints import authorize
 
     flow.allow()
-    find = authorize.find_auth_time
+    ask = consent_flow.ask_auth_time
 
-    def find_late(service, request):  # between the first look and the transaction
+    def ask_late(service, request):  # between the first look and the transaction
         withdraw(service, "anna", flow.web.client.client_id)
-        return find(service, request)
+        return ask(service, request)
 
-    monkeypatch.setattr(authorize, "find_auth_time", find_late)
+    monkeypatch.setattr(consent_flow, "ask_auth_time", ask_late)
     assert "Allow Web shop?" in get(flow).text

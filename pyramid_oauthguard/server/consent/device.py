@@ -1,4 +1,4 @@
-"""What a device asks of the user who typed its code, and how many codes a user may try."""
+"""What a device asks for whose code a user typed, and how many codes a user may try."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Final
 from ..opaque import USER_CODE_LETTERS
 from ..service import Service
 from ..store.contract import Unit
-from ..store.records import DeviceRecord
 from .request import AuthorizationRequest
 
-__all__ = ["LockedError", "find_pending", "find_request", "find_waiting", "read_user_code", "spell_user_code"]
+__all__ = ["LockedError", "UnknownCodeError", "load_pending", "load_typed", "read_user_code", "spell_user_code"]
 
 MAX_TRIES: Final = 5  # RFC 8628 section 5.1: with 20^8 codes, one guess in 2^32 is right
 _CODE: Final = re.compile(f"[{USER_CODE_LETTERS}]{{8}}")
@@ -27,6 +26,10 @@ class LockedError(Exception):
         self.retry_after = retry_after
 
 
+class UnknownCodeError(Exception):
+    """No device waits with this user code: it is wrong, was decided, has expired, or its client is revoked."""
+
+
 def read_user_code(text: str | None) -> str | None:
     """The user code in what somebody typed: in any case, with or without the dash; None when it can't be one."""
     code = _IGNORED.sub("", text or "").upper()
@@ -38,37 +41,47 @@ def spell_user_code(code: str) -> str:
     return f"{code[:4]}-{code[4:]}"
 
 
-def find_waiting(service: Service, code: str, subject: str) -> DeviceRecord | None:
-    """The device that waits with this user code, or None, which is counted against the user.
+def load_typed(service: Service, code: str, subject: str) -> AuthorizationRequest:
+    """What the device asks for that waits with the user code that a user has typed. A wrong code counts against the user.
 
     Each try is counted before the code is looked at, so that no number of them at once is more than allowed. A right one is
     not counted in the end, and takes none of the wrong ones back.
 
     :raises LockedError: too many wrong codes; this one was not looked at.
+    :raises UnknownCodeError: no device waits with this code.
     """
     now = time.time()
     life = service.settings.device_code_ttl
     with service.store.writing() as unit:
         # All codes that there were when the count began are gone when it ends.
         locked = unit.count_device_try(subject, now - life, now) > MAX_TRIES
-        device = None if locked else find_pending(unit, service, code)
-        if device is not None:
+        found = None if locked else _read_request(unit, service, code)
+        if found is not None:
             unit.forget_device_try(subject)
     if locked:
         raise LockedError(int(life) + 1)
-    return device
+    if found is None:
+        raise UnknownCodeError
+    return found
 
 
-def find_pending(unit: Unit, service: Service, code: str) -> DeviceRecord | None:
-    """The device that waits with this user code; None also when it was decided, has expired, or its client is revoked."""
+def load_pending(service: Service, code: str) -> AuthorizationRequest:
+    """What the device asks for that waits with this user code.
+
+    :raises UnknownCodeError: no device does; or it was decided, has expired, or its client is revoked.
+    """
+    with service.store.reading() as unit:
+        found = _read_request(unit, service, code)
+    if found is None:
+        raise UnknownCodeError
+    return found
+
+
+def _read_request(unit: Unit, service: Service, code: str) -> AuthorizationRequest | None:
+    """What the device asks for, as far as its client may still have it; it has no redirect URI."""
     device = unit.find_device_of_user(service.pepper.hash_code(code))
     if device is None or device.status != "pending" or device.revoked or time.time() >= device.expires_at:
         return None
-    return device
-
-
-def find_request(service: Service, unit: Unit, device: DeviceRecord) -> AuthorizationRequest | None:
-    """What the device asks for, as far as its client may still have it; it has no redirect URI. None without the client."""
     client = unit.find_client(device.client_id)
     if client is None or client.revoked_at is not None:
         return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlencode
+
+from pyramid.request import Request
 
 from ..clients.redirect_uris import find_default, is_registered
 from ..grants.authlib_bridge import OAuthServer
@@ -14,7 +15,7 @@ from ..http.parameters import Parameters, find_sound
 from ..service import Service
 from ..store.records import Client
 
-__all__ = ["AuthorizationRequest", "add_address", "build_query", "check_request"]
+__all__ = ["AuthorizationRequest", "add_address", "build_query", "require_request"]
 
 # Nothing else of a request is looked at, so nothing else is carried along.
 _KNOWN = (
@@ -44,7 +45,7 @@ class AuthorizationRequest:
     query: str = field(repr=False)
 
 
-def check_request(service: Service, request: Any, parameters: Parameters) -> AuthorizationRequest:
+def require_request(service: Service, request: Request, parameters: Parameters) -> AuthorizationRequest:
     """The request in these parameters (RFC 6749 section 4.1.1).
 
     :raises OAuth2Error: with ``redirect_uri`` and ``state`` where the client may be told, without where only the user can

@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+from pyramid.request import Request
+
 from ..http.errors import ServerError
 from ..request_ids import HEADER, find_request_id
 from ..service import Service
 from .request import AuthorizationRequest
 from .token_schemes import brings_token
 
-__all__ = ["approves", "find_acr", "find_auth_time", "find_user", "find_user_name", "sign_in"]
+__all__ = ["ask_acr", "ask_auth_time", "ask_user", "ask_user_name", "is_approvable", "sign_in"]
 
-_LATEST: Final = 2**53  # in seconds; what JSON keeps exactly
-_LONGEST: Final = 255  # characters of an acr
+_LATEST_SECONDS: Final = 2**53  # what JSON keeps exactly
+_MAX_ACR_CHARACTERS: Final = 255
 log = logging.getLogger("pyramid_oauthguard.server")
 
 
-def find_user(service: Service, request: Any) -> str | None:
+def ask_user(service: Service, request: Request) -> str | None:
     """The ``sub`` of the user signed in, as the application says it; not checked.
 
     None for a request that brings an access token, and the application is not asked: what it answers may come from that
@@ -35,7 +37,7 @@ def find_user(service: Service, request: Any) -> str | None:
     return found
 
 
-def sign_in(service: Service, request: Any) -> Any:
+def sign_in(service: Service, request: Request) -> Any:
     """The application's response that has the user sign in and come back to this address; no cache keeps it, and it does not
     tell the sign-in page's links where the user came from."""
     response = service.owner.sign_in(request)
@@ -47,33 +49,35 @@ def sign_in(service: Service, request: Any) -> Any:
     return response
 
 
-def approves(service: Service, request: Any, authorization: AuthorizationRequest) -> bool:
+def is_approvable(service: Service, request: Request, authorization: AuthorizationRequest) -> bool:
     """Whether the application lets this user approve this request; it does unless it has a hook that says no."""
     approve = getattr(service.owner, "approve", None)
     return approve is None or bool(approve(request, authorization))
 
 
-def find_auth_time(service: Service, request: Any) -> float | None:
+def ask_auth_time(service: Service, request: Request) -> float | None:
     """When the user signed in, where the application says so (RFC 9068 section 2.2.1)."""
     hook = getattr(service.owner, "auth_time", None)
     found = None if hook is None else hook(request)
     if found is None:
         return None
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= _LATEST:
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= _LATEST_SECONDS:
         raise _build_error("auth_time", found, "seconds since the epoch, such as moment.timestamp()")
     return float(found)
 
 
-def find_acr(service: Service, request: Any) -> str | None:
+def ask_acr(service: Service, request: Request) -> str | None:
     """How the user signed in, where the application says so (OpenID Connect Core 1.0 section 2)."""
     hook = getattr(service.owner, "acr", None)
     found = None if hook is None else hook(request)
-    if found is not None and not (isinstance(found, str) and 0 < len(found) <= _LONGEST and found.isprintable()):
-        raise _build_error("acr", found, f"1 to {_LONGEST} printable characters, or None")
+    if found is not None and not (
+        isinstance(found, str) and 0 < len(found) <= _MAX_ACR_CHARACTERS and found.isprintable()
+    ):
+        raise _build_error("acr", found, f"1 to {_MAX_ACR_CHARACTERS} printable characters, or None")
     return found
 
 
-def find_user_name(service: Service, subject: str) -> str | None:
+def ask_user_name(service: Service, subject: str) -> str | None:
     """What a page calls this user, where the application says so."""
     hook = getattr(service.owner, "user_name", None)
     return None if hook is None else hook(subject)

@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from pyramid.config import Configurator
+from pyramid.request import Request
+
 from ..consent.consents import withdraw
+from ..consent.forms import SessionEndedError, require_form
 from ..consent.notices import leave_notice, remove_notice, take_notice
 from ..consent.pages import answer_errors_on_page, redirect, render_page, translate
-from ..consent.resource_owner import find_user, find_user_name, sign_in
-from ..consent.tickets import FIELD, find_content, open_ticket, seal_ticket
+from ..consent.resource_owner import ask_user, ask_user_name, sign_in
+from ..consent.tickets import seal_ticket
 from ..grant_types import USER_GRANTS
 from ..grants.user_grants import check_subject
 from ..http.mount_point import build_path
@@ -26,7 +30,7 @@ ROUTE: Final = "oauthguard.applications"
 PURPOSE: Final = "withdraw"
 
 
-def include(config: Any, settings: ServerSettings) -> None:
+def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its views."""
     if not USER_GRANTS.intersection(settings.grants):
         return
@@ -34,10 +38,10 @@ def include(config: Any, settings: ServerSettings) -> None:
     add_endpoint(config, ROUTE, f"{settings.path}/applications", views)
 
 
-def show_applications(request: Any) -> Any:
+def show_applications(request: Request) -> Any:
     """Each application with what it may do, and a button to end that."""
     service = find_service(request)
-    subject = find_user(service, request)
+    subject = ask_user(service, request)
     if subject is None:
         return sign_in(service, request)
     withdrawn = take_notice(service, request, page=ROUTE, subject=subject) is not None
@@ -46,32 +50,29 @@ def show_applications(request: Any) -> Any:
         "applications",
         action=build_path(request, ROUTE),
         applications=_list_applications(service, request, subject),
-        user_name=find_user_name(service, subject),
+        user_name=ask_user_name(service, subject),
         withdrawn=withdrawn,
     )
     return remove_notice(service, page) if withdrawn else page
 
 
-def answer_withdrawal(request: Any) -> Any:
+def answer_withdrawal(request: Request) -> Any:
     """Withdraw what the ticket names, and show what is left."""
     service = find_service(request)
-    form = read_body(request)
-    subject = find_user(service, request)
-    if subject is None and find_content(service.pepper, PURPOSE, form.values.get(FIELD)) is not None:
+    try:
+        sent = require_form(service, request, read_body(request).values, purpose=PURPOSE)
+    except SessionEndedError:
         return redirect(build_path(request, ROUTE))
-    ticket = open_ticket(service.pepper, PURPOSE, form.values.get(FIELD), subject=subject)
-    if ticket is None or subject is None:
-        return render_page(request, "error", status=400, code="expired_page", description="")
-    withdraw(service, subject, ticket["client_id"])
-    return leave_notice(service, redirect(build_path(request, ROUTE)), "withdrawn", page=ROUTE, subject=subject)
+    withdraw(service, sent.subject, sent.content["client_id"])
+    return leave_notice(service, redirect(build_path(request, ROUTE)), "withdrawn", page=ROUTE, subject=sent.subject)
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
-    """It is for people: no client looks for it."""
+    """Nothing: it is for users, and no client looks for it."""
     return {}
 
 
-def _list_applications(service: Service, request: Any, subject: str) -> list[dict[str, Any]]:
+def _list_applications(service: Service, request: Request, subject: str) -> list[dict[str, Any]]:
     by_client: dict[str, list[Consent]] = {}
     with service.store.reading() as unit:
         check_subject(unit, subject)
@@ -83,7 +84,7 @@ def _list_applications(service: Service, request: Any, subject: str) -> list[dic
 
 
 def _describe_application(
-    service: Service, request: Any, subject: str, client: Client, consents: list[Consent]
+    service: Service, request: Request, subject: str, client: Client, consents: list[Consent]
 ) -> dict[str, Any]:
     scopes = dict.fromkeys(scope for consent in consents for scope in consent.scopes)
     return {

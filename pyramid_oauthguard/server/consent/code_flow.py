@@ -1,0 +1,103 @@
+"""Consent at the authorization endpoint (RFC 6749 section 4.1): an approval makes a code, which the browser takes along."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from ...urls import as_origin, is_loopback
+from ..clients.redirect_uris import build_answer_uri
+from ..http.errors import AccessDeniedError, OAuth2Error, ServerError
+from ..opaque import CODE_PREFIX, make_opaque
+from ..service import Service
+from ..store.contract import Unit
+from ..store.records import CodeRecord, Consent, Grant
+from .flow import ConsentFlow
+from .pages import redirect
+from .request import AuthorizationRequest
+
+__all__ = ["CodeFlow", "address_errors", "answer_error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeFlow(ConsentFlow):
+    """See :class:`~.flow.ConsentFlow`. The ticket carries the parameters, which are checked again."""
+
+    ROUTE: ClassVar[str] = "oauthguard.authorize"
+    PURPOSE: ClassVar[str] = "authorize"
+    TEMPLATE: ClassVar[str] = "consent"
+
+    def describe_page(self) -> dict[str, Any]:
+        return {"destination": _name_destination(self.authorization.redirect_uri)}
+
+    def describe_request(self) -> dict[str, Any]:
+        return {"query": self.authorization.query}
+
+    def answer_at_once(self, consents: tuple[Consent, ...]) -> Any:
+        return None if self.is_asked(consents) else self.approve_again()
+
+    def store_approval(self, unit: Unit, grant: Grant) -> Any:
+        code = make_opaque(CODE_PREFIX).text
+        unit.add_code(self._build_code(grant, code))
+        authorization = self.authorization
+        return _answer_client(self.service, authorization.redirect_uri, code=code, state=authorization.state)
+
+    def store_denial(self, unit: Unit) -> bool:
+        return True  # nothing is stored of a request that made no code
+
+    def answer_denial(self) -> Any:
+        error = AccessDeniedError("The request was denied.")
+        return answer_error(self.service, _address(error, self.authorization))
+
+    def _build_code(self, grant: Grant, text: str) -> CodeRecord:
+        now, service = time.time(), self.service
+        return CodeRecord(
+            hash=service.pepper.hash_code(text),
+            grant_id=grant.grant_id,
+            client_id=grant.client_id,
+            redirect_uri=self.authorization.named_redirect_uri,
+            code_challenge=self.authorization.code_challenge,
+            created_at=now,
+            expires_at=now + service.settings.code_ttl,
+        )
+
+
+@contextmanager
+def address_errors(authorization: AuthorizationRequest) -> Iterator[None]:
+    """Let the client be told that something is wrong in the server or the application; the log says what."""
+    try:
+        yield
+    except ServerError as error:
+        raise _address(error, authorization) from None
+
+
+def answer_error(service: Service, error: OAuth2Error) -> Any:
+    """Tell the client, or raise the error for the page that tells the user (RFC 6749 section 4.1.2.1)."""
+    if not error.redirect_uri:
+        raise error
+    said = {"error": error.error, "error_description": error.get_error_description() or None, "state": error.state}
+    return _answer_client(service, error.redirect_uri, **said)
+
+
+def _address(error: OAuth2Error, authorization: AuthorizationRequest) -> OAuth2Error:
+    error.redirect_uri, error.state = authorization.redirect_uri, authorization.state
+    return error
+
+
+def _answer_client(service: Service, redirect_uri: str, **parameters: str | None) -> Any:
+    return redirect(build_answer_uri(redirect_uri, {**parameters, "iss": service.settings.issuer}))
+
+
+def _name_destination(uri: str) -> str | None:
+    """The host whose page comes next, or None for a program on the user's own device."""
+    if not uri.lower().startswith(("https:", "http:")):
+        return None
+    try:
+        host = as_origin(uri).host
+    except ValueError:
+        return urlsplit(uri).netloc  # of a store that was filled by other means: shown as it is
+    return None if is_loopback(host) else host

@@ -1,0 +1,190 @@
+"""How a user is asked for consent, and how the decision is stored: one flow for the authorization endpoint and for devices.
+
+The user reads a page, and sends it back with a decision and a ticket. What differs between the two endpoints is in a
+subclass each: how the request is found again, what an approval makes, and where the browser goes next.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from pyramid.request import Request
+
+from ..events import AuthorizationApproved, AuthorizationDenied
+from ..grants.user_grants import check_subject, find_allowed, is_asked, open_grant
+from ..http.errors import InvalidRequestError
+from ..http.mount_point import build_path
+from ..service import Service
+from ..store.contract import Unit
+from ..store.records import Consent, Grant
+from .consents import name_apis, remember
+from .pages import render_page, translate
+from .request import AuthorizationRequest
+from .resource_owner import ask_acr, ask_auth_time, ask_user_name, is_approvable
+from .tickets import seal_ticket
+
+__all__ = ["ConsentFlow"]
+
+_CHOICE: Final = "scope."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentFlow(ABC):
+    """One request of a client, and the signed-in user who decides about it.
+
+    :cvar ROUTE: the name of the route that the page is sent to.
+    :cvar PURPOSE: of the ticket in the page.
+    :cvar TEMPLATE: of the page.
+    """
+
+    ROUTE: ClassVar[str]
+    PURPOSE: ClassVar[str]
+    TEMPLATE: ClassVar[str]
+
+    service: Service
+    request: Request
+    subject: str
+    authorization: AuthorizationRequest
+
+    def ask(self) -> Any:
+        """The page; or the refusal, where the application does not let this user approve; or the answer without a page.
+
+        :raises ServerError: see :func:`~pyramid_oauthguard.server.grants.user_grants.check_subject`.
+        """
+        with self.service.store.reading() as unit:
+            check_subject(unit, self.subject)
+            consents = self._list_consents(unit)
+        if not self._is_approvable():
+            return self._deny(by="application")
+        return self.answer_at_once(consents) or self._show_page(consents)
+
+    def decide(self, form: Mapping[str, str], shown: Mapping[str, str]) -> Any:
+        """The answer to the decision that the user sent.
+
+        :param shown: what the page said of each scope.
+        :raises ServerError: see :func:`~pyramid_oauthguard.server.grants.user_grants.check_subject`.
+        :raises InvalidRequestError: there is no decision in the form.
+        """
+        with self.service.store.reading() as unit:
+            check_subject(unit, self.subject)
+        if not self._is_approvable():
+            return self._deny(by="application")
+        if form.get("decision") == "deny":
+            return self._deny(by="user")
+        if form.get("decision") != "allow":
+            raise InvalidRequestError("The parameter decision must be allow or deny.")
+        # Of what the page showed and the client may still have, what is ticked: nothing else in the form is looked at.
+        chosen = tuple(scope for scope in self.authorization.scopes if scope in shown and _CHOICE + scope in form)
+        if shown and not chosen:
+            return self._show_problem()
+        return self._approve(chosen, shown)
+
+    # What the endpoints do in different ways.
+
+    @abstractmethod
+    def describe_page(self) -> dict[str, Any]:
+        """What the template needs besides what all pages for consent have."""
+
+    @abstractmethod
+    def describe_request(self) -> dict[str, Any]:
+        """What the ticket carries, so that the request is found again when the page comes back."""
+
+    @abstractmethod
+    def store_approval(self, unit: Unit, grant: Grant) -> Any:
+        """Store, in the caller's unit, what the client redeems for tokens. Returns the answer to the browser."""
+
+    @abstractmethod
+    def store_denial(self, unit: Unit) -> bool:
+        """Store, in the caller's unit, that the request was denied; False when it was decided before."""
+
+    @abstractmethod
+    def answer_denial(self) -> Any:
+        """The answer to the browser once the request was denied."""
+
+    def answer_at_once(self, consents: tuple[Consent, ...]) -> Any:
+        """The answer without a page, or None where the user has to be asked.
+
+        :param consents: what the user allowed the client before.
+        """
+        return None
+
+    # What they have in common.
+
+    def approve_again(self) -> Any:
+        """Approve what the user allowed before; None when that was withdrawn a moment ago."""
+        facts = self._ask_sign_in_facts()
+        with self.service.store.writing() as unit:
+            if self.is_asked(self._list_consents(unit, hold=True)):
+                return None
+            return self._store_grant(unit, self.authorization.scopes, facts, remembered=True)
+
+    def is_asked(self, consents: tuple[Consent, ...]) -> bool:
+        """Whether the user has to be asked; see :func:`~pyramid_oauthguard.server.grants.user_grants.is_asked`."""
+        authorization = self.authorization
+        return is_asked(authorization.client, authorization.scopes, authorization.audiences, consents)
+
+    def _approve(self, scopes: tuple[str, ...], shown: Mapping[str, str]) -> Any:
+        client, audiences = self.authorization.client, self.authorization.audiences
+        facts = self._ask_sign_in_facts()
+        with self.service.store.writing() as unit:
+            answer = self._store_grant(unit, scopes, facts, remembered=False)
+            remember(unit, client, self.subject, scopes=scopes, audiences=audiences, wording=shown)
+        return answer
+
+    def _store_grant(self, unit: Unit, scopes: tuple[str, ...], facts: Mapping[str, Any], *, remembered: bool) -> Any:
+        client, audiences = self.authorization.client, self.authorization.audiences
+        grant = open_grant(unit, client, self.subject, scopes=scopes, audiences=audiences, **facts)
+        answer = self.store_approval(unit, grant)
+        event = AuthorizationApproved(client.client_id, self.subject, scopes, grant.grant_id, remembered)
+        self.service.tell(unit, event)
+        return answer
+
+    def _deny(self, *, by: str) -> Any:
+        authorization = self.authorization
+        event = AuthorizationDenied(authorization.client.client_id, self.subject, authorization.scopes, by)
+        with self.service.store.writing() as unit:
+            if self.store_denial(unit):
+                self.service.tell(unit, event)
+        return self.answer_denial()
+
+    def _show_problem(self) -> Any:
+        with self.service.store.reading() as unit:
+            consents = self._list_consents(unit)
+        return self._show_page(consents, problem=True)
+
+    def _show_page(self, consents: tuple[Consent, ...], *, problem: bool = False) -> Any:
+        service, request, authorization = self.service, self.request, self.authorization
+        shown = {scope: translate(request, service.settings.scopes[scope]) for scope in authorization.scopes}
+        before = find_allowed(consents, authorization.audiences)
+        ticket = {**self.describe_request(), "shown": shown}
+        return render_page(
+            request,
+            self.TEMPLATE,
+            status=422 if problem else 200,
+            action=build_path(request, self.ROUTE),
+            apis=name_apis(authorization.client, service.settings, authorization.audiences),
+            client=authorization.client,
+            problem=problem,
+            scopes=[
+                {"name": scope, "text": text, "checked": not problem, "allowed_before": scope in before}
+                for scope, text in shown.items()
+            ],
+            ticket=seal_ticket(service.pepper, self.PURPOSE, ticket, subject=self.subject),
+            user_name=ask_user_name(service, self.subject),
+            **self.describe_page(),
+        )
+
+    def _is_approvable(self) -> bool:
+        """Whether the user is active, and the application lets them approve this request."""
+        service = self.service
+        return service.is_active_user(self.subject) and is_approvable(service, self.request, self.authorization)
+
+    def _ask_sign_in_facts(self) -> dict[str, Any]:
+        service, request = self.service, self.request
+        return {"auth_time": ask_auth_time(service, request), "acr": ask_acr(service, request)}
+
+    def _list_consents(self, unit: Unit, *, hold: bool = False) -> tuple[Consent, ...]:
+        return unit.list_consents(self.subject, client_id=self.authorization.client.client_id, hold=hold)
