@@ -218,7 +218,7 @@ def test_a_user_whose_id_is_a_clients_is_nobody(flow, caplog):
     browser = flow.sign_in(flow.web.client.client_id)
     answer = read_answer(browser.get("/oauth/authorize", flow.ask()))
     assert answer["error"] == "server_error"
-    assert "is also a client's" in caplog.text
+    assert "is also the id of a client" in caplog.text
     page = flow.show(browser=flow.sign_in("later"))
     flow.server.clients.create("Later", client_id="later", grants=["client_credentials"])
     assert read_answer(page.form.submit("decision", value="allow"))["error"] == "server_error"
