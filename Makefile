@@ -4,9 +4,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test quick check format bench docs fuzz
+.PHONY: serve test quick check format bench docs fuzz constraints
 # Two targets at once would run two pips in one environment.
 .NOTPARALLEL:
+# Continuous integration takes the same versions each time; everybody else takes the newest.
+ifeq ($(CI),true)
+export PIP_CONSTRAINT := $(CURDIR)/.ci/constraints.txt
+endif
 
 serve: .venv/example.stamp
 	$(BIN)/pserve development.ini
@@ -36,6 +40,12 @@ fuzz: .venv/fuzz.stamp
 
 docs: .venv/docs.stamp
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+# The versions for continuous integration, anew: the newest of everything, in an environment that has nothing else.
+constraints:
+	$(PYTHON) -m venv --clear .cache/constraints
+	PIP_CONSTRAINT= .cache/constraints/bin/pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
+	.cache/constraints/bin/pip freeze --exclude-editable >.ci/constraints.txt
 
 # One stamp for each extra of pyproject.toml.
 .venv/%.stamp: pyproject.toml
