@@ -123,6 +123,14 @@ def test_an_encrypted_token_that_the_issuer_introspects_is_accepted(server: HTTP
     assert explain(write_ini(tmp_path, server.settings, "local, remote"), raw, "remote")["reason"] is None
 
 
+@pytest.mark.parametrize("mode", ["local", "remote"])
+def test_a_jwt_without_a_signature_is_not_called_opaque(server: HTTPIssuer, tmp_path: Path, mode: str) -> None:
+    raw = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=") + ".e30."
+    outcome = explain(write_ini(tmp_path, server.settings, "local, remote"), raw, mode)
+    assert (outcome["reason"], outcome["setting"]) == ("not_a_jwt", None)
+    assert outcome["text"] == "it is a JWT without a signature: its alg is 'none' and its third part is empty"
+
+
 # ── what the issuer answers about an opaque token ────────────────────────────────────────────────────────────────
 
 GOOD = {"active": True, "client_id": "cli", "sub": "ada", "scope": "orders", "exp": 9_000_000_000}

@@ -18,7 +18,7 @@ from ...guard.settings import GuardSettings
 from ...guard.state import get_guard
 from ...guard.verifiers import RANKS
 from ...interfaces import Credential, ICredentialVerifier
-from .reasons import ANSWER_WITHOUT_AUDIENCE, ENCRYPTED, REASONS, TOKEN_WITHOUT_AUDIENCE, Words
+from .reasons import ANSWER_WITHOUT_AUDIENCE, ENCRYPTED, REASONS, TOKEN_WITHOUT_AUDIENCE, UNSIGNED, Words
 from .token_facts import fetch_answer, find_facts, is_jwt
 
 __all__ = ["Explanation", "explain_token", "find_modes_in_use"]
@@ -110,6 +110,8 @@ def _explain_refusal(
 def _find_words(facts: Mapping[str, Any], reason: str, raw: str, *, answered: bool) -> Words:
     if reason in ("not_a_jwt", "inactive") and raw.count(".") == _DOTS_OF_JWE:
         return ENCRYPTED
+    if reason == "not_a_jwt" and is_jwt(raw) and raw.endswith(".") and facts["alg"] is not None:
+        return UNSIGNED
     if reason == "wrong_audience" and facts["aud"] is None:
         return ANSWER_WITHOUT_AUDIENCE if answered and not is_jwt(raw) else TOKEN_WITHOUT_AUDIENCE
     return REASONS.get(reason, (None, reason, ""))

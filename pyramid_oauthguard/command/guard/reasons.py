@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["ANSWER_WITHOUT_AUDIENCE", "ENCRYPTED", "REASONS", "TOKEN_WITHOUT_AUDIENCE", "Words"]
+__all__ = ["ANSWER_WITHOUT_AUDIENCE", "ENCRYPTED", "REASONS", "TOKEN_WITHOUT_AUDIENCE", "UNSIGNED", "Words"]
 
 #: The setting, what was found, what to do. Braces are filled with what the token says and the settings want.
 Words = tuple[str | None, str, str]
@@ -50,5 +50,6 @@ REASONS: Final[Mapping[str, Words]] = {
 
 #: More than ``not_a_jwt`` and ``wrong_audience`` say.
 ENCRYPTED: Final[Words] = ("audience", "it is encrypted (a JWE of five parts, RFC 7516): only who has the key can read it", "ask the issuer for a signed access token for the audience {audience}: Auth0 encrypts where the request for the token names no audience. Or check such tokens remotely, where the issuer introspects them: token_check=\"remote\"")  # fmt: skip
+UNSIGNED: Final[Words] = (None, "it is a JWT without a signature: its alg is {alg!r} and its third part is empty", "have the issuer sign access tokens; or the token was cut on the way")  # fmt: skip
 TOKEN_WITHOUT_AUDIENCE: Final[Words] = ("audience", "it has no aud; accepted are {audience}", "request the token for this API; the issuer must name it in aud")  # fmt: skip
 ANSWER_WITHOUT_AUDIENCE: Final[Words] = ("introspection.require_audience", "the introspection answer has no aud; accepted are {audience}", "have the issuer name the audience; or set oauthguard.introspection.require_audience = false, if every token that it calls active is for this API")  # fmt: skip
