@@ -34,6 +34,7 @@ class Circuit:
         self._threshold = threshold
         self._renew_lock()
         self._failures = 0
+        self._why = ""
         self._retry_at = 0.0
         processes.register(self, Circuit._renew_lock)
 
@@ -44,8 +45,7 @@ class Circuit:
         with self._lock:
             now = time.monotonic()
             if self._failures >= self._threshold and now < self._retry_at:
-                detail = f"{self._name} did not answer the last {self._failures} calls and is not asked for a moment"
-                raise CoolingError("circuit_open", detail, wait=self._retry_at - now)
+                raise CoolingError("circuit_open", self._describe(), wait=self._retry_at - now)
             self._retry_at = now + self._pause  # this caller probes; the others wait for how it ends
 
     def succeed(self) -> None:
@@ -54,10 +54,11 @@ class Circuit:
             self._outages.ended(self._cause, f"{self._name} answers again")
         self._failures = 0
 
-    def fail(self) -> None:
-        """It did not answer."""
+    def fail(self, why: str = "") -> None:
+        """It did not answer. ``why`` is told to those who are refused."""
         with self._lock:
             self._failures += 1
+            self._why = why
             self._retry_at = time.monotonic() + self._pause
         if self._failures >= self._threshold and self._outages is not None:
             text = f"{self._name} does not answer: it is asked once in {self._pause:g} s until it does"
@@ -66,6 +67,11 @@ class Circuit:
     @property
     def _cause(self) -> str:
         return f"the circuit of {self._name}"
+
+    def _describe(self) -> str:
+        calls = "call" if self._failures == 1 else f"{self._failures} calls"
+        text = f"{self._name} did not answer the last {calls} and is not asked for a moment"
+        return f"{text} ({self._why})" if self._why else text
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()

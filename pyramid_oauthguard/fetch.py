@@ -174,9 +174,9 @@ class Fetcher:
         try:
             answer = self._request(target, send, again=again)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            target.circuit.fail()
-            # The class and its code: the text of some of these repeats what the other side sent.
-            raise UnavailableError("unreachable", f"{send.args[0]} {target.url}: {name_cause(error)}") from error
+            cause = name_cause(error)  # the text of some of these repeats what the other side sent
+            target.circuit.fail(cause)
+            raise UnavailableError("unreachable", f"{send.args[0]} {target.url}: {cause}") from error
         except UnavailableError:
             target.circuit.succeed()  # it answered, if not well
             raise

@@ -117,7 +117,7 @@ def _is_signed_for_pyjwt(raw: str) -> bool:
     kid = pyjwt.get_unverified_header(raw).get("kid")
     for each in ISSUER.jwks["keys"]:
         if kid in (None, each["kid"]):
-            with contextlib.suppress(pyjwt.PyJWTError):
+            with contextlib.suppress(pyjwt.PyJWTError, TypeError):  # TypeError: a key of another kind than alg
                 PYJWS.decode_complete(raw, pyjwt.PyJWK(each, _name(each)).key, algorithms=ALGORITHMS)
                 return True
     return False

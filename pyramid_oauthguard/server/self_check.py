@@ -16,6 +16,7 @@ from .http.route_order import find_routes_in_front
 from .keys.life import find_usable, is_published
 from .service import IService, Service
 from .settings import PREFIX, ServerSettings
+from .store.contract import NoAnswerError
 from .store.records import Client
 
 __all__ = ["check_server"]
@@ -134,9 +135,10 @@ def _check_writing(service: Service) -> Iterator[Finding]:
             unit.touch_secret("", 0.0)
     except UnavailableError as error:
         hint = "tokens can't be issued or revoked: give this account the right to write, or name the primary server"
-        yield Finding(
-            "error", f"{PREFIX}.sqlalchemy.url", f"can't be written to: {error}", hint, find_exit_status(error)
-        )
+        text = "can't be written to"
+        if isinstance(error, NoAnswerError):
+            text, hint = "does not answer", "is it running, is it reachable, and does a transaction hold a lock in it?"
+        yield Finding("error", f"{PREFIX}.sqlalchemy.url", f"{text}: {error}", hint, find_exit_status(error))
 
 
 def _check_database(settings: ServerSettings) -> Iterator[Finding]:

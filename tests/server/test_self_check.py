@@ -10,6 +10,7 @@ from pyramid_oauthguard.interfaces import ISelfCheck
 from pyramid_oauthguard.server.service import IService
 from pyramid_oauthguard.server.store.sqlalchemy import schema
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
+from tests.server.cluster import run_cluster
 from tests.server.databases import make_database
 from tests.steady.redis_server import run_redis
 
@@ -209,6 +210,28 @@ def test_a_postgresql_that_is_read_only(tmp_path, postgresql):
     close(config)
     assert "25006" in finding.text
     assert (finding.level, finding.status) == ("error", 6)
+
+
+@pytest.mark.needs("initdb", "pg_ctl")
+def test_a_postgresql_that_does_not_answer_is_not_called_read_only(tmp_path):
+    with run_cluster() as cluster:
+        cluster.upgrade()
+        key = tmp_path / "pepper"
+        key.write_text("0123456789abcdef0123456789abcdef")
+        key.chmod(0o600)
+        config = make(
+            tmp_path, **{"sqlalchemy.url": cluster.url, "pepper_file": str(key), "database.connect_timeout": "1s"}
+        )
+        cluster.freeze()
+        found = [
+            [each for each in describe(config) if each.text.startswith("does not answer")] for _attempt in range(2)
+        ]
+        cluster.thaw()
+        close(config)
+    for (finding,) in found:  # the second time it is not asked
+        assert "timeout" in finding.text
+        assert "is it running" in finding.hint
+        assert finding.status == 6
 
 
 @pytest.mark.needs("redis-server")

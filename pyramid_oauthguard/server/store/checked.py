@@ -50,8 +50,8 @@ class CheckedStore:
                 self._check_circuit()
                 try:
                     self._check(self._store)
-                except NoAnswerError:
-                    self._circuit.fail()
+                except NoAnswerError as error:
+                    self._circuit.fail(error.detail)
                     raise
                 self._circuit.succeed()
                 self._is_checked = True
@@ -79,7 +79,7 @@ class CheckedStore:
         try:
             self._circuit.check()
         except UnavailableError as error:
-            raise UnavailableError("storage", error.detail, retry_after=error.retry_after) from None
+            raise NoAnswerError("storage", error.detail, retry_after=error.retry_after) from None
 
 
 class _Watched:
@@ -95,15 +95,15 @@ class _Watched:
         self._owner._begin()
         try:
             return self._unit.__enter__()
-        except NoAnswerError:
-            self._owner._circuit.fail()
+        except NoAnswerError as error:
+            self._owner._circuit.fail(error.detail)
             raise
 
     def __exit__(self, *raised: Any) -> bool | None:
         try:
             swallowed = self._unit.__exit__(*raised)
-        except NoAnswerError:
-            self._owner._circuit.fail()
+        except NoAnswerError as error:
+            self._owner._circuit.fail(error.detail)
             raise
         if raised[0] is None:
             self._owner._circuit.succeed()
