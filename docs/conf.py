@@ -16,8 +16,8 @@ version = release
 extensions = ["myst_parser", "settings_tables", "interfaces", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 nitpicky = True
-# Types of signatures that are not public, or other distributions'.
-nitpick_ignore_regex = [("py:class", r"(pyramid_oauthguard|collections|contextlib|sqlalchemy)\..+")]
+# Types in signatures are classes of other distributions, or are not public.
+nitpick_ignore_regex = [("py:class", r"(\w+\.)+\w+|Request")]
 
 autodoc_member_order = "bysource"
 

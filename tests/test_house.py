@@ -176,6 +176,7 @@ PARTS = {
         "TokenIssued",
         "TokenRevoked",
     },
+    "pyramid_oauthguard.server.grants": {"Approval", "InvalidGrantError", "OAuthGrant"},
     "pyramid_oauthguard.server.http.exact_path": {"ExactPath"},
     "pyramid_oauthguard.server.request_headers": {"HeaderTooLongError", "check_headers"},
     "pyramid_oauthguard.server.service": {"ResourceOwner", "find_service"},
