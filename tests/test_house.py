@@ -115,7 +115,6 @@ SURFACE = {
         "Step",
     },
     "pyramid_oauthguard.server": {"includeme"},
-    "pyramid_oauthguard.server.grants": {"GRANTS", "Approval", "InvalidGrantError", "OAuthGrant"},
     "pyramid_oauthguard.server.clients": {
         "ClientRegistry",
         "IClientRegistry",
