@@ -12,10 +12,10 @@ from pyramid.path import DottedNameResolver
 
 from ..errors import SettingError
 from ..issuers.settings import IssuerSettings
+from ..jwt.algorithms import ALGORITHMS
 from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url, parse
 
 __all__ = [
-    "ALGORITHMS",
     "CACHES",
     "KEY_LIFETIME_SECONDS",
     "MIN_CACHE_SECRET_CHARACTERS",
@@ -46,11 +46,6 @@ SWITCHES: Final[Mapping[str, bool]] = {"policy": True, "resource_metadata": Fals
 METADATA_LIFETIME_SECONDS: Final = 86_400.0
 #: For how long a key set serves by default; the issuer's ``max-age`` can shorten it.
 KEY_LIFETIME_SECONDS: Final = 3_600.0
-
-#: Asymmetric signatures only: with a shared secret whoever verifies could also issue (RFC 8725 section 3.5).
-ALGORITHMS: Final = (
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

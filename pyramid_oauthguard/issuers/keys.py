@@ -14,7 +14,8 @@ from .. import processes
 from ..caching import SKEW, read_number
 from ..errors import CoolingError, InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
-from ..jwt.keyset import Candidates, KeySet, build_key_set
+from ..jwt.keyset import KeySet, build_key_set
+from ..jwt.verify import Candidates
 from ..outages import Outages
 from ..strict_json import check_depth
 from .attempts import EMBEDDED_COOLDOWN_SECONDS, EMBEDDED_LIFE_SECONDS, Attempts

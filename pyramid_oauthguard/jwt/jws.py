@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from binascii import a2b_base64
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import InvalidToken
 from ..strict_json import parse_object
 
-__all__ = ["ParsedHeader", "parse_header", "parse_segment", "parse_segment_object"]
+__all__ = ["MAX_TOKEN", "ParsedHeader", "check_type", "parse_header", "parse_segment", "parse_segment_object", "split"]
 
 #: Nobody's header is this long; refused before it is decoded. In bytes of base64url.
 MAX_HEADER: Final = 16_384
@@ -20,7 +21,8 @@ _TO_BASE64: Final = bytes.maketrans(b"-_+/=", b"+/***")
 #: By the length modulo four; no encoding has a remainder of one.
 _PADDING: Final = (b"", b"*", b"==", b"=")
 _LAST: Final = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
-_JWT_TYPES: Final = frozenset({None, "jwt", "at+jwt"})
+
+Types = frozenset[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,28 @@ class ParsedHeader:
     kid: str | None
 
 
-def parse_header(segment: bytes, algorithms: frozenset[str], profile: str) -> ParsedHeader:
+def split(raw: str) -> tuple[bytes, bytes, bytes, bytes]:
+    """Header, claims and signature of a compact JWS (RFC 7515 section 7.1), each there and not empty; what is signed.
+
+    :raises InvalidToken: ``raw`` has another shape.
+    """
+    if len(raw) > MAX_TOKEN:
+        raise InvalidToken("too_long")
+    data = raw.encode("ascii", "replace")  # what is not ASCII is no base64url either
+    parts = data.split(b".", 3)
+    if len(parts) != 3 or not all(parts):
+        raise InvalidToken("not_a_jwt")
+    head, body, tail = parts
+    return head, body, tail, data[: -len(tail) - 1]
+
+
+def parse_header(segment: bytes, algorithms: Collection[str], types: Types) -> ParsedHeader:
     """Decode and judge a JOSE header (RFC 7515 section 4.1).
 
     Key material and addresses in it (jwk, jku, x5u, x5c) are not looked at; unknown members are ignored
     unless ``crit`` names them, and since no extension is implemented any ``crit`` is a refusal.
+
+    :param types: the kinds of token that may be here; see :func:`check_type`.
 
     :raises InvalidToken: with the first reason found.
     """
@@ -49,21 +68,25 @@ def parse_header(segment: bytes, algorithms: frozenset[str], profile: str) -> Pa
         raise InvalidToken("unknown_critical")  # RFC 7515 section 4.1.11; RFC 7797 section 6
     if "enc" in header:
         raise InvalidToken("encrypted")  # RFC 7516 section 9
-    _check_type(header, profile)
+    check_type(header, types)
     kid = header.get("kid")
     if "kid" in header and type(kid) is not str:
         raise InvalidToken("bad_kid")
     return ParsedHeader(algorithm, kid)
 
 
-def _check_type(header: dict[str, Any], profile: str) -> None:
-    """RFC 8725 section 3.11 and RFC 9068 section 4: an ID token or a proof is not an access token."""
+def check_type(header: Mapping[str, Any], types: Types) -> None:
+    """RFC 8725 section 3.11: a token of one kind is not taken for one of another.
+
+    :param types: accepted values of ``typ`` in lower case and without ``application/``; None if it may be absent.
+    :raises InvalidToken: ``typ`` is none of them.
+    """
     kind = header.get("typ")
     if kind is not None or "typ" in header:
         if type(kind) is not str or not kind.isascii():
             raise InvalidToken("wrong_type")
         kind = kind.lower().removeprefix("application/")
-    if kind not in _JWT_TYPES or (profile == "rfc9068" and kind != "at+jwt"):
+    if kind not in types:
         raise InvalidToken("wrong_type")
 
 

@@ -1,45 +1,31 @@
-"""One key set, judged and prepared: which key may verify which algorithm (RFC 7517; RFC 8725 section 3)."""
+"""One key set, judged and prepared: which key may verify which algorithm (RFC 7517; RFC 8725 section 3).
+
+The same for everybody who verifies a signature: the guard with its issuer's keys, the authorization server with a client's,
+the command with those of the issuer that it inspects a token of.
+"""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc.jwk import ECKey, OKPKey, RSAKey
-from joserfc.jws import JWSRegistry
 
+from .algorithms import ALGORITHMS, FITTING, is_same
 from .key_strength import check_strength
+from .verify import Candidates, Verify, bind
 
-__all__ = ["PRIVATE_MEMBERS", "Candidates", "KeySet", "build_key_set", "find_curves"]
+__all__ = ["KeySet", "build_key_set", "find_fault"]
 
-#: Which key type and curve belong to which algorithm (RFC 7518 section 3.1, RFC 8037, RFC 9864).
-_FITS: Final[dict[str, tuple[str, frozenset[str | None]]]] = {
-    **{name: ("RSA", frozenset({None})) for name in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")},
-    "ES256": ("EC", frozenset({"P-256"})),
-    "ES384": ("EC", frozenset({"P-384"})),
-    "ES512": ("EC", frozenset({"P-521"})),
-    "EdDSA": ("OKP", frozenset({"Ed25519", "Ed448"})),
-    "Ed25519": ("OKP", frozenset({"Ed25519"})),
-}
-#: Two names of one algorithm (RFC 9864 section 2.2). A tuple, since a careless ``alg`` may not be hashable.
-_EDWARDS: Final = ("EdDSA", "Ed25519")
 _IMPORTERS: Final[dict[str, Any]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 #: A prime alone gives the whole private key away (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
-PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 #: Trying every key of a large set for a token that names none would let it cost what it likes.
 _MAX_TRIED: Final = 4
-
-#: ``verify(signature, message)`` raises InvalidSignature, or ValueError for one of impossible numbers.
-Verify = Callable[[bytes, bytes], None]
-Candidates = tuple[Verify, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +37,9 @@ class _Key:
 class KeySet:
     """The usable keys of one document. Equal to another set made of the same usable keys."""
 
-    def __init__(self, keys: Iterable[_Key], fingerprint: str) -> None:
+    def __init__(self, keys: Iterable[_Key], fingerprint: str, *, max_tried: int) -> None:
         self._fingerprint = fingerprint
+        self._max_tried = max_tried
         self._named: dict[str | None, list[_Key]] = {}
         for key in keys:
             self._named.setdefault(key.kid, []).append(key)
@@ -72,100 +59,104 @@ class KeySet:
         return kid in self._named
 
     def find(self, algorithm: str, kid: str | None) -> Candidates:
-        """The verifiers that fit, at most four: those named ``kid``, or any when the token or no key has a name."""
+        """The checks that fit, at most as many as may be tried: of the keys named ``kid``, or of any when the token or no
+        key has a name.
+        """
         keys = self._all if kid is None or self._nameless else self._named.get(kid, ())
-        return tuple(islice((key.verify[algorithm] for key in keys if algorithm in key.verify), _MAX_TRIED))
+        return tuple(islice((key.verify[algorithm] for key in keys if algorithm in key.verify), self._max_tried))
 
     def describe(self) -> list[tuple[str | None, tuple[str, ...]]]:
         """Each key's name and the algorithms it verifies, for people."""
         return [(key.kid, tuple(key.verify)) for key in self._all]
 
 
-def find_curves() -> frozenset[str | None]:
-    """The curves that some algorithm can verify with."""
-    return frozenset().union(*(curves for kty, curves in _FITS.values() if kty != "RSA"))
-
-
-def build_key_set(documents: object, algorithms: Iterable[str]) -> KeySet:
+def build_key_set(documents: object, algorithms: Iterable[str], *, max_tried: int = _MAX_TRIED) -> KeySet:
     """The keys that may verify signatures under ``algorithms``; whatever else is there is passed over.
 
     One key that is malformed, private, symmetric, too small or of an unknown kind does not spoil the rest
     (RFC 7517 section 5).
+
+    :param max_tried: how many keys are tried for one token. More than the default is for sets whose size is bounded, and
+        for those whom a token of an attacker may cost more.
     """
     allowed = tuple(algorithms)
     keys: dict[str, _Key] = {}
     for document in documents if isinstance(documents, (list, tuple)) else ():
         try:
             key = _prepare(document, allowed)
-            if key is not None:
-                keys[_fingerprint(document)] = key
-        except RecursionError:
-            continue  # its members are nested as deeply as could just be parsed
-    return KeySet(keys.values(), hashlib.sha256("".join(sorted(keys)).encode()).hexdigest())
+            keys[_fingerprint(document)] = key
+        except (ValueError, RecursionError):
+            continue  # its members may be nested as deeply as could just be parsed
+    fingerprint = hashlib.sha256("".join(sorted(keys)).encode()).hexdigest()
+    return KeySet(keys.values(), fingerprint, max_tried=max_tried)
 
 
-def _fingerprint(document: Mapping[str, Any]) -> str:
+def find_fault(document: object, algorithms: Iterable[str] = ALGORITHMS) -> str | None:
+    """Why a key can't verify anything under ``algorithms``, as a sentence about "it"; None where it can."""
+    try:
+        _prepare(document, tuple(algorithms))
+    except ValueError as error:
+        return str(error)
+    except RecursionError:
+        return "its members are nested too deeply"
+    return None
+
+
+def _fingerprint(document: Any) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def _prepare(document: object, allowed: tuple[str, ...]) -> _Key | None:
+def _prepare(document: object, allowed: tuple[str, ...]) -> _Key:
+    """:raises ValueError: why it can't verify anything."""
     if not isinstance(document, Mapping):
-        return None
-    kid = document.get("kid")
-    if ("kid" in document and not isinstance(kid, str)) or not _may_verify(document):
-        return None
-    names = [name for name in allowed if _fits(document, name)]
-    key = _import(document) if names else None
-    if key is None:
-        return None
-    return _Key(kid, {name: _bind(name, key) for name in names})
+        raise ValueError("it is not an object")
+    _check_members(document)
+    names = _list_algorithms(document)
+    usable = [name for name in allowed if name in names]
+    if not usable:
+        raise ValueError("no algorithm that it is for is allowed")
+    key = _import(document)
+    return _Key(document.get("kid"), {name: bind(name, key) for name in usable})
 
 
-def _may_verify(document: Mapping[str, Any]) -> bool:
+def _check_members(document: Mapping[str, Any]) -> None:
     """``use`` and ``key_ops`` allow it, and it is not private (RFC 7517 sections 4.2 and 4.3)."""
-    if document.get("use", "sig") != "sig" or not PRIVATE_MEMBERS.isdisjoint(document):
-        return False
-    operations = document.get("key_ops")
-    return operations is None or (isinstance(operations, list) and "verify" in operations)
+    if not isinstance(document.get("kid", ""), str):
+        raise ValueError("its kid is not text")
+    secret = sorted(_PRIVATE_MEMBERS.intersection(document))
+    if secret:
+        raise ValueError(f"it is private or symmetric: it has {' '.join(secret)}")
+    if document.get("use", "sig") != "sig":
+        raise ValueError(f"its use is {document['use']!r}, not sig")
+    operations = document.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or "verify" not in operations:
+        raise ValueError("its key_ops do not include verify")
 
 
-def _fits(document: Mapping[str, Any], algorithm: str) -> bool:
-    """A key that names its algorithm is for that one only (RFC 8725 section 3.1)."""
-    kty, curves = _FITS[algorithm]
-    named = document.get("alg") or algorithm
-    same = named == algorithm or (named in _EDWARDS and algorithm in _EDWARDS)
-    crv = document.get("crv") if kty != "RSA" else None
-    return document.get("kty") == kty and same and (crv is None or isinstance(crv, str)) and crv in curves
+def _list_algorithms(document: Mapping[str, Any]) -> list[str]:
+    """What a key is for. One that names its algorithm is for that one only (RFC 8725 section 3.1)."""
+    kind, curve = document.get("kty"), document.get("crv")
+    if kind not in list(_IMPORTERS):  # not a look-up: it may be a list
+        raise ValueError(f"its kty {kind!r} is not supported")
+    fitting = [name for name, (kty, curves) in FITTING.items() if kty == kind and curve in curves]
+    if not fitting:
+        raise ValueError(f"its crv {curve!r} is not supported")
+    names = [name for name in fitting if is_same(document.get("alg", name), name)]
+    if not names:
+        raise ValueError(f"its alg {document['alg']!r} does not fit its kty or crv")
+    return names
 
 
 def _import(document: Mapping[str, Any]) -> Any:
-    """The joserfc key, or None. Only what is needed is handed over: an odd extra member must not cost the key."""
+    """The key as joserfc's. Only what is needed is handed over: an odd extra member must not cost the key."""
     wanted = {name: document[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in document}
     try:
         key = _IMPORTERS[wanted["kty"]].import_key(wanted)
-        check_strength(key.public_key)
+        public = key.public_key
     except Exception:  # noqa: BLE001  # whatever a library says of one bad key, the others must serve
-        return None
+        raise ValueError("it is malformed") from None
+    try:
+        check_strength(public)
+    except ValueError as error:
+        raise ValueError(f"it {error}") from None
     return key
-
-
-def _bind(algorithm: str, key: Any) -> Verify:
-    """The signature check itself, as joserfc's algorithm would make it: with nothing left to do for each token but to
-    check. joserfc makes a hash and a padding each time and reads an ECDSA signature in hexadecimal, which costs a
-    tenth of the check.
-    """
-    model: Any = JWSRegistry.algorithms[algorithm]
-    verify = key.public_key.verify
-    if key.key_type == "OKP":
-        return verify  # type: ignore[no-any-return]
-    if key.key_type == "RSA":
-        return functools.partial(verify, padding=model.padding, algorithm=model.hash_alg())
-    return functools.partial(_verify_ecdsa, verify, (key.curve_key_size + 7) // 8, ECDSA(model.hash_alg()))
-
-
-def _verify_ecdsa(verify: Any, size: int, algorithm: ECDSA, signature: bytes, message: bytes) -> None:
-    """Both numbers of the signature in as many bytes as the curve's order has (RFC 7518 section 3.4)."""
-    if len(signature) != 2 * size:
-        raise InvalidSignature
-    numbers = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
-    verify(encode_dss_signature(*numbers), message, algorithm)

@@ -211,6 +211,9 @@ ODD_KEYS: dict[str, object] = {
     "no base64": {"kty": "EC", "kid": "ec", "crv": "P-256", "x": "\u00e9", "y": "!"},
     "of another type": {**RSA_PUBLIC, "kid": "ec"},
     "text": "text",
+    "algorithm of null": {**EC_PUBLIC, "alg": None},
+    "private": EC.as_dict(private=True),
+    "not for verifying": {**EC_PUBLIC, "key_ops": ["sign"]},
     "list": [],
     "null": None,
 }
@@ -229,7 +232,7 @@ def test_an_odd_key_costs_inspect_that_key_alone(app: Terminal, scripted: Script
 
 
 def test_odd_members_that_are_not_public_cost_inspect_nothing(app: Terminal, scripted: ScriptedIssuer) -> None:
-    scripted.answers["/jwks"] = {"keys": [{**EC_PUBLIC, "d": 5, "x5c": "none", "x5t": [], "oth": 1}]}
+    scripted.answers["/jwks"] = {"keys": [{**EC_PUBLIC, "x5c": "none", "x5t": [], "more": 1}]}
     answer = app.run("inspect", "-", stdin=sign(scripted.issuer, EC))
     assert (answer.status, outcomes(answer)["signature"]) == (0, "pass"), answer.err
 

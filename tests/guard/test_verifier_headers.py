@@ -13,7 +13,7 @@ from joserfc.jwk import OctKey
 from joserfc.util import urlsafe_b64encode
 
 from pyramid_oauthguard import SettingError
-from pyramid_oauthguard.guard.settings import ALGORITHMS
+from pyramid_oauthguard.jwt.algorithms import ALGORITHMS
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key
 from tests.guard.verifying import build_verifier, find_reason, find_verifier
 from tests.issuers import HTTPIssuer

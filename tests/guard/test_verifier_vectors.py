@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 from joserfc.jwk import import_key
 from joserfc.util import urlsafe_b64decode
 
-from pyramid_oauthguard.guard.settings import ALGORITHMS
+from pyramid_oauthguard.jwt.algorithms import ALGORITHMS
 from pyramid_oauthguard.jwt.keyset import build_key_set
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer
 from tests.guard.verifying import AFTER_THE_SIGNATURE, as_signing_key, build_verifier, find_reason, read_vectors

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ...errors import OAuthGuardError
-from ...jwt.keyset import PRIVATE_MEMBERS, build_key_set, find_curves
+from ...jwt.keyset import build_key_set, find_fault
 from ..settings import GuardSettings
 from .live_issuer import build_live_issuer
 
 __all__ = ["describe_keys", "describe_unusable_keys"]
 
 _MOST: Final = 20
-_TYPES: Final = ("RSA", "EC", "OKP")
 
 
 def describe_unusable_keys(keys: Sequence[object], algorithms: Iterable[str]) -> list[str]:
@@ -49,40 +48,10 @@ def _judge_for(key: object, settings: GuardSettings, facts: Mapping[str, Any]) -
 
 def _judge(key: object, allowed: tuple[str, ...]) -> str | None:
     """Why ``key`` can't be used at all, None where it can."""
-    if build_key_set([key], allowed):
-        return None
-    if not isinstance(key, Mapping):
-        return "it is not an object"
-    return next(filter(None, (_judge_members(key), _judge_kind(key, allowed))), "it is malformed, or too weak")
-
-
-def _judge_members(key: Mapping[str, Any]) -> str | None:
-    if "kid" in key and not isinstance(key["kid"], str):
-        return "its kid is not text"
-    secret = sorted(PRIVATE_MEMBERS.intersection(key))
-    if secret:
-        return f"it is private or symmetric: it has {' '.join(secret)}"
-    if key.get("use", "sig") != "sig":
-        return f"its use is {key['use']!r}, not sig"
-    operations = key.get("key_ops")
-    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
-        return "its key_ops do not include verify"
-    return None
-
-
-def _judge_kind(key: Mapping[str, Any], allowed: tuple[str, ...]) -> str | None:
-    kind, algorithm = key.get("kty"), key.get("alg")
-    if kind not in _TYPES:
-        return f"its kty {kind!r} is not supported"
-    curve = key.get("crv")
-    if kind != "RSA" and not (isinstance(curve, str) and curve in find_curves()):
-        return f"its crv {curve!r} is not supported"
-    if algorithm and algorithm not in allowed:
-        return f"its alg {algorithm!r} is not one of oauthguard.algorithms"
-    without = {name: value for name, value in key.items() if name != "alg"}
-    if build_key_set([without], allowed):
-        return f"its alg {algorithm!r} does not fit its kty or crv"
-    return None
+    fault = find_fault(key)
+    if fault is None and find_fault(key, allowed) is not None:
+        return "it is for none of oauthguard.algorithms"
+    return fault
 
 
 def _name(key: object) -> str:

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from ...access_token import AccessToken, freeze, take
 from ...errors import InvalidToken
+from ...jwt.claims import MAX_TIME_SECONDS, as_texts, check_texts, read_audience, read_times
 from ...jwt.token_kind import MARKS, check_kind
 from ..settings import GuardSettings
 
-__all__ = ["CLIENT_CLAIMS", "RFC9068_CLAIMS", "build_access_token", "check_profile", "find_roles"]
+__all__ = ["CLIENT_CLAIMS", "HEADER_TYPES", "RFC9068_CLAIMS", "build_access_token", "check_profile", "find_roles"]
 
-_MAX_TIME_SECONDS: Final = 2.0**53
+#: What ``typ`` of the header may be, by profile (RFC 9068 section 4): an ID token or a proof is not an access token.
+HEADER_TYPES: Final = {"generic": frozenset({None, "jwt", "at+jwt"}), "rfc9068": frozenset({"at+jwt"})}
 _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 CLIENT_CLAIMS: Final = ("client_id", "cid", "azp")
@@ -58,13 +60,13 @@ def build_access_token(
         type(exp) is int
         and type(iat) is int
         and type(nbf) is int
-        and soonest < exp < _MAX_TIME_SECONDS
-        and -_MAX_TIME_SECONDS < iat <= latest
-        and -_MAX_TIME_SECONDS < nbf <= latest
+        and soonest < exp < MAX_TIME_SECONDS
+        and -MAX_TIME_SECONDS < iat <= latest
+        and -MAX_TIME_SECONDS < nbf <= latest
     ):
-        exp, iat = _read_times(claims, soonest, latest)
+        exp, iat = read_times(claims, soonest, latest)
     aud = get("aud")
-    audience = (aud,) if type(aud) is str else _read_audience(claims)
+    audience = (aud,) if type(aud) is str else read_audience(claims)
     known = aud in settings.audience or _has_common(audience, settings.audience)
     if not known and (audience or audience_required):
         raise InvalidToken("wrong_audience")
@@ -75,7 +77,7 @@ def build_access_token(
         raise InvalidToken("wrong_client")
     subject, token_id, username = get("sub"), get("jti"), get("username")
     if not (type(subject) is type(token_id) is str and username is None):
-        _check_texts(subject, token_id, username)
+        check_texts(subject, token_id, username)
     scope = get(settings.scope_claim[0]) if settings.scope_claim else None
     kinds = [*map(type, claims.values())]
     return take({
@@ -110,41 +112,8 @@ def find_roles(claims: Mapping[str, Any], path: str) -> tuple[str, ...]:
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, (list, tuple)) else ()
 
 
-def _read_times(claims: Mapping[str, Any], soonest: float, latest: float) -> tuple[float, float | None]:
-    """``exp`` and ``iat``, after all three times were found to be numbers and to allow the token now."""
-    exp = _as_time(claims["exp"]) if "exp" in claims else None
-    if exp is None:
-        raise InvalidToken("missing_exp")
-    if exp <= soonest:
-        raise InvalidToken("expired")
-    if "nbf" in claims and _as_time(claims["nbf"]) > latest:
-        raise InvalidToken("not_yet_valid")
-    iat = _as_time(claims["iat"]) if "iat" in claims else None
-    if iat is not None and iat > latest:
-        raise InvalidToken("issued_in_future")
-    return exp, iat
-
-
-def _as_time(value: Any) -> float:
-    """A NumericDate (RFC 7519 section 2). A string, null or truth value is refused, not guessed at."""
-    kind = type(value)  # exactly: bool is an int
-    if (kind is int or kind is float) and -_MAX_TIME_SECONDS < value < _MAX_TIME_SECONDS:  # which NaN is not
-        return value  # type: ignore[no-any-return]
-    raise InvalidToken("bad_time")
-
-
-def _read_audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    return _as_texts(claims["aud"], "bad_audience") if "aud" in claims else ()
-
-
 def _has_common(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
     return any(each in others for each in some)
-
-
-def _check_texts(*values: Any) -> None:
-    for value in values:
-        if type(value) is not str and value is not None:
-            raise InvalidToken("bad_claim")
 
 
 def _read_client(claims: Mapping[str, Any]) -> str | None:
@@ -161,7 +130,7 @@ def _read_scopes(claims: Mapping[str, Any], names: tuple[str, ...]) -> frozenset
     for name in names:
         if name in claims:
             value = claims[name]
-            return _split_scopes(value) if type(value) is str else frozenset(_as_texts(value, "bad_scope"))
+            return _split_scopes(value) if type(value) is str else frozenset(as_texts(value, "bad_scope"))
     return frozenset()
 
 
@@ -169,17 +138,6 @@ def _read_scopes(claims: Mapping[str, Any], names: tuple[str, ...]) -> frozenset
 def _split_scopes(text: str) -> frozenset[str]:
     """Most tokens of an issuer carry one of a few scope strings; equal ones share the set."""
     return frozenset(text.split(" ")) - {""}
-
-
-def _as_texts(value: Any, reason: str) -> tuple[str, ...]:
-    if type(value) is str:
-        return (value,)
-    if type(value) not in (list, tuple):
-        raise InvalidToken(reason)
-    for each in value:
-        if type(each) is not str:
-            raise InvalidToken(reason)
-    return tuple(value)
 
 
 def _freeze_claims(claims: dict[str, Any]) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
 from zope.interface import implementer
 
 from ...access_token import AccessToken
@@ -13,10 +12,11 @@ from ...bounded import BoundedMap
 from ...errors import InvalidToken, UnavailableError
 from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.keys import KeySource
-from ...jwt.jws import MAX_TOKEN, parse_header, parse_segment, parse_segment_object
-from ...jwt.keyset import Candidates, KeySet
+from ...jwt.jws import parse_header, parse_segment, parse_segment_object, split
+from ...jwt.keyset import KeySet
+from ...jwt.verify import Candidates, is_signed
 from ..settings import GuardSettings
-from .access_tokens import build_access_token, check_profile
+from .access_tokens import HEADER_TYPES, build_access_token, check_profile
 
 __all__ = ["LocalVerifier"]
 
@@ -75,11 +75,11 @@ class LocalVerifier:
         return token if token is not None else self._rebuild(header, remembered, now)
 
     def _verify(self, raw: str, header: str, now: float) -> AccessToken:
-        head, body, tail, message = _split(raw)
+        head, body, tail, message = split(raw)
         known: tuple[KeySet, Candidates] | None = self._headers.peek(head)
         seen = known is not None and known[0] is self._keys.find_current(now)
         keys, candidates = known if known is not None and seen else self._fetch_candidates(head)
-        if not _is_signed(message, parse_segment(tail), candidates):
+        if not is_signed(message, parse_segment(tail), candidates):
             raise InvalidToken("bad_signature")
         if not seen:
             self._headers.set(head, (keys, candidates))
@@ -109,7 +109,7 @@ class LocalVerifier:
             return None
 
     def _fetch_candidates(self, head: bytes) -> tuple[KeySet, Candidates]:
-        header = parse_header(head, self._algorithms, self._settings.profile)
+        header = parse_header(head, self._algorithms, HEADER_TYPES[self._settings.profile])
         return self._keys.find(header.algorithm, header.kid)
 
     def _build(self, segment: bytes, now: float) -> AccessToken:
@@ -117,25 +117,3 @@ class LocalVerifier:
         if self._settings.profile == "rfc9068":
             check_profile(claims)
         return build_access_token(claims, self._settings, mode="local", now=now)
-
-
-def _split(raw: str) -> tuple[bytes, bytes, bytes, bytes]:
-    """Header, claims and signature of a compact JWS (RFC 7515 section 7.1), each there and not empty; what is signed."""
-    if len(raw) > MAX_TOKEN:
-        raise InvalidToken("too_long")
-    data = raw.encode("ascii", "replace")  # what is not ASCII is no base64url either
-    parts = data.split(b".", 3)
-    if len(parts) != 3 or not all(parts):
-        raise InvalidToken("not_a_jwt")
-    head, body, tail = parts
-    return head, body, tail, data[: -len(tail) - 1]
-
-
-def _is_signed(message: bytes, signature: bytes, candidates: Candidates) -> bool:
-    for verify in candidates:
-        try:
-            verify(signature, message)
-        except (InvalidSignature, ValueError):
-            continue
-        return True
-    return False

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import JWKRegistry, Key
-
-from ...jwt.key_strength import check_strength
+from ...jwt.algorithms import ALGORITHMS
+from ...jwt.keyset import KeySet, build_key_set, find_fault
 from ...strict_json import check_depth, check_text_depth
 from ..grant_types import RegistrationError
 
-__all__ = ["ALGORITHMS", "check_keys", "list_fitting", "list_names"]
+__all__ = ["build_client_keys", "check_keys", "list_names"]
 
-# What each kind of key may sign with, by `kty` and, where it has one, curve.
-_FITTING: Final = {
-    ("RSA", None): ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    ("EC", "P-256"): ("ES256",),
-    ("EC", "P-384"): ("ES384",),
-    ("EC", "P-521"): ("ES512",),
-    ("OKP", "Ed25519"): ("EdDSA", "Ed25519"),
-}
-ALGORITHMS: Final = tuple(name for names in _FITTING.values() for name in names)
-_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _MAX_KEYS: Final = 10
 
 
@@ -45,17 +34,23 @@ def check_keys(jwks: Mapping[str, Any] | str) -> str:
     if not 0 < len(keys) <= _MAX_KEYS:
         raise RegistrationError("jwks", f"must have 1 to {_MAX_KEYS} keys")
     for number, key in enumerate(keys, 1):
-        _check_key(number, key)
+        fault = _find_fault(key)
+        if fault is not None:
+            raise RegistrationError("jwks", f"key {number} can't be used: {fault}")
     try:
         return json.dumps({"keys": keys})
     except (TypeError, ValueError):
         raise RegistrationError("jwks", "holds what is no JSON") from None
 
 
-def list_fitting(jwks: str, kid: str | None, algorithm: str) -> list[Key]:
-    """The keys of a stored key set that a signature of this algorithm may be of."""
-    found = [key for key in json.loads(jwks)["keys"] if _fits(key, kid, algorithm)]
-    return [_import(key) for key in found]
+@functools.lru_cache(maxsize=128)
+def build_client_keys(jwks: str) -> KeySet:
+    """The keys of a stored key set, ready to verify.
+
+    Any of them is tried for an assertion that names none: how many a client may register is bounded, and one that signs
+    with its last key must not be refused.
+    """
+    return build_key_set(json.loads(jwks)["keys"], ALGORITHMS, max_tried=_MAX_KEYS)
 
 
 def list_names(jwks: str) -> list[str]:
@@ -63,35 +58,8 @@ def list_names(jwks: str) -> list[str]:
     return [str(key.get("kid") or key.get("crv") or key["kty"]) for key in json.loads(jwks)["keys"]]
 
 
-def _fits(key: Mapping[str, Any], kid: str | None, algorithm: str) -> bool:
-    if kid is not None and key.get("kid", kid) != kid:
-        return False
-    return algorithm in _FITTING.get((key["kty"], key.get("crv")), ()) and key.get("alg", algorithm) == algorithm
-
-
-def _check_key(number: int, key: Any) -> None:
-    if not isinstance(key, Mapping):
-        raise RegistrationError("jwks", f"key {number} is not an object")
-    if _PRIVATE.intersection(key):
-        raise RegistrationError("jwks", f"key {number} is private: only the public half is for the server")
-    if (key.get("kty"), key.get("crv")) not in list(_FITTING):  # not a look-up: they may be lists
-        raise RegistrationError(
-            "jwks", f"key {number} is of no kind that can be used: RSA, EC on a NIST curve, Ed25519"
-        )
-    operations = key.get("key_ops", ["verify"])
-    if key.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
-        raise RegistrationError("jwks", f"key {number} is not for signatures")
-    if not isinstance(key.get("kid", ""), str):
-        raise RegistrationError("jwks", f"key {number} has a kid that is not text")
-    try:
-        imported = _import(key)
-    except (JoseError, SecurityWarning, ValueError, TypeError):  # the warning, of a short key, where it is an error
-        raise RegistrationError("jwks", f"key {number} can't be read") from None
-    try:
-        check_strength(imported.raw_value)
-    except ValueError as error:
-        raise RegistrationError("jwks", f"key {number} {error}") from None
-
-
-def _import(key: Mapping[str, Any]) -> Key:
-    return JWKRegistry.import_key(dict(key))
+def _find_fault(key: object) -> str | None:
+    fault = find_fault(key)
+    if fault is None and isinstance(key, Mapping) and key.get("crv") == "Ed448":
+        return "its crv 'Ed448' is not supported"  # of EdDSA, the metadata promise what RFC 9864 calls Ed25519
+    return fault

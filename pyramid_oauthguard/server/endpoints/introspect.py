@@ -10,9 +10,9 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from pyramid.config import Configurator
 from pyramid.request import Request
 
+from ...jwt.algorithms import ALGORITHMS
 from ..clients.credentials import CONFIDENTIAL, build_refusal
 from ..clients.entitlement import find_audiences
-from ..clients.keys import ALGORITHMS
 from ..grants.authlib_bridge import OAuthServer
 from ..grants.authlib_request import OAuthClient, OAuthRequest
 from ..service import Service, find_service

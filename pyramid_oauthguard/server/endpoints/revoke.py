@@ -9,8 +9,8 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from pyramid.config import Configurator
 from pyramid.request import Request
 
+from ...jwt.algorithms import ALGORITHMS
 from ..clients.credentials import EVERY
-from ..clients.keys import ALGORITHMS
 from ..grants.authlib_bridge import OAuthServer
 from ..grants.authlib_request import OAuthClient, OAuthRequest
 from ..http.cors import Readers

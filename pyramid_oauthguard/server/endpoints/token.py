@@ -8,9 +8,9 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.request import Request
 
+from ...jwt.algorithms import ALGORITHMS
 from ..clients.authentication import TOKEN_ROUTE as ROUTE
 from ..clients.credentials import CONFIDENTIAL, EVERY, NONE
-from ..clients.keys import ALGORITHMS
 from ..grants.authlib_bridge import OAuthServer
 from ..http.cors import Readers
 from ..service import Service, find_service

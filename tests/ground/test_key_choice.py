@@ -1,0 +1,127 @@
+"""Which key verifies a signature: the same rules for the guard, for client assertions and for `oauthguard inspect`."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from pyramid_oauthguard import InvalidToken
+from pyramid_oauthguard.client.inspection import check_signature, read_jwt
+from pyramid_oauthguard.jwt.algorithms import ALGORITHMS
+from pyramid_oauthguard.jwt.keyset import build_key_set, find_fault
+from pyramid_oauthguard.server.clients.assertion import RefusedError, check_assertion, read_assertion
+from pyramid_oauthguard.server.clients.keys import check_keys
+from pyramid_oauthguard.server.grant_types import RegistrationError
+from pyramid_oauthguard.server.store.records import Client
+from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key, mint
+from tests.guard.verifying import build_verifier
+
+KEY = generate_key("ES256", kid="good")
+ISSUER = "https://issuer.test"
+AUDIENCE = "https://api.test"
+UNUSABLE: dict[str, Any] = {
+    "another use": {**KEY.jwk, "use": "enc"},
+    "use of null": {**KEY.jwk, "use": None},
+    "other operations": {**KEY.jwk, "key_ops": ["sign"]},
+    "operations of null": {**KEY.jwk, "key_ops": None},
+    "another algorithm": {**KEY.jwk, "alg": "ES384"},
+    "algorithm of null": {**KEY.jwk, "alg": None},
+    "algorithm without a name": {**KEY.jwk, "alg": ""},
+    "name of null": {**KEY.jwk, "kid": None},
+    "another curve": {**KEY.jwk, "crv": "P-384"},
+    "private": {**KEY.native.as_dict(private=True), "kid": "good"},
+    "symmetric": {"kty": "oct", "k": "A" * 43, "kid": "good"},
+}
+
+
+def sign(key: Any = KEY, **header: Any) -> str:
+    now = int(time.time())
+    claims = {
+        "iss": ISSUER, "sub": ISSUER, "aud": AUDIENCE, "client_id": "x", "jti": "1", "iat": now, "exp": now + 60,
+    }  # fmt: skip
+    return mint(claims, key, header={"typ": "JWT", **header})
+
+
+def build_client(keys: list[Any]) -> Client:
+    jwks = json.dumps({"keys": keys})
+    nothing: Any = dict.fromkeys(("redirect_uris", "grants", "scopes", "audiences"), ())
+    return Client(client_id=ISSUER, name="", role="client", public=False, created_at=0, jwks=jwks, **nothing)
+
+
+def is_accepted_by_guard(raw: str, keys: list[Any]) -> bool:
+    issuer = MemoryIssuer(ISSUER, audience=AUDIENCE, algorithm="ES256")
+    issuer.withdraw()
+    issuer.publish(*keys)
+    try:
+        build_verifier(issuer).verify(raw)
+    except InvalidToken:
+        return False
+    return True
+
+
+def is_accepted_by_server(raw: str, keys: list[Any]) -> bool:
+    try:
+        check_assertion(read_assertion(raw), build_client(keys), audiences={AUDIENCE}, now=time.time())
+    except RefusedError:
+        return False
+    return True
+
+
+def is_accepted_by_command(raw: str, keys: list[Any]) -> bool:
+    return check_signature(read_jwt(raw), keys).outcome == "pass"
+
+
+ROLES = {"guard": is_accepted_by_guard, "server": is_accepted_by_server, "command": is_accepted_by_command}
+
+
+@pytest.mark.promise("GD-02", "GD-05")
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_key_that_is_not_for_this_is_not_used(role: str, name: str) -> None:
+    raw, other = sign(), generate_key("ES256", kid="other").jwk
+    assert ROLES[role](raw, [KEY.jwk, other])
+    assert not ROLES[role](raw, [UNUSABLE[name], other])
+
+
+@pytest.mark.promise("GD-02")
+@pytest.mark.parametrize("role", ROLES)
+def test_a_key_with_another_name_or_with_none_beside_named_ones_is_not_used(role: str) -> None:
+    named, nameless = generate_key("ES256", kid="other").jwk, {**KEY.jwk}
+    del nameless["kid"]
+    assert ROLES[role](sign(), [nameless])
+    assert not ROLES[role](sign(), [{**KEY.jwk, "kid": "another"}])
+    assert not ROLES[role](sign(), [nameless, named])
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("names", [("EdDSA", "Ed25519"), ("Ed25519", "EdDSA")])
+def test_two_names_of_one_algorithm_are_one(role: str, names: tuple[str, str]) -> None:
+    key = generate_key(names[0], kid="ed")
+    assert key.jwk["alg"] == names[0]
+    assert ROLES[role](sign(key, alg=names[1]), [key.jwk])
+
+
+@pytest.mark.promise("GD-03")
+@pytest.mark.parametrize(("role", "most"), [("guard", 4), ("server", 10), ("command", 16)])
+def test_without_a_name_so_many_keys_are_tried(role: str, most: int) -> None:
+    others = [generate_key("ES256", kid=f"k{number}").jwk for number in range(most)]
+    raw = sign(kid=ABSENT)
+    assert ROLES[role](raw, [*others[1:], KEY.jwk])
+    assert not ROLES[role](raw, [*others, KEY.jwk])
+
+
+@pytest.mark.promise("GD-05", "GD-46")
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_what_is_not_used_has_a_reason_and_is_not_registered(name: str) -> None:
+    assert find_fault(KEY.jwk) is None
+    assert find_fault(UNUSABLE[name])
+    assert not build_key_set([UNUSABLE[name]], ALGORITHMS)
+    with pytest.raises(RegistrationError, match="key 1 can't be used"):
+        check_keys({"keys": [UNUSABLE[name]]})
+
+
+def test_a_key_of_no_allowed_algorithm_has_a_reason() -> None:
+    assert find_fault(KEY.jwk, ["RS256"]) == "no algorithm that it is for is allowed"
