@@ -85,7 +85,7 @@ class _Listener:
         self._introspector.evict(token_ids)
 
     def keys_changed(self) -> None:
-        self._keys.forget()
+        self._keys.kept.forget()
 
 
 class _DeferredIssuer:

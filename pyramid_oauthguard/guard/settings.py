@@ -212,7 +212,7 @@ TABLE: Final = (
     Setting("http.timeout", _as_timeout, 5.0, "Seconds for one call to the issuer in all, the last byte included."),
     Setting("http.max_bytes", _as_size, 1_048_576, "A longer answer of the issuer is refused."),
     Setting("http.ca_file", _as_ca_file, None, "PEM file of the certificate authorities to trust instead of the system's."),
-    Setting("cache.metadata.*", _as_cache, {}, _CACHE_HELP + "Issuer metadata, one day."),
+    Setting("cache.metadata.*", _as_cache, {}, _CACHE_HELP + "Issuer metadata, one day; at least `keys.cooldown`. They are renewed in the background before they expire."),
     Setting("cache.jwks.*", _as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest a withdrawn key stays accepted while the issuer answers. At least `keys.cooldown`; a shorter `max-age` of the issuer counts as `keys.cooldown`."),
     Setting("cache.introspection.*", _as_cache, {}, _CACHE_HELP + "Positive answers; 0 (the default) is live, n trusts one for at most n seconds and never past `exp`."),
     Setting("cache.inactive.*", _as_cache, {}, _CACHE_HELP + "Tokens the issuer called inactive, 10 seconds; 0 asks again each time."),

@@ -449,10 +449,10 @@ def test_an_old_key_set_that_is_put_back_serves_no_longer_than_it_would_have(clo
     clock.shift(HOUR - 10)
     assert running.find(ALGORITHM, issuer.signing_key.kid)
     region.set("jwks", saved)
-    assert not running.find_current(time.time()).has(old.kid), "a process that has a newer set keeps it"
-    assert build_source(issuer, region).find_current(time.time()).has(old.kid), "for the ten seconds that are left"
+    assert not running.kept.require(time.time()).has(old.kid), "a process that has a newer set keeps it"
+    assert build_source(issuer, region).kept.require(time.time()).has(old.kid), "for the ten seconds that are left"
     clock.shift(10)
     region.set("jwks", saved)
     for source in (running, build_source(issuer, region)):
-        assert not source.find_current(time.time()).has(old.kid)
+        assert not source.kept.require(time.time()).has(old.kid)
         assert source.find(ALGORITHM, issuer.signing_key.kid)

@@ -171,7 +171,7 @@ def test_a_child_renews_keys_in_the_background_though_its_parent_does_so(clock: 
         before = issuer.calls["fetch_keys"]
         answers = who(api, "local", fresh)
         wait_until(lambda: issuer.calls["fetch_keys"] > before)
-        wait_until(lambda: find_object(api.registry, KeySource).calm_until > time.time())
+        wait_until(lambda: find_object(api.registry, KeySource).kept.calm_until > time.time())
         return answers
 
     assert run_in_child(ask) == [200, "ada"]
@@ -209,7 +209,7 @@ def test_no_lock_that_a_thread_of_the_parent_holds_stops_a_child(issuer: HTTPIss
     assert [api.ask(view, raw) for view in ("local", "remote")] == [200, 200]
     locks = list_locks(api.registry)
     names = " ".join(locks)
-    for owner in ("KeySource", "Introspector", "_DeferredIssuer", "HTTPIssuer", "Circuit", "NameRegistry"):
+    for owner in ("Kept", "Introspector", "_DeferredIssuer", "Circuit", "NameRegistry"):
         assert owner in names
 
     def ask_all() -> Any:

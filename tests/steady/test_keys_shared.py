@@ -37,24 +37,24 @@ def build_source(issuer, region):
 
 def test_the_same_keys_stay_the_same_object(issuer, region, clock):
     source = build_source(issuer, region)
-    first = source.find_current(time.time())
+    first = source.kept.require(time.time())
     clock.shift(2 * HOUR)
-    assert source.find_current(time.time()) is first
+    assert source.kept.require(time.time()) is first
     assert issuer.calls["fetch_keys"] == 2
     key = issuer.jwks["keys"][0]
     issuer.withdraw()
     issuer.publish({"kty": "oct", "k": "AAAA"}, dict(reversed(key.items())))  # the same usable keys
     clock.shift(2 * HOUR)
-    assert source.find_current(time.time()) is first
+    assert source.kept.require(time.time()) is first
     issuer.rotate()
     clock.shift(2 * HOUR)
-    assert source.find_current(time.time()) is not first
+    assert source.kept.require(time.time()) is not first
 
 
 @pytest.mark.promise("GD-22")
 def test_what_one_process_fetched_another_takes(issuer, region, clock):
     one, other = build_source(issuer, region), build_source(issuer, region)
-    one.find_current(time.time())
+    one.kept.require(time.time())
     assert other.find(ALGORITHM, issuer.signing_key.kid)
     assert issuer.calls["fetch_keys"] == 1
     issuer.rotate()
@@ -67,13 +67,13 @@ def test_what_one_process_fetched_another_takes(issuer, region, clock):
 @pytest.mark.promise("GD-57")
 def test_an_attempt_in_one_process_cools_down_in_all(issuer, region, clock):
     sources = [build_source(issuer, region) for _ in range(4)]
-    sets = [source.find_current(time.time()) for source in sources]
+    sets = [source.kept.require(time.time()) for source in sources]
     issuer.go_down()
     clock.shift(2 * HOUR)
-    assert [source.find_current(time.time()) for source in sources] == sets
+    assert [source.kept.require(time.time()) for source in sources] == sets
     assert issuer.calls["fetch_keys"] == 2
     clock.shift(COOLDOWN - 1)
-    assert [source.find_current(time.time()) for source in sources] == sets
+    assert [source.kept.require(time.time()) for source in sources] == sets
     assert issuer.calls["fetch_keys"] == 2
 
 
@@ -81,7 +81,7 @@ def test_an_attempt_in_one_process_cools_down_in_all(issuer, region, clock):
 def test_the_extra_attempt_of_one_process_is_that_of_all(issuer, region, clock):
     sources = [build_source(issuer, region) for _ in range(4)]
     for source in sources:
-        source.find_current(time.time())
+        source.kept.require(time.time())
     issuer.rotate()
     clock.shift(1)
     assert sources[0].find(ALGORITHM, issuer.signing_key.kid)
@@ -95,9 +95,9 @@ def test_the_extra_attempt_of_one_process_is_that_of_all(issuer, region, clock):
 
 def test_a_process_whose_clock_is_behind_takes_what_another_fetched(issuer, region, clock):
     one, other = build_source(issuer, region), build_source(issuer, region)
-    one.find_current(time.time())
+    one.kept.require(time.time())
     clock.shift(-2)
-    assert other.find_current(time.time())
+    assert other.kept.require(time.time())
     assert issuer.calls["fetch_keys"] == 1
 
 
@@ -138,7 +138,7 @@ def test_odd_entries_hurt_nobody(issuer, region, clock, entry):
 def test_odd_times_in_shared_metadata_hurt_nobody(server, clock, number):
     settings = parse_settings(server.settings).build_issuer_settings()
     region = build_region("metadata", {}, expiration_time=DAY, secret="shared")
-    entry = {"document": dict(server.issuer.metadata), "url": server.origin, "fetched_at": number}
+    entry = {"document": dict(server.issuer.metadata), "url": server.origin, "life": DAY, "fetched_at": number}
     region.set("metadata", entry)
     assert build_http_issuer(settings, region).fetch_keys().keys
     assert server.calls["metadata"] == 1
@@ -151,7 +151,7 @@ def test_odd_times_in_shared_metadata_hurt_nobody(server, clock, number):
 def test_shared_metadata_of_another_issuer_is_none(server, clock, document):
     settings = parse_settings(server.settings).build_issuer_settings()
     region = build_region("metadata", {}, expiration_time=DAY, secret="shared")
-    region.set("metadata", {"document": document, "url": server.origin, "fetched_at": time.time()})
+    region.set("metadata", {"document": document, "url": server.origin, "life": DAY, "fetched_at": time.time()})
     assert build_http_issuer(settings, region).fetch_keys().keys
     assert server.calls["metadata"] == 1
 
@@ -164,7 +164,7 @@ def test_shared_metadata_leads_nowhere_that_fetched_metadata_would_not(server, c
     settings = parse_settings(server.settings).build_issuer_settings()
     region = build_region("metadata", {}, expiration_time=DAY, secret="shared")
     document = {**server.issuer.metadata, "jwks_uri": url}
-    region.set("metadata", {"document": document, "url": server.origin, "fetched_at": time.time()})
+    region.set("metadata", {"document": document, "url": server.origin, "life": DAY, "fetched_at": time.time()})
     issuer = build_http_issuer(settings, region)
     with pytest.raises(UnavailableError):
         issuer.fetch_keys()

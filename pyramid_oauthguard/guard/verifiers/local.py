@@ -41,6 +41,7 @@ class LocalVerifier:
     def __init__(self, settings: GuardSettings, keys: KeySource) -> None:
         self._settings = settings
         self._keys = keys
+        self._kept = keys.kept
         self._algorithms = frozenset(settings.algorithms)
         self._headers = BoundedMap(_MAX_HEADERS)
         self._verified = BoundedMap(settings.cache_tokens_size) if settings.cache_tokens_size else None
@@ -77,7 +78,7 @@ class LocalVerifier:
     def _verify(self, raw: str, header: str, now: float) -> AccessToken:
         head, body, tail, message = split(raw)
         known: tuple[KeySet, Candidates] | None = self._headers.peek(head)
-        seen = known is not None and known[0] is self._keys.find_current(now)
+        seen = known is not None and known[0] is self._kept.require(now)
         keys, candidates = known if known is not None and seen else self._fetch_candidates(head)
         if not is_signed(message, parse_segment(tail), candidates):
             raise InvalidToken("bad_signature")
@@ -104,7 +105,7 @@ class LocalVerifier:
 
     def _fetch_keys(self, now: float) -> KeySet | None:
         try:
-            return self._keys.find_current(now)
+            return self._kept.require(now)
         except UnavailableError:
             return None
 

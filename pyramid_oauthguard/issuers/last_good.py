@@ -1,0 +1,74 @@
+"""The last good value of something that changes now and then, and for how long it may serve."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final, Generic, TypeVar
+
+from ..caching import SKEW
+from ..errors import UnavailableError
+from ..outages import Outages
+
+__all__ = ["LastGood"]
+
+logger = logging.getLogger("pyramid_oauthguard")
+#: Beyond this share of its life a value is renewed in the background while it goes on serving.
+_REFRESH_AT: Final = 0.8
+
+T = TypeVar("T")
+
+
+class LastGood(Generic[T]):
+    """One value. Who changes it holds a lock; who reads ``value`` and ``calm_until`` needs none.
+
+    :param name: of what it is, in the plural, for logs and reasons.
+    :param max_stale: seconds after its fetch that a value may serve while the issuer is down.
+    :ivar value: the value last fetched, or None.
+    :ivar calm_until: until when it may be used without a thought.
+    """
+
+    def __init__(self, name: str, *, max_stale: float) -> None:
+        self._name = name
+        self._max_stale = max_stale
+        self.value: T | None = None
+        self.calm_until = 0.0
+        self._fetched_at = 0.0
+        self._fresh_until = 0.0
+        self._failure: UnavailableError | None = None
+        self._outages = Outages(logger)
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether it may serve at ``now`` without the issuer being asked first."""
+        return self._fetched_at - SKEW <= now < self._fresh_until  # and not from before the clock was set back
+
+    def drop(self) -> None:
+        """It must not serve any more, whatever the issuer answers next."""
+        self.value = None
+
+    def _take(self, value: T, *, fetched_at: float, life: float) -> None:
+        if self.value != value:  # an equal one keeps the object, and with it every token verified by it
+            self.value = value
+        self._failure = None
+        self._outages.ended(self._name, f"the issuer's {self._name} can be fetched again")
+        self._fetched_at = fetched_at
+        self.calm_until = fetched_at + life * _REFRESH_AT
+        self._fresh_until = fetched_at + life
+
+    def _note(self, failure: UnavailableError) -> None:
+        text = f"the issuer's {self._name} can't be fetched: {failure}"
+        self._outages.report(self._name, text, level=logging.WARNING)
+        self._failure = failure.with_traceback(None)
+
+    def _serve(self, now: float) -> T:
+        if self.value is not None and now < self._fetched_at + self._max_stale:
+            return self.value
+        raise (self._failure or UnavailableError(f"no_{self._name}")).repeat()
+
+    def _stretch(self, tried_at: float, cooldown: float) -> None:
+        """The issuer is down: serve on, and let the next attempts be made in the background.
+
+        Not for longer than two cool-downs at a time, so that after a quiet night the first request asks again.
+        """
+        if self.value is not None:
+            self._fresh_until = min(max(self._fresh_until, tried_at + 2 * cooldown), self._fetched_at + self._max_stale)
+            self.calm_until = min(tried_at + cooldown, self._fresh_until)
