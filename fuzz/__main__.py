@@ -12,11 +12,14 @@ test suite replays it from then on.
 from __future__ import annotations
 
 import argparse
+import base64
+import hashlib
 import importlib
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from .harnesses import NAMES, RUNS
@@ -100,9 +103,24 @@ def _fuzz(name: str, options: argparse.Namespace) -> int:
             "-verbosity=0",
             "-print_final_stats=1",
         ]
-        atheris.Setup([*arguments, grown, *seeds], run)
+        atheris.Setup([*arguments, grown, *seeds], keep_findings(name, run))
         atheris.Fuzz()
     return 0
+
+
+def keep_findings(name: str, run: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """``run``, which also keeps the input where it raises. libFuzzer itself keeps inputs that take too long, and not these."""
+
+    def keeping(data: bytes) -> None:
+        try:
+            run(data)
+        except Exception:
+            path = _FINDINGS / f"{name}-{hashlib.sha256(data).hexdigest()[:16]}"
+            path.write_bytes(data)
+            print(f"finding: {path}, in base64 {base64.b64encode(data).decode()}", file=sys.stderr, flush=True)
+            raise
+
+    return keeping
 
 
 if __name__ == "__main__":

@@ -66,3 +66,15 @@ def test_a_seed_alone_fixes_how_often_each_harness_runs(monkeypatch, tmp_path):
     assert [each[3:] for each in commands] == [
         ["--child", name, "--runs", str(program.RUNS[name]), "--seed", "7"] for name in ("files", "tokens")
     ]
+
+
+def test_the_input_of_a_finding_is_kept(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(program, "_FINDINGS", tmp_path)
+    run = program.keep_findings("files", lambda data: 1 / len(data))
+    run(b"good")
+    with pytest.raises(ZeroDivisionError):
+        run(b"")
+    (kept,) = tmp_path.iterdir()
+    assert kept.name.startswith("files-")
+    assert kept.read_bytes() == b""
+    assert str(kept) in capsys.readouterr().err
