@@ -1,23 +1,26 @@
-"""Between rows and records: lists as words, and the errors of the storage as ours."""
+"""What the parts of a unit have in common: look-ups, inserts, and the errors of the storage as ours."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import ColumnElement, Connection, Table, case, insert, literal_column, or_
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from .conversion import Conversion
 from .failures import build_failure
 from .prepared import Prepared, find_driver
 
-__all__ = ["Rows", "as_text", "as_words", "storage_errors"]
+__all__ = ["Rows", "build_revoked", "storage_errors"]
+
+Record = TypeVar("Record")
 
 
 class Rows:
-    """Base of the parts of a unit: they all speak through one connection."""
+    """Base of the parts of a unit: they all use one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -26,18 +29,28 @@ class Rows:
     def _fetch(self, statement: Prepared, **values: Any) -> list[Any]:
         return statement.fetch(self._connection, self._driver, values)
 
-    def _run(self, statement: Prepared, values: dict[str, Any]) -> int:
+    def _fetch_record(self, statement: Prepared, conversion: Conversion[Record], wanted: Any) -> Record | None:
+        """The record that a statement finds with its parameter ``wanted``, or None."""
+        rows = statement.fetch(self._connection, self._driver, {"wanted": wanted})
+        return conversion.as_record(rows[0]) if rows else None
+
+    def _run(self, statement: Prepared, values: Mapping[str, Any]) -> int:
         return statement.run(self._connection, self._driver, values)
 
+    def _add_new(self, table: Table, values: Mapping[str, Any]) -> bool:
+        """Add a row; False, and nothing added, where the table has one with the same key."""
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(insert(table).values(**values))
+        except IntegrityError:
+            return False
+        return True
 
-def as_words(text: str) -> tuple[str, ...]:
-    """The list in a column."""
-    return tuple(text.split())
 
-
-def as_text(words: Iterable[str]) -> str:
-    """A list as a column keeps it."""
-    return " ".join(words)
+def build_revoked(*ends: ColumnElement[Any]) -> ColumnElement[int]:
+    """The column ``revoked`` of a look-up: whether any of these times is set."""
+    is_ended = or_(*(end.is_not(None) for end in ends))
+    return case((is_ended, literal_column("1")), else_=literal_column("0")).label("revoked")
 
 
 @contextmanager

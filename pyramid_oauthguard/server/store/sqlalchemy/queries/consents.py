@@ -5,31 +5,24 @@ from __future__ import annotations
 from sqlalchemy import and_, insert, select, update
 
 from ...records import Consent
+from ..conversion import Conversion
 from ..models import consents, grants
-from ..rows import Rows, as_text, as_words
+from ..rows import Rows
 
 __all__ = ["ConsentQueries"]
+
+_CONSENT = Conversion(Consent, consents)
 
 
 class ConsentQueries(Rows):
     """See :class:`~pyramid_oauthguard.server.store.contract.ConsentRows`."""
 
     def add_consent(self, consent: Consent) -> None:
-        self._connection.execute(
-            insert(consents).values(
-                consent_id=consent.consent_id,
-                client_id=consent.client_id,
-                subject=consent.subject,
-                scopes=as_text(consent.scopes),
-                audiences=as_text(consent.audiences),
-                wording=consent.wording,
-                allowed_at=consent.allowed_at,
-            )
-        )
+        self._connection.execute(insert(consents), _CONSENT.as_row(consent))
 
     def list_consents(self, subject: str, *, client_id: str | None = None, hold: bool = False) -> tuple[Consent, ...]:
         query = (
-            select(consents)
+            select(*_CONSENT.columns)
             .where(consents.c.subject == subject, consents.c.withdrawn_at.is_(None))
             .order_by(consents.c.allowed_at, consents.c.consent_id)
         )
@@ -37,11 +30,7 @@ class ConsentQueries(Rows):
             query = query.where(consents.c.client_id == client_id)
         if hold:  # SQLite has no such thing and needs none: there a writing unit is alone
             query = query.with_for_update(read=True)
-        rows = self._connection.execute(query).mappings()
-        return tuple(
-            Consent(**{**row, "scopes": as_words(row["scopes"]), "audiences": as_words(row["audiences"])})
-            for row in rows
-        )
+        return tuple(map(_CONSENT.as_record, self._connection.execute(query)))
 
     def withdraw_consents(self, subject: str, client_id: str, now: float) -> bool:
         live = and_(consents.c.subject == subject, consents.c.client_id == client_id, consents.c.withdrawn_at.is_(None))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, and_, select, update
 
 from ...records import DeviceRecord
+from ..conversion import Conversion
 from ..models import clients, device_codes, device_tries, grants
-from ..rows import Rows, as_text, as_words
-from .tokens import is_revoked
+from ..rows import Rows, build_revoked
 
 __all__ = ["DeviceQueries"]
 
-_DEVICE = select(device_codes, is_revoked(clients.c.revoked_at, grants.c.revoked_at)).select_from(
+_DEVICE = Conversion(DeviceRecord, device_codes, revoked=build_revoked(clients.c.revoked_at, grants.c.revoked_at))
+_FIND = select(*_DEVICE.columns).select_from(
     device_codes.join(clients, device_codes.c.client_id == clients.c.client_id).outerjoin(
         grants, device_codes.c.grant_id == grants.c.grant_id
     )
@@ -23,36 +23,17 @@ class DeviceQueries(Rows):
     """See :class:`~pyramid_oauthguard.server.store.contract.DeviceRows`."""
 
     def add_device(self, device: DeviceRecord) -> bool:
-        row = {
-            "device_hash": device.device_hash,
-            "user_hash": device.user_hash,
-            "client_id": device.client_id,
-            "scopes": as_text(device.scopes),
-            "audiences": as_text(device.audiences),
-            "status": device.status,
-            "interval": device.interval,
-            "created_at": device.created_at,
-            "expires_at": device.expires_at,
-        }
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(insert(device_codes).values(row))
-        except IntegrityError:
-            return False
-        return True
+        return self._add_new(device_codes, _DEVICE.as_row(device))
 
     def find_device(self, hashed: bytes) -> DeviceRecord | None:
-        return self._find_device(device_codes.c.device_hash == hashed)
+        return self._fetch_device(device_codes.c.device_hash == hashed)
 
     def find_device_of_user(self, hashed: bytes) -> DeviceRecord | None:
-        return self._find_device(device_codes.c.user_hash == hashed)
+        return self._fetch_device(device_codes.c.user_hash == hashed)
 
-    def _find_device(self, which: ColumnElement[bool]) -> DeviceRecord | None:
-        row = self._connection.execute(_DEVICE.where(which)).mappings().first()
-        if row is None:
-            return None
-        lists = {"scopes": as_words(row["scopes"]), "audiences": as_words(row["audiences"])}
-        return DeviceRecord(**{**row, **lists, "revoked": bool(row["revoked"])})
+    def _fetch_device(self, which: ColumnElement[bool]) -> DeviceRecord | None:
+        row = self._connection.execute(_FIND.where(which)).first()
+        return _DEVICE.as_record(row) if row else None
 
     def poll_device(self, hashed: bytes, interval: float, now: float) -> None:
         mine = device_codes.c.device_hash == hashed
@@ -84,12 +65,7 @@ class DeviceQueries(Rows):
         anew = update(device_tries).where(mine, ~fresh).values(tries=1, since=now)
         if any(self._connection.execute(each).rowcount == 1 for each in (more, anew)):
             return True
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(insert(device_tries).values(subject=subject, tries=1, since=now))
-        except IntegrityError:
-            return False
-        return True
+        return self._add_new(device_tries, {"subject": subject, "tries": 1, "since": now})
 
     def forget_device_try(self, subject: str) -> None:
         some = and_(device_tries.c.subject == subject, device_tries.c.tries > 0)

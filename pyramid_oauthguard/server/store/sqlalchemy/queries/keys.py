@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
 from typing import Final
 
-from sqlalchemy import bindparam, func, insert, select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from ...records import SigningKeyRecord
+from ..conversion import Conversion
 from ..models import KEYS_LOCK, access_tokens, signing_keys
 from ..prepared import Prepared
 from ..rows import Rows
@@ -19,6 +19,8 @@ __all__ = ["KEYS_VERSION", "KeyQueries"]
 log = logging.getLogger("pyramid_oauthguard.server")
 #: For so long a unit that changes keys waits for the units that write tokens. They take milliseconds.
 _PATIENCE_SECONDS: Final = 5
+
+_KEY = Conversion(SigningKeyRecord, signing_keys)
 
 KEYS_VERSION: Final = "SELECT number FROM oauth_versions WHERE name = 'signing_keys'"
 _VERSION = Prepared(text(KEYS_VERSION))
@@ -40,14 +42,11 @@ class KeyQueries(Rows):
     def list_keys(self, *, hold: bool = False) -> tuple[SigningKeyRecord, ...]:
         if hold:
             self._hold_keys()
-        rows = self._connection.execute(select(signing_keys).order_by(signing_keys.c.number)).mappings()
-        return tuple(SigningKeyRecord(**row) for row in rows)
+        rows = self._connection.execute(select(*_KEY.columns).order_by(signing_keys.c.number))
+        return tuple(map(_KEY.as_record, rows))
 
     def add_key(self, key: SigningKeyRecord) -> bool:
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(insert(signing_keys).values(asdict(key)))
-        except IntegrityError:
+        if not self._add_new(signing_keys, _KEY.as_row(key)):
             return False
         self._connection.execute(_COUNT_CHANGE)
         return True
