@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from pyramid.config import Configurator
+from pyramid.events import ApplicationCreated
 from pyramid.interfaces import PHASE3_CONFIG
+from pyramid.registry import Registry
 from zope.interface import Interface
 
 from ..errors import UnavailableError
@@ -30,7 +33,7 @@ from .keys.making import KeyMaker
 from .keys.registry import IKeyRegistry, KeyRegistry
 from .keys.ring import KeyPolicy, KeyRing
 from .opening import open_storage
-from .self_check import check_server
+from .self_check import report_server
 from .service import IService, Service
 from .settings import ServerSettings, find_named_grants, parse_settings
 
@@ -45,7 +48,7 @@ class _IAdded(Interface):
     """The registry key of what the application had added when the endpoints were added last."""
 
 
-def add_endpoints(config: Any) -> None:
+def add_endpoints(config: Configurator) -> None:
     """Read the settings and add the routes and views."""
     registry = config.registry
     check_names(_list_grants(registry).values())
@@ -58,7 +61,7 @@ def add_endpoints(config: Any) -> None:
     take_place(config)
 
 
-def start(config: Any) -> None:
+def start(config: Configurator) -> None:
     """Open the store, read or make the pepper and the first signing key, and register what others look up.
 
     :raises SettingError: the pepper or the database can't be used.
@@ -79,7 +82,7 @@ def start(config: Any) -> None:
         _close(service)  # it may be that this process only forks others, which must not inherit a connection
 
 
-def take_up(config: Any) -> None:
+def take_up(config: Configurator) -> None:
     """Make a server that was assembled already take up what the application added since: in a later commit, or with
     ``autocommit``, where each call counts at once."""
     registry = config.registry
@@ -89,21 +92,21 @@ def take_up(config: Any) -> None:
         config.action("oauthguard server", start, args=(config,), order=STARTED)
 
 
-def check_grants(event: Any) -> None:
+def check_grants(event: ApplicationCreated) -> None:
     """With ``autocommit`` the settings may name grants that the application adds later; now it has added them all."""
     registry = event.app.registry
     parse_settings(registry.settings, known_grants=frozenset(_find_grants(registry)), declared=_list_grants(registry))
 
 
-def _register(registry: Any, service: Service) -> None:
+def _register(registry: Registry, service: Service) -> None:
     registry.registerUtility(service, IService)
     _require_issuer(registry, service.settings).service = service
     clients = ClientRegistry(service.store, service.pepper, grants=_list_grants(registry), tell=service.tell)
     registry.registerUtility(clients, IClientRegistry)
-    registry.registerUtility(check_server, ISelfCheck, name="server")
+    registry.registerUtility(report_server, ISelfCheck, name="server")
 
 
-def _build_service(registry: Any, settings: ServerSettings) -> Service:
+def _build_service(registry: Registry, settings: ServerSettings) -> Service:
     issuer = _require_issuer(registry, settings)
     tell = build_teller(build_notifier(registry, first=issuer.hear))
     own = registry.queryUtility(IOAuthStore)
@@ -127,7 +130,7 @@ def _build_service(registry: Any, settings: ServerSettings) -> Service:
     )
 
 
-def _require_issuer(registry: Any, settings: ServerSettings) -> EmbeddedIssuer:
+def _require_issuer(registry: Registry, settings: ServerSettings) -> EmbeddedIssuer:
     """The one that a guard may listen to already, else a new one."""
     issuer = registry.queryUtility(IIssuer, name=settings.issuer)
     if not isinstance(issuer, EmbeddedIssuer):
@@ -136,7 +139,7 @@ def _require_issuer(registry: Any, settings: ServerSettings) -> EmbeddedIssuer:
     return issuer
 
 
-def _find_hooks(registry: Any, settings: ServerSettings) -> dict[str, Any]:
+def _find_hooks(registry: Registry, settings: ServerSettings) -> dict[str, Any]:
     """Of a service, what the application can add."""
     grants = _find_grants(registry)
     return {
@@ -145,7 +148,7 @@ def _find_hooks(registry: Any, settings: ServerSettings) -> dict[str, Any]:
     }
 
 
-def _find_added(registry: Any) -> tuple[Any, ...]:
+def _find_added(registry: Registry) -> tuple[Any, ...]:
     added = registry.queryUtility(IAddedGrants) or {}
     return registry.queryUtility(IResourceOwner), registry.queryUtility(IOAuthStore), dict(added)
 
@@ -156,19 +159,19 @@ def _close(running: Service | None) -> None:
         close()
 
 
-def _list_grants(registry: Any) -> Mapping[str, GrantDeclaration]:
+def _list_grants(registry: Registry) -> Mapping[str, GrantDeclaration]:
     """The grants that a client may be registered for, also while they are off."""
     return {**GRANTS, **(registry.queryUtility(IAddedGrants) or {})}
 
 
-def _find_grants(registry: Any) -> Mapping[str, GrantDeclaration]:
+def _find_grants(registry: Registry) -> Mapping[str, GrantDeclaration]:
     """The grants that can be on. No user can allow a client anything where the application knows no users."""
     owner, added = registry.queryUtility(IResourceOwner), registry.queryUtility(IAddedGrants) or {}
     off = frozenset() if hasattr(owner, "user") and hasattr(owner, "sign_in") else OWNED_GRANTS
     return {name: grant for name, grant in _list_grants(registry).items() if name not in off or name in added}
 
 
-def _read_settings(config: Any) -> ServerSettings:
+def _read_settings(config: Configurator) -> ServerSettings:
     registry = config.registry
     declared, found = _list_grants(registry), frozenset(_find_grants(registry))
     # With autocommit the calls that bring a grant come later: what is named is on once it is there, see check_grants.

@@ -24,14 +24,14 @@ class EmbeddedIssuer:
         self._listeners: list[Any] = []
 
     def fetch_keys(self) -> KeyDocument:
-        return KeyDocument(keys=self._find_service().keys.list_published())
+        return KeyDocument(keys=self._require_service().keys.list_published())
 
     def introspect(self, raw: str) -> dict[str, Any]:
         """The answer about an access token; the guard that asks is this application, so it may know of any of them.
 
         A refresh token is no access token, and inactive here.
         """
-        service = self._find_service()
+        service = self._require_service()
         with service.store.reading() as unit:
             token = unit.find_access_token(service.pepper.hash_token(raw))
         if token is None or not is_active(token, service):
@@ -39,7 +39,7 @@ class EmbeddedIssuer:
         return describe_token(token, self.identifier)
 
     def derive_cache_key(self) -> bytes:
-        return self._find_service().pepper.derive_key("guard caches")
+        return self._require_service().pepper.derive_key("guard caches")
 
     def subscribe(self, listener: Any) -> None:
         self._listeners.append(listener)
@@ -50,9 +50,9 @@ class EmbeddedIssuer:
             for listener in tuple(self._listeners):
                 listener.tokens_revoked(event.token_ids)
         if isinstance(event, ClientCreated | ClientRevoked):
-            self._find_service().origins.forget()
+            self._require_service().origins.forget()
         if isinstance(event, SigningKeyMade | SigningKeyRetired | SigningKeyRevoked):
-            self._find_service().keys.forget()
+            self._require_service().keys.forget()
             self.tell_keys_changed()
 
     def tell_keys_changed(self) -> None:
@@ -60,7 +60,7 @@ class EmbeddedIssuer:
         for listener in tuple(self._listeners):
             listener.keys_changed()
 
-    def _find_service(self) -> Service:
+    def _require_service(self) -> Service:
         if self.service is None:
             raise RuntimeError("the authorization server is asked before its configuration is committed")
         return self.service

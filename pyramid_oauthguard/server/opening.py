@@ -93,7 +93,7 @@ def _find_pepper_file(settings: ServerSettings, *, own_store: bool) -> Path | No
 
 
 def _check_empty(store: Any, file: Path, settings: ServerSettings) -> None:
-    """Before a pepper is made: what another one has hashed would be lost without a word."""
+    """Before a pepper is made: data that another one has hashed would be lost, and no message would say so."""
     try:
         prepare = getattr(store, "prepare", None)
         if prepare is not None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
+
+from pyramid.registry import Registry
 
 from ..caching import is_shared, probe_cache
 from ..errors import UnavailableError
@@ -19,41 +21,44 @@ from .settings import PREFIX, ServerSettings
 from .store.contract import NoAnswerError
 from .store.records import Client
 
-__all__ = ["check_server"]
+__all__ = ["report_server"]
 
-_HOUR: Final = 3600.0
-_DAY: Final = 86400.0
+_HOUR_SECONDS: Final = 3600.0
+_DAY_SECONDS: Final = 86400.0
 #: Beyond these a stolen token or code is of use for longer than the RFCs recommend or a user expects.
-_LONGEST: Final = {
-    "access_token_ttl": (_HOUR, "an access token can't be called back from APIs that check locally: 10m is good"),
+_LONGEST_SECONDS: Final = {
+    "access_token_ttl": (
+        _HOUR_SECONDS,
+        "an access token can't be called back from APIs that check locally: 10m is good",
+    ),
     "code_ttl": (600.0, "RFC 6749 section 4.1.2 allows ten minutes at the most: 60s is good"),
-    "refresh_token_ttl": (30 * _DAY, "nobody misses what was not used for 14d"),
-    "refresh_token_max_age": (365 * _DAY, "have people sign in again now and then: 90d is good"),
+    "refresh_token_ttl": (30 * _DAY_SECONDS, "nobody misses what was not used for 14d"),
+    "refresh_token_max_age": (365 * _DAY_SECONDS, "have people sign in again now and then: 90d is good"),
     "refresh_reuse_grace": (60.0, "a thief has as long: 10s is good"),
     "device_code_ttl": (1800.0, "user codes are short, and are guessed at for as long: 10m is good"),
 }
 _GUESSES: Final = ("{id}-secret", "{id}", "secret", "password", "changeme", "demo", "test", "admin")
 
 
-def check_server(registry: Any) -> Iterator[Finding]:
+def report_server(registry: Registry) -> Iterator[Finding]:
     """What is right and wrong with the authorization server of the application. Asks the database, live."""
     service: Service | None = registry.queryUtility(IService)
     if service is None:
         return
-    yield _check_issuer(service.settings)
-    yield from _check_lifetimes(service.settings)
-    yield from _check_switches(service.settings)
-    yield from _check_scopes(service.settings)
-    yield from _check_routes(registry)
-    yield from _check_limits_cache(service.settings)
+    yield _report_issuer(service.settings)
+    yield from _report_lifetimes(service.settings)
+    yield from _report_switches(service.settings)
+    yield from _report_scopes(service.settings)
+    yield from _report_routes(registry)
+    yield from _report_limits_cache(service.settings)
     yield Step("ok", "the database of the authorization server", "")
     if registry.queryUtility(IOAuthStore) is None:
-        yield from _check_database(service.settings)
-    refusals = [*_check_writing(service)]
+        yield from _report_database(service.settings)
+    refusals = [*_report_writing(service)]
     try:
         yield from refusals
-        yield from _check_keys(service)
-        yield from _check_clients(service)
+        yield from _report_keys(service)
+        yield from _report_clients(service)
     except UnavailableError as error:
         if refusals:  # what cannot be read either is one error, not two
             return
@@ -61,21 +66,21 @@ def check_server(registry: Any) -> Iterator[Finding]:
         yield Finding("error", "storage", str(error), hint, find_exit_status(error))
 
 
-def _check_issuer(settings: ServerSettings) -> Finding:
+def _report_issuer(settings: ServerSettings) -> Finding:
     key = f"{PREFIX}.issuer"
     if as_origin(settings.issuer).scheme == "http":  # others than loopback are refused at start-up
         return Finding("warning", key, f"{settings.issuer} is for development", "serve others by https")
     return Finding("ok", key, settings.issuer)
 
 
-def _check_lifetimes(settings: ServerSettings) -> Iterator[Finding]:
-    for name, (longest, hint) in _LONGEST.items():
+def _report_lifetimes(settings: ServerSettings) -> Iterator[Finding]:
+    for name, (longest, hint) in _LONGEST_SECONDS.items():
         value = getattr(settings, name)
         level = "warning" if value > longest else "ok"
         yield Finding(level, f"{PREFIX}.{name}", _spell(value), hint if value > longest else "")
 
 
-def _check_switches(settings: ServerSettings) -> Iterator[Finding]:
+def _report_switches(settings: ServerSettings) -> Iterator[Finding]:
     if not settings.require_pkce:
         hint = "true: without it a stolen code can be redeemed (RFC 9700 section 2.1.1)"
         yield Finding("warning", f"{PREFIX}.require_pkce", "off: confidential clients may do without PKCE", hint)
@@ -84,7 +89,7 @@ def _check_switches(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding(
             "warning", f"{PREFIX}.revocation.cascade", "off: refresh tokens outlive their access tokens", hint
         )
-    if not 0 < settings.signing_rotation <= 366 * _DAY:
+    if not 0 < settings.signing_rotation <= 366 * _DAY_SECONDS:
         what = (
             f"a key signs for {_spell(settings.signing_rotation)}"
             if settings.signing_rotation
@@ -100,14 +105,14 @@ def _check_switches(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding("warning", f"{PREFIX}.limits.cache", "each process counts for itself", hint)
 
 
-def _check_scopes(settings: ServerSettings) -> Iterator[Finding]:
+def _report_scopes(settings: ServerSettings) -> Iterator[Finding]:
     if "openid" in settings.scopes:
         text = "has openid, but this server issues no ID token: it is not an OpenID provider"
         hint = "drop the scope: a client that asks for it expects an ID token, and refuses the answer without one"
         yield Finding("warning", f"{PREFIX}.scopes", text, hint)
 
 
-def _check_routes(registry: Any) -> Iterator[Finding]:
+def _report_routes(registry: Registry) -> Iterator[Finding]:
     in_front = find_routes_in_front(registry)
     for route, ours in in_front:
         text = f"the route {route.name!r} ({route.pattern}) of the application is matched before it"
@@ -117,7 +122,7 @@ def _check_routes(registry: Any) -> Iterator[Finding]:
         yield Finding("ok", "endpoints", "no route of the application is matched before them")
 
 
-def _check_limits_cache(settings: ServerSettings) -> Iterator[Finding]:
+def _report_limits_cache(settings: ServerSettings) -> Iterator[Finding]:
     if not settings.limits_cache or not is_shared(settings.limits_cache):
         return
     key = f"{PREFIX}.limits.cache.backend"
@@ -128,7 +133,7 @@ def _check_limits_cache(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding("warning", key, text, "until it does, each process counts for itself")
 
 
-def _check_writing(service: Service) -> Iterator[Finding]:
+def _report_writing(service: Service) -> Iterator[Finding]:
     """A write that changes nothing: a database may answer, and take none."""
     try:
         with service.store.writing() as unit:
@@ -141,7 +146,7 @@ def _check_writing(service: Service) -> Iterator[Finding]:
         yield Finding("error", f"{PREFIX}.sqlalchemy.url", f"{text}: {error}", hint, find_exit_status(error))
 
 
-def _check_database(settings: ServerSettings) -> Iterator[Finding]:
+def _report_database(settings: ServerSettings) -> Iterator[Finding]:
     from .store.sqlalchemy.engine import find_sqlite_file
 
     key = f"{PREFIX}.sqlalchemy.url"
@@ -158,7 +163,7 @@ def _check_database(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding("ok", key, "SQLite, one process")
 
 
-def _check_keys(service: Service) -> Iterator[Finding]:
+def _report_keys(service: Service) -> Iterator[Finding]:
     service.keys.find_signer()
     with service.store.reading() as unit:
         records = unit.list_keys()
@@ -170,7 +175,7 @@ def _check_keys(service: Service) -> Iterator[Finding]:
             yield Finding("ok", "signing key", f"{record.kid} {record.algorithm} {what}")
 
 
-def _check_clients(service: Service) -> Iterator[Finding]:
+def _report_clients(service: Service) -> Iterator[Finding]:
     with service.store.reading() as unit:
         clients = [client for client in unit.list_clients() if client.revoked_at is None]
     for client in clients:
@@ -192,7 +197,7 @@ def _has_weak_secret(client: Client, service: Service) -> bool:
 
 def _spell(seconds: float) -> str:
     """A duration as people write it."""
-    for unit, length in (("d", _DAY), ("h", _HOUR), ("m", 60.0)):
+    for unit, length in (("d", _DAY_SECONDS), ("h", _HOUR_SECONDS), ("m", 60.0)):
         if seconds >= length and seconds % length == 0:
             return f"{seconds / length:g}{unit}"
     return f"{seconds:g}s"

@@ -313,7 +313,7 @@ def alembic(engine, tmp_path):
 def read_versions(engine):
     with engine.connect() as connection:
         mine = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all()
-        return mine, schema.find_revision(connection)
+        return mine, schema.fetch_revision(connection)
 
 
 @pytest.mark.parametrize("first", ["server", "application"])

@@ -55,7 +55,7 @@ def load_typed(service: Service, code: str, subject: str) -> AuthorizationReques
     with service.store.writing() as unit:
         # All codes that there were when the count began are gone when it ends.
         locked = unit.count_device_try(subject, now - life, now) > MAX_TRIES
-        found = None if locked else _read_request(unit, service, code)
+        found = None if locked else _fetch_request(unit, service, code)
         if found is not None:
             unit.forget_device_try(subject)
     if locked:
@@ -71,13 +71,13 @@ def load_pending(service: Service, code: str) -> AuthorizationRequest:
     :raises UnknownCodeError: no device does; or it was decided, has expired, or its client is revoked.
     """
     with service.store.reading() as unit:
-        found = _read_request(unit, service, code)
+        found = _fetch_request(unit, service, code)
     if found is None:
         raise UnknownCodeError
     return found
 
 
-def _read_request(unit: Unit, service: Service, code: str) -> AuthorizationRequest | None:
+def _fetch_request(unit: Unit, service: Service, code: str) -> AuthorizationRequest | None:
     """What the device asks for, as far as its client may still have it; it has no redirect URI."""
     device = unit.find_device_of_user(service.pepper.hash_code(code))
     if device is None or device.status != "pending" or device.revoked or time.time() >= device.expires_at:

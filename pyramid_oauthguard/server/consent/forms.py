@@ -45,7 +45,7 @@ def require_form(service: Service, request: Request, fields: Mapping[str, str], 
     """The form with these fields, if this user was shown it.
 
     :param purpose: of its ticket.
-    :raises SessionEndedError: nobody is signed in any more.
+    :raises SessionEndedError: no user is signed in any more.
     :raises ExpiredPageError: the ticket does not open.
     """
     ticket, subject = fields.get(FIELD), ask_user(service, request)

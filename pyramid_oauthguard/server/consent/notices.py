@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pyramid.request import Request
+
 from ..service import Service
 from .tickets import open_ticket, seal_ticket
 
@@ -29,7 +31,7 @@ def leave_notice(service: Service, response: Any, text: str, *, page: str, subje
     return _set_cookie(service, response, ticket.rstrip(_PADDING), lifetime=_LIFETIME_SECONDS)
 
 
-def take_notice(service: Service, request: Any, *, page: str, subject: str) -> str | None:
+def take_notice(service: Service, request: Request, *, page: str, subject: str) -> str | None:
     """What was left for this page and this user, or None."""
     sealed = request.cookies.get(_name_cookie(service), "")
     ticket = open_ticket(service.pepper, _PURPOSE, sealed + _PADDING * (-len(sealed) % 4), subject=subject)

@@ -1,4 +1,4 @@
-"""Pages for people: HTML without script, kept by no cache, shown in no frame, with nothing from elsewhere.
+"""Pages for users: HTML without script, not cached, not shown in frames, and with nothing from other sites.
 
 Templates are ``pyramid_oauthguard.server:templates/``; an application replaces one with ``config.override_asset`` and
 translates them with a catalogue of the domain ``pyramid_oauthguard``. They have a Jinja2 environment of their own, so
@@ -93,19 +93,19 @@ def translate(request: Request, text: str) -> str:
 def _settle_locale(request: Request) -> None:
     """Find the language now: a negotiator that looks into the parameters fails where they can't be read.
 
-    Only one that there is. Pyramid opens files by the name, and keeps something for each name for good: strangers, who
-    may say any, could fill the memory.
+    Only a language that has a catalogue. Pyramid opens files by the name and keeps something for each name for ever: callers
+    could fill the memory with names of their own.
     """
     default = request.registry.settings.get("pyramid.default_locale_name", "en")
     try:
         wanted = str(request.locale_name)
     except Exception:  # noqa: BLE001  # WebOb raises even warnings at odd charsets, and a page is better than a traceback
         wanted = default
-    languages = _find_languages(request.registry)
+    languages = _load_languages(request.registry)
     request.locale_name = next((name for name in (wanted, wanted.partition("_")[0]) if name in languages), default)
 
 
-def _find_languages(registry: Registry) -> frozenset[str]:
+def _load_languages(registry: Registry) -> frozenset[str]:
     """Those with a catalogue, of whichever domain. Looked up once: catalogues are read at the first use, too."""
     found: frozenset[str] | None = registry.__dict__.get("oauthguard_languages")
     if found is None:
@@ -126,7 +126,7 @@ def redirect(location: str) -> Any:
 
 
 def answer_errors_on_page(view: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """Let a view raise: people read what is wrong on a page, with the code that a developer needs."""
+    """Let a view raise: users read on a page what is wrong, with the code that a developer needs."""
 
     @functools.wraps(view)
     def wrapped(request: Request) -> Any:

@@ -1,4 +1,4 @@
-"""Tickets: what a form of ours carries along, so that nobody can send it for the user, or send another than was shown.
+"""Tickets: what a form of ours carries. So no other site can send the form for the user, or send another one than was shown.
 
 A ticket is sealed with a key made of the pepper, so no session is needed and none of the application's is touched. It
 holds whose it is: one that somebody else got for themselves opens for them alone, which is what protects from
@@ -18,20 +18,20 @@ from typing import Any, Final
 
 from ..hashing import Pepper
 
-__all__ = ["FIELD", "LIFETIME", "find_content", "open_ticket", "seal_ticket"]
+__all__ = ["FIELD", "LIFETIME_SECONDS", "find_content", "open_ticket", "seal_ticket"]
 
 FIELD: Final = "ticket"
-LIFETIME: Final = 3600.0
-_SEAL: Final = 32
+LIFETIME_SECONDS: Final = 3600.0
+_SEAL_BYTES: Final = 32
 
 
 def seal_ticket(pepper: Pepper, purpose: str, content: Mapping[str, Any], *, subject: str) -> str:
-    """Seal ``content`` (JSON values) for :data:`LIFETIME` seconds.
+    """Seal ``content`` (JSON values) for :data:`LIFETIME_SECONDS`.
 
     :param purpose: which form it is of; a ticket opens for its own purpose only.
     :param subject: the user whom the form was shown.
     """
-    body = json.dumps({"content": dict(content), "sub": subject, "exp": time.time() + LIFETIME}).encode()
+    body = json.dumps({"content": dict(content), "sub": subject, "exp": time.time() + LIFETIME_SECONDS}).encode()
     return base64.urlsafe_b64encode(_seal(pepper, purpose, body) + body).decode()
 
 
@@ -41,7 +41,7 @@ def open_ticket(pepper: Pepper, purpose: str, text: str | None, *, subject: str 
     :param text: as it was sent, any text.
     """
     ticket = _read(pepper, purpose, text)
-    if ticket is None or ticket["sub"] != subject or not 0 <= ticket["exp"] - time.time() <= LIFETIME:
+    if ticket is None or ticket["sub"] != subject or not 0 <= ticket["exp"] - time.time() <= LIFETIME_SECONDS:
         return None
     content: dict[str, Any] = ticket["content"]
     return content
@@ -58,7 +58,7 @@ def _read(pepper: Pepper, purpose: str, text: str | None) -> dict[str, Any] | No
         raw = base64.b64decode((text or "").encode(), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    seal, body = raw[:_SEAL], raw[_SEAL:]
+    seal, body = raw[:_SEAL_BYTES], raw[_SEAL_BYTES:]
     if not hmac.compare_digest(seal, _seal(pepper, purpose, body)):
         return None
     ticket: dict[str, Any] = json.loads(body)

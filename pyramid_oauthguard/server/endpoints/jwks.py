@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
+from pyramid.config import Configurator
+from pyramid.request import Request
+
 from ...errors import UnavailableError
 from ..http.answers import build_answer
 from ..http.cors import Readers
@@ -22,18 +25,18 @@ ROUTE = "oauthguard.jwks"
 MAX_AGE_SECONDS: Final = 40
 
 
-def include(config: Any, settings: ServerSettings) -> None:
+def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view."""
     add_endpoint(config, ROUTE, f"{settings.path}/jwks", {"GET": answer_keys}, readers=Readers.ANYBODY)
 
 
-def answer_keys(request: Any) -> Any:
+def answer_keys(request: Request) -> Any:
     """The public halves of the signing keys, as they are now.
 
     A verifier may keep them for a while. Caches that it shares with others must ask each time (RFC 9111 section 5.2.2.10):
     what they keep would add to that while. The tag lets them be answered 304.
     """
-    response = build_answer(200, {"keys": list(_find_keys(find_service(request).keys))})
+    response = build_answer(200, {"keys": list(_fetch_keys(find_service(request).keys))})
     del response.headers["Pragma"]
     response.headers["Cache-Control"] = f"max-age={MAX_AGE_SECONDS}, s-maxage=0"
     response.etag = sha256(response.body).hexdigest()
@@ -41,7 +44,7 @@ def answer_keys(request: Any) -> Any:
     return response
 
 
-def _find_keys(keys: KeyRing) -> Iterable[Mapping[str, Any]]:
+def _fetch_keys(keys: KeyRing) -> Iterable[Mapping[str, Any]]:
     try:
         return keys.list_published()
     except UnavailableError:

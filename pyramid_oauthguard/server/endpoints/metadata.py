@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from pyramid.config import Configurator
+from pyramid.request import Request
+
 from ...discovery import build_metadata_urls
 from ..http.answers import build_answer
 from ..http.cors import Readers
@@ -21,7 +24,7 @@ ROUTE = "oauthguard.metadata"
 _PREDICATE: Final = "oauthguard_mounted"
 
 
-def include(config: Any, settings: ServerSettings) -> None:
+def include(config: Configurator, settings: ServerSettings) -> None:
     """Add a route for each place where a client may look: the first is RFC 8414's own and has the contract's name."""
     below, config.route_prefix = config.route_prefix, None  # well-known places are at the root of the host
     paths = [unquote(urlsplit(url).path) for url in build_metadata_urls(settings.issuer)]
@@ -34,7 +37,7 @@ def include(config: Any, settings: ServerSettings) -> None:
         config.route_prefix = below
 
 
-def _add_mounted(config: Any, paths: Iterable[str]) -> None:
+def _add_mounted(config: Configurator, paths: Iterable[str]) -> None:
     """Add the route of an application that is mounted at a part of these paths: it sees the other part alone."""
     tails = {path[len(head) :].lstrip("/") for path in paths for head in _find_heads(path)}
     pattern = "|".join(sorted(map(re.escape, tails)))
@@ -62,11 +65,11 @@ class _Mounted:
 
     phash = text
 
-    def __call__(self, _info: Any, request: Any) -> bool:
+    def __call__(self, _info: Any, request: Request) -> bool:
         return unquote(find_mount(request)) + request.path_info.rstrip("/") in self._paths
 
 
-def answer_metadata(request: Any) -> Any:
+def answer_metadata(request: Request) -> Any:
     """The metadata document; URLs are of the issuer's host, whatever the Host header says."""
     service = find_service(request)
     response = build_answer(200, build_metadata(service, lambda name: build_url(request, name, service.settings)))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
+from pyramid.request import Request
 from pyramid.response import Response
 
 from ...errors import UnavailableError
@@ -21,9 +22,9 @@ from ..store.contract import Store
 
 __all__ = ["Origins", "Readers", "answer_preflight", "find_origin", "is_preflight", "share_answers"]
 
-REMEMBER: Final = 60.0
-STALE: Final = 3600.0
-_PREFLIGHT_LIVES: Final = "600"
+REMEMBER_SECONDS: Final = 60.0
+STALE_SECONDS: Final = 3600.0
+_PREFLIGHT_SECONDS: Final = "600"
 _READABLE: Final = "Retry-After, WWW-Authenticate, X-Request-Id"
 _HEADERS: Final = "Authorization, Content-Type"
 #: Field names (RFC 9110 section 5.1) in a list that is not longer than any that a browser has reason to send.
@@ -50,11 +51,11 @@ class Origins:
 
     def __contains__(self, origin: str) -> bool:
         now = time.time()
-        if not 0 <= now - self._read_at < REMEMBER:
+        if not 0 <= now - self._read_at < REMEMBER_SECONDS:
             try:
                 self._read(now)
             except UnavailableError:
-                if not 0 <= now - self._read_at < STALE:
+                if not 0 <= now - self._read_at < STALE_SECONDS:
                     raise
         return origin in self._found
 
@@ -78,14 +79,14 @@ def find_origin(uri: str) -> str | None:
 
 
 def share_answers(
-    view: Callable[[Any], Any], readers: Readers, find_origins: Callable[[Any], Origins]
-) -> Callable[[Any], Any]:
+    view: Callable[[Request], Any], readers: Readers, find_origins: Callable[[Request], Origins]
+) -> Callable[[Request], Any]:
     """Let these scripts read the answers of a view, the errors too."""
     if readers is Readers.NOBODY:
         return view
 
     @functools.wraps(view)
-    def wrapped(request: Any) -> Any:
+    def wrapped(request: Request) -> Any:
         response = view(request)
         if readers is Readers.ANYBODY:
             _allow(response, "*")
@@ -96,13 +97,13 @@ def share_answers(
     return wrapped
 
 
-def is_preflight(request: Any) -> bool:
+def is_preflight(request: Request) -> bool:
     """Whether a browser asks before it sends a script's request."""
     headers = request.headers
     return request.method == "OPTIONS" and "Origin" in headers and "Access-Control-Request-Method" in headers
 
 
-def answer_preflight(request: Any, methods: str) -> Any:
+def answer_preflight(request: Request, methods: str) -> Any:
     """What scripts may send; to whom it applies is said by :func:`share_answers`.
 
     Any header: libraries add their own (DPoP, traceparent, X-Requested-With), and the endpoints read none of them.
@@ -112,11 +113,11 @@ def answer_preflight(request: Any, methods: str) -> Any:
     asked = request.headers.get("Access-Control-Request-Headers", "").strip()
     response.headers["Access-Control-Allow-Headers"] = asked if _FIELD_NAMES.fullmatch(asked) else _HEADERS
     _add_vary(response, "Access-Control-Request-Headers")
-    response.headers["Access-Control-Max-Age"] = _PREFLIGHT_LIVES
+    response.headers["Access-Control-Max-Age"] = _PREFLIGHT_SECONDS
     return response
 
 
-def _share(request: Any, response: Any, origins: Origins) -> None:
+def _share(request: Request, response: Any, origins: Origins) -> None:
     _add_vary(response, "Origin")
     origin = request.headers.get("Origin")
     try:

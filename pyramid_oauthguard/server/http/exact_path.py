@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyramid.config import Configurator
+from pyramid.request import Request
+
 __all__ = ["ExactPath"]
 
 
 class ExactPath:
     """For ``config.add_route_predicate``; the value in ``config.add_route`` is True."""
 
-    def __init__(self, value: Any, _config: Any) -> None:
+    def __init__(self, value: Any, _config: Configurator) -> None:
         self.value = value
 
     def text(self) -> str:
@@ -22,6 +25,6 @@ class ExactPath:
 
     phash = text
 
-    def __call__(self, _info: Any, request: Any) -> bool:
+    def __call__(self, _info: Any, request: Request) -> bool:
         path: str = request.environ.get("PATH_INFO", "")
         return not path.endswith("\n")

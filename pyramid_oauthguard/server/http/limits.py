@@ -12,7 +12,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
+
+from pyramid.request import Request
 
 from ...caching import build_region
 from ...errors import SettingError
@@ -63,7 +65,7 @@ class Limits:
         self._ipv6_prefix = ipv6_prefix
         self._has_warned = False
 
-    def hit(self, request: Any, name: str, who: str) -> None:
+    def hit(self, request: Request, name: str, who: str) -> None:
         """Count one try of ``who`` from this request's address, which may try five times as often in all: else a thief who
         tries one password with every name would never be stopped.
 
@@ -80,7 +82,7 @@ class Limits:
         if rate is None:
             return
         address = self._find_address(request)
-        wait = self._tries.find_wait(name, (address,), rate, factor=_ADDRESS_FACTOR) if address else 0.0
+        wait = self._tries.fetch_wait(name, (address,), rate, factor=_ADDRESS_FACTOR) if address else 0.0
         wait = wait or self._tries.take(name, (who, address), rate)
         if wait:
             self._refuse(request, name, address, wait)
@@ -88,7 +90,7 @@ class Limits:
             self._tries.add(name, (address,), rate)
 
     @contextmanager
-    def watch(self, request: Any, endpoint: str, *, guess: Guess | None = None) -> Iterator[Attempt]:
+    def watch(self, request: Request, endpoint: str, *, guess: Guess | None = None) -> Iterator[Attempt]:
         """Count the failures of a client to authenticate inside; :meth:`Attempt.succeed` counts what it may do.
 
         :param guess: what else it presents, which is judged for a client that is known only.
@@ -99,12 +101,12 @@ class Limits:
             yield attempt
         except OAuth2Error as error:
             if guess is not None:
-                guess.take_back()  # nobody has judged it
+                guess.take_back()  # it was not judged
             if isinstance(error, InvalidClientError):
                 attempt.fail()
             raise
 
-    def open_guess(self, request: Any, *, is_shared_with: Callable[[str], bool]) -> Guess:
+    def open_guess(self, request: Request, *, is_shared_with: Callable[[str], bool]) -> Guess:
         """Count what may be a wrong guess, as one of this address, before it is judged.
 
         NOT limited where the WSGI server does not know the address.
@@ -120,7 +122,7 @@ class Limits:
             guess.take((guess.address,), factor=_ADDRESS_FACTOR)
         return guess
 
-    def _find_address(self, request: Any) -> str:
+    def _find_address(self, request: Request) -> str:
         address = find_network(request, ipv6_prefix=self._ipv6_prefix)
         if address == UNKNOWN and self._rates and not self._has_warned:
             self._has_warned = True
@@ -130,14 +132,14 @@ class Limits:
             )
         return address
 
-    def _find_failures(self, client_id: str, address: str) -> float:
+    def _fetch_failure_wait(self, client_id: str, address: str) -> float:
         """For how many seconds this client or this address may not guess again."""
         rate = self._rates.get("failures")
         if rate is None:
             return 0.0
         tries = self._tries
-        wait = tries.find_wait("failures", (address,), rate, factor=_ADDRESS_FACTOR) if address else 0.0
-        return wait or (tries.find_wait("failures", (client_id, address), rate) if client_id else 0.0)
+        wait = tries.fetch_wait("failures", (address,), rate, factor=_ADDRESS_FACTOR) if address else 0.0
+        return wait or (tries.fetch_wait("failures", (client_id, address), rate) if client_id else 0.0)
 
     def _add_failure(self, client_id: str, address: str) -> None:
         rate = self._rates.get("failures")
@@ -148,13 +150,13 @@ class Limits:
         if client_id:
             self._tries.add("failures", (client_id, address), rate)
 
-    def _count(self, request: Any, name: str, key: tuple[str, str]) -> None:
+    def _count(self, request: Request, name: str, key: tuple[str, str]) -> None:
         rate = self._rates.get(name)
         wait = 0.0 if rate is None else self._tries.take(name, key, rate)
         if wait:
             self._refuse(request, name, key[-1], wait)
 
-    def _refuse(self, request: Any, name: str, address: str, wait: float) -> NoReturn:
+    def _refuse(self, request: Request, name: str, address: str, wait: float) -> NoReturn:
         place = address or "an unknown address"
         log.warning("request %s: limit %s reached from %s", find_request_id(request), name, place)
         raise TooManyRequestsError(max(1, math.ceil(wait)))
@@ -166,7 +168,7 @@ class Guess:
     same time are no more than the limit ``failures`` allows."""
 
     limits: Limits
-    request: Any
+    request: Request
     address: str
     taken: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -199,7 +201,7 @@ class Attempt:
     """
 
     limits: Limits
-    request: Any
+    request: Request
     endpoint: str
     address: str
     cross_site: bool
@@ -215,7 +217,7 @@ class Attempt:
         :raises CrossSiteError: it is guessable, and would not be counted.
         """
         self.client_id = client_id
-        self.wait = self.limits._find_failures(client_id, self.address)
+        self.wait = self.limits._fetch_failure_wait(client_id, self.address)
         if guessable and self.cross_site:
             raise CrossSiteError("A page of another site may not send a client secret that this server did not make.")
         if guessable and self.wait:
@@ -244,7 +246,7 @@ class Attempt:
 
         :raises TooManyRequestsError: it may not fail any more for now.
         """
-        self.wait = self.wait or self.limits._find_failures(self.client_id, self.address)
+        self.wait = self.wait or self.limits._fetch_failure_wait(self.client_id, self.address)
         if self.wait:
             self._refuse()
         if not self.cross_site:
@@ -254,7 +256,7 @@ class Attempt:
         self.limits._refuse(self.request, "failures", self.address, self.wait)
 
 
-def _check_origin(request: Any, is_shared_with: Callable[[str], bool]) -> None:
+def _check_origin(request: Request, is_shared_with: Callable[[str], bool]) -> None:
     if not is_shared_with(request.headers.get("Origin", "")):
         raise CrossSiteError("A page may call this only from the origin of a redirect URI of a public client.")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlsplit
+
+from pyramid.request import Request
 
 from ..settings import ServerSettings
 
@@ -15,20 +17,20 @@ _WELL_KNOWN: Final = ".well-known"
 _PATH_SAFE: Final = "/~!$&'()*+,;=:@"
 
 
-def find_mount(request: Any) -> str:
+def find_mount(request: Request) -> str:
     """The path below which the application is mounted (``SCRIPT_NAME``), percent-encoded, without a slash at its end."""
     # WSGI gives bytes as Latin-1 text, and they need not be UTF-8.
     script_name = request.environ.get("SCRIPT_NAME", "").encode("latin-1", "replace")
     return quote(script_name, safe=_PATH_SAFE).rstrip("/")
 
 
-def build_path(request: Any, route_name: str, query: Mapping[str, str] | None = None) -> str:
+def build_path(request: Request, route_name: str, query: Mapping[str, str] | None = None) -> str:
     """The path of a route for the browser that sent ``request``, with ``query`` behind it."""
     path: str = request.route_url(route_name, _app_url=find_mount(request), _query=query)
     return path
 
 
-def build_url(request: Any, route_name: str, settings: ServerSettings) -> str:
+def build_url(request: Request, route_name: str, settings: ServerSettings) -> str:
     """The absolute URL of a route. Scheme, host and port are those of the issuer, whatever the Host header says."""
     mount = find_mount(request)
     if _WELL_KNOWN in mount.split("/"):

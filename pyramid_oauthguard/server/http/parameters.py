@@ -11,15 +11,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
+
+from pyramid.request import Request
 
 from ..grant_types import GrantDeclaration
 from .errors import InvalidRequestError
 
 __all__ = ["KNOWN", "Parameters", "find_sound", "read_body", "read_query", "read_text"]
 
-MAX_BODY: Final = 64 * 1024
+MAX_BODY_BYTES: Final = 64 * 1024
 MAX_FIELDS: Final = 100
 FORM: Final = "application/x-www-form-urlencoded"
 # RFC 6749 appendix A, 7636, 8628, 8707, 7523: printable ASCII all of them. `token` is left out: any text is looked up.
@@ -77,7 +79,7 @@ class Parameters:
         return tuple(self.lists.get(name, ()))
 
 
-def read_body(request: Any, *, grants: Mapping[str, GrantDeclaration] = _NO_GRANTS) -> Parameters:
+def read_body(request: Request, *, grants: Mapping[str, GrantDeclaration] = _NO_GRANTS) -> Parameters:
     """The form in the body of a POST.
 
     :param grants: by grant type; the one that the form names says which parameters it has.
@@ -93,7 +95,7 @@ def read_body(request: Any, *, grants: Mapping[str, GrantDeclaration] = _NO_GRAN
     return _build(_parse(body), grants)
 
 
-def read_query(request: Any) -> Parameters:
+def read_query(request: Request) -> Parameters:
     """The query of a GET; see :func:`read_body`."""
     return _build(_parse(request.query_string))
 
@@ -119,18 +121,19 @@ def find_sound(text: str, names: Iterable[str]) -> dict[str, str | None]:
     return found
 
 
-def _read(request: Any) -> str:
+def _read(request: Request) -> str:
     length = request.content_length
-    if length is not None and length > MAX_BODY:
+    if length is not None and length > MAX_BODY_BYTES:
         request.body = b""
         raise InvalidRequestError("The body is too big.", status_code=413)
     try:
-        body: bytes = request.body_file.read(MAX_BODY + 1)
+        body: bytes = request.body_file.read(MAX_BODY_BYTES + 1)
     except OSError:  # the client went away in the middle
         request.body = b""
         raise InvalidRequestError("The body is incomplete.") from None
-    request.body = body[:MAX_BODY]  # whoever asks for request.POST later, such as a locale negotiator, still finds it
-    if len(body) > MAX_BODY:
+    # What asks for request.POST later, such as a locale negotiator, still finds it.
+    request.body = body[:MAX_BODY_BYTES]
+    if len(body) > MAX_BODY_BYTES:
         raise InvalidRequestError("The body is too big.", status_code=413)
     try:
         return body.decode("ascii")  # what is not ASCII is percent-encoded (RFC 6749 appendix B)

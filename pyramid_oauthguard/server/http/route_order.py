@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pyramid.config import Configurator
 from pyramid.interfaces import PHASE3_CONFIG, IRoutesMapper
+from pyramid.registry import Registry
 from zope.interface import Interface
 
 __all__ = ["EXACT", "add_named_route", "find_routes_in_front", "keep_place", "take_place"]
@@ -43,26 +45,26 @@ class _RoutePlace:
         routes[:] = before + ours + [route for route in others if route not in before]
 
 
-def keep_place(config: Any) -> None:
+def keep_place(config: Configurator) -> None:
     """Give the server's routes the place of this call, whatever is added later. A second include changes nothing."""
     place = _find_place(config.registry)
     # Routes are connected in PHASE3, in the order of the calls: so this runs between those before and those after it.
     config.action(("oauthguard server", "place"), lambda: place.remember(config.get_routes_mapper()))
 
 
-def add_named_route(config: Any, name: str, pattern: str, **options: Any) -> None:
+def add_named_route(config: Configurator, name: str, pattern: str, **options: Any) -> None:
     """``config.add_route`` for a route of the server, which matches no path with a line feed after it."""
     _find_place(config.registry).names.add(name)
     config.add_route(name, pattern, **{EXACT: True}, **options)
 
 
-def take_place(config: Any) -> None:
+def take_place(config: Configurator) -> None:
     """Move the server's routes to the place that :func:`keep_place` kept, once they are connected."""
     place = _find_place(config.registry)
     config.action(("oauthguard server", "routes"), lambda: place.take(config.get_routes_mapper()), order=_CONNECTED)
 
 
-def find_routes_in_front(registry: Any) -> list[tuple[Any, Any]]:
+def find_routes_in_front(registry: Registry) -> list[tuple[Any, Any]]:
     """Pairs of a route of another package and a route of the server that it is matched before, at the server's own path."""
     names = _find_place(registry).names
     mapper = registry.queryUtility(IRoutesMapper)
@@ -81,7 +83,7 @@ def _find_path(pattern: str) -> str:
     return "/" + pattern.partition("{")[0].lstrip("/")
 
 
-def _find_place(registry: Any) -> _RoutePlace:
+def _find_place(registry: Registry) -> _RoutePlace:
     place: _RoutePlace | None = registry.queryUtility(_IRoutePlace)
     if place is None:
         place = _RoutePlace()

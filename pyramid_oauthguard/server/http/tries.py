@@ -21,8 +21,8 @@ from ..rates import Rate
 __all__ = ["Tries"]
 
 _STRIPES: Final = 64
-_LONGEST: Final = 255  # of a client id; user names are shorter
-_SIZE: Final = 20_000
+_LONGEST_CHARACTERS: Final = 255  # of a client id; user names are shorter
+_MAX_COUNTS: Final = 20_000
 
 
 class Tries:
@@ -33,12 +33,12 @@ class Tries:
 
     def __init__(self, region: CacheRegion | None = None) -> None:
         self._region = region
-        self._counts = BoundedMap(_SIZE)
+        self._counts = BoundedMap(_MAX_COUNTS)
         self._ends: dict[str, float] = {}  # by when each window has ended in which something was counted under a name
         self._renew_locks()
         processes.register(self, Tries._renew_locks)
 
-    def find_wait(self, name: str, key: tuple[str, ...], rate: Rate, *, factor: int = 1) -> float:
+    def fetch_wait(self, name: str, key: tuple[str, ...], rate: Rate, *, factor: int = 1) -> float:
         """For how many seconds there may be no further try; 0 where there may be one."""
         now = time.time()
         if self._region is None and now >= self._ends.get(name, 0.0):
@@ -47,7 +47,7 @@ class Tries:
         return end - now if count >= rate.count * factor else 0.0
 
     def take(self, name: str, key: tuple[str, ...], rate: Rate, *, factor: int = 1) -> float:
-        """Count one try if there may be one: check and add in one step. Returns what :meth:`find_wait` does."""
+        """Count one try if there may be one: check and add in one step. Returns what :meth:`fetch_wait` does."""
         now, place = time.time(), _as_place(name, key)
         with self._locks[hash(key) % _STRIPES]:
             count, end = self._read(place, rate, now)
@@ -102,7 +102,7 @@ def _as_place(name: str, key: tuple[str, ...]) -> str:
     # Lengths, so that no client id can be made to look like another one with another address.
     for part in key:
         text = part if part.isascii() else part.encode("utf-8", "backslashreplace").decode()
-        if len(text) > _LONGEST:  # a flood of long names must not fill the memory that as many short ones may
+        if len(text) > _LONGEST_CHARACTERS:  # many long names must not take more memory than many short ones
             text = sha256(text.encode()).hexdigest()
         name += f" {len(text)}:{text}"
     return name

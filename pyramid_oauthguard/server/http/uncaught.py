@@ -1,7 +1,8 @@
-"""Answers to what nobody caught, where Pyramid by itself would say 500: an address that is no UTF-8, and a limit reached.
+"""Answers to errors that the application did not catch, where Pyramid would answer 500: an address that is not UTF-8, and a
+limit that was reached.
 
-The guard answers such addresses for applications that have no server: rooms do not import each other, and whichever comes
-second finds the other's view and adds none.
+The guard answers such addresses for applications that have no server. The guard and the server do not import each other: the
+second of them to be configured finds the view of the first, and adds none.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pyramid.config import Configurator
 from pyramid.config.views import DefaultViewMapper
 from pyramid.exceptions import URLDecodeError
 from pyramid.interfaces import IExceptionViewClassifier, IRequest, IView
+from pyramid.registry import Registry
+from pyramid.request import Request
 from zope.interface import implementedBy
 
 from .answers import build_answer, build_error
@@ -25,18 +28,18 @@ View = Callable[[Any, Any], Any]
 _LAST: Final = 1_001
 
 
-def add_last_resort(config: Any) -> None:
+def add_last_resort(config: Configurator) -> None:
     """Add the views, each unless the application has one for this exception or for one of its bases, other than one for
     all exceptions: such a view, as Cornice has it, is for unexpected errors."""
     config.action("oauthguard server last resort", _add_views, args=(config.registry,), order=_LAST)
 
 
-def _add_views(registry: Any) -> None:
+def _add_views(registry: Registry) -> None:
     _add_view(registry, URLDecodeError, _answer_undecodable)
     _add_view(registry, TooManyRequestsError, _answer_limit)
 
 
-def _add_view(registry: Any, error: type[Exception], view: View) -> None:
+def _add_view(registry: Registry, error: type[Exception], view: View) -> None:
     found = _find_view(registry, error)
     if found is not None and found is not _find_view(registry, Exception):
         return
@@ -45,7 +48,7 @@ def _add_view(registry: Any, error: type[Exception], view: View) -> None:
     late.add_exception_view(view, context=error, mapper=DefaultViewMapper)
 
 
-def _find_view(registry: Any, error: type[Exception]) -> Any:
+def _find_view(registry: Registry, error: type[Exception]) -> Any:
     """The view of this exception or of a base class, or None."""
     return registry.adapters.lookup((IExceptionViewClassifier, IRequest, implementedBy(error)), IView, "")
 
@@ -53,7 +56,7 @@ def _find_view(registry: Any, error: type[Exception]) -> Any:
 def _ask_first(catch_all: View, otherwise: View) -> View:
     """A view of all exceptions answers, unless it raises the exception again, as Cornice's does."""
 
-    def answer(context: Any, request: Any) -> Any:
+    def answer(context: Any, request: Request) -> Any:
         try:
             return catch_all(context, request)
         except type(context):
@@ -62,9 +65,9 @@ def _ask_first(catch_all: View, otherwise: View) -> View:
     return answer
 
 
-def _answer_undecodable(_error: Any, _request: Any) -> Any:
+def _answer_undecodable(_error: Any, _request: Request) -> Any:
     return build_answer(400, {"error": "invalid_request", "error_description": "The address is not valid UTF-8."})
 
 
-def _answer_limit(error: Any, _request: Any) -> Any:
+def _answer_limit(error: Any, _request: Request) -> Any:
     return build_error(error)

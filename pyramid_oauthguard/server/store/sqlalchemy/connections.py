@@ -60,7 +60,7 @@ class Connections:
             raise UnavailableError("storage", "the process was forked in the middle of a unit", retry_after=5)
 
     def close(self) -> None:
-        """Close those that nobody uses."""
+        """Close those that are not in use."""
         while self._idle:
             self._idle.pop().close()
 

@@ -79,7 +79,8 @@ def _build_sqlite(url: URL, limits: TimeLimits) -> Engine:
 
 
 def _keep_private(engine: Engine, file: Path | None, url: URL) -> None:
-    """Let nobody else read the database: before each connection, or after it where only SQLite knows the file."""
+    """Let no other user of the machine read the database: before each connection, or after it where only SQLite
+    knows the file."""
     if file is not None:
 
         def protect(*_args: Any) -> None:

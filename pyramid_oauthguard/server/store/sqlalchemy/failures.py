@@ -11,7 +11,7 @@ from ..contract import NoAnswerError
 
 __all__ = ["build_failure", "describe_failure"]
 
-_LONGEST: Final = 200
+_LONGEST_CHARACTERS: Final = 200
 _RETRY_SECONDS: Final = 5
 
 
@@ -37,4 +37,4 @@ def _find_text(error: Any) -> str:
     if getattr(origin, "sqlstate", None) or not (connecting or is_no_answer(error)):
         return ""
     text = " ".join("".join(char if char.isprintable() else " " for char in str(origin)).split())
-    return text[:_LONGEST]
+    return text[:_LONGEST_CHARACTERS]

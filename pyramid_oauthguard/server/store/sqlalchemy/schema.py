@@ -24,7 +24,7 @@ from .engine import WRITING
 from .models import metadata
 from .rows import storage_errors
 
-__all__ = ["HEAD", "VERSION_TABLE", "check_revision", "create_tables", "find_revision", "upgrade"]
+__all__ = ["HEAD", "VERSION_TABLE", "check_revision", "create_tables", "fetch_revision", "upgrade"]
 
 HEAD: Final = "0004"
 VERSION_TABLE: Final = "oauth_alembic_version"  # the application may have an alembic_version of its own
@@ -38,7 +38,7 @@ _UPGRADE_LOCK: Final = int.from_bytes(b"oauthgrd", signed=True)  # any number th
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 
-def find_revision(connection: Connection) -> str | None:
+def fetch_revision(connection: Connection) -> str | None:
     """The revision of the tables, or None where there are none of ours yet."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
@@ -49,7 +49,7 @@ def find_revision(connection: Connection) -> str | None:
 def check_revision(connection: Connection) -> None:
     """:raises UnavailableError: the tables are missing (``no_tables``), of an earlier revision than this release works
     with (``other_tables``), or of a later one (``newer_tables``)."""
-    found = find_revision(connection)
+    found = fetch_revision(connection)
     if found is None:
         raise UnavailableError("no_tables", "the database has no tables of ours yet", lasting=True)
     if found == HEAD:
@@ -63,7 +63,7 @@ def check_revision(connection: Connection) -> None:
 
 def create_tables(connection: Connection) -> None:
     """Make the tables of the newest revision in a database that has none; without Alembic, which takes long to import."""
-    if find_revision(connection) is not None:
+    if fetch_revision(connection) is not None:
         return
     _check_names(connection)
     metadata.create_all(connection)
@@ -88,12 +88,12 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     with storage_errors(), engine.execution_options(**{WRITING: True}).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
-        before = find_revision(connection)
+        before = fetch_revision(connection)
         if before is None:
             _check_names(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        return before, find_revision(connection) or HEAD
+        return before, fetch_revision(connection) or HEAD
 
 
 def _check_names(connection: Connection) -> None:

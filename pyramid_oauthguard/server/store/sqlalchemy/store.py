@@ -127,7 +127,7 @@ class SQLAlchemyStore:
             schema.check_revision(connection)
 
     def lift_time_limits(self) -> None:
-        """Let statements take as long as they need, for programs that nobody's request waits for."""
+        """Let statements take as long as they need, for programs that no request waits for."""
         lift_limits(self._engine)
         self.close()
 

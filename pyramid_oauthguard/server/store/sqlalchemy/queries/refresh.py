@@ -53,7 +53,7 @@ class RefreshQueries(Rows):
         return self._fetch_record(_FIND, _TOKEN, hashed)
 
     def use_refresh_token(self, hashed: bytes, successor_id: str, now: float) -> bool:
-        # A transaction of SQLite ends in this process. Elsewhere, a commit may still wait when nobody waits for it any more.
+        # SQLite ends a transaction in this process. Elsewhere a commit may still be pending when its request has ended.
         used_at = now if self._connection.dialect.name == "sqlite" else None
         return self._run(_USE, {"wanted": hashed, "successor": successor_id, "now": used_at}) == 1
 

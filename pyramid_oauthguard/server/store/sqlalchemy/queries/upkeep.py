@@ -1,4 +1,4 @@
-"""Deleting what nobody will ask for again, a batch at a time."""
+"""Deleting rows that are no longer needed, a batch at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..rows import Rows
 __all__ = ["UpkeepQueries"]
 
 _EXPIRING = (access_tokens, refresh_tokens, codes, device_codes, assertions)
-_TRIES_LIVE = 86400.0
+_TRIES_LIFE_SECONDS = 86400.0
 
 
 class UpkeepQueries(Rows):
@@ -20,7 +20,7 @@ class UpkeepQueries(Rows):
 
     def prune(self, before: float, limit: int) -> int:
         pruned = sum(self._delete(table, table.c.expires_at < before, limit) for table in _EXPIRING)
-        pruned += self._delete(device_tries, device_tries.c.since < before - _TRIES_LIVE, limit)
+        pruned += self._delete(device_tries, device_tries.c.since < before - _TRIES_LIFE_SECONDS, limit)
         used = (exists().where(table.c.grant_id == grants.c.grant_id) for table in _EXPIRING if "grant_id" in table.c)
         # A grant is stored before its code and its tokens, at times in a unit of its own: a young one is not empty yet.
         return pruned + self._delete(grants, grants.c.created_at < before, limit, *(~each for each in used))
