@@ -1,6 +1,6 @@
-"""`{settings-table} package.settings`: the TABLE of a room as a table of the docs, with `:prefix:` before each key.
+"""`{settings-table} package.settings`: the TABLE of a package as a table of the docs, with `:prefix:` before each key.
 
-The table is the only place where a key is spelt, so the page is read from it at build time.
+The table is the only place where a key is written, so the page is read from it at build time.
 """
 
 from __future__ import annotations
