@@ -10,7 +10,7 @@ from example_app.settings import read_cors
 from pyramid_oauthguard import SettingError, UnavailableError
 from pyramid_oauthguard.client.errors import CommandError
 from pyramid_oauthguard.client.login.device import as_device_authorization
-from pyramid_oauthguard.client.login.loopback import check_redirect_uri as check_listener
+from pyramid_oauthguard.client.login.loopback import parse_redirect_uri as check_listener
 from pyramid_oauthguard.client.session import discover
 from pyramid_oauthguard.discovery import IssuerMetadata
 from pyramid_oauthguard.fetch import Fetcher

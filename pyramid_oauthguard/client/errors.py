@@ -67,7 +67,7 @@ def as_command_error(error: UnavailableError) -> CommandError:
 
 
 _ADVICE: Final = {
-    "other_issuer": "use the issuer exactly as the server spells it, trailing slash included",
+    "other_issuer": "use the issuer exactly as the server writes it, trailing slash included",
     "no_metadata": "check the issuer; it must publish RFC 8414 or OpenID discovery metadata",
     "unreachable": "check the address and the network",
     "not_json": "is this the address of an OAuth server?",

@@ -1,4 +1,4 @@
-"""The name of whoever a token acts for, to show to people; it decides nothing."""
+"""The name of the user of a token, to be shown. It decides nothing."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .errors import CommandError
 from .session import OAuthSession
 from .tokens import Tokens
 
-__all__ = ["find_identity", "find_name"]
+__all__ = ["fetch_identity", "find_name"]
 
 _NAMES: Final = ("username", "preferred_username", "email", "upn", "name", "sub")
 
 
-def find_identity(session: OAuthSession, tokens: Tokens, *, may_introspect: bool) -> Mapping[str, Any]:
-    """The first of these that is to be had: the introspection answer, the userinfo, the claims of the token itself.
+def fetch_identity(session: OAuthSession, tokens: Tokens, *, may_introspect: bool) -> Mapping[str, Any]:
+    """The first of these that is available: the introspection answer, the userinfo, the claims of the token itself.
 
     An inactive token's introspection answer is given back as it is. The token's own claims are not verified here: it
     came from the token endpoint over TLS.
@@ -34,7 +34,7 @@ def find_identity(session: OAuthSession, tokens: Tokens, *, may_introspect: bool
 
 
 def find_name(claims: Mapping[str, Any]) -> str | None:
-    """The most speaking of the names in ``claims``, or None."""
+    """The first of the names in ``claims`` that a user would recognize, or None."""
     found = (claims.get(name) for name in _NAMES)
     return next((name for name in found if isinstance(name, str) and name.strip()), None)
 

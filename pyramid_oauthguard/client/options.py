@@ -22,7 +22,7 @@ PROFILE: Final = "the profile"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place that options come from, with the word for it.
+    """One place that options come from, with its name for messages.
 
     :ivar values: by the names of NAMES, and ``client_secret``, ``client_secret_file``.
     :ivar is_folder: a working folder named the issuer here, not the user.
@@ -35,9 +35,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientOptions:
-    """The options of one run; each may be missing until somebody needs it.
+    """The options of one run; each may be missing until a verb needs it.
 
-    :ivar issuer_origin: where ``issuer`` was found, in words.
+    :ivar issuer_origin: where ``issuer`` was found, for messages.
     :ivar issuer_is_the_users: the places that the user controls name this issuer without the help of a folder.
     """
 
@@ -50,14 +50,14 @@ class ClientOptions:
     issuer_origin: str = ""
     issuer_is_the_users: bool = False
 
-    def need_issuer(self) -> str:
-        """The issuer. :raises CommandError: nobody named one."""
+    def require_issuer(self) -> str:
+        """The issuer. :raises CommandError: it is not known."""
         if self.issuer is None:
             raise CommandError(USAGE, "no issuer is known", "name it with --issuer or OAUTHGUARD_ISSUER")
         return self.issuer
 
-    def need_client_id(self) -> str:
-        """The client's id. :raises CommandError: nobody named one."""
+    def require_client_id(self) -> str:
+        """The client's id. :raises CommandError: it is not known."""
         if self.client_id is None:
             raise CommandError(USAGE, "no client is known", "name it with --client-id or OAUTHGUARD_CLIENT_ID")
         return self.client_id
@@ -66,8 +66,8 @@ class ClientOptions:
 def find_options(sources: tuple[Source, ...]) -> ClientOptions:
     """The options out of ``sources``, the first that names one wins.
 
-    A profile's words about its client count only for the issuer it belongs to, and its words about scopes
-    only for that client: mixing accounts would send one issuer what is meant for another.
+    The client of a profile is used only for the issuer of the profile, and its scopes only for that client. Otherwise one
+    issuer would receive what belongs to another.
     """
     issuer, issuer_origin = _find("issuer", sources)
     users_issuer, _ = _find("issuer", tuple(source for source in sources if not source.is_folder))

@@ -18,7 +18,7 @@ class Credential:
     :ivar text: the characters that are sent.
     :ivar name: what it is, for messages: ``"the client secret"``.
     :ivar place: where it was found, for messages: a variable, a path, ``"standard input"``.
-    :ivar is_dotenv: it stands in the ``.env`` of the working folder.
+    :ivar is_dotenv: it is in the ``.env`` of the working folder.
     :ivar issuer: the issuer that issued it; None for a credential that this command did not get from an issuer.
     """
 
@@ -33,7 +33,7 @@ def check_recipient(credential: Credential, options: ClientOptions) -> None:
     """Whether the issuer of ``options`` may receive ``credential``.
 
     A token that this command got from an issuer goes back to that issuer only. Any other credential goes to an issuer
-    that the user names. An issuer that only the ``.env`` of a folder names receives nothing except what stands in the
+    that the user names. An issuer that only the ``.env`` of a folder names receives nothing except what is in the
     same ``.env``.
 
     :raises CommandError: it may not. The credential is not part of the message.

@@ -57,14 +57,14 @@ class OAuthSession:
     def build_authorization_url(self, *, redirect_uri: str, state: str, verifier: str, extra: Mapping[str, str]) -> str:
         """The URL that starts a code grant with PKCE S256 (RFC 6749 section 4.1.1, RFC 7636 section 4.3)."""
         client = self._build_client("token_endpoint", code_challenge_method="S256")
-        endpoint = self.need_endpoint("authorization_endpoint")
+        endpoint = self.require_endpoint("authorization_endpoint")
         wanted = {"scope": self.options.scope, **self._target(), **extra}
         try:
             url, _ = client.create_authorization_url(
                 endpoint, state=state, code_verifier=verifier, redirect_uri=redirect_uri, **wanted
             )
         except ValueError:  # Authlib, about a query of the endpoint itself
-            raise CommandError(NETWORK, "the issuer's authorization_endpoint is no usable URL") from None
+            raise CommandError(USAGE, "the issuer's authorization_endpoint is not a usable URL") from None
         return str(url)
 
     def redeem_code(self, code: str, *, redirect_uri: str, verifier: str) -> Tokens:
@@ -84,7 +84,7 @@ class OAuthSession:
     def fetch_device_authorization(self) -> Mapping[str, Any]:
         """What RFC 8628 section 3.2 answers, unchecked."""
         client = self._build_client("token_endpoint")
-        endpoint = self.need_endpoint("device_authorization_endpoint")
+        endpoint = self.require_endpoint("device_authorization_endpoint")
         form = {"scope": self.options.scope, **self._target()}
         data = {name: value for name, value in form.items() if value}
         answer = self._transport.post(endpoint, data, {}, client.client_auth(client.token_endpoint_auth_method))
@@ -96,7 +96,7 @@ class OAuthSession:
 
     def introspect(self, token: Credential, *, hint: str | None = None) -> Mapping[str, Any]:
         """The answer of RFC 7662 section 2.2 about ``token``."""
-        endpoint = self.need_endpoint("introspection_endpoint")
+        endpoint = self.require_endpoint("introspection_endpoint")
         client = self._build_client("introspection_endpoint")
         auth = client.client_auth(client.token_endpoint_auth_method)
         answer = client.introspect_token(endpoint, token=self._release(token), token_type_hint=hint, auth=auth)
@@ -107,14 +107,14 @@ class OAuthSession:
 
     def revoke(self, token: Credential, *, hint: str | None = None) -> None:
         """Withdraw ``token`` (RFC 7009 section 2.1). A status of 200 is success, whatever the body is (2.2)."""
-        endpoint = self.need_endpoint("revocation_endpoint")
+        endpoint = self.require_endpoint("revocation_endpoint")
         client = self._build_client("revocation_endpoint")
         auth = client.client_auth(client.token_endpoint_auth_method)
         client.revoke_token(endpoint, token=self._release(token), token_type_hint=hint, auth=auth)
 
     def fetch_userinfo(self, access_token: Credential) -> Mapping[str, Any]:
         """The answer of OpenID Connect Core 1.0 section 5.3; by POST, which the section allows as well."""
-        endpoint = self.need_endpoint("userinfo_endpoint")
+        endpoint = self.require_endpoint("userinfo_endpoint")
         try:
             answer = self._fetcher.post(endpoint, {}, {"Authorization": f"Bearer {self._release(access_token)}"})
         except UnavailableError as error:
@@ -129,8 +129,8 @@ class OAuthSession:
         except UnavailableError:
             return False
 
-    def need_endpoint(self, name: str) -> str:
-        """:raises CommandError: the issuer names none, or one without TLS."""
+    def require_endpoint(self, name: str) -> str:
+        """The URL of ``name``. :raises CommandError: the issuer names none, or one without TLS."""
         try:
             url = self.metadata.find_endpoint(name)
         except UnavailableError as error:
@@ -142,7 +142,7 @@ class OAuthSession:
 
     def _fetch_tokens(self, grant_type: str, **params: str | None) -> Tokens:
         client = self._build_client("token_endpoint")
-        endpoint = self.need_endpoint("token_endpoint")
+        endpoint = self.require_endpoint("token_endpoint")
         self._fetcher.read_with(read_members, endpoint)  # no odd member may cost the tokens beside it
         # Authlib adds a scope of its own accord where the client has one; a code or a refresh token has its own already.
         body = client.fetch_token(endpoint, grant_type=grant_type, **params)
@@ -151,7 +151,7 @@ class OAuthSession:
     def _build_client(self, endpoint: str, **more: Any) -> TokenClient:
         client = TokenClient(
             self._transport,
-            client_id=self.options.need_client_id(),
+            client_id=self.options.require_client_id(),
             client_secret=self._release(self._secret) if self._secret else None,
             token_endpoint_auth_method=self._find_auth_method(endpoint),
             **more,

@@ -27,7 +27,7 @@ class Tokens:
 
     :ivar issuer: the issuer that issued them.
     :ivar expires_at: seconds since the epoch, None where the server did not say.
-    :ivar scope: what was granted, None where the server neither said nor was asked.
+    :ivar scope: what was granted, None if neither the request nor the answer has it.
     """
 
     issuer: str

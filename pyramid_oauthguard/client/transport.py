@@ -100,9 +100,9 @@ class TokenClient(OAuth2Client):
 
 
 def check_answer(answer: Answer, url: str) -> None:
-    """Sort an answer other than 200 into a refusal (RFC 6749 section 5.2) and what means nothing.
+    """Check that an answer is not an error.
 
-    :raises RefusedError: the server said no and why. :raises CommandError: it said something else.
+    :raises RefusedError: it is an error response (RFC 6749 section 5.2). :raises CommandError: it is another error.
     """
     code = answer.body.get("error")
     # Some servers send "error": null beside the tokens, and some send them with 201.

@@ -10,15 +10,15 @@ EPILOG: Final = """\
 Options come from flags, then the environment, then .env in the working
 directory, then the profile. Secrets and tokens come from the environment,
 a file, standard input or the keyring, never from a flag. An issuer that only
-.env names receives nothing but what stands in the same .env.
+.env names receives only what is in the same .env.
 
 Environment:
   OAUTHGUARD_ISSUER, OAUTHGUARD_CLIENT_ID, OAUTHGUARD_CLIENT_SECRET,
   OAUTHGUARD_CLIENT_SECRET_FILE, OAUTHGUARD_SCOPE, OAUTHGUARD_AUDIENCE,
   OAUTHGUARD_RESOURCE, OAUTHGUARD_AUTH_METHOD, OAUTHGUARD_CA_FILE
   OAUTHGUARD_TOKEN    the token to use instead of the login's
-  OAUTHGUARD_PROFILE  the login that is meant
-  OAUTHGUARD_HOME     where logins are kept; a folder of mode 0700
+  OAUTHGUARD_PROFILE  the login to use
+  OAUTHGUARD_HOME     where logins are stored; a folder of mode 0700
   NO_COLOR            no colours
 
 Exit status:

@@ -18,13 +18,13 @@ from .run import Run
 
 __all__ = ["fetch_login_tokens", "fetch_tokens"]
 
-_ENOUGH: Final = 60.0
+_ENOUGH_SECONDS: Final = 60.0
 
 
 def fetch_tokens(run: Run) -> Tokens:
     """The login's tokens where the options mean a login, else the client's own by client credentials.
 
-    :raises CommandError: neither can be had.
+    :raises CommandError: there is no login and no secret, or the server refuses.
     """
     if run.login is not None:
         return fetch_login_tokens(run, run.login)
@@ -38,7 +38,7 @@ def fetch_client_tokens(run: Run) -> Tokens:
     if run.options.client_id and run.client_secret is None:
         raise CommandError(
             USAGE,
-            f"no secret is known for {run.options.client_id}, and a client without one gets no token of its own",
+            f"{run.options.client_id} has no secret here, and a client without a secret can't get a token of its own",
             "OAUTHGUARD_CLIENT_SECRET or --client-secret-file, or oauthguard login",
         )
     tokens = run.session.fetch_client_tokens()
@@ -51,18 +51,18 @@ def fetch_login_tokens(run: Run, profile: Profile) -> Tokens:
 
     Two processes at once make one refresh: the second one waits and finds the first one's tokens.
     """
-    tokens = _need_tokens(run, profile)
-    if tokens.lives(_ENOUGH):
+    tokens = _require_tokens(run, profile)
+    if tokens.lives(_ENOUGH_SECONDS):
         return tokens
     with run.store.lock(profile.name):
-        tokens = _need_tokens(run, profile)
-        return tokens if tokens.lives(_ENOUGH) else _refresh(run, profile, tokens)
+        tokens = _require_tokens(run, profile)
+        return tokens if tokens.lives(_ENOUGH_SECONDS) else _refresh(run, profile, tokens)
 
 
-def _need_tokens(run: Run, profile: Profile) -> Tokens:
+def _require_tokens(run: Run, profile: Profile) -> Tokens:
     tokens = run.store.load(profile)
     if tokens is None:
-        raise CommandError(USAGE, f"profile {profile.name} has no tokens", _again(profile))
+        raise CommandError(USAGE, f"profile {profile.name} has no tokens", _advise_login(profile))
     return tokens
 
 
@@ -72,7 +72,7 @@ def _refresh(run: Run, profile: Profile, tokens: Tokens) -> Tokens:
         if tokens.lives(1):
             return tokens
         raise CommandError(
-            USAGE, f"the token of profile {profile.name} expired and there is no refresh token", _again(profile)
+            USAGE, f"the token of profile {profile.name} expired and there is no refresh token", _advise_login(profile)
         )
     session = run.session
     run.store.check_writable(profile, tokens)
@@ -80,7 +80,7 @@ def _refresh(run: Run, profile: Profile, tokens: Tokens) -> Tokens:
         try:
             fresh = session.refresh(refresh_token).keep_refresh_token(tokens)
         except RefusedError as error:
-            raise RefusedError(error.code, error.text, _again(profile)) from error
+            raise RefusedError(error.code, error.text, _advise_login(profile)) from error
         except UnusableTokensError as error:
             if error.refresh_token:  # the one that was sent may be worthless now
                 _save(run, profile, replace(tokens, refresh_token=error.refresh_token))
@@ -94,7 +94,7 @@ def _save(run: Run, profile: Profile, tokens: Tokens) -> None:
     run.store.save(profile, tokens, prefer="auto" if profile.store == "keyring" else "file")
 
 
-def _again(profile: Profile) -> str:
+def _advise_login(profile: Profile) -> str:
     return f"oauthguard login --profile {profile.name}"
 
 

@@ -20,8 +20,8 @@ from .run import Run
 
 __all__ = ["Reply", "explain_challenge", "send"]
 
-_TIMEOUT: Final = 30.0
-_LARGEST: Final = 64 * 1024 * 1024
+_TIMEOUT_SECONDS: Final = 30.0
+_MOST_BYTES: Final = 64 * 1024 * 1024
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
 
 
@@ -41,14 +41,14 @@ class Reply:
 def send(run: Run, method: str, url: str, *, token: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
     """Send one request with ``token``; redirects are not followed.
 
-    :raises CommandError: the URL has no TLS and is not this machine's, or nobody answers.
+    :raises CommandError: the URL has no TLS and is not this machine's, or there is no answer.
     """
     if not _METHOD.fullmatch(method):
-        raise CommandError(USAGE, f"{method!r} is no method", "oauthguard call GET URL")
+        raise CommandError(USAGE, f"{method!r} is not an HTTP method", "oauthguard call GET URL")
     try:
         check_url(url)
     except ValueError as error:
-        raise CommandError(USAGE, f"the URL {error}", "a token is not sent in clear") from error
+        raise CommandError(USAGE, f"the URL {error}", "a token is only sent over TLS") from error
     sent = {"Accept": "application/json, */*", **({"Content-Type": "application/json"} if body else {}), **headers}
     run.console.trace_request(method, url, {}, {**sent, "Authorization": f"Bearer {token}"})
     pool = urllib3.PoolManager(ssl_context=run.tls)
@@ -61,34 +61,34 @@ def send(run: Run, method: str, url: str, *, token: str, headers: Mapping[str, s
             redirect=False,
             retries=False,
             preload_content=False,
-            timeout=urllib3.Timeout(total=_TIMEOUT),
+            timeout=urllib3.Timeout(total=_TIMEOUT_SECONDS),
         )
-        data = response.read(_LARGEST)
+        data = response.read(_MOST_BYTES)
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         unavailable = UnavailableError("unreachable", f"{method} {url}: {name_cause(error)}")
         unavailable.__cause__ = error
         raise as_command_error(unavailable) from error
     finally:
         pool.clear()
-    if len(data) >= _LARGEST:
-        raise CommandError(NETWORK, f"{url} answered with more than {_LARGEST} bytes")
+    if len(data) >= _MOST_BYTES:
+        raise CommandError(NETWORK, f"{url} answered with more than {_MOST_BYTES} bytes")
     return Reply(response.status, response.reason or "", tuple(response.headers.items()), data)
 
 
 def explain_challenge(reply: Reply) -> str:
-    """What a 401 or 403 says about the token, in words."""
+    """What a 401 or 403 says about the token."""
     found = find_bearer_challenge(value for name, value in reply.headers if name.lower() == "www-authenticate")
     if found is None:
         return f"Refused with {reply.status}, without a Bearer challenge: is this API guarded by OAuth tokens at all?"
-    words = _EXPLAINED.get(found.get("error", ""), "The API asks for a token and did not take this one.")
-    scope = f" It wants the scope: {shorten(found['scope'])}." if found.get("scope") else ""
+    words = _EXPLAINED.get(found.get("error", ""), "The API asks for a token and did not accept this one.")
+    scope = f" It requires the scope: {shorten(found['scope'])}." if found.get("scope") else ""
     told = f" It says: {shorten(found['error_description'])}" if found.get("error_description") else ""
     return words + scope + told
 
 
 _EXPLAINED: Final = {
     "invalid_token": "The token is expired, revoked, or not meant for this API (invalid_token); "
-    "`oauthguard inspect` and `oauthguard introspect` tell which.",
+    "`oauthguard inspect` and `oauthguard introspect` say which.",
     "insufficient_scope": "The token is good but does not permit this (insufficient_scope); "
     "get another with `oauthguard login --scope …`, if you may.",
     "invalid_request": "The API could not read the request (invalid_request).",

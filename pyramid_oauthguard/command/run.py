@@ -1,4 +1,4 @@
-"""One run of the command: its options, its console, its stores, made when a verb asks for them."""
+"""One run of the command: its options, console and stores, each made when a verb needs it."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ class Run:
     def client_secret(self) -> Credential | None:
         """:raises CommandError: it can't be read, or this issuer may not receive it."""
         from ..client.recipients import check_recipient
-        from ..client.storage.credentials import find_client_secret
+        from ..client.storage.credentials import load_client_secret
 
-        secret = find_client_secret(self.options, self._secret_sources)
+        secret = load_client_secret(self.options, self._secret_sources)
         if secret:
             self.console.protect(secret.text)
             check_recipient(secret, self.options)
@@ -102,15 +102,15 @@ class Run:
 
     @property
     def _secret_sources(self) -> tuple[Source, ...]:
-        """A profile's secret is for its own issuer and client and nobody else."""
+        """The sources of a secret. The secret of a profile is for its own issuer and client only."""
         options = self.options
         return tuple(source for source in self.sources if belongs(source, options))
 
-    def find_token(self, path: str | None) -> Credential | None:
+    def load_token(self, path: str | None) -> Credential | None:
         """The token out of ``path`` ("-" is standard input) or the environment, or None."""
-        from ..client.storage.credentials import find_token
+        from ..client.storage.credentials import load_token
 
-        token = find_token(self.environ, path)
+        token = load_token(self.environ, path)
         if token:
             self.console.protect(token.text)
         return token
@@ -144,22 +144,22 @@ class Run:
         return path
 
     def _explain_ca_file(self, error: OSError) -> CommandError:
-        why = error.strerror or "it holds no certificate"
+        why = error.strerror or "it contains no certificate"
         return CommandError(USAGE, f"{self._ca_file} can't be used as --ca-file: {why}", "it must be a PEM file")
 
     @cached_property
     def metadata(self) -> IssuerMetadata:
         from ..client.session import discover
 
-        return discover(self.fetcher, self.options.need_issuer())
+        return discover(self.fetcher, self.options.require_issuer())
 
     @cached_property
     def session(self) -> OAuthSession:
         from ..client.session import OAuthSession
 
-        self.options.need_issuer()
-        self.options.need_client_id()
-        secret = self.client_secret  # before the network: what is missing here is said first
+        self.options.require_issuer()
+        self.options.require_client_id()
+        secret = self.client_secret  # before the network, so that a missing secret is reported first
         return OAuthSession(self.fetcher, self.metadata, options=self.options, client_secret=secret)
 
     # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────
@@ -198,19 +198,19 @@ class Run:
 
     @cached_property
     def profile(self) -> Profile | None:
-        """The profile that is meant, or None where nobody signed in under its name."""
-        return self.profiles.find(self.profile_name)
+        """The profile that is used, or None if there is no login of its name."""
+        return self.profiles.load(self.profile_name)
 
     @property
     def login(self) -> Profile | None:
-        """The profile, if it belongs to the client and issuer that the options name."""
+        """The profile, if it belongs to the client and the issuer of the options."""
         profile = self.profile
         if profile is None or self.options.issuer != profile.issuer or self.options.client_id != profile.client_id:
             return None
         return profile
 
-    def need_login(self) -> Profile:
-        """:raises CommandError: nobody signed in."""
+    def require_login(self) -> Profile:
+        """The login. :raises CommandError: there is none."""
         profile = self.login
         if profile is None:
             whom = f" as {self.options.client_id} at {self.options.issuer}" if self.options.issuer else ""
@@ -237,7 +237,7 @@ class Run:
         found = read_dotenv(Path(".env"))
         if found.ignored:
             names = ", ".join(found.ignored)
-            self.console.say(f"{names} in .env: ignored. A folder does not name files, logins or tokens.")
+            self.console.say(f"{names} in .env: ignored. The .env of a folder may not name files, logins or tokens.")
         return found.values
 
     def _read_profile(self) -> dict[str, str]:

@@ -221,7 +221,7 @@ def test_the_time_left_is_shown_on_a_terminal(public: Terminal) -> None:
     status, seen = run_on_pty(public, "login", "--timeout", "3", **environ)
     assert status == 4
     assert "0:02 left" in seen
-    assert "nobody signed in in time" in seen
+    assert "the sign-in did not end in time" in seen
     status, seen = run_on_pty(public, "login", "--timeout", "1", "--quiet", **environ)
     assert (status, "left" in seen) == (4, False)
 
@@ -417,7 +417,7 @@ def test_the_name_from_where_it_is_to_be_had(public: Terminal, scripted: Scripte
             ended = login.end()
         assert ended.status == 0
         assert ended.err.endswith(
-            f"Signed in as {name}.\n" if name else "Signed in; the server does not say as whom.\n"
+            f"Signed in as {name}.\n" if name else "Signed in; the server does not name the user.\n"
         )
 
 

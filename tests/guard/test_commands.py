@@ -521,7 +521,7 @@ def test_a_token_on_the_command_line_is_refused_and_not_repeated(issuer: MemoryI
     [
         ({"exp": 1_000_000_000}, {}, "expired", "oauthguard.leeway", "the leeway is 30 s"),
         ({"aud": "https://other.test"}, {}, "wrong_audience", "oauthguard.audience", "its aud is 'https://other.test', accepted are https://api.test"),
-        ({"iss": "https://other.test"}, {}, "wrong_issuer", "oauthguard.issuer", "its iss is 'https://other.test', wanted is 'https://issuer.test'"),
+        ({"iss": "https://other.test"}, {}, "wrong_issuer", "oauthguard.issuer", "its iss is 'https://other.test', but must be 'https://issuer.test'"),
         ({}, {"oauthguard.client_id": "web"}, "wrong_client", "oauthguard.client_id", "it was issued to 'test-client', accepted are web"),
         ({"nbf": 9_000_000_000}, {}, "not_yet_valid", "oauthguard.leeway", "its nbf lies more than 30 s ahead"),
         ({"scope": 7}, {}, "bad_scope", "oauthguard.scope_claim", "its scopes are neither text nor a list of texts"),

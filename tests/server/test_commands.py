@@ -204,7 +204,7 @@ def test_public_clients_and_resource_servers(operator):
         (("audit", "--since", "soon"), "--since: must be a duration"),
         (("client", "rotate", "nobody", "--overlap", "99999999999d"), "overlap: must be 0 seconds to 3650 days"),
         (("client", "rotate", "nobody", "--label", "x" * 256), "label: must be at most 255"),
-        (("token", "revoke", "-"), "no token of this server"),
+        (("token", "revoke", "-"), "not a token of this server"),
     ],
 )
 def test_what_can_not_be_done_is_one_line(operator, arguments, words):
@@ -233,7 +233,9 @@ def test_an_argument_that_no_database_can_hold_is_refused(operator, arguments, o
 
 
 def test_a_file_that_is_no_text_is_no_token(operator):
-    assert "no token of this server" in operator.run("token", "revoke", "-", input=b"\xff\xfe\0", fails=OAuthGuardError)
+    assert "not a token of this server" in operator.run(
+        "token", "revoke", "-", input=b"\xff\xfe\0", fails=OAuthGuardError
+    )
 
 
 def test_a_secret_that_outlives_calendars_can_be_shown(operator):

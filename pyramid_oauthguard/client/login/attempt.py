@@ -38,7 +38,7 @@ class Attempt:
     def read_answer(self, query: str) -> str | None:
         """The code out of the query of a redirect; None where the redirect is not of this attempt.
 
-        Whoever does not know the state can neither end the attempt nor feed it an error (RFC 8252 section 8.9).
+        A caller who does not know the state can't end the attempt or add an error to it (RFC 8252 section 8.9).
 
         :raises CommandError: the user denied, the server refused, or the answer is another issuer's.
         """
@@ -69,7 +69,7 @@ class Attempt:
     def _check_issuer(self, issuers: list[str]) -> None:
         if issuers != [self.issuer] and (issuers or self.iss_required):
             text = "the answer in the browser does not come from the issuer that was asked"
-            raise CommandError(REFUSED, text, "somebody may be mixing up servers: close the browser and try again")
+            raise CommandError(REFUSED, text, "another server may have sent it: close the browser and try again")
 
 
 def build_attempt(session: OAuthSession, redirect_uri: str) -> Attempt:
@@ -94,9 +94,9 @@ def _describe(fields: Mapping[str, list[str]]) -> CommandError:
     code = fields["error"][0]
     if code == "access_denied":
         return CommandError(DENIED, "access was denied in the browser")
-    words = (
+    text = (
         f"{shorten(code)}: {shorten(fields['error_description'][0])}"
         if "error_description" in fields
         else shorten(code)
     )
-    return RefusedError(code, f"the authorization endpoint answered {words}")
+    return RefusedError(code, f"the authorization endpoint answered {text}")

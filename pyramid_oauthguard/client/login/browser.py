@@ -7,14 +7,14 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["is_there", "open_url"]
+__all__ = ["is_available", "open_url"]
 
 # The address goes through a pipe; the browser's own chatter must not end up between our data.
 _OPEN: Final = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.stdin.readline().strip()))"
-_PATIENCE: Final = 3.0
+_PATIENCE_SECONDS: Final = 3.0
 
 
-def is_there(environ: Mapping[str, str]) -> bool:
+def is_available(environ: Mapping[str, str]) -> bool:
     """Whether a browser that the user sees can be opened from here."""
     if environ.get("BROWSER"):
         return True
@@ -34,7 +34,7 @@ def is_there(environ: Mapping[str, str]) -> bool:
 
 
 def open_url(url: str) -> bool:
-    """Open ``url``; False where it is known not to have worked. Some browsers stay, so nobody waits for the end."""
+    """Open ``url``. False if that failed for certain: some browsers do not end, so their end is not waited for."""
     # -I: a webbrowser.py in the working directory is not ours.
     process = subprocess.Popen(  # noqa: S603  # this interpreter, and nothing of the user's in its arguments
         [sys.executable, "-I", "-c", _OPEN],
@@ -45,7 +45,7 @@ def open_url(url: str) -> bool:
         text=True,
     )
     try:
-        process.communicate(url + "\n", timeout=_PATIENCE)
+        process.communicate(url + "\n", timeout=_PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         return True
     return process.returncode == 0

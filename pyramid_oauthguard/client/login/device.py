@@ -15,9 +15,9 @@ from ..tokens import Tokens, as_seconds, is_token
 
 __all__ = ["DeviceAuthorization", "as_device_authorization", "poll"]
 
-_INTERVAL: Final = 5.0  # RFC 8628 section 3.2: where the server names none
-_SLOWER: Final = 5.0  # section 3.5: for this and all further requests
-_LONGEST_INTERVAL: Final = 60.0
+_INTERVAL_SECONDS: Final = 5.0  # RFC 8628 section 3.2: where the server names none
+_SLOWER_SECONDS: Final = 5.0  # section 3.5: for this and all further requests
+_LONGEST_INTERVAL_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +44,16 @@ def as_device_authorization(body: Mapping[str, Any], issuer: str) -> DeviceAutho
     expires_in = as_seconds(body.get("expires_in"))
     if not is_token(device_code) or not isinstance(user_code, str) or not user_code.strip() or not expires_in:
         raise CommandError(NETWORK, "the device authorization endpoint answered without what RFC 8628 asks of it")
-    interval = max(1.0, as_seconds(body.get("interval")) or _INTERVAL)
+    interval = max(1.0, as_seconds(body.get("interval")) or _INTERVAL_SECONDS)
     if interval >= expires_in:
         text = f"the server wants {interval:g} s between two requests, but the code ends after {expires_in:g} s"
-        raise CommandError(NETWORK, text, "tell who runs it")
+        raise CommandError(NETWORK, text, "ask the operator of the server")
     complete = body.get("verification_uri_complete")
     return DeviceAuthorization(
         device_code=device_code,
         user_code=user_code,
-        verification_uri=_check_address(address, issuer),
-        complete=None if complete is None else _check_address(complete, issuer),
+        verification_uri=_as_address(address, issuer),
+        complete=None if complete is None else _as_address(complete, issuer),
         expires_in=expires_in,
         interval=interval,
     )
@@ -74,15 +74,13 @@ def poll(
         try:
             return session.redeem_device_code(authorization.device_code)
         except RefusedError as error:
-            interval += _SLOWER if _read_refusal(error) == "slow_down" else 0
+            interval += _SLOWER_SECONDS if _read_refusal(error) == "slow_down" else 0
         except UnusableTokensError:
             raise  # the code is spent
-        except CommandError as error:
-            if error.exit_status != NETWORK:
-                raise
-            interval = min(interval * 2, _LONGEST_INTERVAL)  # section 3.5 wants this after a connection timeout
+        except CommandError:  # no usable answer; the one before was usable, so this may pass
+            interval = min(interval * 2, _LONGEST_INTERVAL_SECONDS)  # section 3.5 wants this after a connection timeout
     sleep(max(0.0, deadline - time.monotonic()))
-    raise CommandError(TIMEOUT, "nobody entered the code in time", "try again")
+    raise CommandError(TIMEOUT, "the code was not entered in time", "try again")
 
 
 def _read_refusal(error: RefusedError) -> str:
@@ -92,11 +90,11 @@ def _read_refusal(error: RefusedError) -> str:
     if error.code == "access_denied":
         raise CommandError(DENIED, "access was denied on the other device") from error
     if error.code == "expired_token":
-        raise CommandError(TIMEOUT, "the code expired before somebody entered it", "try again") from error
+        raise CommandError(TIMEOUT, "the code expired before it was entered", "try again") from error
     raise error
 
 
-def _check_address(address: object, issuer: str) -> str:
+def _as_address(address: object, issuer: str) -> str:
     try:
         if not isinstance(address, str):
             raise ValueError("is not text")  # one path for both refusals

@@ -21,7 +21,7 @@ from ..errors import CommandError
 from .attempt import Attempt
 from .pages import HEADERS, Page
 
-__all__ = ["Answers", "Listener", "check_redirect_uri", "open_listener"]
+__all__ = ["Answers", "Listener", "open_listener", "parse_redirect_uri"]
 
 _IPV4: Final = "127.0.0.1"
 _IPV6: Final = "::1"
@@ -65,7 +65,7 @@ def open_listener(redirect_uri: str) -> Iterator[Listener]:
 
     :raises CommandError: it is not an http URI of a loopback IP address, or the port is taken.
     """
-    parts = check_redirect_uri(redirect_uri)
+    parts = parse_redirect_uri(redirect_uri)
     host = parts.hostname or _IPV4
     with ExitStack() as stack:
         servers = _bind(host, parts.port or 0)
@@ -76,7 +76,7 @@ def open_listener(redirect_uri: str) -> Iterator[Listener]:
         yield Listener(servers, f"http://{name}:{port}{parts.path}")
 
 
-def check_redirect_uri(redirect_uri: str) -> SplitResult:
+def parse_redirect_uri(redirect_uri: str) -> SplitResult:
     """The parts of ``redirect_uri``. :raises CommandError: it is not an http URI of a loopback IP address."""
     try:
         origin, parts = as_origin(redirect_uri), urlsplit(redirect_uri)
@@ -95,7 +95,7 @@ def check_redirect_uri(redirect_uri: str) -> SplitResult:
 
 
 def _bind(host: str, port: int) -> list[_Server]:
-    """Servers at one port of both addresses, the one of ``host`` first; both, so that nobody else gets the other."""
+    """Servers at one port of both addresses, the one of ``host`` first; both, so that no other program gets the other."""
     other = _IPV6 if host == _IPV4 else _IPV4
     for _ in range(_TRIES):
         first = _open(host, port)
@@ -148,7 +148,7 @@ class _Server(ThreadingMixIn, TCPServer):
         super().server_bind()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that breaks off is nobody's concern."""
+        """A connection that breaks off changes nothing."""
 
 
 class _Desk:

@@ -1,4 +1,4 @@
-"""The pages that the listener answers: fixed words, nothing of the request in them, nothing loaded."""
+"""The pages that the listener answers: fixed text without anything of the request; they load nothing."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ HEADERS: Final = {
 
 
 class Page(enum.Enum):
-    """One page: status, title, words."""
+    """One page: status, title, text."""
 
-    DONE = (200, "You may close this tab", "The terminal goes on from here and says how it ended.")
-    DENIED = (200, "Access was denied", "Nothing was signed in. You may close this tab.")
+    DONE = (200, "You may close this tab", "Go back to the terminal, which says how the sign-in ended.")
+    DENIED = (200, "Access was denied", "You are not signed in. You may close this tab.")
     FAILED = (400, "The sign-in did not work", "The terminal says why. You may close this tab.")
     NOT_OURS = (400, "Not part of this sign-in", "The sign-in that the terminal waits for goes on.")
     NOTHING_HERE = (404, "Nothing here", "This address serves one sign-in.")
@@ -40,9 +40,9 @@ class Page(enum.Enum):
 
     @property
     def html(self) -> bytes:
-        _, title, words = self.value
+        _, title, text = self.value
         return (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
             f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
-            f"<body><main><h1>{title}</h1><p>{words}</p></main></body></html>\n"
+            f"<body><main><h1>{title}</h1><p>{text}</p></main></body></html>\n"
         ).encode()

@@ -15,14 +15,14 @@ from ..recipients import Credential
 from ..tokens import is_token
 from .vaults import KeyringVault, VaultError
 
-__all__ = ["find_client_secret", "find_token", "read_token"]
+__all__ = ["load_client_secret", "load_token", "read_token"]
 
-_LARGEST: Final = 1_048_576
+_MOST_BYTES: Final = 1_048_576
 _SECRET: Final = "the client secret"  # noqa: S105  # its name
 _TOKEN: Final = "the token"  # noqa: S105  # its name
 
 
-def find_client_secret(options: ClientOptions, sources: tuple[Source, ...]) -> Credential | None:
+def load_client_secret(options: ClientOptions, sources: tuple[Source, ...]) -> Credential | None:
     """The client's secret, or None for a public client. Does not decide who may receive it.
 
     :raises CommandError: it can't be read.
@@ -38,13 +38,13 @@ def find_client_secret(options: ClientOptions, sources: tuple[Source, ...]) -> C
     if options.auth_method == "none" or not (options.issuer and options.client_id):
         return None
     try:
-        found = KeyringVault().find(f"{options.client_id}@{options.issuer}")
+        found = KeyringVault().load(f"{options.client_id}@{options.issuer}")
     except VaultError:
         return None  # most clients without a secret anywhere else are public, and need no keyring
     return Credential(text=found, name=_SECRET, place="the keyring") if found else None
 
 
-def find_token(environ: Mapping[str, str], path: str | None) -> Credential | None:
+def load_token(environ: Mapping[str, str], path: str | None) -> Credential | None:
     """The token out of ``path`` ("-" is standard input) or ``OAUTHGUARD_TOKEN``; None where neither names one."""
     if path is not None:
         return Credential(text=read_token(_read_file(path, _TOKEN), path), name=_TOKEN, place=_describe_path(path))
@@ -57,7 +57,7 @@ def find_token(environ: Mapping[str, str], path: str | None) -> Credential | Non
 def read_token(text: str, origin: str) -> str:
     """The token in ``text``: alone, after ``Bearer``, or in the JSON a token endpoint answers.
 
-    :raises CommandError: it holds none. ``text`` is never repeated.
+    :raises CommandError: it contains none. The message does not repeat ``text``.
     """
     words = text.split()
     if [word.lower() for word in words[:-1]] in (["bearer"], ["authorization:", "bearer"]):
@@ -96,7 +96,7 @@ def _read_secret(path: str) -> str:
 
 def _read_file(path: str, what: str) -> str:
     try:
-        data = _read_stdin(what) if path == "-" else expand_path(path).read_bytes()[:_LARGEST]
+        data = _read_stdin(what) if path == "-" else expand_path(path).read_bytes()[:_MOST_BYTES]
         text = data.decode("utf-8").strip("\r\n")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
@@ -111,7 +111,7 @@ def _read_stdin(what: str) -> bytes:
         from getpass import getpass
 
         return getpass(f"{what.removeprefix('the ').capitalize()}: ").encode()
-    return sys.stdin.buffer.read(_LARGEST)
+    return sys.stdin.buffer.read(_MOST_BYTES)
 
 
 def _describe_path(path: str) -> str:

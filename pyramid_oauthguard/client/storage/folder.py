@@ -17,8 +17,8 @@ from ..errors import CommandError
 
 __all__ = ["Folder"]
 
-_LOCK_WAIT: Final = 30.0
-_LEFTOVER: Final = 3600.0
+_LOCK_WAIT_SECONDS: Final = 30.0
+_LEFTOVER_SECONDS: Final = 3600.0
 _POSIX: Final = os.name == "posix"
 _NOFOLLOW: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC if _POSIX else 0
 
@@ -31,7 +31,7 @@ class Folder:
 
     def read(self, name: str) -> str | None:
         """The text of a file, or None where there is none. :raises CommandError: it is open to others."""
-        if not self._check_folder():
+        if not self._is_there():
             return None
         path = self.path / name
         try:
@@ -45,7 +45,7 @@ class Folder:
             raise CommandError(USAGE, f"{path} can't be read: {_why(error)}", "remove it and log in again") from error
 
     def write(self, name: str, text: str) -> None:
-        """Put ``text`` in a file: whoever reads it finds the old or the new one, whole, whatever interrupts us."""
+        """Replace a file by one with ``text``. A reader finds the whole old or the whole new text, also after an interruption."""
         self._create()
         self._sweep()
         path = self.path / name
@@ -65,11 +65,11 @@ class Folder:
                 Path(temporary).unlink(missing_ok=True)
 
     def delete(self, name: str) -> None:
-        if self._check_folder():
+        if self._is_there():
             (self.path / name).unlink(missing_ok=True)
 
     def list(self, suffix: str) -> list[str]:
-        if not self._check_folder():
+        if not self._is_there():
             return []
         return sorted(each.name.removesuffix(suffix) for each in self.path.glob(f"*{suffix}"))
 
@@ -84,10 +84,10 @@ class Folder:
         with open(path, "ab", opener=_open_nofollow) as file:
             _check_private(path, os.fstat(file.fileno()), stat.S_ISREG, "600")
             processes.register(file, processes.cut)  # else a child of a fork could unlock it, or keep it locked
-            deadline = time.monotonic() + _LOCK_WAIT
+            deadline = time.monotonic() + _LOCK_WAIT_SECONDS
             while not _try_lock(file.fileno()):
                 if time.monotonic() > deadline:
-                    raise CommandError(TIMEOUT, f"another oauthguard holds {path}", "wait for it or end it")
+                    raise CommandError(TIMEOUT, f"another oauthguard has locked {path}", "wait for it or end it")
                 time.sleep(0.05)
             try:
                 yield
@@ -95,15 +95,15 @@ class Folder:
                 _unlock(file.fileno())
 
     def _create(self) -> None:
-        if not self._check_folder():
+        if not self._is_there():
             try:
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 advice = "name another folder with OAUTHGUARD_HOME"
                 raise CommandError(USAGE, f"{self.path} can't be made: {_why(error)}", advice) from error
-            self._check_folder()
+            self._is_there()
 
-    def _check_folder(self) -> bool:
+    def _is_there(self) -> bool:
         """Whether the folder is there. :raises CommandError: it is, and others can use it."""
         try:
             status = self.path.lstat()
@@ -118,13 +118,13 @@ class Folder:
         # A process killed between two steps leaves its unfinished file behind.
         for each in self.path.glob(".new-*"):
             with suppress(OSError):
-                if time.time() - each.lstat().st_mtime > _LEFTOVER:
+                if time.time() - each.lstat().st_mtime > _LEFTOVER_SECONDS:
                     each.unlink()
 
 
 def _check_private(path: Path, status: os.stat_result, is_kind: Callable[[int], bool], wanted: str) -> None:
     if not is_kind(status.st_mode):
-        raise CommandError(USAGE, f"{path} is not what it should be", "remove it and log in again")
+        raise CommandError(USAGE, f"{path} is not a plain file or folder", "remove it and log in again")
     if not _POSIX:
         return  # the profile folder of a Windows user is private by its access list
     if status.st_uid != os.getuid():
@@ -139,7 +139,7 @@ def _check_private(path: Path, status: os.stat_result, is_kind: Callable[[int], 
 
 
 def _open_nofollow(path: str, flags: int) -> int:
-    # Without O_NONBLOCK a FIFO in the file's place would hold us for ever.
+    # Without O_NONBLOCK a FIFO in the file's place would block this process.
     return os.open(path, flags | _NOFOLLOW, 0o600)
 
 

@@ -1,4 +1,4 @@
-"""Several issuers and accounts side by side: what is known of each, without its tokens."""
+"""The profiles: one for each login, without its tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...exit_status import USAGE
 from ..errors import CommandError
 from .folder import Folder
 
-__all__ = ["DEFAULT", "Profile", "Profiles", "check_name"]
+__all__ = ["DEFAULT", "Profile", "Profiles", "as_profile_name"]
 
 DEFAULT: Final = "default"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
@@ -23,7 +23,7 @@ class Profile:
     """One login.
 
     :ivar store: where its tokens are, ``"keyring"`` or ``"file"``.
-    :ivar signed_in_as: the name shown at login, for people; proves nothing.
+    :ivar signed_in_as: the name shown at login; it is not verified.
     :ivar issuer_origin: ``".env"`` where only the ``.env`` of a folder named the issuer at login, else None.
     """
 
@@ -46,34 +46,34 @@ class Profiles:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
 
-    def find(self, name: str) -> Profile | None:
+    def load(self, name: str) -> Profile | None:
         """:raises CommandError: the profile can't be read."""
-        text = self._folder.read(check_name(name) + _SUFFIX)
+        text = self._folder.read(as_profile_name(name) + _SUFFIX)
         return None if text is None else _as_profile(name, text)
 
     def save(self, profile: Profile) -> None:
-        self._folder.write(check_name(profile.name) + _SUFFIX, json.dumps(asdict(profile), indent=1))
+        self._folder.write(as_profile_name(profile.name) + _SUFFIX, json.dumps(asdict(profile), indent=1))
 
     def delete(self, name: str) -> None:
-        self._folder.delete(check_name(name) + _SUFFIX)
+        self._folder.delete(as_profile_name(name) + _SUFFIX)
 
     def list(self) -> list[str]:
         return [name for name in self._folder.list(_SUFFIX) if _NAME.fullmatch(name)]
 
     @property
     def current(self) -> str:
-        """The name of the profile that is meant when none is named."""
+        """The name of the profile that is used when the user names none."""
         name = (self._folder.read("current") or DEFAULT).strip()
         return name if _NAME.fullmatch(name) else DEFAULT
 
     def choose(self, name: str) -> None:
-        self._folder.write("current", check_name(name))
+        self._folder.write("current", as_profile_name(name))
 
 
-def check_name(name: str) -> str:
-    """``name``, since it becomes a file's name. :raises CommandError: it could leave the folder."""
+def as_profile_name(name: str) -> str:
+    """``name``, which becomes the name of a file. :raises CommandError: it is not the name of a profile."""
     if not _NAME.fullmatch(name):
-        raise CommandError(USAGE, f"{name!r} is no name for a profile", "use letters, digits and . _ @ -")
+        raise CommandError(USAGE, f"{name!r} is not the name of a profile", "use letters, digits and . _ @ -")
     return name
 
 

@@ -36,13 +36,13 @@ class TokenStore:
         return self._folder.lock(name)
 
     def load(self, profile: Profile) -> Tokens | None:
-        """The tokens of ``profile``. :raises CommandError: they are there and can't be had."""
+        """The tokens of ``profile``. :raises CommandError: they exist and can't be read."""
         try:
             vault = self._keyring if profile.store == KEYRING else self._files
-            text = vault.find(profile.name)
+            text = vault.load(profile.name)
         except VaultError as error:
             raise CommandError(
-                USAGE, f"the keyring did not give out the tokens of {profile.name} ({error})", "unlock it and try again"
+                USAGE, f"the keyring did not return the tokens of {profile.name} ({error})", "unlock it and try again"
             ) from None
         if text is None:
             return None
@@ -54,10 +54,10 @@ class TokenStore:
         """Keep ``tokens`` and ``profile``, and return the profile as it was kept.
 
         :param prefer: ``"keyring"``, ``"file"``, or ``"auto"``: the keyring, and the file where that fails.
-        :raises CommandError: neither took them.
+        :raises CommandError: neither stored them.
         """
         text = _format(profile, tokens)
-        before = self._profiles.find(profile.name)
+        before = self._profiles.load(profile.name)
         kept = replace(profile, store=self._put(profile.name, text, prefer))
         self._profiles.save(kept)
         if before and before.store != kept.store:
@@ -73,7 +73,7 @@ class TokenStore:
             self._files.put(profile.name, _format(profile, tokens))
 
     def forget(self, profile: Profile) -> None:
-        """:raises CommandError: the keyring did not let go of them."""
+        """Delete ``profile`` and its tokens. :raises CommandError: the keyring did not delete them."""
         try:
             if profile.store == KEYRING:
                 self._keyring.delete(profile.name)
@@ -93,8 +93,10 @@ class TokenStore:
             except VaultError as error:
                 if prefer == KEYRING:
                     advice = "unlock it, or use --store file"
-                    raise CommandError(USAGE, f"the keyring did not take the tokens ({error})", advice) from None
-                self._reporter.say(f"The keyring did not take the tokens ({error}): they go to a file of mode 0600.")
+                    raise CommandError(USAGE, f"the keyring did not store the tokens ({error})", advice) from None
+                self._reporter.say(
+                    f"The keyring did not store the tokens ({error}): they are stored in a file of mode 0600."
+                )
         self._files.put(name, text)
         return FILE
 
@@ -104,7 +106,7 @@ class TokenStore:
 
 
 def _format(profile: Profile, tokens: Tokens) -> str:
-    # The issuer stands beside the tokens, so that a mixed-up profile can't send them to another one.
+    # The issuer is stored with the tokens, so that a wrong profile can't send them to another issuer.
     return json.dumps(
         {
             "issuer": tokens.issuer,

@@ -16,7 +16,7 @@ _CONFIGURE_KEYRING: Final = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "LOCALA
 
 
 class VaultError(Exception):
-    """The keyring is there and did not do what it was asked. The text names its class, never what it said."""
+    """The keyring failed. The text names the class of its error, not the text of it."""
 
 
 class KeyringVault:
@@ -33,30 +33,30 @@ class KeyringVault:
 
         :raises CommandError: the working folder would choose the keyring.
         """
-        return self._find_backend() is not None
+        return self._load_backend() is not None
 
-    def find(self, name: str) -> str | None:
+    def load(self, name: str) -> str | None:
         """The secret under ``name``, None where there is none or no keyring. :raises VaultError: it failed."""
-        backend = self._find_backend()
+        backend = self._load_backend()
         return None if backend is None else _ask(backend.get_password, _SERVICE, name)
 
     def put(self, name: str, secret: str) -> None:
         """:raises VaultError: it failed, or did not keep what it took."""
-        backend = self._find_backend()
+        backend = self._load_backend()
         if backend is None:
             raise VaultError("no keyring")
         _ask(backend.set_password, _SERVICE, name, secret)
         # Some cut long secrets off, and some only say that they keep them.
         if _ask(backend.get_password, _SERVICE, name) != secret:
-            raise VaultError("the secret did not stay")
+            raise VaultError("the secret was not kept")
 
     def delete(self, name: str) -> None:
         """:raises VaultError: it failed. A name it doesn't know is fine."""
-        backend = self._find_backend()
+        backend = self._load_backend()
         if backend is not None and _ask(backend.get_password, _SERVICE, name) is not None:
             _ask(backend.delete_password, _SERVICE, name)
 
-    def _find_backend(self) -> Any:
+    def _load_backend(self) -> Any:
         if self._backend is None:
             check_absolute(os.environ, *_CONFIGURE_KEYRING)  # before the import, which may read the configuration
             import keyring.backends.fail
@@ -66,7 +66,7 @@ class KeyringVault:
             try:
                 keyring.core.init_backend(keyring.core.recommended)
                 found: Any = keyring.core.get_keyring()
-            except Exception as error:  # noqa: BLE001  # backends are anybody's plug-ins and raise what they like
+            except Exception as error:  # noqa: BLE001  # backends are plug-ins and raise any error
                 raise VaultError(type(error).__name__) from None
             nothing = (keyring.backends.fail.Keyring, keyring.backends.null.Keyring)
             self._backend = False if isinstance(found, nothing) else found
@@ -79,7 +79,7 @@ class FileVault:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
 
-    def find(self, name: str) -> str | None:
+    def load(self, name: str) -> str | None:
         """:raises CommandError: the file is open to others."""
         return self._folder.read(f"{name}.tokens")
 
@@ -94,5 +94,5 @@ class FileVault:
 def _ask(method: Any, *args: str) -> Any:
     try:
         return method(*args)
-    except Exception as error:  # noqa: BLE001  # backends are anybody's plug-ins and raise what they like
+    except Exception as error:  # noqa: BLE001  # backends are plug-ins and raise any error
         raise VaultError(type(error).__name__) from None

@@ -36,15 +36,15 @@ def call(
 ) -> int:
     """Send a request with the token to URL and print the answer's body.
 
-    Redirects are not followed, since the token is for URL alone. Exit status 5 when the API refuses the token (401, 403),
-    2 for any other 4xx or 5xx.
+    Redirects are not followed, since the token is for URL only. Exit status 5 if the API refuses the token (401, 403), 2 for
+    any other 4xx or 5xx.
 
     \b
       oauthguard call GET http://localhost:6543/customers
       oauthguard call POST http://localhost:6543/customers -d '{"name": "Ann"}'
     """
     body = _read_data(data)
-    given = run.find_token(path)
+    given = run.load_token(path)
     token = given.text if given else fetch_tokens(run).access_token
     run.console.protect(token)
     reply = send(run, method.upper(), url, token=token, headers=_parse_headers(headers), body=body)
@@ -81,8 +81,10 @@ def _parse_headers(headers: tuple[str, ...]) -> dict[str, str]:
     for each in headers:
         name, colon, value = each.partition(":")
         if not colon or not name.strip() or any(ord(char) < 32 or ord(char) > 255 for char in each):
-            raise CommandError(USAGE, "--header wants NAME: VALUE")
+            raise CommandError(USAGE, "--header must be NAME: VALUE")
         if name.strip().lower() == "authorization":
-            raise CommandError(USAGE, "the Authorization header is the token's", "use --token-file or OAUTHGUARD_TOKEN")
+            raise CommandError(
+                USAGE, "the Authorization header is for the token", "use --token-file or OAUTHGUARD_TOKEN"
+            )
         found[name.strip()] = value.strip()
     return found

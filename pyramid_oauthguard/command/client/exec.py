@@ -16,9 +16,9 @@ from ..holder import fetch_tokens
 from ..parameters import client_options, pass_run
 from ..run import Run
 
-_NOT_FOUND = 127  # as shells have it
+_NOT_FOUND = 127  # as in shells
 _NOT_RUNNABLE = 126
-# Of OAUTHGUARD_*, CMD gets what is certainly not a credential; a list of credentials would miss the next one.
+# The variables of OAUTHGUARD_* that CMD gets: none is a credential. A list of credentials would miss a new one.
 _HARMLESS = frozenset(
     f"OAUTHGUARD_{name}"
     for name in ("ISSUER", "CLIENT_ID", "SCOPE", "AUDIENCE", "RESOURCE", "AUTH_METHOD", "CA_FILE", "PROFILE", "HOME")
@@ -29,21 +29,21 @@ _HARMLESS = frozenset(
     "exec",
     context_settings={"ignore_unknown_options": False},
 )
-@click.option("--name", default="OAUTHGUARD_TOKEN", show_default=True, help="The variable that holds the token.")
+@click.option("--name", default="OAUTHGUARD_TOKEN", show_default=True, help="The variable for the token.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD [ARG]...")
 @client_options
 @pass_run
 def run_command(run: Run, name: str, command: tuple[str, ...]) -> int:
     """Run CMD with an access token in its environment, and end with its status.
 
-    Every other secret and token of OAUTHGUARD_* is taken out of that environment: CMD gets a token for its task and no more.
+    The environment of CMD contains no other secret or token of OAUTHGUARD_*.
 
     \b
       oauthguard exec -- ./deploy.sh
       oauthguard exec --name API_TOKEN -- npm publish
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise CommandError(USAGE, f"{name!r} is no name for a variable")
+        raise CommandError(USAGE, f"{name!r} is not the name of a variable")
     token = fetch_tokens(run).access_token
     return _replace_process(command, {**_without_credentials(run.environ), name: token})
 

@@ -27,16 +27,16 @@ from ..run import Run
 def inspect(run: Run, source: str | None, path: str | None, offline: bool, form: str | None) -> int:
     """Decode a JWT and check it: signature, alg, typ, iss, aud, exp, scope.
 
-    Compares with --issuer, --audience and --scope where they are given. Exit status 5 when a check fails. An API may be
-    stricter; `oauthguard explain` asks the API's own configuration.
+    Compares with --issuer, --audience and --scope if they are given. Exit status 5 if a check fails. An API may be stricter;
+    `oauthguard explain` uses the configuration of the API.
 
     \b
       oauthguard token | oauthguard inspect -
     """
-    given = run.find_token(source or path)
+    given = run.load_token(source or path)
     jwt = read_jwt(given.text if given else fetch_tokens(run).access_token)
     options = run.options
-    # What a login asked for is no demand on every token: only what is named for this run is compared.
+    # Only what the command line names is compared: other tokens need not have what a login asked for.
     wanted = Wanted(issuer=options.issuer, audience=run.flags.get("audience"), scope=run.flags.get("scope"))
     signature = Check("signature", SKIP, "not checked offline") if offline else _check_signature(run, jwt)
     checks = [signature, *check_claims(jwt, wanted)]

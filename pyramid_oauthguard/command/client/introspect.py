@@ -18,13 +18,13 @@ from ..run import Run
 def introspect(run: Run, source: str | None, path: str | None, hint: str | None) -> int:
     """Ask the issuer whether a token is active, and print its answer (RFC 7662).
 
-    The client must be one that the issuer lets introspect, often only a resource server. Exit status 5 when the token is not
+    The issuer must allow the client to introspect; many issuers allow only resource servers. Exit status 5 if the token is not
     active.
 
     \b
       oauthguard token | oauthguard introspect -
     """
-    token = run.find_token(source or path) or fetch_tokens(run).access_credential
+    token = run.load_token(source or path) or fetch_tokens(run).access_credential
     answer = run.session.introspect(token, hint=hint)
     run.console.write_json(answer)
     return OK if answer["active"] else INACTIVE

@@ -8,15 +8,15 @@ from dataclasses import replace
 import click
 
 from ...client.errors import CommandError
-from ...client.identity import find_identity, find_name
-from ...client.storage.profiles import Profile, check_name
+from ...client.identity import fetch_identity, find_name
+from ...client.storage.profiles import Profile, as_profile_name
 from ...client.tokens import Tokens
 from ...exit_status import USAGE
 from ..parameters import client_options, pass_run
 from ..run import Run
 from .sign_in import FLOWS, sign_in
 
-# The attempt's own; another value would switch a protection off.
+# The sign-in sets these itself; another value would disable a protection.
 _OURS = frozenset(
     ["client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_mode", "response_type", "state"]
 )
@@ -35,7 +35,7 @@ _OURS = frozenset(
     type=click.FloatRange(min=1, max=3600),
     default=300,
     show_default=True,
-    help="Seconds that the user has.",
+    help="Seconds that the user has to sign in.",
 )
 @click.option(
     "--redirect-uri",
@@ -75,18 +75,18 @@ def login(run: Run, flow: str, timeout: float, redirect_uri: str, store: str, pa
         oauthguard login --issuer https://HOST:9443/oauth2/token --client-id ID
             --ca-file wso2.pem
     """
-    check_name(run.profile_name)
+    as_profile_name(run.profile_name)
     tokens = sign_in(run, flow, redirect_uri=redirect_uri, timeout=timeout, extra=_as_params(params, run.options.scope))
     run.console.protect(tokens.access_token, tokens.refresh_token, tokens.id_token)
     profile = _keep(run, tokens, store)
-    who = _find_name(run, tokens)
+    who = _fetch_name(run, tokens)
     if who:
         _keep_name(run, profile, who)
-    run.console.say(f"Signed in as {who}." if who else "Signed in; the server does not say as whom.")
+    run.console.say(f"Signed in as {who}." if who else "Signed in; the server does not name the user.")
 
 
 def _keep(run: Run, tokens: Tokens, store: str) -> Profile:
-    """Keep the tokens, then ask for the name: whatever the server answers to that, the tokens are there."""
+    """Store the tokens. The name is asked for later, so that no answer about it costs the tokens."""
     with run.store.lock(run.profile_name):
         profile = run.store.save(_build_profile(run), tokens, prefer=store)
         run.profiles.choose(profile.name)
@@ -95,7 +95,7 @@ def _keep(run: Run, tokens: Tokens, store: str) -> Profile:
 
 def _keep_name(run: Run, profile: Profile, who: str) -> None:
     with run.store.lock(profile.name):
-        if run.profiles.find(profile.name) == profile:  # no other login took its place meanwhile
+        if run.profiles.load(profile.name) == profile:  # no other login took its place meanwhile
             run.profiles.save(replace(profile, signed_in_as=who))
 
 
@@ -103,25 +103,25 @@ def _build_profile(run: Run) -> Profile:
     options = run.options
     return Profile(
         name=run.profile_name,
-        issuer=options.need_issuer(),
-        client_id=options.need_client_id(),
+        issuer=options.require_issuer(),
+        client_id=options.require_client_id(),
         scope=options.scope,
         audience=options.audience,
         resource=options.resource,
-        # What got its tokens without a secret has none: from now on no keyring is asked for one.
+        # A client that got its tokens without a secret has none, so the keyring need not be asked later.
         auth_method=options.auth_method or (None if run.client_secret else "none"),
         client_secret_file=run.secret_file,
         issuer_origin=None if options.issuer_is_the_users else options.issuer_origin,
     )
 
 
-def _find_name(run: Run, tokens: Tokens) -> str | None:
-    """The tokens are good whether or not anybody says a name."""
+def _fetch_name(run: Run, tokens: Tokens) -> str | None:
+    """The name of the user, or None: the login works without it."""
     try:
-        # A public client is hardly ever let introspect; asking would only fill the server's log with refusals.
-        return find_name(find_identity(run.session, tokens, may_introspect=run.client_secret is not None))
+        # Few servers let a public client introspect. A request would only add a refusal to the log of the server.
+        return find_name(fetch_identity(run.session, tokens, may_introspect=run.client_secret is not None))
     except CommandError as error:
-        run.console.say(f"Nobody says who signed in: {error}")
+        run.console.say(f"The name of the user is not known: {error}")
         return None
 
 

@@ -13,16 +13,16 @@ from ..run import Run
 
 @click.command()
 @click.option(
-    "--forget", is_flag=True, help="Forget the tokens without revoking them: they stay good until they expire."
+    "--forget", is_flag=True, help="Forget the tokens without revoking them: they stay valid until they expire."
 )
 @client_options
 @pass_run
 def logout(run: Run, forget: bool) -> None:
     """Revoke the tokens of the login at the server, then forget them.
 
-    Whatever goes wrong at the server, nothing is forgotten: a token that nobody has any more can't be revoked.
+    If the server does not revoke them, they are not forgotten: a token that was forgotten can't be revoked.
     """
-    profile = run.need_login()
+    profile = run.require_login()
     with run.store.lock(profile.name):
         if not forget:
             tokens = run.store.load(profile)
@@ -37,15 +37,15 @@ def logout(run: Run, forget: bool) -> None:
 
 
 def _revoke(run: Run, profile: Profile, tokens: Tokens) -> None:
-    """The refresh token first: with it gone, nobody gets a new access token while the other is on its way."""
+    """The refresh token first, so that no new access token can be obtained meanwhile."""
     session = run.session
     if not session.offers("revocation_endpoint"):
-        run.console.say(f"{profile.issuer} offers no revocation: the tokens stay good until they expire.")
+        run.console.say(f"{profile.issuer} offers no revocation: the tokens stay valid until they expire.")
         return
     try:
         if refresh_token := tokens.refresh_credential:
             session.revoke(refresh_token, hint="refresh_token")
         session.revoke(tokens.access_credential, hint="access_token")
     except CommandError as error:
-        advice = "nothing was forgotten; try again, or --forget to do without the server"
+        advice = "nothing was forgotten; try again, or use --forget to forget without the server"
         raise CommandError(error.exit_status, error.text, advice) from error

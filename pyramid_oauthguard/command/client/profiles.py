@@ -35,8 +35,8 @@ def profiles(ctx: click.Context, form: str | None) -> None:
 @click.argument("name")
 @pass_run
 def use(run: Run, name: str) -> None:
-    """Make NAME the profile that is meant when none is named."""
-    if run.profiles.find(name) is None:
+    """Make NAME the profile that is used when none is named."""
+    if run.profiles.load(name) is None:
         known = ", ".join(run.profiles.list()) or "none"
         raise CommandError(USAGE, f"there is no profile {name}", f"there are: {known}")
     run.profiles.choose(name)
@@ -45,7 +45,7 @@ def use(run: Run, name: str) -> None:
 
 def _list(run: Run, form: str | None) -> None:
     current = run.profile_name
-    found = [profile for name in run.profiles.list() if (profile := run.profiles.find(name))]
+    found = [profile for name in run.profiles.list() if (profile := run.profiles.load(name))]
     if form == "json" or (form is None and not run.console.is_terminal):
         run.console.write_json([{**asdict(profile), "current": profile.name == current} for profile in found])
         return
@@ -54,4 +54,4 @@ def _list(run: Run, form: str | None) -> None:
         who = profile.signed_in_as or "?"
         run.console.write_line(f"{mark} {profile.name:<12}  {who:<20}  {profile.client_id} at {profile.issuer}")
     if not found:
-        run.console.say("Nobody is signed in: oauthguard login")
+        run.console.say("There is no login; oauthguard login makes one")

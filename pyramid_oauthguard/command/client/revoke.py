@@ -20,16 +20,16 @@ from ..run import Run
 @client_options
 @pass_run
 def revoke(run: Run, source: str | None, path: str | None, hint: str | None) -> None:
-    """Withdraw a token (RFC 7009): the given one, or else the login's.
+    """Revoke a token (RFC 7009): the given one, otherwise the login's.
 
-    A server answers the same for a token it does not know, so success says that the token is of no use now, not that it was
+    A server gives the same answer for an unknown token. Success means that the token is not valid now, not that it was valid
     before.
 
     \b
       oauthguard token | oauthguard revoke -
       oauthguard revoke --hint refresh_token
     """
-    token = run.find_token(source or path)
+    token = run.load_token(source or path)
     if token is None:
         _revoke_login(run, hint or "access_token")
     else:
@@ -38,7 +38,7 @@ def revoke(run: Run, source: str | None, path: str | None, hint: str | None) -> 
 
 
 def _revoke_login(run: Run, hint: str) -> None:
-    profile = run.need_login()
+    profile = run.require_login()
     with run.store.lock(profile.name):
         tokens = run.store.load(profile)
         token = _choose(tokens, hint) if tokens else None

@@ -14,7 +14,7 @@ from ...client.errors import CommandError, RefusedError
 from ...client.login import browser
 from ...client.login.attempt import Attempt, build_attempt
 from ...client.login.device import as_device_authorization, poll
-from ...client.login.loopback import Answers, check_redirect_uri, open_listener
+from ...client.login.loopback import Answers, open_listener, parse_redirect_uri
 from ...client.tokens import Tokens
 from ...exit_status import TIMEOUT
 from ..output import Console
@@ -34,20 +34,20 @@ def sign_in(run: Run, flow: str, *, redirect_uri: str, timeout: float, extra: Ma
     :param extra: more parameters of the authorization request.
     :raises CommandError: denied, refused, too late.
     """
-    check_redirect_uri(redirect_uri)
+    parse_redirect_uri(redirect_uri)
     if flow == "auto":
-        return _sign_in_somehow(run, redirect_uri, timeout, extra)
+        return _sign_in_automatically(run, redirect_uri, timeout, extra)
     if flow == "device":
-        return _sign_in_elsewhere(run, timeout)
+        return _sign_in_on_another_device(run, timeout)
     return _sign_in_here(run, redirect_uri, timeout, extra, paste=flow == "paste")
 
 
-def _sign_in_somehow(run: Run, redirect_uri: str, timeout: float, extra: Mapping[str, str]) -> Tokens:
-    if browser.is_there(run.environ):
+def _sign_in_automatically(run: Run, redirect_uri: str, timeout: float, extra: Mapping[str, str]) -> Tokens:
+    if browser.is_available(run.environ):
         return _sign_in_here(run, redirect_uri, timeout, extra, paste=False)
     if run.session.offers("device_authorization_endpoint"):
         try:
-            return _sign_in_elsewhere(run, timeout)
+            return _sign_in_on_another_device(run, timeout)
         except RefusedError as error:
             if error.code not in ("unauthorized_client", "unsupported_grant_type"):
                 raise
@@ -58,7 +58,7 @@ def _sign_in_somehow(run: Run, redirect_uri: str, timeout: float, extra: Mapping
 def _sign_in_here(run: Run, redirect_uri: str, timeout: float, extra: Mapping[str, str], *, paste: bool) -> Tokens:
     """The code grant (RFC 6749 section 4.1) with a listener; the port is open in here and nowhere else."""
     session, console = run.session, run.console
-    session.need_endpoint("authorization_endpoint")
+    session.require_endpoint("authorization_endpoint")
     deadline = time.monotonic() + timeout
     answers: Answers = queue.SimpleQueue()
     with open_listener(redirect_uri) as listener:
@@ -76,7 +76,7 @@ def _open(console: Console, url: str, *, attempt: Attempt, answers: Answers, pas
     if paste:
         console.show("Open this address in a browser:")
         console.show_apart(url)
-        console.show("Then paste the address that the browser ends at, even if its page can't be shown:")
+        console.show("Then paste the address at which the browser ends, even if it shows an error:")
         threading.Thread(target=_read_pasted, args=(console, attempt, answers), daemon=True).start()
     elif browser.open_url(url):
         console.say("The browser opens. If it does not, open this address:")
@@ -100,7 +100,7 @@ def _read_pasted(console: Console, attempt: Attempt, answers: Answers) -> None:
         if code is not None:
             answers.put(code)
             return
-        console.show("That is not the address of this sign-in. Paste the whole of it, from http:// to its end:")
+        console.show("That is not the address of this sign-in. Paste the whole address, from http:// to its end:")
 
 
 def _find_query(address: str) -> str:
@@ -121,10 +121,10 @@ def _wait(console: Console, answers: Answers, deadline: float) -> str:
             if isinstance(answer, CommandError):
                 raise answer
             return answer
-    raise CommandError(TIMEOUT, "nobody signed in in time", "try again, or give it longer with --timeout")
+    raise CommandError(TIMEOUT, "the sign-in did not end in time", "try again, or allow more time with --timeout")
 
 
-def _sign_in_elsewhere(run: Run, timeout: float) -> Tokens:
+def _sign_in_on_another_device(run: Run, timeout: float) -> Tokens:
     """The device grant (RFC 8628)."""
     console = run.console
     authorization = as_device_authorization(run.session.fetch_device_authorization(), run.metadata.issuer)

@@ -23,7 +23,7 @@ from ..run import Run
     type=click.Choice(["raw", "header", "json", "env"]),
     default="raw",
     show_default=True,
-    help="The token alone, an Authorization header, what the server said, or a line for eval.",
+    help="The token alone, an Authorization header, the answer of the server, or a line for eval.",
 )
 @click.option("--client-credentials", "own", is_flag=True, help="The client's own token, even where a login is stored.")
 @click.option("--name", default="OAUTHGUARD_TOKEN", show_default=True, help="The variable of --format env.")
@@ -32,8 +32,8 @@ from ..run import Run
 def token(run: Run, form: str, own: bool, name: str) -> None:
     """Print an access token.
 
-    The stored one where the client and issuer are those of a login, refreshed when it has under a minute left; else the
-    client's own, by client credentials (RFC 6749 section 4.4).
+    If the client and the issuer are those of a login: its token, refreshed when it has under a minute left. Otherwise the
+    client's own token, by client credentials (RFC 6749 section 4.4).
 
     \b
       oauthguard token --issuer https://issuer.example --client-id app --scope api
@@ -41,7 +41,7 @@ def token(run: Run, form: str, own: bool, name: str) -> None:
       eval "$(oauthguard token --format env)"
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise CommandError(USAGE, f"{name!r} is no name for a variable")
+        raise CommandError(USAGE, f"{name!r} is not the name of a variable")
     tokens = fetch_client_tokens(run) if own else fetch_tokens(run)
     if form == "json":
         run.console.write_json(_as_json(tokens))
@@ -52,7 +52,7 @@ def token(run: Run, form: str, own: bool, name: str) -> None:
 
 
 def _as_json(tokens: Tokens) -> dict[str, object]:
-    """As RFC 6749 section 5.1 has it; the refresh token stays where it is."""
+    """The answer of RFC 6749 section 5.1, without the refresh token."""
     known: dict[str, object] = {"access_token": tokens.access_token, "token_type": "Bearer"}
     if tokens.expires_at is not None:
         known["expires_in"] = max(0, int(tokens.expires_at - time.time()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ...client.errors import CommandError
-from ...client.identity import find_identity, find_name
+from ...client.identity import fetch_identity, find_name
 from ...exit_status import INACTIVE, REFUSED
 from ..holder import fetch_login_tokens
 from ..parameters import client_options, pass_run
@@ -17,19 +17,19 @@ from ..run import Run
 @client_options
 @pass_run
 def whoami(run: Run, form: str) -> None:
-    """Print the name of who is signed in, as the issuer says it.
+    """Print the name of the user who is signed in.
 
-    Introspection where the client may, else the issuer's userinfo, else what stands in the token. Exit status 5 when the
-    issuer calls the token inactive.
+    The name comes from introspection if the client may introspect, else from userinfo, else from the token. Exit status 5 if
+    the issuer calls the token inactive.
     """
-    profile = run.need_login()
+    profile = run.require_login()
     tokens = fetch_login_tokens(run, profile)
-    found = find_identity(run.session, tokens, may_introspect=True)
+    found = fetch_identity(run.session, tokens, may_introspect=True)
     if found.get("active") is False:
-        raise CommandError(INACTIVE, f"the token of profile {profile.name} is not active any more", "oauthguard login")
+        raise CommandError(INACTIVE, f"the token of profile {profile.name} is no longer active", "oauthguard login")
     name = find_name(found)
     if name is None:
-        raise CommandError(REFUSED, f"{profile.issuer} does not say who signed in")
+        raise CommandError(REFUSED, f"{profile.issuer} does not name the user")
     if form == "json":
         run.console.write_json(
             {"name": name, "profile": profile.name, "issuer": profile.issuer, "client_id": profile.client_id}

@@ -1,4 +1,4 @@
-"""The end of a command that waits for what never ends: a start, an issuer, a database, a cache."""
+"""The end of a command whose step does not end: a start, an issuer, a database, a cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, Self
 
 __all__ = ["Deadline"]
 
-#: How long the last words may take: the reader of the output may have stopped reading.
+#: How long the report may take: the reader of the output may have stopped reading.
 _REPORT_SECONDS: Final = 2.0
 
 

@@ -1,4 +1,4 @@
-"""Why a token is refused, in words: which check, which setting, what would have to change."""
+"""Why a token is refused: which check failed, which setting it comes from, what would have to change."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Explanation:
     :ivar text: what was found and what was expected; may show claims, never the token.
     :ivar setting: the key that the expectation comes from, or None.
     :ivar advice: what would have to change.
-    :ivar status: the exit status of a command that ends because of it: 0; 5, refused; 1 or 6, nobody can say.
+    :ivar status: the exit status of a command that ends because of it: 0; 5, refused; 1 or 6, the check could not be made.
     :ivar answer: what the issuer's introspection answer says of a token that the remote check refused; None where it was
         not asked.
     :ivar keys: for a signature that no key verifies, each key of the issuer and why it was not used.
@@ -94,11 +94,11 @@ def _explain_refusal(
 ) -> Explanation:
     answer = fetch_answer(registry, settings, raw) if mode == "remote" else None
     facts = find_facts(settings, raw, answer)
-    setting, text, advice = _find_words(facts, error.reason, raw, answered=answer is not None)
+    setting, text, advice = _find_text(facts, error.reason, raw, answered=answer is not None)
     return Explanation(
         mode,
         error.reason,
-        text.format_map(facts)[:_LONGEST_TEXT],
+        text.format_map(facts)[:_MOST_TEXT_CHARS],
         f"oauthguard.{setting}" if setting else None,
         advice.format_map(facts),
         INACTIVE,
@@ -107,7 +107,7 @@ def _explain_refusal(
     )
 
 
-def _find_words(facts: Mapping[str, Any], reason: str, raw: str, *, answered: bool) -> Words:
+def _find_text(facts: Mapping[str, Any], reason: str, raw: str, *, answered: bool) -> Words:
     if reason in ("not_a_jwt", "inactive") and raw.count(".") == _DOTS_OF_JWE:
         return ENCRYPTED
     if reason == "not_a_jwt" and is_jwt(raw) and raw.endswith(".") and facts["alg"] is not None:
@@ -119,4 +119,4 @@ def _find_words(facts: Mapping[str, Any], reason: str, raw: str, *, answered: bo
 
 _ABOUT_KEYS: Final = frozenset({"unknown_key", "bad_signature"})
 _DOTS_OF_JWE: Final = 4
-_LONGEST_TEXT: Final = 2000
+_MOST_TEXT_CHARS: Final = 2000

@@ -1,4 +1,4 @@
-"""The words for each reason of :class:`~pyramid_oauthguard.errors.InvalidToken`, for ``oauthguard explain``."""
+"""The text for each reason of :class:`~pyramid_oauthguard.errors.InvalidToken`, for ``oauthguard explain``."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["ANSWER_WITHOUT_AUDIENCE", "ENCRYPTED", "REASONS", "TOKEN_WITHOUT_AUD
 Words = tuple[str | None, str, str]
 
 REASONS: Final[Mapping[str, Words]] = {
-    "not_a_jwt": ("token_check", "it is no JWT: three base64url parts with two dots between", "check opaque tokens remotely: token_check=\"remote\""),
-    "bad_encoding": (None, "a part of it is not base64url in its one canonical spelling", "copy the token again, whole and without padding"),
-    "bad_json": (None, "its header or claims are not one clean JSON object", "ask the issuer"),
+    "not_a_jwt": ("token_check", "it is not a JWT: three base64url parts, separated by dots", "check opaque tokens remotely: token_check=\"remote\""),
+    "bad_encoding": (None, "a part of it is not canonical base64url", "copy the token again, whole and without padding"),
+    "bad_json": (None, "its header or its claims are not a valid JSON object", "ask the issuer"),
     "not_a_token": (None, "it is empty, longer than any token, or not ASCII", "copy the token again"),
     "too_long": (None, "it is longer than any token", "ask the issuer"),
     "header_too_long": (None, "its header is longer than 16 KiB", "ask the issuer"),
     "bad_algorithm": ("algorithms", "it is signed with {alg!r}; accepted are {algorithms}", "have the issuer sign with one of them"),
-    "unknown_critical": (None, "its header marks an extension as critical that nobody here knows", "have the issuer leave it out"),
+    "unknown_critical": (None, "its header marks an extension as critical (crit) that is not supported", "have the issuer leave it out"),
     "encrypted": (None, "its header says that it is encrypted (enc)", "have the issuer sign without encrypting"),
-    "wrong_type": ("profile", "its typ is {typ!r}, which is no access token under the profile {profile!r}", "send the access token, not the ID token; or set the profile to generic"),
+    "wrong_type": ("profile", "its typ is {typ!r}, which is not the type of an access token in the profile {profile!r}", "send the access token, not the ID token; or set the profile to generic"),
     "bound_token": (None, "it is bound to a key or a certificate (cnf), and this application does not check the proof of possession", "have the issuer give this client bearer tokens: without DPoP (RFC 9449) and without certificates (RFC 8705)"),
     "wrong_token_type": (None, "its token_type is not Bearer: the issuer says that it is a token of another kind", "send the access token"),
     "wrong_token_use": (None, "its token_use is not access: the issuer says that it is a token of another kind", "send the access token"),
@@ -32,24 +32,24 @@ REASONS: Final[Mapping[str, Words]] = {
     "bad_kid": (None, "its kid is not text", "ask the issuer"),
     "unknown_key": ("issuer", "the issuer {issuer!r} publishes no key {kid!r} that may verify {alg!r}", "the token's iss is {iss!r}: is this the right issuer?"),
     "bad_signature": ("issuer", "its signature is not that of the issuer's key {kid!r}", "the token was changed on the way or made elsewhere"),
-    "wrong_issuer": ("issuer", "its iss is {iss!r}, wanted is {issuer!r}, equal byte for byte", "set the issuer to what the token says, trailing slash included, if you trust it"),
+    "wrong_issuer": ("issuer", "its iss is {iss!r}, but must be {issuer!r}, byte for byte", "set the issuer to what the token says, trailing slash included, if you trust it"),
     "missing_exp": (None, "it has no exp", "have the issuer set one"),
-    "bad_time": (None, "exp, nbf or iat is no finite JSON number: {times}", "have the issuer send numbers"),
+    "bad_time": (None, "exp, nbf or iat is not a finite JSON number: {times}", "have the issuer send numbers"),
     "expired": ("leeway", "it expired {ago:.0f} s ago; the leeway is {leeway:g} s", "get a new one; or set this machine's clock"),
     "not_yet_valid": ("leeway", "its nbf lies more than {leeway:g} s ahead", "compare the clocks: oauthguard check"),
     "issued_in_future": ("leeway", "its iat lies more than {leeway:g} s ahead", "compare the clocks: oauthguard check"),
     "wrong_audience": ("audience", "its aud is {aud!r}, accepted are {audience}", "request the token for this API, or add the audience"),
     "bad_audience": (None, "its aud is neither text nor a list of texts: {aud!r}", "have the issuer send text"),
     "wrong_client": ("client_id", "it was issued to {client!r}, accepted are {client_id}", "add the client, or use one of these"),
-    "bad_client": (None, "its client_id is no text: {client!r}", "have the issuer send text"),
+    "bad_client": (None, "its client_id is not text: {client!r}", "have the issuer send text"),
     "bad_scope": ("scope_claim", "its scopes are neither text nor a list of texts", "ask the issuer"),
-    "bad_claim": (None, "sub, jti or username is no text: {texts}", "have the issuer send text"),
+    "bad_claim": (None, "sub, jti or username is not text: {texts}", "have the issuer send text"),
     "missing_claim": ("profile", "claims are missing that RFC 9068 requires: {missing}", "set the profile to generic"),
     "inactive": ("introspection.client_id", "the issuer calls it inactive: revoked, expired, or not for this API to see", "get a new one"),
 }  # fmt: skip
 
 #: More than ``not_a_jwt`` and ``wrong_audience`` say.
-ENCRYPTED: Final[Words] = ("audience", "it is encrypted (a JWE of five parts, RFC 7516): only who has the key can read it", "ask the issuer for a signed access token for the audience {audience}: Auth0 encrypts where the request for the token names no audience. Or check such tokens remotely, where the issuer introspects them: token_check=\"remote\"")  # fmt: skip
+ENCRYPTED: Final[Words] = ("audience", "it is encrypted (a JWE of five parts, RFC 7516): only the owner of the key can read it", "ask the issuer for a signed access token for the audience {audience}: Auth0 encrypts where the request for the token names no audience. Or check such tokens remotely, where the issuer introspects them: token_check=\"remote\"")  # fmt: skip
 UNSIGNED: Final[Words] = (None, "it is a JWT without a signature: its alg is {alg!r} and its third part is empty", "have the issuer sign access tokens; or the token was cut on the way")  # fmt: skip
 TOKEN_WITHOUT_AUDIENCE: Final[Words] = ("audience", "it has no aud; accepted are {audience}", "request the token for this API; the issuer must name it in aud")  # fmt: skip
 ANSWER_WITHOUT_AUDIENCE: Final[Words] = ("introspection.require_audience", "the introspection answer has no aud; accepted are {audience}", "have the issuer name the audience; or set oauthguard.introspection.require_audience = false, if every token that it calls active is for this API")  # fmt: skip

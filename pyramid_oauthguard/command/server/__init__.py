@@ -17,7 +17,7 @@ __all__ = ["server"]
 def server() -> None:
     """Clients, keys, tokens, tables and audit trail of the authorization server of an INI file.
 
-    Data goes to standard output, words to standard error. A secret is shown once, when it is made.
+    Data goes to standard output, messages to standard error. A secret is shown once, when it is made.
     """
 
 

@@ -19,7 +19,7 @@ __all__ = ["audit"]
 
 @click.command()
 @ini_argument
-@click.option("--since", help="How long ago at the most: 30m, 12h, 7d.")
+@click.option("--since", help="The oldest event, as a time before now: 30m, 12h, 7d.")
 @click.option("--event", type=PRINTABLE, help="TokenIssued, TokenRevoked, ClientCreated …")
 @click.option("--client", "client_id", type=PRINTABLE, help="Of this client.")
 @click.option("--subject", type=PRINTABLE, help="Of this user.")
@@ -36,7 +36,7 @@ def audit(
     limit: int,
     style: str,
 ) -> None:
-    """What happened, the newest first: clients, keys, consent, tokens."""
+    """List the events of clients, keys, consents and tokens, the newest first."""
     try:
         oldest = None if since is None else time.time() - as_duration(since)
     except ValueError as error:

@@ -27,13 +27,13 @@ def client() -> None:
 @client.command()
 @ini_argument
 @click.argument("name")
-@click.option("--id", "client_id", help="Instead of one that the server makes; for migrations.")
-@click.option("--public", is_flag=True, help="It keeps no secret: a browser, phone or terminal application.")
-@click.option("--resource-server", is_flag=True, help="It is an API: it introspects, and obtains no tokens.")
+@click.option("--id", "client_id", help="An id to use instead of a new one; for migrations.")
+@click.option("--public", is_flag=True, help="It has no secret: a browser, phone or terminal application.")
+@click.option("--resource-server", is_flag=True, help="It is an API: it introspects tokens and obtains none.")
 @click.option(
     "--grant", "grants", multiple=True, help="client_credentials, authorization_code, refresh_token, device_code."
 )
-@click.option("--scope", "scopes", multiple=True, help="The most it may ask for.")
+@click.option("--scope", "scopes", multiple=True, help="A scope that it may request.")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, help="Compared as an exact string.")
 @click.option("--audience", "audiences", multiple=True, help="An API that its tokens may be for.")
 @click.option(
@@ -44,7 +44,7 @@ def client() -> None:
 @FORMAT
 @pass_run
 def create(run: Run, ini: str, name: str, resource_server: bool, jwks: BinaryIO | None, style: str, **how: Any) -> None:
-    """Register a client called NAME; its secret is shown this once. Options may be repeated."""
+    """Register a client called NAME. Its secret is shown once. Options may be repeated."""
     keys = None if jwks is None else _read_keys(jwks)
     with open_application(ini) as registry:
         made = _open(registry).create(name, role=RESOURCE_SERVER if resource_server else CLIENT, jwks=keys, **how)
@@ -56,7 +56,7 @@ def create(run: Run, ini: str, name: str, resource_server: bool, jwks: BinaryIO 
 
 @client.command("list")
 @ini_argument
-@click.option("--all", "everything", is_flag=True, help="Revoked ones, too.")
+@click.option("--all", "everything", is_flag=True, help="Also list revoked ones.")
 @FORMAT
 @pass_run
 def list_them(run: Run, ini: str, everything: bool, style: str) -> None:
@@ -72,7 +72,7 @@ def list_them(run: Run, ini: str, everything: bool, style: str) -> None:
 @FORMAT
 @pass_run
 def show(run: Run, ini: str, client_id: str, style: str) -> None:
-    """Show all that is registered of CLIENT_ID; of secrets, everything but the secrets."""
+    """Show the registration of CLIENT_ID. Secrets are listed, but not shown."""
     with open_application(ini) as registry:
         found = _open(registry).find(client_id)
     if found is None:
@@ -93,7 +93,7 @@ def show(run: Run, ini: str, client_id: str, style: str) -> None:
 @FORMAT
 @pass_run
 def rotate(run: Run, ini: str, client_id: str, label: str, overlap: str, style: str) -> None:
-    """Give CLIENT_ID another secret; it is shown this once."""
+    """Give CLIENT_ID another secret. It is shown once."""
     try:
         seconds = as_duration(overlap)
     except ValueError as error:
@@ -110,7 +110,7 @@ def rotate(run: Run, ini: str, client_id: str, label: str, overlap: str, style: 
 @click.option("--jwks", type=click.File("rb"), required=True, help="A file of its public keys, - for standard input.")
 @pass_run
 def replace_keys(run: Run, ini: str, client_id: str, jwks: BinaryIO) -> None:
-    """Give CLIENT_ID other public keys, at once; for an overlap, old and new ones first and the new ones alone later."""
+    """Replace the public keys of CLIENT_ID at once. For an overlap, give the old and the new ones first, later only the new."""
     keys = _read_keys(jwks)
     with open_application(ini) as registry:
         _open(registry).replace_keys(client_id, keys)
@@ -120,10 +120,10 @@ def replace_keys(run: Run, ini: str, client_id: str, jwks: BinaryIO) -> None:
 @client.command()
 @ini_argument
 @click.argument("client_id", type=PRINTABLE)
-@click.option("--secret-id", type=PRINTABLE, help="End this secret alone; the client and its tokens live on.")
+@click.option("--secret-id", type=PRINTABLE, help="Revoke only this secret; the client and its tokens stay valid.")
 @pass_run
 def revoke(run: Run, ini: str, client_id: str, secret_id: str | None) -> None:
-    """End CLIENT_ID and all its tokens at once, for good."""
+    """Revoke CLIENT_ID and all its tokens, at once and for ever."""
     with open_application(ini) as registry:
         clients = _open(registry)
         if secret_id is None:

@@ -12,12 +12,12 @@ from .application import open_application, require_service
 
 __all__ = ["key"]
 
-_ANY_KID = {"ignore_unknown_options": True}  # some that were made before begin with "-"
+_ANY_KID = {"ignore_unknown_options": True}  # earlier releases made some that begin with "-"
 
 
 @click.group()
 def key() -> None:
-    """The keys that tokens are signed with. They are replaced by themselves, by age; this is for when that won't do.
+    """The keys that tokens are signed with. The server replaces them by age; these commands are for other cases.
 
     All processes of the server follow at once.
     """
@@ -66,7 +66,7 @@ def rotate(run: Run, ini: str, at_once: bool, style: str) -> None:
 @click.argument("kid", type=PRINTABLE)
 @pass_run
 def retire(run: Run, ini: str, kid: str) -> None:
-    """Let KID sign no more; it stays published until its last token has expired."""
+    """Stop signing with KID; it stays published until its last token has expired."""
     with open_application(ini) as registry:
         _open(registry).retire(kid)
     run.console.say("retired")
@@ -77,7 +77,7 @@ def retire(run: Run, ini: str, kid: str) -> None:
 @click.argument("kid", type=PRINTABLE)
 @pass_run
 def revoke(run: Run, ini: str, kid: str) -> None:
-    """End KID at once, with every token that it signed: others may know its private half."""
+    """Revoke KID and every token that it signed, at once: for a private key that others may know."""
     with open_application(ini) as registry:
         _open(registry).revoke(kid)
     run.console.say("revoked")

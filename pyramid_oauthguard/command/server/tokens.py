@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TextIO
 
 import click
 
@@ -49,10 +49,10 @@ token.add_command(prune)
 @ini_argument
 @click.argument("token", type=click.File("r", errors="replace"), default="-")
 @pass_run
-def revoke(run: Run, ini: str, token: Any) -> None:
-    """End a token, whoever has it, and all that came of the same grant.
+def revoke(run: Run, ini: str, token: TextIO) -> None:
+    """Revoke a token and all tokens of the same grant, for example after it leaked.
 
-    TOKEN is a file, or - for standard input: one that was found where it should not be.
+    TOKEN is a file, or - for standard input.
     """
     raw = token.read().strip()
     with open_application(ini) as registry:
@@ -60,6 +60,6 @@ def revoke(run: Run, ini: str, token: Any) -> None:
         with service.store.reading() as unit:
             found = find_token(unit, service.pepper.hash_token(raw), None)
         if found is None:
-            raise OAuthGuardError("this is no token of this server, or it was pruned long after it expired")
+            raise OAuthGuardError("this is not a token of this server, or it was pruned after it expired")
         revoke_token(service, found)
     run.console.say(f"revoked {found.token_id} of client {found.client_id}")
