@@ -113,6 +113,17 @@ def test_a_database_url_is_never_echoed(url):
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("password", ["x@hunter2", "@hunter2@", "x@y:hunter2"])
+def test_a_password_that_is_not_encoded_is_not_taken_for_a_host_or_a_port(password, caplog):
+    url = f"postgresql+psycopg://user:{password}@127.0.0.1:1/x"
+    config = Configurator(settings={**NEEDED, "oauthguard.server.sqlalchemy.url": url})
+    config.include("pyramid_oauthguard.server")
+    with pytest.raises(ConfigurationExecutionError) as caught:
+        config.commit()
+    assert "oauthguard.server.sqlalchemy.url: has a port that is not a number, or an @" in str(caught.value.evalue)
+    assert "hunter2" not in str(caught.value) + caplog.text
+
+
 def test_settings_may_come_after_the_include(tmp_path):
     config = Configurator(settings={})
     config.include("pyramid_oauthguard.server")

@@ -19,6 +19,9 @@ __all__ = ["WRITING", "build_engine", "find_sqlite_file", "is_sqlite"]
 WRITING = "oauthguard_writing"  # execution option of connections that will write
 _DEFAULT = TimeLimits()
 _LONGEST_MILLISECONDS = 2**31 - 1
+_NOT_ENCODED = (
+    "has a port that is not a number, or an @ in the user or the password (write it %40, in an ini file %%40)"
+)
 
 
 def build_engine(url: str, limits: TimeLimits = _DEFAULT) -> Engine:
@@ -28,12 +31,23 @@ def build_engine(url: str, limits: TimeLimits = _DEFAULT) -> Engine:
     :raises ValueError: not a database URL, or its driver is not installed. The message never holds the URL.
     """
     try:
-        parsed = make_url(url)
+        parsed = _parse(url)
         return _build_sqlite(parsed, limits) if is_sqlite(parsed) else _build_other(parsed, limits)
     except ArgumentError:
         raise ValueError("is not a database URL such as sqlite:///oauth.sqlite") from None
     except ImportError as error:
         raise ValueError(f"needs a driver that is not installed: {error.name}") from None
+
+
+def _parse(url: str) -> URL:
+    """The URL, in whose host is no part of a password: drivers name the host in their errors."""
+    try:
+        parsed = make_url(url)
+    except ValueError:  # names what stands where the port should be
+        raise ValueError(_NOT_ENCODED) from None
+    if "@" in (parsed.host or ""):
+        raise ValueError(_NOT_ENCODED)
+    return parsed
 
 
 def is_sqlite(url: URL) -> bool:
@@ -45,7 +59,7 @@ def find_sqlite_file(url: str) -> Path | None:
     """The file of a SQLite URL, or None for a database in memory or elsewhere."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return None
     name = parsed.database
     if not is_sqlite(parsed) or not name or name == ":memory:" or name.startswith("file:"):
