@@ -27,6 +27,7 @@ class AccessToken:
     :ivar scopes: the granted scopes (RFC 6749 section 3.3).
     :ivar audience: ``aud``, always a tuple.
     :ivar issuer: ``iss``, or the configured issuer for an introspection answer that names none.
+    :ivar issuer_name: the application's own name for the issuer, None for the one of ``oauthguard.issuer``.
     :ivar expires_at: ``exp`` in seconds since the epoch.
     :ivar issued_at: ``iat`` in seconds since the epoch, or None.
     :ivar token_id: ``jti``, or None.
@@ -46,6 +47,7 @@ class AccessToken:
     username: str | None
     claims: Mapping[str, Any] = field(repr=False, hash=False)
     mode: str
+    issuer_name: str | None = None
     #: What :func:`derive` worked out; not part of the value.
     _derived: Any = field(default=None, init=False, repr=False, compare=False)
 

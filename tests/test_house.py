@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +22,12 @@ ROOT = Path(__file__).parent.parent
 def test_import_contracts() -> None:
     status = lint_imports(config_filename=str(ROOT / "setup.cfg"), no_cache=True, no_logo=True)
     assert status == EXIT_STATUS_SUCCESS, "see the broken contract above; `make check` prints it too"
+
+
+def test_no_package_is_crowded() -> None:
+    """More than 20 modules side by side, with no rule among them, are packages that were not made."""
+    folders = (path.parent for path in (ROOT / "pyramid_oauthguard").rglob("*.py"))
+    assert {folder.name: count for folder, count in Counter(folders).items() if count > 20} == {}
 
 
 # ── What an import brings along: __init__ side effects, imports by string and lazy ones escape the linter ────────
@@ -219,6 +226,7 @@ def test_members_of_an_access_token() -> None:
         "expires_at",
         "issued_at",
         "issuer",
+        "issuer_name",
         "mode",
         "scopes",
         "subject",

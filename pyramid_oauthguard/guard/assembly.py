@@ -22,11 +22,13 @@ from ..issuers.http_issuer import build_http_issuer
 from ..issuers.in_flight import InFlight
 from ..issuers.introspection import Introspector
 from ..issuers.keys import KeySource
+from ..issuers.registry import Issuer, IssuerRegistry
 from .cache_secret import require_cache_secret
 from .final_check import describe_foreign_policy
 from .policy import OAuthSecurityPolicy
 from .settings import KEY_LIFETIME_SECONDS, SWITCHES, GuardSettings, is_on, parse_settings
 from .state import Guard, get_guard
+from .verifiers.chosen import ChosenVerifier, Verifier
 from .verifiers.local import LocalVerifier
 from .verifiers.remote import RemoteVerifier
 
@@ -45,9 +47,11 @@ def assemble(config: Configurator) -> None:
     def build() -> None:
         settings = parse_settings(registry.settings)
         registry.oauthguard = Guard(registry, settings, settings.principals)
-        for mode, verifier in _build_verifiers(registry, settings).items():
+        verifiers = _build_verifiers(registry, settings)
+        issuers = IssuerRegistry([Issuer(settings.issuer_name, settings.issuer, verifiers)])
+        for mode in verifiers:
             if registry.queryUtility(ICredentialVerifier, name=mode) is None:
-                registry.registerUtility(verifier, ICredentialVerifier, name=mode)
+                registry.registerUtility(ChosenVerifier(issuers, mode), ICredentialVerifier, name=mode)
 
     config.action(("oauthguard", "guard"), build, order=PHASE0_CONFIG)
 
@@ -135,7 +139,7 @@ def _build_metadata_region(settings: GuardSettings, find_secret: FindSecret) -> 
     return _build_region(settings, "metadata", settings.build_issuer_settings().metadata_lifetime, find_secret)
 
 
-def _build_verifiers(registry: Registry, settings: GuardSettings) -> dict[str, Any]:
+def _build_verifiers(registry: Registry, settings: GuardSettings) -> Mapping[str, Verifier]:
     # At the first use: an authorization server that is included later gives the secret.
     find_secret = functools.cache(
         lambda: require_cache_secret(settings, registry.queryUtility(IIssuer, name=settings.issuer))

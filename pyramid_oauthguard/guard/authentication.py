@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any, Final
 
 from pyramid.registry import Registry
@@ -18,8 +17,7 @@ from .credentials.header import describe_unread
 from .events import AccessTokenAccepted, AccessTokenRejected
 from .verifiers import RANKS
 from .verifiers.application import CheckedVerifier
-from .verifiers.local import LocalVerifier
-from .verifiers.remote import RemoteVerifier
+from .verifiers.chosen import ChosenVerifier, Recall
 
 __all__ = ["RESULT", "Authenticator", "Result"]
 
@@ -27,9 +25,6 @@ logger = logging.getLogger("pyramid_oauthguard")
 
 #: A verified token, or why there is none.
 Result = AccessToken | OAuthGuardError
-
-#: An Authorization header's token, if it was verified before and is as good as then.
-Recall = Callable[[str | None], AccessToken | None]
 
 _MODE: Final = "_oauthguard_mode"
 #: Where the result in the present mode is, for those whom even a call costs too much.
@@ -135,7 +130,7 @@ class Authenticator:
         found = self._verifiers.get(mode)
         if found is None:
             found = self._registry.getUtility(ICredentialVerifier, name=mode)
-            if type(found) not in (LocalVerifier, RemoteVerifier):
+            if type(found) is not ChosenVerifier:
                 found = CheckedVerifier(found)
             elif credentials.is_header_alone():
                 self._recalls[mode] = found.recall  # no other's: what wraps or extends ours means to be asked each time

@@ -19,7 +19,7 @@ from .policy import OAuthSecurityPolicy
 from .requests import makes_guarded
 from .settings import SWITCHES, GuardSettings, is_on
 from .state import get_guard
-from .verifiers.remote import RemoteVerifier
+from .verifiers.chosen import ChosenVerifier
 
 __all__ = ["build_check", "check_application", "describe_foreign_policy"]
 
@@ -139,7 +139,7 @@ def _find_place(registry: Registry, view: Any) -> Any:
 def _can_introspect(registry: Registry, settings: GuardSettings) -> bool:
     if settings.introspection_client_id or settings.introspection_auth_method == "none":
         return True
-    if isinstance(registry.queryUtility(ICredentialVerifier, name="remote"), RemoteVerifier):
+    if isinstance(registry.queryUtility(ICredentialVerifier, name="remote"), ChosenVerifier):
         return registry.queryUtility(IIssuer, name=settings.issuer) is not None
     return True
 

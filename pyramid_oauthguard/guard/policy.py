@@ -13,8 +13,8 @@ from zope.interface import implementer
 from ..access_token import AccessToken
 from ..errors import InsufficientScope, OAuthGuardError
 from . import credentials
-from .needs import name_scopes
 from .outcome import TokenOutcome, build_outcome
+from .requirements import name_scopes
 from .state import Guard, require_guard
 
 __all__ = ["OAuthSecurityPolicy", "TokenDenied"]

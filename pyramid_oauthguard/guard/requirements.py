@@ -1,4 +1,4 @@
-"""What a view may require of a token beyond its being valid: pure functions of the token.
+"""What a view may require of a token beyond its being valid: pure functions of the token, and what challenges say of them.
 
 A requirement may have attributes that say in challenges what it requires: ``scopes``, ``acr_values`` (tuples of texts) and
 ``max_age`` (seconds).
@@ -6,18 +6,69 @@ A requirement may have attributes that say in challenges what it requires: ``sco
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ..access_token import AccessToken
-from ..errors import InsufficientScope, InsufficientUserAuthentication
+from ..errors import InsufficientScope, InsufficientUserAuthentication, InvalidRequest, OAuthGuardError, TokenError
 from ..settings import as_duration, as_list
 
-__all__ = ["BUILT_IN", "Requirement"]
+__all__ = ["BUILT_IN", "Needs", "Requirement", "build_needs", "name_scopes"]
 
 Requirement = Callable[[AccessToken], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the requirements of one view say about themselves.
+
+    :ivar scopes: all scopes that they name (RFC 6750 section 3).
+    :ivar acr_values: authentication context classes, of which one is required (RFC 9470 section 3).
+    :ivar max_age: seconds for which a sign-in is recent enough, or None.
+    """
+
+    scopes: tuple[str, ...]
+    acr_values: tuple[str, ...]
+    max_age: int | None
+
+    def complete(self, error: OAuthGuardError) -> OAuthGuardError:
+        """``error``, or a copy that names everything the view needs: an error object may serve many requests."""
+        if isinstance(error, InsufficientUserAuthentication):
+            found = copy.copy(error)
+            found.acr_values = error.acr_values or self.acr_values
+            found.max_age = self.max_age if error.max_age is None else error.max_age
+            return found
+        return name_scopes(error, self.scopes)
+
+
+def build_needs(requirements: Iterable[Any]) -> Needs:
+    """What these requirements say; one that says nothing of itself adds nothing."""
+    scopes: list[str] = []
+    acr_values: list[str] = []
+    ages: list[int] = []
+    for each in requirements:
+        scopes += getattr(each, "scopes", ())
+        acr_values += getattr(each, "acr_values", ())
+        ages += [each.max_age] if hasattr(each, "max_age") else []
+    return Needs(tuple(dict.fromkeys(scopes)), tuple(dict.fromkeys(acr_values)), min(ages, default=None))
+
+
+def name_scopes(error: OAuthGuardError, scopes: tuple[str, ...]) -> OAuthGuardError:
+    """``error``, or a copy that names ``scopes`` too.
+
+    Not where the request could not be read, and not where something else than scopes is missing.
+    """
+    if not scopes or not isinstance(error, TokenError) or isinstance(error, InvalidRequest):
+        return error
+    if isinstance(error, InsufficientScope) and not error.scopes:
+        return error
+    found = copy.copy(error)
+    found.scopes = tuple(dict.fromkeys((*error.scopes, *scopes)))
+    return found
 
 
 def require_scope(value: Any) -> Requirement:

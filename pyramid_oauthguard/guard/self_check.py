@@ -21,8 +21,7 @@ from .reports.other_views import describe_other_views
 from .reports.remedies import find_remedy
 from .settings import CACHES, GuardSettings
 from .state import get_guard
-from .verifiers.local import LocalVerifier
-from .verifiers.remote import RemoteVerifier
+from .verifiers.chosen import ChosenVerifier
 
 __all__ = ["judge_guard"]
 
@@ -72,8 +71,7 @@ def _find_wanted(registry: Any, modes: frozenset[str]) -> frozenset[str]:
 
 
 def _is_built_in(registry: Any, mode: str) -> bool:
-    verifier = registry.queryUtility(ICredentialVerifier, name=mode)
-    return isinstance(verifier, LocalVerifier | RemoteVerifier)
+    return isinstance(registry.queryUtility(ICredentialVerifier, name=mode), ChosenVerifier)
 
 
 def _judge_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]) -> Iterator[Finding]:

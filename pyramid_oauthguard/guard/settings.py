@@ -86,6 +86,8 @@ class GuardSettings:
     policy: bool
     resource: str | None
     resource_metadata: bool
+    #: The name of the issuer; None for the plain `issuer`, the only one so far.
+    issuer_name: str | None = None
 
     def is_public(self, text: str) -> bool:
         """Whether ``text`` is what a setting says that is no secret, whatever the case and the slash at its end."""

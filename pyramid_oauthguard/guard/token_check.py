@@ -24,11 +24,10 @@ from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
 from ..interfaces import ITokenRequirement
 from .authentication import RESULT
 from .challenge import find_refusal, mark_refusal, mark_response
-from .needs import build_needs
 from .paths.tokens_under import find_misplacement
 from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
-from .requirements import Requirement
+from .requirements import Requirement, build_needs
 from .state import Guard, get_guard
 from .verifiers import RANKS
 

@@ -20,7 +20,12 @@ _LIFE_SECONDS: Final = 600
 
 
 def set_token(
-    request: Request, claims: Mapping[str, Any] | None = None, *, mode: str = "local", **more: Any
+    request: Request,
+    claims: Mapping[str, Any] | None = None,
+    *,
+    mode: str = "local",
+    issuer_name: str | None = None,
+    **more: Any,
 ) -> AccessToken:
     """Put a token on ``request``, as if the guard had verified it: ``set_token(request, sub="ada", scope="read")``.
 
@@ -34,12 +39,13 @@ def set_token(
         :class:`~pyramid_oauthguard.testing.MemoryIssuer` gives a token. :data:`~pyramid_oauthguard.testing.ABSENT`
         leaves one out.
     :param mode: what ``AccessToken.mode`` says, ``"local"`` or ``"remote"``.
+    :param issuer_name: what ``AccessToken.issuer_name`` says.
     :returns: the token.
     """
     from ..guard.authentication import RESULT  # the guard is not loaded for suites that only make tokens
 
     said = {**_build_claims(request), **(claims or {}), **more}
-    token = _build_token({name: value for name, value in said.items() if value is not ABSENT}, mode)
+    token = _build_token({name: value for name, value in said.items() if value is not ABSENT}, mode, issuer_name)
     request.__dict__[_TOKEN] = request.__dict__[RESULT] = token
     request.__class__ = _extend(request.__class__)
     return token
@@ -82,7 +88,7 @@ def _build_claims(request: Request) -> dict[str, Any]:
     }
 
 
-def _build_token(claims: dict[str, Any], mode: str) -> AccessToken:
+def _build_token(claims: dict[str, Any], mode: str, issuer_name: str | None) -> AccessToken:
     scope, audience = claims.get("scope", ""), claims.get("aud", ())
     return AccessToken(
         subject=claims.get("sub"),
@@ -96,4 +102,5 @@ def _build_token(claims: dict[str, Any], mode: str) -> AccessToken:
         username=claims.get("username"),
         claims=freeze(claims),
         mode=mode,
+        issuer_name=issuer_name,
     )

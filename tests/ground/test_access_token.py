@@ -166,6 +166,15 @@ def test_a_token_is_pickled_under_each_protocol(protocol):
     assert pickle.loads(pickle.dumps(token, protocol)) == token  # noqa: S301  # our own bytes
 
 
+def test_the_name_of_its_issuer_is_kept_and_may_be_missing_in_an_older_pickle():
+    token = make(issuer_name="partner")
+    assert token != make()
+    assert pickle.loads(pickle.dumps(token)).issuer_name == "partner"  # noqa: S301  # our own bytes
+    restore, (kind, members) = token.__reduce__()
+    del members["issuer_name"]
+    assert restore(kind, members) == make()
+
+
 def test_a_subclass_is_copied_as_itself():
     class Special(AccessToken):
         pass

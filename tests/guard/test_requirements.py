@@ -19,7 +19,7 @@ from pyramid_oauthguard import (
     UnavailableError,
 )
 from pyramid_oauthguard.guard.events import AccessTokenAccepted, AccessTokenRejected
-from pyramid_oauthguard.guard.verifiers.local import LocalVerifier
+from pyramid_oauthguard.guard.verifiers.chosen import ChosenVerifier
 from pyramid_oauthguard.interfaces import ICredentialVerifier
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer
 from tests.guard.guarding import (
@@ -536,7 +536,7 @@ def test_a_verifier_that_two_applications_share_gives_neither_the_others_princip
     assert find_status(without, "/administer", "word") == 403
 
 
-class DenyingVerifier(LocalVerifier):
+class DenyingVerifier(ChosenVerifier):
     """What an application adds to the built-in check is asked each time, also for a token that is remembered."""
 
     denied: frozenset[str] = frozenset()

@@ -23,6 +23,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from webtest.http import StopableWSGIServer
 
+from pyramid_oauthguard.interfaces import ICredentialVerifier
 from pyramid_oauthguard.testing import MemoryIssuer, bearer, trust
 
 #: Seconds for one call to an issuer: what a test of a fault has to wait for.
@@ -210,3 +211,9 @@ def time_of(work: Callable[[], Any]) -> float:
     began = time.monotonic()
     work()
     return time.monotonic() - began
+
+
+def find_only_verifier(registry: Any, mode: str) -> Any:
+    """The verifier of the only issuer. White box: what it holds on to can't be seen from outside."""
+    (verifiers,) = registry.getUtility(ICredentialVerifier, name=mode)._issuers.list_parts()
+    return verifiers[mode]

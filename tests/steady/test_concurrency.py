@@ -9,7 +9,6 @@ from functools import partial
 
 import pytest
 
-from pyramid_oauthguard.interfaces import ICredentialVerifier
 from tests.issuers import HTTPIssuer
 from tests.steady.apps import (
     ALGORITHM,
@@ -19,6 +18,7 @@ from tests.steady.apps import (
     Distant,
     Held,
     build_trusting,
+    find_only_verifier,
     in_threads,
     run_at_once,
     serve,
@@ -31,7 +31,7 @@ MANY = 64
 
 def find_calls(api):
     """The calls under way that others may share. White box: nothing outside tells that a table grows."""
-    return api.registry.getUtility(ICredentialVerifier, name="remote")._introspector._running
+    return find_only_verifier(api.registry, "remote")._introspector._running
 
 
 @pytest.fixture

@@ -13,7 +13,17 @@ from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.interfaces import IEmbeddedIssuer
 from pyramid_oauthguard.issuers.in_flight import InFlight
 from tests.guard.guarding import find_setting_error
-from tests.steady.apps import Api, Caller, Distant, Held, build_trusting, in_threads, serve, wait_until
+from tests.steady.apps import (
+    Api,
+    Caller,
+    Distant,
+    Held,
+    build_trusting,
+    find_only_verifier,
+    in_threads,
+    serve,
+    wait_until,
+)
 
 THREADS = 16
 REMOTE_CALLERS = 30
@@ -98,9 +108,7 @@ def test_a_check_beyond_the_limit_is_refused_at_once(held, limit, same):
 
 
 def find_waiting(api):
-    from pyramid_oauthguard.interfaces import ICredentialVerifier
-
-    return api.registry.getUtility(ICredentialVerifier, name="remote")._introspector._in_flight._waiting
+    return find_only_verifier(api.registry, "remote")._introspector._in_flight._waiting
 
 
 def test_one_thread_may_always_ask():

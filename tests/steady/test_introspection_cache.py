@@ -10,9 +10,8 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 
 from pyramid_oauthguard.guard.events import AccessTokenAccepted
-from pyramid_oauthguard.interfaces import ICredentialVerifier
 from pyramid_oauthguard.testing import ABSENT, bearer, trust
-from tests.steady.apps import Distant, Held, build_trusting, in_threads
+from tests.steady.apps import Distant, Held, build_trusting, find_only_verifier, in_threads
 
 N = 60
 
@@ -37,7 +36,7 @@ def mint(request, issuer):
 
 
 def find_introspector(api):
-    return api.registry.getUtility(ICredentialVerifier, name="remote")._introspector
+    return find_only_verifier(api.registry, "remote")._introspector
 
 
 @pytest.fixture(params=[1, 3], ids=["new", "in use"])

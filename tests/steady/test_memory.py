@@ -18,9 +18,8 @@ import pytest
 
 from pyramid_oauthguard import InvalidToken
 from pyramid_oauthguard.bounded import BoundedMap
-from pyramid_oauthguard.interfaces import ICredentialVerifier
 from tests.guard.verifying import find_verifier
-from tests.steady.apps import Distant, build_trusting
+from tests.steady.apps import Distant, build_trusting, find_only_verifier
 
 SIZE = 200
 SMALL = {
@@ -98,8 +97,8 @@ def test_nothing_in_the_guard_grows_beyond_its_size(issuer, kind):
     """White box, but not by name: whatever the verifiers hold on to is looked at."""
     api = build_trusting(issuer, **SMALL)
     mode, tokens = make_floods(issuer)[kind]
-    verifiers = [api.registry.getUtility(ICredentialVerifier, name=name)._introspector for name in ("remote",)]
-    verifiers += [api.registry.getUtility(ICredentialVerifier, name=name) for name in ("local", "remote")]
+    verifiers = [find_only_verifier(api.registry, name)._introspector for name in ("remote",)]
+    verifiers += [find_only_verifier(api.registry, name) for name in ("local", "remote")]
     flood(api, mode, tokens, 3 * SIZE)
     first = find_containers(*verifiers)
     flood(api, mode, tokens, 7 * SIZE)

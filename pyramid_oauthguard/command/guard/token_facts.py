@@ -11,7 +11,7 @@ from ...errors import InvalidToken, OAuthGuardError
 from ...guard.reports.live_issuer import build_live_issuer
 from ...guard.settings import GuardSettings
 from ...guard.verifiers.access_tokens import RFC9068_CLAIMS
-from ...guard.verifiers.remote import RemoteVerifier
+from ...guard.verifiers.chosen import ChosenVerifier
 from ...interfaces import Credential, ICredentialVerifier
 from ...jwt.jws import parse_segment_object
 
@@ -31,7 +31,7 @@ def fetch_answer(registry: Any, settings: GuardSettings, raw: str) -> Mapping[st
     None where the remote check would not ask: the application checks such tokens itself, the local check refuses the token,
     or the issuer does not answer.
     """
-    if not isinstance(registry.queryUtility(ICredentialVerifier, name="remote"), RemoteVerifier):
+    if not isinstance(registry.queryUtility(ICredentialVerifier, name="remote"), ChosenVerifier):
         return None
     try:
         if is_jwt(raw):

@@ -86,6 +86,7 @@ def build_access_token(
         "scopes": _split_scopes(scope) if type(scope) is str else _read_scopes(claims, settings.scope_claim),
         "audience": audience,
         "issuer": settings.issuer,
+        "issuer_name": settings.issuer_name,
         "expires_at": exp,
         "issued_at": iat,
         "token_id": token_id,

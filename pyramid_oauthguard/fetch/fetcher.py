@@ -1,4 +1,4 @@
-"""The only way out: HTTP requests to an issuer, bounded in time and size, never redirected.
+"""HTTP requests to an issuer, and what comes back.
 
 Everything that comes back is a JSON object or an :class:`~pyramid_oauthguard.errors.UnavailableError`.
 """
@@ -19,13 +19,13 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool
 
-from . import processes
-from .circuit import Circuit
+from .. import processes
+from ..circuit import Circuit
+from ..errors import UnavailableError
+from ..outages import Outages, name_cause
+from ..strict_json import parse_object
+from ..urls import check_url
 from .connections import POOLS, DeadlineTLSSocket, StaleConnection, clock
-from .errors import UnavailableError
-from .outages import Outages, name_cause
-from .strict_json import parse_object
-from .urls import check_url
 
 __all__ = ["Answer", "Fetcher"]
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from . import processes
+from .. import processes
 
 __all__ = ["POOLS", "DeadlineTLSSocket", "StaleConnection", "clock"]
 
