@@ -64,6 +64,26 @@ def test_each_package_and_each_shared_module_is_on_the_map() -> None:
     assert rows == packages | modules
 
 
+def find_memos(path: Path) -> set[str]:
+    """The functions that remember results, and the attributes that hold a BoundedMap."""
+    text = path.read_text("utf-8")
+    decorated = re.findall(r"^@functools\.(?:lru_)?cache\b.*\n(?:async )?def (\w+)", text, re.MULTILINE)
+    inside = [re.findall(r"^def (\w+)", text[: found.start()], re.MULTILINE)[-1] for found in MEMO.finditer(text)]
+    return {*decorated, *inside, *re.findall(r"self\.(\w+) = BoundedMap\(", text)}
+
+
+MEMO = re.compile(r"= functools\.(?:lru_)?cache\(")
+
+
+def test_each_memo_of_the_guard_is_in_the_table() -> None:
+    files = [path for folder in ("", "guard", "issuers", "jwt") for path in (ROOT / PACKAGE / folder).glob("*.py")]
+    files += [*(ROOT / PACKAGE / "guard").glob("*/*.py")]
+    found = {name for path in files for name in find_memos(path)}
+    assert len(found) > 8
+    named = {each.rpartition(".")[2] for each in re.findall(r"`([\w.]+)`", find_section("Memos"))}
+    assert found - named == set()
+
+
 def test_each_memo_says_what_holds_it_and_what_invalidates_it() -> None:
     rows = [row.strip("| ").split(" | ") for row in re.findall(r"^\| .*", find_section("Memos"), re.MULTILINE)[1:]]
     assert len(rows) > 10
