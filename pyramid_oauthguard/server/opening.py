@@ -1,4 +1,4 @@
-"""The storage, and the key of what is hashed in it. Neither is of use without the other, so they are opened together."""
+"""The storage, and the key that hashes what is in it. Each is useless without the other, so they are opened together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is weak about this authorization server, for ``oauthguard check``: each finding says what to do."""
+"""The weaknesses of this authorization server, for ``oauthguard check``: each finding says what to do."""
 
 from __future__ import annotations
 

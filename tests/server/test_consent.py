@@ -67,6 +67,13 @@ def test_nothing_chosen_is_asked_again(flow):
     assert read_answer(page.form.submit("decision", value="allow"))["code"]
 
 
+def test_a_page_that_comes_back_says_again_what_was_allowed_before(flow):
+    flow.allow(scope="read")
+    form = get(flow).form
+    form["scope.read"].checked = form["scope.write"].checked = False
+    assert form.submit("decision", value="allow", status=422).text.count("allowed before") == 1
+
+
 def test_denying_is_told_the_client(flow):
     answer = read_answer(flow.show().form.submit("decision", value="deny"))
     assert answer["error"] == "access_denied"

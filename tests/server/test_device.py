@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from webtest import TestApp
 
+from pyramid_oauthguard.server.consent import flow as consent_flow
 from pyramid_oauthguard.server.consent.device import read_user_code
 from pyramid_oauthguard.server.events import AuthorizationApproved, AuthorizationDenied, TokenIssued, TokenRevoked
 from pyramid_oauthguard.server.opaque import has_checksum
@@ -334,6 +335,23 @@ def test_a_code_is_decided_once(flow, tv):
     pages[0].form.submit("decision", value="allow", status=303)
     assert "No device is waiting" in pages[1].form.submit("decision", value="deny", status=422).text
     assert flow.server.introspect(poll(flow, tv, codes)["access_token"])["sub"] == "anna"
+
+
+def test_of_two_users_who_allow_a_device_at_once_the_second_leaves_no_grant(flow, tv, monkeypatch):
+    codes, client_id = begin(flow, tv), tv.client.client_id
+    first, second = (enter(flow, codes["user_code"], browser=flow.sign_in(who)) for who in ("anna", "berta"))
+    ask = consent_flow.ask_auth_time
+
+    def ask_late(service, request):  # between the look at the device and the transaction
+        monkeypatch.setattr(consent_flow, "ask_auth_time", ask)
+        first.form.submit("decision", value="allow", status=303)
+        return ask(service, request)
+
+    monkeypatch.setattr(consent_flow, "ask_auth_time", ask_late)
+    assert "No device is waiting" in second.form.submit("decision", value="allow", status=422).text
+    with flow.server.service.store.reading() as unit:
+        assert len(unit.list_live_grant_ids("anna", client_id)) == 1
+        assert not unit.is_subject("berta")
 
 
 @pytest.mark.promise("AS-07")

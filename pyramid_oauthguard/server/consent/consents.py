@@ -1,4 +1,4 @@
-"""What users allow clients: asked once, remembered as it was shown, withdrawn when they like."""
+"""What users allow clients: stored with the words that the page showed, and withdrawn by the user at any time."""
 
 from __future__ import annotations
 

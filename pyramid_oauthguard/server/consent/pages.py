@@ -2,7 +2,7 @@
 
 Templates are ``pyramid_oauthguard.server:templates/``; an application replaces one with ``config.override_asset`` and
 translates them with a catalogue of the domain ``pyramid_oauthguard``. They have a Jinja2 environment of their own, so
-that no setting of the application's can turn off its escaping.
+that no setting of the application can turn off the escaping.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How an endpoint is put into an application, whatever the application's own policy, defaults and factories are."""
+"""How an endpoint is added to an application, independent of the policy, defaults and factories of the application."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _find_outages(request: Request) -> Outages:
 
 
 def _add_view(config: Configurator, name: str, view: Callable[[Request], Any], **predicates: Any) -> None:
-    # Whoever comes here has no session and no token yet, so neither a default permission nor CSRF may stand before it.
+    # Callers have no session and no token yet: neither a default permission nor a CSRF check may refuse them.
     config.add_view(
         label_answers(bound_headers(view)),
         route_name=name,

@@ -1,8 +1,8 @@
 """How often something may be tried: per client and address, in windows of fixed length.
 
 What a limit protects is the server's time, and secrets that people chose: passwords, and client secrets from elsewhere. The
-secrets that this server makes cannot be guessed, and neither can signatures. So nobody can lock out a client with such a
-secret by failing in its name or from its address: at a limit of failures they are still checked.
+secrets that this server makes cannot be guessed, and neither can signatures. So no other caller can lock out a client with
+such a secret by failing in its name or from its address: at a limit of failures they are still checked.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ class DeviceRows(Protocol):
         """Take an approved device's tokens; False when they were taken before. Of any number of units, one is told True."""
 
     def count_device_try(self, subject: str, since: float, now: float) -> int:
-        """Count one more try of this user, and return how many they are. A count that began before ``since`` begins anew."""
+        """Count one more try of this user, and return how many they are. A count that began before ``since`` starts at 1 again."""
 
     def forget_device_try(self, subject: str) -> None:
         """Count one try less."""
@@ -249,11 +249,11 @@ class AuditRows(Protocol):
 
 
 class UpkeepRows(Protocol):
-    """What only takes room."""
+    """Rows that are no longer needed."""
 
     def prune(self, before: float, limit: int) -> int:
         """Delete codes, tokens and device codes that expired before a moment, and grants that have none of them left; at
-        most ``limit`` of each. Returns how many rows went; clients, consents, keys and the audit trail stay."""
+        most ``limit`` of each. Returns how many rows were deleted. Clients, consents, keys and the audit trail stay."""
 
 
 class Unit(

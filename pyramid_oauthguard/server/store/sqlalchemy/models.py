@@ -1,6 +1,6 @@
 """The tables. Times are seconds since the epoch; lists are space-separated, as in RFC 6749; hashes are keyed.
 
-Tokens name their client and their grant, so that ending one of these ends every token at once: a look-up joins them.
+Tokens name their client and their grant, so that the end of one of these ends all its tokens at once: a look-up joins them.
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ RETURN coalesce(found, 0); END $$
 """.replace("KEYS_LOCK", str(KEYS_LOCK))
 event.listen(versions, "after_create", DDL(_HOLD).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
 
-# Rows are only ever added, and name no other table: they outlive what they speak of.
+# Rows are only added. They have no foreign keys: they stay when what they name is deleted.
 audit = Table(
     "oauth_audit",
     metadata,
@@ -262,7 +262,7 @@ audit = Table(
     Column("detail", Text),
 )
 
-# Append-only is the database's word, not only ours; the migration that makes the table says the same.
+# The database itself refuses changes of the audit trail. The migration that makes the table does the same.
 _REFUSE = """
 CREATE FUNCTION oauth_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'oauth_audit is append-only'; END $$
