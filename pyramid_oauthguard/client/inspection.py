@@ -13,8 +13,9 @@ from typing import Any, Final
 from ..errors import InvalidToken
 from ..exit_status import USAGE
 from ..jwt.algorithms import ALGORITHMS
+from ..jwt.base64url import parse_segment
 from ..jwt.claims import as_time, read_audience
-from ..jwt.jws import check_type, parse_segment, parse_segment_object
+from ..jwt.jws import check_type, parse_segment_object
 from ..jwt.keyset import build_key_set, find_fault
 from ..jwt.verify import is_signed
 from .errors import CommandError

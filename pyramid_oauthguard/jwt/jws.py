@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import InvalidToken
 from ..strict_json import parse_object
+from .base64url import parse_segment
 
-__all__ = ["MAX_TOKEN", "ParsedHeader", "check_type", "parse_header", "parse_segment", "parse_segment_object", "split"]
+__all__ = ["MAX_TOKEN_CHARACTERS", "ParsedHeader", "check_type", "parse_header", "parse_segment_object", "split"]
 
 #: Nobody's header is this long; refused before it is decoded. In bytes of base64url.
-MAX_HEADER: Final = 16_384
+MAX_HEADER_BYTES: Final = 16_384
 #: A token of more characters than any web server takes in a header by default.
-MAX_TOKEN: Final = 262_144
-#: To the alphabet that the decoder knows; what is not in base64url becomes what is in neither.
-_TO_BASE64: Final = bytes.maketrans(b"-_+/=", b"+/***")
-#: By the length modulo four; no encoding has a remainder of one.
-_PADDING: Final = (b"", b"*", b"==", b"=")
-_LAST: Final = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
+MAX_TOKEN_CHARACTERS: Final = 262_144
 
 Types = frozenset[str | None]
 
@@ -38,7 +33,7 @@ def split(raw: str) -> tuple[bytes, bytes, bytes, bytes]:
 
     :raises InvalidToken: ``raw`` has another shape.
     """
-    if len(raw) > MAX_TOKEN:
+    if len(raw) > MAX_TOKEN_CHARACTERS:
         raise InvalidToken("too_long")
     data = raw.encode("ascii", "replace")  # what is not ASCII is no base64url either
     parts = data.split(b".", 3)
@@ -58,7 +53,7 @@ def parse_header(segment: bytes, algorithms: Collection[str], types: Types) -> P
 
     :raises InvalidToken: with the first reason found.
     """
-    if len(segment) > MAX_HEADER:
+    if len(segment) > MAX_HEADER_BYTES:
         raise InvalidToken("header_too_long")
     header = parse_segment_object(segment)
     algorithm = header.get("alg")
@@ -88,18 +83,6 @@ def check_type(header: Mapping[str, Any], types: Types) -> None:
         kind = kind.lower().removeprefix("application/")
     if kind not in types:
         raise InvalidToken("wrong_type")
-
-
-def parse_segment(segment: bytes) -> bytes:
-    """Base64url without padding, in its one canonical spelling (RFC 4648 sections 3.5 and 5)."""
-    surplus = len(segment) & 3
-    try:
-        data = a2b_base64(segment.translate(_TO_BASE64) + _PADDING[surplus], strict_mode=True)
-    except ValueError:  # binascii.Error is one
-        raise InvalidToken("bad_encoding") from None
-    if surplus and segment[-1] not in _LAST[surplus]:
-        raise InvalidToken("bad_encoding")  # the unused bits of the last character are not zero
-    return data
 
 
 def parse_segment_object(segment: bytes) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import json
 import pickle
 from types import MappingProxyType
@@ -19,7 +20,7 @@ from pyramid_oauthguard import (
     TokenError,
     UnavailableError,
 )
-from pyramid_oauthguard.access_token import derive
+from pyramid_oauthguard.access_token import derive, take
 
 
 def make(**members):
@@ -39,6 +40,19 @@ def make(**members):
             **members,
         }
     )
+
+
+def test_the_constructor_takes_each_member_once_and_sets_it():
+    members = [each for each in dataclasses.fields(AccessToken) if each.init]
+    assert list(inspect.signature(AccessToken).parameters) == [each.name for each in members]
+    token = AccessToken(**{each.name: each.name for each in members})
+    assert all(getattr(token, each.name) == each.name for each in members)
+    taken = take({**{each.name: each.name for each in members}, "_derived": None})
+    assert taken == token
+    assert dataclasses.replace(token, mode="remote").mode == "remote"
+    for wrong in ({}, {"subject": "ada"}, {**{each.name: None for each in members}, "more": 1}):
+        with pytest.raises(TypeError):
+            AccessToken(**wrong)
 
 
 def test_what_it_can():

@@ -12,7 +12,8 @@ from ...bounded import BoundedMap
 from ...errors import InvalidToken, UnavailableError
 from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.keys import KeySource
-from ...jwt.jws import parse_header, parse_segment, parse_segment_object, split
+from ...jwt.base64url import parse_segment
+from ...jwt.jws import parse_header, parse_segment_object, split
 from ...jwt.keyset import KeySet
 from ...jwt.verify import Candidates, is_signed
 from ..settings import GuardSettings
@@ -71,7 +72,8 @@ class LocalVerifier:
             verified.get(header)  # counts as a use
         keys, since, until, token = remembered
         now = time.time()
-        if not since <= now < until or keys is not self._fetch_keys(now):
+        kept = self._kept
+        if not since <= now < until or keys is not (kept.value if now < kept.calm_until else self._fetch_keys(now)):
             return None
         return token if token is not None else self._rebuild(header, remembered, now)
 

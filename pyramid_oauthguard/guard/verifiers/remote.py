@@ -12,7 +12,7 @@ from ...access_token import AccessToken
 from ...errors import InvalidToken
 from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.introspection import Introspector
-from ...jwt.jws import MAX_TOKEN
+from ...jwt.jws import MAX_TOKEN_CHARACTERS
 from ..settings import GuardSettings
 from .access_tokens import CLIENT_CLAIMS, build_access_token
 
@@ -49,7 +49,7 @@ class RemoteVerifier:
         """
         raw = credential.characters
         is_jwt = raw.count(".") == 2
-        if not raw.isascii() or not 0 < len(raw) <= (MAX_TOKEN if is_jwt else _MAX_OPAQUE_CHARACTERS):
+        if not raw.isascii() or not 0 < len(raw) <= (MAX_TOKEN_CHARACTERS if is_jwt else _MAX_OPAQUE_CHARACTERS):
             raise InvalidToken("not_a_token")  # nobody issued it: not worth a call
         local = self._local.verify(credential) if is_jwt else None
         return self._introspector.ask(raw, lambda answer: self._judge(answer, local))

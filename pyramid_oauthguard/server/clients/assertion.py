@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from ...errors import InvalidToken
 from ...jwt.algorithms import ALGORITHMS
+from ...jwt.base64url import parse_segment
 from ...jwt.claims import read_audience, read_times
-from ...jwt.jws import parse_header, parse_segment, parse_segment_object, split
+from ...jwt.jws import parse_header, parse_segment_object, split
 from ...jwt.verify import is_signed
 from ..store.records import Client
 from .keys import build_client_keys
