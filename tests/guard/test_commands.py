@@ -596,7 +596,7 @@ def test_every_reason_for_a_refusal_has_words() -> None:
     packages = (ROOT / "pyramid_oauthguard" / name for name in ("guard", "issuers", "jwt"))
     for path in (each for package in packages for each in package.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("InvalidToken", "_as_texts"):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("InvalidToken", "as_texts"):
                 last = node.args[-1]
                 found.update([last.value] if isinstance(last, ast.Constant) else [])
     assert len(found) > 20

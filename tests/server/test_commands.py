@@ -159,12 +159,12 @@ def test_a_client_with_keys_and_then_with_others(operator):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (make_key_set("one", private=True)[1], "jwks: key 1 is private: only the public half is for the server"),
+        (make_key_set("one", private=True)[1], "jwks: key 1 can't be used: it is private"),
         ("-----BEGIN PUBLIC KEY-----", "jwks: must be a JSON Web Key Set: an object with `keys`"),
         (json.dumps({"kty": "EC"}), "jwks: must be a JSON Web Key Set: an object with `keys`"),
         (b"\xff\xfe", "jwks: must be a JSON Web Key Set in UTF-8"),
         ('{"keys": []}', "jwks: must have 1 to 10 keys"),
-        ('{"keys": [{"kty": "oct", "k": "AAAA"}]}', "jwks: key 1 is private"),
+        ('{"keys": [{"kty": "oct", "k": "AAAA"}]}', "jwks: key 1 can't be used: it is private or symmetric"),
         (make_key_set("one")[1], "client_id: is not a live client"),
     ],
 )
