@@ -47,13 +47,11 @@ class Kept(LastGood[T]):
     good one an extra attempt: it may have been published just after the value was fetched. Who needs nothing of that kind
     never waits for it.
 
-    :param name: of what is kept, in the plural, for logs and reasons.
     :param ask: asks the issuer; raises UnavailableError.
     :param read: the value of another process's entry, judged as if it came from the issuer, or None.
     :param entry: the name of the entry in ``region``.
     :param lifetime: seconds a value is good for; the issuer can only shorten it.
     :param cooldown: seconds between two attempts.
-    :param max_stale: seconds after its fetch that a value may serve while the issuer is down.
     :param is_embedded: whether the issuer runs in this process. It is then asked every second, past the cache.
     """
 
@@ -76,17 +74,12 @@ class Kept(LastGood[T]):
         self._is_embedded = is_embedded
         self._shared = SharedEntry(region, entry)
         self._lifetime = lifetime
-        self._attempts = Attempts(cooldown)
+        self.attempts = Attempts(cooldown)
         self._lock = threading.Lock()
         self._forgotten_at = 0.0  # a value from before is of no use, also where it comes back in a shared cache
         self._began = -float("inf")  # the fetch under way, or the last one; on the monotonic clock
         self._renewing = False
         processes.register(self, Kept._leave_parent)
-
-    @property
-    def attempts(self) -> int:
-        """How many this process has begun."""
-        return self._attempts.count
 
     def require(self, now: float) -> T:
         """The value in force at ``now``. The same object as long as values are equal.
@@ -94,10 +87,11 @@ class Kept(LastGood[T]):
         :raises UnavailableError: there is none and the issuer can't be asked.
         """
         value = self.value
+        if value is not None and self._fetched_at - SKEW <= now < self.calm_until:
+            return value  # nearly always, and once in every request
         if value is None or not self.is_fresh(now):
             return self._require_expired()
-        if now >= self.calm_until:
-            self._renew_in_background(now)
+        self._renew_in_background(now)
         return value
 
     def wait(self) -> T:
@@ -121,10 +115,10 @@ class Kept(LastGood[T]):
             raise UnavailableError(f"{self._name}_being_fetched", retry_after=1)
         try:
             now = time.time()
-            if self.value is seen and self._attempts.count == attempts:
-                if not self._attempts.is_cooling(now):
+            if self.value is seen and self.attempts.count == attempts:
+                if not self.attempts.is_cooling(now):
                     self._refresh(now)
-                elif self._failure is None and not self._attempts.is_spent(now):
+                elif self._failure is None and not self.attempts.is_spent(now):
                     self._ask_once_more(now)
             if self._failure is not None:
                 raise self._failure.repeat()  # nobody can say whether the issuer has it
@@ -137,7 +131,7 @@ class Kept(LastGood[T]):
         with self._lock:
             self._shared.forget()
             self.calm_until = self._fresh_until = self._fetched_at = 0.0
-            self._attempts.forget()
+            self.attempts.forget()
             self._forgotten_at = time.time()
             self._failure = None
             self.value = None
@@ -148,7 +142,7 @@ class Kept(LastGood[T]):
             self._shared.forget()
             self.calm_until = self._fresh_until = 0.0
             if self._failure is None:
-                self._attempts.forget()
+                self.attempts.forget()
 
     def doubt(self) -> float:
         """What is wrong or missing in it now must not stay so for its life: it is asked for again after a cool-down.
@@ -157,7 +151,7 @@ class Kept(LastGood[T]):
         """
         with self._lock:
             self._shared.forget()
-            again_at = self._fetched_at + self._attempts.cooldown
+            again_at = self._fetched_at + self.attempts.cooldown
             self._fresh_until, self.calm_until = min(self._fresh_until, again_at), min(self.calm_until, again_at)
             now = time.time()
             return max(self._fresh_until - now, self.find_wait(now), 0.0)
@@ -166,16 +160,14 @@ class Kept(LastGood[T]):
         """Seconds until the issuer may be asked again after a failure; 0 where it may be now."""
         failing = self._failure is not None or self.value is None
         return (
-            self._attempts.tried_at + self._attempts.cooldown - now
-            if failing and self._attempts.is_cooling(now)
-            else 0.0
+            self.attempts.tried_at + self.attempts.cooldown - now if failing and self.attempts.is_cooling(now) else 0.0
         )
 
     def _leave_parent(self) -> None:
         """In a child of a fork: a fetch that runs in the parent ends there. A known value serves on."""
         if self._lock.locked():  # what that fetch has noted is not the whole of it: ask before the next use
             self.calm_until = self._fresh_until = 0.0
-            self._attempts.forget()
+            self.attempts.forget()
         self._lock = threading.Lock()
         self._renewing = False
 
@@ -203,7 +195,7 @@ class Kept(LastGood[T]):
         return lock.acquire(timeout=max(self._began + _PATIENCE - time.monotonic(), 0.05))
 
     def _renew_in_background(self, now: float) -> None:
-        if self._attempts.is_cooling(now) or not self._lock.acquire(blocking=False):
+        if self.attempts.is_cooling(now) or not self._lock.acquire(blocking=False):
             return
         under_way, self._renewing = self._renewing, True
         self._lock.release()
@@ -229,33 +221,31 @@ class Kept(LastGood[T]):
         if now < self._fetched_at - SKEW:  # the clock was set back: nobody knows how old the value is
             self._fetched_at = self._fresh_until = self.calm_until = now
         if self._is_embedded():
-            self._attempts.cooldown = min(self._attempts.cooldown, EMBEDDED_COOLDOWN_SECONDS)
+            self.attempts.cooldown = min(self.attempts.cooldown, EMBEDDED_COOLDOWN_SECONDS)
         if self._adopt(now):
             return
-        if self._attempts.is_cooling(now):
-            self._stretch(
-                self._attempts.tried_at, self._attempts.cooldown
-            )  # another process asked in vain a moment ago
+        if self.attempts.is_cooling(now):
+            self._stretch(self.attempts.tried_at, self.attempts.cooldown)  # another process asked in vain a moment ago
             return
         with self._shared.take_turns():
             now = time.time()
             if not self._adopt(now):
-                self._attempts.tried_at = now
+                self.attempts.tried_at = now
                 self._attempt(now)
 
     def _ask_once_more(self, now: float) -> None:
         """Make the extra attempt, unless another process has made it in this cool-down. Holds the lock."""
         self._began = time.monotonic()
-        if self._adopt(now) or self._attempts.is_spent(now):
+        if self._adopt(now) or self.attempts.is_spent(now):
             return
         with self._shared.take_turns():
             now = time.time()
-            if not self._adopt(now) and not self._attempts.is_spent(now):
-                self._attempts.extra_at = now
+            if not self._adopt(now) and not self.attempts.is_spent(now):
+                self.attempts.extra_at = now
                 self._attempt(now)
 
     def _attempt(self, now: float) -> None:
-        self._attempts.count += 1
+        self.attempts.count += 1
         try:
             found = self._ask()
         except UnavailableError as error:
@@ -270,12 +260,12 @@ class Kept(LastGood[T]):
     def _find_life(self, max_age: float | None) -> float:
         if self._is_embedded():
             return EMBEDDED_LIFE_SECONDS
-        return self._lifetime if max_age is None else min(max(max_age, self._attempts.cooldown), self._lifetime)
+        return self._lifetime if max_age is None else min(max(max_age, self.attempts.cooldown), self._lifetime)
 
     def _share(self, **found: Any) -> None:
         """Tell the processes that share the cache what was found, if anything, and when the issuer was asked."""
         if not self._is_embedded():
-            self._shared.write({**(found or self._shared.read()), **self._attempts.describe()})
+            self._shared.write({**(found or self._shared.read()), **self.attempts.describe()})
 
     def _fail(self, error: UnavailableError, now: float) -> None:
         self._note(error)
@@ -283,16 +273,16 @@ class Kept(LastGood[T]):
             now = max(now, time.time())  # a storage that hangs takes longer to fail than to cool down
         if isinstance(error, CoolingError):
             # Nobody was asked. A cool-down from now on would come on top of the one that is under way.
-            now = min(now, time.time() + error.wait - self._attempts.cooldown)
-        self._attempts.tried_at = now
+            now = min(now, time.time() + error.wait - self.attempts.cooldown)
+        self.attempts.tried_at = now
         self._share()
-        self._stretch(now, self._attempts.cooldown)
+        self._stretch(now, self.attempts.cooldown)
 
     def _adopt(self, now: float) -> bool:
         """Take what another process fetched, when it is newer and still fresh; learn when it last tried."""
         entry = {} if self._is_embedded() else self._shared.read()
         fetched_at, life = read_number(entry.get("fetched_at")), read_number(entry.get("life"))
-        self._attempts.learn(entry, now)
+        self.attempts.learn(entry, now)
         if fetched_at is None or life is None:
             return False
         life = min(life, self._lifetime)

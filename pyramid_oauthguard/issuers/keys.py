@@ -66,7 +66,7 @@ class KeySource:
         :raises InvalidToken: no key fits, and the issuer was asked recently enough.
         :raises UnavailableError: no key fits and the issuer can't be asked.
         """
-        attempts = self.kept.attempts
+        attempts = self.kept.attempts.count
         keys = self.kept.require(time.time())
         found = keys.find(algorithm, kid)
         if not found and kid is not None and not keys.has(kid):
