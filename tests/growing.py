@@ -40,7 +40,9 @@ def measure_growth(make_input: Callable[[int], Any], run: Callable[[Any], object
     """The CPU time for an input of 2 * `size` divided by that for one of `size`, each the best of five."""
     small, large = make_input(size), make_input(2 * size)
     repeats = _find_repeats(run, small)
-    return _measure(run, large, repeats) / _measure(run, small, repeats)
+    # In turn: what slows the machine down for a moment slows both.
+    pairs = [(_time(run, small, repeats), _time(run, large, repeats)) for _ in range(_BEST_OF)]
+    return min(pair[1] for pair in pairs) / min(pair[0] for pair in pairs)
 
 
 def _find_repeats(run: Callable[[Any], object], data: Any) -> int:
@@ -48,10 +50,6 @@ def _find_repeats(run: Callable[[Any], object], data: Any) -> int:
     while _time(run, data, repeats) < _MEASURABLE_SECONDS:
         repeats *= 2
     return repeats
-
-
-def _measure(run: Callable[[Any], object], data: Any, repeats: int) -> float:
-    return min(_time(run, data, repeats) for _ in range(_BEST_OF))
 
 
 def _time(run: Callable[[Any], object], data: Any, repeats: int) -> float:
