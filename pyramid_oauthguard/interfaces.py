@@ -73,11 +73,11 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a self-check has to say.
+    """One result of a self-check.
 
-    :ivar level: ``"ok"``, ``"warning"`` (works, but should not stay so) or ``"error"`` (requests will be refused).
+    :ivar level: ``"ok"``, ``"warning"`` (it works, but should be changed) or ``"error"`` (requests will be refused).
     :ivar subject: what it is about: a setting, a view, an endpoint.
-    :ivar hint: what to do, empty where nothing needs doing.
+    :ivar hint: what to do; empty if there is nothing to do.
     :ivar status: the exit status of a command that ends because of it.
     """
 
@@ -90,16 +90,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Step(Finding):
-    """Says what is looked at next. Not shown, unless that does not end in time; only its ``subject`` is used."""
+    """Names what is checked next, in ``subject``. It is shown only if that check does not end in time."""
 
 
 class ISelfCheck(Interface):
-    """Something that can judge a configured application; a named utility, asked by ``oauthguard check``."""
+    """A check of a configured application; a named utility that ``oauthguard check`` calls."""
 
     def __call__(registry: object) -> object:
         """An iterable of :class:`Finding` about the application of ``registry``. Raises nothing.
 
-        A :class:`Step` among them, before something that may take long, gives it a name.
+        A :class:`Step` before a check that may take long gives it a name.
         """
 
 
@@ -126,7 +126,7 @@ class IIssuer(Interface):
         """
 
     def subscribe(listener: object) -> None:
-        """Tell ``listener`` (:class:`IIssuerListener`) what changes; an issuer that can't know may ignore it."""
+        """Tell ``listener`` (:class:`IIssuerListener`) about changes. An issuer that does not know of them may do nothing."""
 
 
 class IEmbeddedIssuer(IIssuer):
@@ -146,7 +146,7 @@ class IIssuerListener(Interface):
         """The tokens with these ``jti`` (an iterable of str) were revoked, and this is committed."""
 
     def keys_changed() -> None:  # type: ignore[misc]
-        """The signing keys changed: what is remembered of them is no longer true."""
+        """The signing keys changed: a remembered key set is no longer valid."""
 
 
 class ICredentialVerifier(Interface):
@@ -176,10 +176,10 @@ class ITokenRequirement(Interface):
 class IOAuthStore(Interface):
     """Where an authorization server keeps clients, grants, tokens and keys; ``config.set_oauth_store`` takes one.
 
-    A store opens units, and a unit is one transaction: what is done in one ``with`` holds together or not at all. What a
-    unit can be asked is typed and documented in :class:`pyramid_oauthguard.server.store.contract.Unit`. Every failure of
-    the storage is raised as :class:`~pyramid_oauthguard.errors.UnavailableError`; nothing else comes out of a store for
-    any text that a request may hold. Several threads and processes use a store at once, each unit is used by one.
+    A store opens units, and a unit is one transaction: what is done in one ``with`` is committed together or not at all.
+    The methods of a unit are in :class:`pyramid_oauthguard.server.store.contract.Unit`. Every failure of
+    the storage is raised as :class:`~pyramid_oauthguard.errors.UnavailableError`; a store raises nothing else
+    for any text of a request. Several threads and processes use a store at the same time; each unit is used by one.
     """
 
     def reading() -> object:  # type: ignore[misc]

@@ -21,7 +21,7 @@ __all__ = ["OAuthSecurityPolicy", "TokenDenied"]
 
 
 class TokenDenied(Denied):
-    """A refusal that knows its reason.
+    """A refusal with its reason.
 
     :ivar error: the :class:`~pyramid_oauthguard.OAuthGuardError` that says what to answer.
     :ivar reason: its machine-readable word.
@@ -39,7 +39,7 @@ class TokenDenied(Denied):
 
 @implementer(ISecurityPolicy)
 class OAuthSecurityPolicy:
-    """Principals out of access tokens, permissions out of ACLs.
+    """Principals from access tokens, permissions from ACLs.
 
     Installed by ``config.include("pyramid_oauthguard")``; with ``oauthguard.policy = off`` an application
     makes one and asks it where :meth:`handles` says so.
@@ -59,7 +59,7 @@ class OAuthSecurityPolicy:
         return None if token is None else token.subject
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:
-        """ACLAllowed, or a ``TokenDenied`` that knows what is missing."""
+        """ACLAllowed, or a ``TokenDenied`` with the error that says what is missing."""
         guard = self._guard or require_guard(request)
         result = guard.authenticator.authenticate(request)
         allowed = self._acl.permits(context, guard.list_principals(request, result), permission)
@@ -70,7 +70,7 @@ class OAuthSecurityPolicy:
         return TokenDenied(self._find_error(allowed), str(allowed))
 
     def effective_principals(self, request: Request) -> frozenset[str]:
-        """What the ACLs are asked with."""
+        """The principals of the request for ACLs."""
         guard = require_guard(request)
         return guard.list_principals(request, guard.authenticator.authenticate(request))
 
@@ -83,7 +83,7 @@ class OAuthSecurityPolicy:
         return build_outcome(require_guard(request).authenticator.authenticate(request))
 
     def remember(self, request: Request, userid: str, **kw: Any) -> list[tuple[str, str]]:
-        """Nothing: a token is the client's to keep."""
+        """Nothing: the client keeps its token."""
         return []
 
     def forget(self, request: Request, **kw: Any) -> list[tuple[str, str]]:
@@ -95,7 +95,7 @@ class OAuthSecurityPolicy:
         return credentials.is_present(request)
 
     def _find_error(self, denied: Any) -> InsufficientScope:
-        """What a good token lacks: the scopes that the ACL would have let in, unless it shut this caller out."""
+        """What a good token lacks: the scopes that the ACL allows, unless it denies this caller."""
         ace = denied.ace
         if not isinstance(ace, str) and ace[0] == Deny and ace[1] != Everyone:
             return InsufficientScope("denied")

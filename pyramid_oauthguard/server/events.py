@@ -1,7 +1,7 @@
 """What happened, for audit and metrics: sent through Pyramid's registry after the commit, never for what was rolled back.
 
-Events carry ids, never a secret, code or token. A subscriber that raises is logged and changes no answer: what it hears
-of has already happened.
+Events carry ids, never a secret, code or token. If a subscriber raises, this is logged and does not change the
+answer, because the event has already happened.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class AuthorizationApproved:
     """A user allowed a client something, and a code or a device was approved for it.
 
     :ivar scopes: what was allowed, which may be less than was asked for.
-    :ivar remembered: nobody was asked, because the user had allowed it before.
+    :ivar remembered: the user was not asked, because they had allowed it before.
     """
 
     client_id: str

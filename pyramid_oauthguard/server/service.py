@@ -26,8 +26,8 @@ __all__ = ["IService", "ResourceOwner", "Service", "find_service"]
 class ResourceOwner(Protocol):
     """What an application answers about its users; given to ``config.set_resource_owner``.
 
-    Without :meth:`user` and :meth:`sign_in` there is no authorization endpoint. The others may be left out: everyone may
-    then approve and is active, and nobody has a name.
+    Without :meth:`user` and :meth:`sign_in` there is no authorization endpoint. The others may be left out: every user may
+    then approve and is active, and users have no names.
     """
 
     def user(self, request: Request) -> str | None:

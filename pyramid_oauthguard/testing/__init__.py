@@ -1,4 +1,4 @@
-"""For the test suites of applications: tokens of any shape, and an issuer that lives in memory.
+"""For the test suites of applications: tokens of any shape, and an issuer in memory.
 
 ::
 

@@ -1,4 +1,4 @@
-"""A token issuer that lives in memory: keys, metadata, introspection, revocation, outages."""
+"""A token issuer in memory: keys, metadata, introspection, revocation, outages."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class MemoryIssuer:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What an application under test needs in its settings to guard itself with this issuer's tokens."""
+        """The settings of the guard of an application that accepts the tokens of this issuer."""
         return {
             "oauthguard.issuer": self.identifier,
             "oauthguard.audience": self.audience,
@@ -88,7 +88,7 @@ class MemoryIssuer:
         key: SigningKey | None = None,
         **more: Any,
     ) -> str:
-        """A token of this issuer, good for ten minutes.
+        """A token of this issuer that is valid for ten minutes.
 
         ``claims`` and ``more`` overrule what it would say: ``mint(sub="ada", scope="read write")``,
         ``mint({"https://example.com/tier": "gold"})``; :data:`~pyramid_oauthguard.testing.ABSENT` leaves a
@@ -97,12 +97,12 @@ class MemoryIssuer:
         return mint({**self._build_claims(), **(claims or {}), **more}, key or self.signing_key, header=header)
 
     def mint_expired(self, **claims: Any) -> str:
-        """A token that was good until an hour ago."""
+        """A token that expired an hour ago."""
         now = int(time.time())
         return self.mint({"iat": now - 7200, "exp": now - 3600, **claims})
 
     def mint_foreign(self, **claims: Any) -> str:
-        """A token that names this issuer and its current key, signed by somebody else's key."""
+        """A token that names this issuer and its current key, signed by another key."""
         mine = self.signing_key
         stranger = _POOL.borrow(mine.algorithm)
         token = self.mint(claims, key=SigningKey(mine.kid, mine.algorithm, stranger.native))
@@ -114,7 +114,7 @@ class MemoryIssuer:
         return tamper(self.mint(claims))
 
     def mint_opaque(self, claims: Mapping[str, Any] | None = None, **more: Any) -> str:
-        """A token of random characters, which only introspection can tell anything about."""
+        """A token of random characters. Only introspection can say what it is."""
         token = secrets.token_urlsafe(24)
         said = {**self._build_claims(), **(claims or {}), **more}
         with self._lock:
@@ -140,7 +140,7 @@ class MemoryIssuer:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The metadata document (RFC 8414 section 2), as somebody would publish it who serves this issuer by HTTP."""
+        """The metadata document (RFC 8414 section 2), as this issuer would publish it by HTTP."""
         base = self.identifier.rstrip("/")
         return {
             "issuer": self.identifier,
@@ -178,7 +178,7 @@ class MemoryIssuer:
     # ── what becomes of tokens ───────────────────────────────────────────────────────────────────────────
 
     def revoke(self, raw: str) -> None:
-        """Make ``raw`` inactive and tell the guards in this process. A local check can't see it."""
+        """Make ``raw`` inactive and tell the guards in this process. A local check still accepts it."""
         with self._lock:
             self._revoked.add(raw)
             listeners = list(self._listeners)
@@ -188,7 +188,7 @@ class MemoryIssuer:
                 listener.tokens_revoked([token_id])
 
     def answer(self, raw: str, members: Mapping[str, Any]) -> None:
-        """From now on say exactly ``members`` when asked about ``raw``: true or not, well-formed or not."""
+        """From now on, introspection of ``raw`` answers exactly ``members``, true or not, well-formed or not."""
         with self._lock:
             self._answers[raw] = members
 
@@ -204,7 +204,7 @@ class MemoryIssuer:
 
     @contextmanager
     def outage(self, error: UnavailableError | None = None) -> Iterator[None]:
-        """Down for the length of a ``with`` block."""
+        """The issuer is down during a ``with`` block."""
         self.go_down(error)
         try:
             yield
@@ -222,7 +222,7 @@ class MemoryIssuer:
         return KeyDocument(tuple(self.jwks["keys"]), self.max_age)
 
     def introspect(self, raw: str) -> Mapping[str, Any]:
-        """The answer of RFC 7662 section 2.2 about ``raw``; ``{"active": False}`` for what isn't good here and now.
+        """The answer of RFC 7662 section 2.2 about ``raw``; ``{"active": False}`` for a token that is not valid now.
 
         :raises UnavailableError: while it is down.
         """
@@ -235,7 +235,7 @@ class MemoryIssuer:
         return {"active": True, "token_type": "Bearer", **claims}
 
     def subscribe(self, listener: Any) -> None:
-        """Tell ``listener`` (:class:`~pyramid_oauthguard.interfaces.IIssuerListener`) of changes, from now on."""
+        """Tell ``listener`` (:class:`~pyramid_oauthguard.interfaces.IIssuerListener`) about changes, from now on."""
         with self._lock:
             self._listeners.append(listener)
 
