@@ -77,3 +77,9 @@ def test_a_long_number_is_refused_without_harm():
 def test_any_bytes_are_an_object_or_a_value_error(data):
     with contextlib.suppress(ValueError):
         assert isinstance(parse_object(data), dict)
+
+
+@given(st.lists(st.sampled_from(["[", "]", "{", "}", '"', "\\", "a", " "]), max_size=30).map("".join))
+def test_brackets_inside_of_strings_do_not_count(text):
+    inside = json.dumps({"text": text * 20, "deep": [[[]]]})
+    assert parse_object(inside.encode()) == json.loads(inside)
