@@ -49,9 +49,14 @@ def _judge_for(key: object, settings: GuardSettings, facts: Mapping[str, Any]) -
 def _judge(key: object, allowed: tuple[str, ...]) -> str | None:
     """Why ``key`` can't be used at all, None where it can."""
     fault = find_fault(key)
-    if fault is None and find_fault(key, allowed) is not None:
-        return "it is for none of oauthguard.algorithms"
-    return fault
+    if fault is not None or find_fault(key, allowed) is None:
+        return fault
+    algorithm = key.get("alg") if isinstance(key, Mapping) else None
+    return (
+        f"its alg {algorithm!r} is not one of oauthguard.algorithms"
+        if algorithm
+        else "it is for none of oauthguard.algorithms"
+    )
 
 
 def _name(key: object) -> str:
