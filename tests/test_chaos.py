@@ -11,6 +11,8 @@ import pytest
 
 from benchmarks.chaos.faults import FAULTS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 
 

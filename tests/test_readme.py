@@ -22,6 +22,8 @@ from pyramid_oauthguard.guard import settings as guard_settings
 from pyramid_oauthguard.server import settings as server_settings
 from pyramid_oauthguard.testing import trust
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

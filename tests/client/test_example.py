@@ -20,6 +20,8 @@ from tests.client.browsers import start_login
 from tests.client.terminal import Terminal
 from tests.example.servers import find_free_port, serve
 
+pytestmark = pytest.mark.slow
+
 CUSTOMER = '{"name": "Mary Shelley"}'
 CHARGE = '{"amount": "12.50"}'
 

@@ -21,6 +21,8 @@ from tests.client.issuers import API, MACHINE_SECRET, ScriptedIssuer, run_script
 from tests.client.terminal import Terminal, run_on_pty
 from tests.ground.test_secret_files import ODD
 
+pytestmark = pytest.mark.slow
+
 TOKEN = {"access_token": "tok-0123456789", "token_type": "Bearer", "expires_in": 600}
 
 

@@ -30,6 +30,8 @@ from pyramid_oauthguard.command.output import Console
 from pyramid_oauthguard.fetch import Answer
 from tests.growing import assert_linear
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[[int], str]
 
 # What makes a careless regular expression or parser go back: runs, unfinished pairs, and near misses.

@@ -16,6 +16,8 @@ from tests.client.browsers import start_login
 from tests.client.issuers import ScriptedIssuer
 from tests.client.terminal import Terminal, find_command
 
+pytestmark = pytest.mark.slow
+
 SECRETS = {
     "client secret": "sesame-open-0123456789",
     "access token": "access-token-0123456789",

@@ -17,6 +17,8 @@ from tests.client.browsers import Login, challenge_of, install_script, start_log
 from tests.client.issuers import ScriptedIssuer
 from tests.client.terminal import Terminal, run_on_pty
 
+pytestmark = pytest.mark.slow
+
 TOKENS = {
     "access_token": "access-0123456789",
     "refresh_token": "refresh-0123456789",

@@ -16,6 +16,8 @@ from tests.client.browsers import Login, start_login, wait_for
 from tests.client.issuers import Asked, ScriptedIssuer, run_foreign
 from tests.client.terminal import Answered, Terminal
 
+pytestmark = pytest.mark.slow
+
 TOKENS = {"access_token": "access-0123456789", "token_type": "Bearer", "expires_in": 600}
 PENDING = (400, {"error": "authorization_pending"})
 SLOW_DOWN = (400, {"error": "slow_down"})

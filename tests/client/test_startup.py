@@ -11,6 +11,8 @@ import pytest
 from tests.client.issuers import ScriptedIssuer
 from tests.client.terminal import Terminal
 
+pytestmark = pytest.mark.slow
+
 FRAMEWORKS = ("pyramid", "webob", "sqlalchemy", "zope", "requests", "dogpile")
 HEAVY = (
     *FRAMEWORKS,

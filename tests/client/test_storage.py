@@ -18,6 +18,8 @@ from tests.client.browsers import start_login, wait_for
 from tests.client.issuers import Asked, ScriptedIssuer, run_scripted
 from tests.client.terminal import Terminal, find_command
 
+pytestmark = pytest.mark.slow
+
 KEYRING = '''
 import json, os
 from pathlib import Path

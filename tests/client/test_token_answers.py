@@ -26,6 +26,8 @@ from tests.client.issuers import ScriptedIssuer, run_scripted
 from tests.client.terminal import Terminal
 from tests.growing import assert_linear
 
+pytestmark = pytest.mark.slow
+
 GOOD = {"access_token": '"access-new"', "refresh_token": '"refresh-new"', "token_type": '"Bearer"', "expires_in": "600"}
 # What some server might write there, as text of JSON or of something near to it.
 ODD = [

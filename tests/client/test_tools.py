@@ -22,6 +22,8 @@ from tests.client.issuers import API, MACHINE_SECRET, Asked, ScriptedIssuer
 from tests.client.terminal import Terminal, find_command, run_on_pty
 from tests.ground.test_key_strength import ENCODINGS
 
+pytestmark = pytest.mark.slow
+
 RSA = RSAKey.generate_key(2048, {"kid": "rsa"})
 EC = ECKey.generate_key("P-256", {"kid": "ec"})
 ED = OKPKey.generate_key("Ed25519", {"kid": "ed"})

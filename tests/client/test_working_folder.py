@@ -19,6 +19,8 @@ from tests.client.browsers import start_login
 from tests.client.issuers import Asked, ScriptedIssuer, run_scripted
 from tests.client.terminal import Answered, Terminal, find_command
 
+pytestmark = pytest.mark.slow
+
 SECRET = "the-secret-of-production"
 FOLDERS_SECRET = "the-secret-of-the-folder"
 TOKENS = {

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from webtest import TestApp as App
 
 from example_app import main
 from pyramid_oauthguard.server.clients import get_clients
 from tests.example.conftest import build_settings, dispose
 from tests.example.servers import run_at_once
+
+pytestmark = pytest.mark.slow
 
 IDS = ["customer-cli", "customer-manager", "customer-manager-api"]
 

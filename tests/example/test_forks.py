@@ -19,7 +19,7 @@ from tests.example.postgres import run_postgresql
 from tests.forking import HOW, needs_fork, start_child
 from tests.reachable import held, list_locks
 
-pytestmark = [needs_fork, pytest.mark.promise("GD-29")]
+pytestmark = [pytest.mark.slow, needs_fork, pytest.mark.promise("GD-29")]
 
 
 @pytest.fixture(scope="module")

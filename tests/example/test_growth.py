@@ -7,6 +7,8 @@ from pyramid.request import Request
 
 from tests.growing import assert_linear
 
+pytestmark = pytest.mark.slow
+
 COOKIES = {
     "letters": lambda n: "a" * n,
     "letters and blanks": lambda n: "a" * (n // 2) + " " * (n // 2),

@@ -10,6 +10,8 @@ import pytest
 
 from tests.example.servers import Caller, Server, fetch_token, find_free_port, revoke_token, run_at_once, serve
 
+pytestmark = pytest.mark.slow
+
 CALLERS = 32
 ROUNDS = 5
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from webob import Request
 from webtest import TestApp as App
 
+pytestmark = pytest.mark.slow
+
 FORM = "application/x-www-form-urlencoded"
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FEW = settings(MANY, max_examples=60)  # each one hashes a password

@@ -16,6 +16,8 @@ from example_app import main
 from tests.example.conftest import dispose
 from tests.example.servers import CHECKOUT
 
+pytestmark = pytest.mark.slow
+
 PAGE = (CHECKOUT / "docs" / "example.md").read_text("utf-8")
 SNIPPETS = dict(re.findall(r"^### (\w+).*?^```ini\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
 

@@ -19,7 +19,7 @@ from tests.example.postgres import run_postgresql
 from tests.example.servers import run_at_once
 from tests.server.cluster import Cluster, run_cluster
 
-pytestmark = pytest.mark.needs("initdb", "pg_ctl")
+pytestmark = [pytest.mark.slow, pytest.mark.needs("initdb", "pg_ctl")]
 
 
 @pytest.fixture(scope="module")

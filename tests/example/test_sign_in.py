@@ -23,6 +23,8 @@ from pyramid_oauthguard.server.directives import IResourceOwner
 from tests.example.conftest import build_settings, dispose
 from tests.ground.test_secret_files import ODD
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def browser(app: App) -> Iterator[App]:

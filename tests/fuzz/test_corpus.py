@@ -21,6 +21,7 @@ def test_each_harness_has_a_corpus_and_each_corpus_a_harness():
     assert {path.name for path in CORPUS.iterdir()} == set(NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_corpus_has_no_finding(name):
     run = importlib.import_module(f"fuzz.harnesses.{name}").run
@@ -28,6 +29,7 @@ def test_the_corpus_has_no_finding(name):
         run(path.read_bytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_random_inputs_have_no_finding(name):
     run = importlib.import_module(f"fuzz.harnesses.{name}").run

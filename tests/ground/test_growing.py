@@ -13,6 +13,7 @@ def test_linear_work_passes():
     assert_linear(lambda n: "a b " * n, str.split)
 
 
+@pytest.mark.slow
 def test_quadratic_work_fails():
     blanks = re.compile(r"\s+$")
     with pytest.raises(AssertionError, match="times the CPU time"):

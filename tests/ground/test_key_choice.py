@@ -77,6 +77,7 @@ def is_accepted_by_command(raw: str, keys: list[Any]) -> bool:
 ROLES = {"guard": is_accepted_by_guard, "server": is_accepted_by_server, "command": is_accepted_by_command}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-02", "GD-05")
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", UNUSABLE)

@@ -114,6 +114,7 @@ def test_a_success_ends_what_has_not_failed_for_a_while_and_nothing_else(outages
     assert caplog.messages[2:] == ["reading: works again, after 5 seconds and 1 failures"]
 
 
+@pytest.mark.slow
 def test_causes_without_end_fill_neither_the_memory_nor_the_log(outages, clock, caplog):
     for number in range(10_000):
         outages.report(f"cause {number}", f"failure {number}")

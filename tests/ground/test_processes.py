@@ -64,6 +64,7 @@ def test_what_is_registered_again_is_renewed_once(entries: Any) -> None:
     assert run_in_child(lambda: said) == ["second"]
 
 
+@pytest.mark.slow
 def test_an_owner_that_is_gone_leaves_nothing_behind(entries: Any) -> None:
     things = [Thing() for _ in range(100)]
     for thing in things:
@@ -79,6 +80,7 @@ def count_things(entries: Any) -> int:
     return sum(type(entry.owner()) is Thing for entry in list(entries.values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(3)])
 def test_what_fails_keeps_nothing_else_from_being_renewed(entries: Any, error: BaseException, caplog: Any) -> None:
     said: list[str] = []
@@ -242,6 +244,7 @@ sys.exit(0)
 """
 
 
+@pytest.mark.slow
 def test_no_finalizer_of_what_is_abandoned_runs_at_the_end_of_a_child() -> None:
     assert run(ENDING) == "True "
 
@@ -272,6 +275,7 @@ assert not said
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks fork up in the C library")
 def test_a_fork_that_python_is_not_told_of_is_noticed_at_the_next_use() -> None:
     assert ctypes.PyDLL(None).fork

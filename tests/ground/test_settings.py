@@ -172,6 +172,7 @@ def test_a_choice_suggests_the_nearest():
         as_choice("local", "remote")("Remot")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convert", [as_bool, as_int, as_duration, as_list, as_str, as_choice("a"), as_url])
 @given(
     value=st.one_of(st.text(), st.integers(), st.floats(), st.binary(), st.none(), st.booleans(), st.lists(st.text()))

@@ -19,6 +19,7 @@ values = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), values),
     st.booleans(),
@@ -28,6 +29,7 @@ def test_an_object_is_read_as_it_was_written(value, ascii_only, indent):
     assert parse_object(json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()) == value
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-10")
 @pytest.mark.parametrize(
     "data",

@@ -190,6 +190,7 @@ def test_bad_addresses(url):
         check_url(url)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-33")
 @pytest.mark.parametrize("scheme", ["http", "https", "HTTPS"])
 @pytest.mark.parametrize("host", ODD_HOSTS)
@@ -215,6 +216,7 @@ PIECES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-33")
 @given(st.sampled_from(["http://", "https://"]), st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
 def test_every_other_parser_finds_the_same_host(scheme, rest):

@@ -68,6 +68,7 @@ def check_refusal(response, status, challenge):
 # ── the table of answers ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", GUARDED)
 @pytest.mark.parametrize(
     "header", [None, "Basic dTpw", "Digest username=u", "Negotiate abc", "bear abc", "Bearers abc"]
@@ -77,6 +78,7 @@ def test_no_credentials(app, path, header):
     check_refusal(ask(app, path, **headers), 401, BARE + NEEDED[path])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-13")
 @pytest.mark.parametrize("path", GUARDED)
 @pytest.mark.parametrize(
@@ -155,6 +157,7 @@ def test_a_good_token_that_lacks_something_else(issuer):
     assert "scope" not in read_problem(response)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-20")
 @pytest.mark.parametrize("path", GUARDED)
 def test_an_issuer_that_is_down(app, issuer, path):
@@ -182,6 +185,7 @@ def test_an_issuer_that_is_down_is_not_asked_about_what_it_need_not_be(app, issu
         assert find_status(app, "/local", "not-a-jwt") == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", GUARDED)
 def test_a_good_answer(app, issuer, path):
     response = ask(app, path, issuer.mint(scope="read write"))
@@ -219,6 +223,7 @@ def test_the_http_cache_option_stays(issuer):
     assert response.headers.getall("Cache-Control") == ["max-age=60"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -239,6 +244,7 @@ def test_vary_is_completed(issuer, values, expected):
     assert response.headers.getall("Vary") == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error", [HTTPNotFound, HTTPConflict, lambda: HTTPFound("/open"), lambda: HTTPMovedPermanently("/")]
 )
@@ -271,6 +277,7 @@ def test_what_an_exception_view_makes_of_a_guarded_views_error_is_marked(issuer)
     assert response.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("raw", [None, "bad"])
 @pytest.mark.parametrize("path", GUARDED)
 def test_what_an_applications_own_forbidden_view_says_is_marked(issuer, path, raw):
@@ -295,6 +302,7 @@ def test_one_response_served_to_many_requests_is_marked_once(issuer):
 # ── HEAD, OPTIONS, unknown places ────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-28")
 @pytest.mark.parametrize("path", GUARDED)
 def test_head_is_guarded_as_get_is(app, issuer, path):
@@ -332,6 +340,7 @@ def test_what_needed_no_token_needs_none(issuer, tmp_path):
 PREFLIGHT = {"Origin": "https://app.example", "Access_Control_Request_Method": "POST"}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-28")
 @pytest.mark.parametrize("path", GUARDED)
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer a b"}, {"Authorization": "Bearer bad"}])
@@ -352,6 +361,7 @@ def test_a_preflight_does_not_run_the_view(issuer, options):
     assert not ran
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-28")
 @pytest.mark.parametrize("headers", [{}, {"Origin": "https://app.example"}, {"Access_Control_Request_Method": "POST"}])
 @pytest.mark.parametrize("path", GUARDED)
@@ -360,6 +370,7 @@ def test_options_that_is_no_preflight_is_guarded(app, issuer, path, headers):
     assert ask(app, path, issuer.mint(scope="read write"), "OPTIONS", **headers).status_int == 200
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-28")
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "PUT", "DELETE", "options", "OPTIONS "])
 def test_the_headers_of_a_preflight_open_nothing_for_other_methods(app, method):
@@ -469,6 +480,7 @@ def test_an_unmarked_exception_view_serves_everybody(issuer):
     assert ask(app, "/oops", issuer.mint(sub="ada")).text == "sorry, ada"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-15")
 @pytest.mark.parametrize(
     ("way", "options"),
@@ -580,6 +592,7 @@ def test_without_the_callback_it_does(issuer):
     assert ask(app, "/guarded", method="POST").status_int == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "header",
     [None, "Basic dTpw", "Bearers x", 'Digest username="u", uri="/form?x=,bearer,", response="0"', "Negotiate YII="],
@@ -596,6 +609,7 @@ def test_what_a_browser_sends_by_itself_needs_a_csrf_token(issuer, header):
 HOSTILE = ('"', "\\", "\r\nSet-Cookie: a=b", "\n", "\0", "<script>", "é", "\u2028", '", error="x', "%0d%0aX: y")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-27")
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_of_a_token_reaches_a_header(app, issuer, text):

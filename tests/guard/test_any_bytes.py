@@ -80,6 +80,7 @@ def request_status(path, header, method="GET", **environ):
 # ── over WSGI ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-13", "GD-14", "GD-27")
 @pytest.mark.parametrize("path", PATHS)
 @SOME
@@ -88,6 +89,7 @@ def test_no_authorization_header(path, header):
     assert request_status(path, header) in EXPECTED
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-14")
 @SOME
 @given(
@@ -112,6 +114,7 @@ def test_no_path_method_query_body_or_header(path, method, header, query, body, 
     assert status in EXPECTED | {415}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-14", "GD-08", "GD-12")
 @pytest.mark.parametrize("path", ["/local", "/remote", "/requiring"])
 @SOME
@@ -121,6 +124,7 @@ def test_no_claims_that_the_issuer_itself_signed(path, said, complete):
     assert find_any_status(path, raw) in EXPECTED
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-14", "GD-04", "GD-10")
 @pytest.mark.parametrize("path", ["/local", "/remote"])
 @SOME
@@ -129,6 +133,7 @@ def test_no_header_that_the_issuer_itself_signed(path, header):
     assert find_any_status(path, ISSUER.mint(_good(), header=header)) in EXPECTED
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-14", "GD-10")
 @pytest.mark.parametrize("path", ["/local", "/remote"])
 @SOME
@@ -137,6 +142,7 @@ def test_no_bytes_that_the_issuer_itself_signed(path, header, payload):
     assert find_any_status(path, sign(header, payload, ISSUER.signing_key)) in {400, 401}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-14", "GD-16")
 @SOME
 @given(members=claims, complete=st.booleans(), active=st.one_of(st.just(True), values))
@@ -169,6 +175,7 @@ def check_answer(got):
         assert b"Transfer-Encoding" in got.body
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-14")
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(header=st.binary(max_size=80).filter(lambda data: not set(data) & set(b"\r\n")))
@@ -176,6 +183,7 @@ def test_no_authorization_bytes_on_the_wire(server, header):
     check_answer(server.ask(b"/local", b"Authorization: " + header))
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-14")
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(

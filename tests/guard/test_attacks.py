@@ -116,6 +116,7 @@ def test_what_a_proxy_would_set_opens_nothing(issuer):
     assert app.get("/local", extra_environ=environ, status="*").status_int == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["//remote", "/remote/", "/./remote", "/x/../remote", "/remote;a=b", "/remote%00", "/REMOTE", "/%72emote"]
 )
@@ -124,6 +125,7 @@ def test_no_other_spelling_of_an_address_goes_round_the_guard(issuer, path):
     assert Request.blank(path).get_response(app.app).status_int in (401, 404)
 
 
+@pytest.mark.slow
 def test_a_refused_view_leaves_nothing_behind_that_serves_the_next_request(issuer):
     """Threads are used again, and so may request objects' identities be."""
     app = build_app(add_views, issuer)
@@ -134,6 +136,7 @@ def test_a_refused_view_leaves_nothing_behind_that_serves_the_next_request(issue
         assert find_status(app, "/local", issuer.mint_foreign() if _again % 50 == 0 else "a.b.c") == 401
 
 
+@pytest.mark.slow
 def test_many_threads_do_not_mix_up_their_callers(issuer):
     app = build_app(add_views, issuer, settings={"oauthguard.introspection.max_in_flight": "16"})
     tokens = {f"user-{number}": issuer.mint(sub=f"user-{number}", scope="read") for number in range(40)}
@@ -218,6 +221,7 @@ def test_a_closed_connection_in_the_middle_of_a_header(issuer):
 # ── slowness ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-11")
 @pytest.mark.parametrize(
     "header",
@@ -250,6 +254,7 @@ def test_no_header_costs_more_than_its_length(header):
     assert (time.process_time() - began) / 10 < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-11")
 @pytest.mark.parametrize("path", ["/local", "/remote"])
 def test_garbage_is_refused_faster_than_a_good_token_is_verified(issuer, path):
@@ -281,6 +286,7 @@ def test_garbage_is_refused_faster_than_a_good_token_is_verified(issuer, path):
 # ── memory ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-23")
 @pytest.mark.parametrize("kind", ["opaque", "forged", "unknown kid", "headers"])
 def test_a_flood_of_bad_tokens_leaves_no_memory_behind(issuer, kind):

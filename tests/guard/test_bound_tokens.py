@@ -52,6 +52,7 @@ def verifiers(issuer):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-30")
 @pytest.mark.parametrize("cnf", BINDINGS, ids=json.dumps)
 def test_a_bound_jwt_is_refused_in_both_modes(issuer, verifiers, cnf):
@@ -62,6 +63,7 @@ def test_a_bound_jwt_is_refused_in_both_modes(issuer, verifiers, cnf):
             assert verifier.recall(f"Bearer {raw}") is None
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-30")
 @pytest.mark.parametrize("cnf", BINDINGS, ids=json.dumps)
 @pytest.mark.parametrize("mode", ["remote", "cached"])

@@ -20,6 +20,8 @@ from pyramid_oauthguard.testing import MemoryIssuer, bearer
 from tests.client.issuers import ScriptedIssuer, run_scripted
 from tests.guard.commanded import main, run_check, run_explain, write_ini
 
+pytestmark = pytest.mark.slow
+
 METADATA = "/.well-known/oauth-authorization-server"
 PRIVATE = "a-secret-of-a-redirect"
 

@@ -23,6 +23,8 @@ from tests.guard.commanded import ISSUERS, ROOT, main, run_check, run_command, r
 from tests.guard.serving import serve
 from tests.issuers import HTTPIssuer
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J"
 
 

@@ -15,6 +15,8 @@ import pytest
 from tests.guard.commanded import COMMAND, ROOT, run_command, write_ini
 from tests.issuers import HTTPIssuer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[HTTPIssuer]:

@@ -49,6 +49,7 @@ def explain(ini: Path, raw: str, mode: str) -> dict[str, Any]:
 # ── the header ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
@@ -79,6 +80,7 @@ def test_a_token_that_no_header_carries_is_refused_by_explain_as_by_the_api(
     assert app.get(f"/{mode}", headers={"Authorization": f"Bearer {raw}"}, expect_errors=True).status_int == 400
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     st.text(alphabet=st.characters(max_codepoint=300), max_size=12) | st.text(alphabet="aZ09-._~+/=! ,", max_size=12)
@@ -108,6 +110,7 @@ def encrypt(issuer: str) -> str:
     return f"{head}..8eNPbSQoVv0qKBKA.gv9d1TK5iJVDKgzWDuOBTDrCr39Ukc.pBt4_0LMVg78B7a9UzdkHg"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "reason"), [("local", "not_a_jwt"), ("remote", "inactive")])
 def test_an_encrypted_token_is_called_encrypted(server: HTTPIssuer, tmp_path: Path, mode: str, reason: str) -> None:
     raw = encrypt(server.origin)
@@ -137,6 +140,7 @@ GOOD = {"active": True, "client_id": "cli", "sub": "ada", "scope": "orders", "ex
 OPAQUE = "5d0f1c2b-opaque"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "reason", "setting", "said"),
     [
@@ -169,6 +173,7 @@ def test_a_refused_opaque_token_shows_what_the_issuer_answered(
     assert OPAQUE not in shown
 
 
+@pytest.mark.slow
 def test_the_token_in_an_answer_is_masked(server: HTTPIssuer, tmp_path: Path) -> None:
     server.issuer.answer(OPAQUE, {**GOOD, "token": OPAQUE, "value": f"Bearer {OPAQUE}", "x": "\x1b[31m"})
     ini = write_ini(tmp_path, server.settings, "remote")
@@ -186,6 +191,7 @@ def test_a_long_answer_is_cut(server: HTTPIssuer, tmp_path: Path) -> None:
     assert len(output) < 10_000
 
 
+@pytest.mark.slow
 def test_a_jwt_that_the_local_check_refuses_is_not_sent_to_the_issuer(server: HTTPIssuer, tmp_path: Path) -> None:
     ini = write_ini(tmp_path, server.settings, "local, remote")
     for raw in (server.issuer.mint({"exp": 5}), server.issuer.mint({"iss": "https://other.test"}), "a.b.c"):
@@ -214,6 +220,7 @@ def test_claims_of_an_rfc9068_token_that_are_missing_are_named(issuer: MemoryIss
     assert "RFC 9068 requires: client_id jti" in explain(ini, raw, "local")["text"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exp", [10**400, -(10**400), 1e308, -1e308, True, None, "x", [], {}])
 def test_a_time_that_no_clock_shows_is_explained(issuer: MemoryIssuer, tmp_path: Path, exp: object) -> None:
     result = run_explain(write_ini(tmp_path, issuer.settings), issuer.mint({"exp": exp}))
@@ -266,6 +273,7 @@ def test_a_long_set_is_cut() -> None:
     assert (len(lines), lines[-1]) == (21, "and 480 more")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kid", ["nobody", None])
 def test_explain_says_why_each_key_did_not_verify(server: HTTPIssuer, tmp_path: Path, kid: str | None) -> None:
     first = server.issuer.signing_key.kid

@@ -22,6 +22,8 @@ from tests.growing import assert_linear
 from tests.guard.guarding import add, build_app
 from tests.guard.verifying import build_verifier
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {
     "letters": lambda n: "a" * n,
     "blanks": lambda n: "a" + " " * n + "b",

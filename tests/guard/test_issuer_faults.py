@@ -57,6 +57,7 @@ def check_unavailable(response):
     assert "127.0.0.1" not in response.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("fault", BAD)
 def test_each_fault_is_503_for_as_long_as_it_lasts(server, fault, endpoint):
@@ -77,6 +78,7 @@ def test_each_fault_is_503_for_as_long_as_it_lasts(server, fault, endpoint):
     assert find_status(app, "/local", raw) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", BAD)
 def test_a_fault_of_the_introspection_endpoint_says_nothing_of_the_token(server, fault):
     app = build(server.settings, **SHORT if fault in SILENT else {})
@@ -120,6 +122,7 @@ def test_an_answer_that_comes_in_time_is_taken(server):
     assert find_status(app, "/remote", server.issuer.mint()) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_an_answer_that_comes_late_is_not_waited_for(server, endpoint):
     server.delay = 3
@@ -195,6 +198,7 @@ def publish(documents, issuer=None, **metadata):
     return issuer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "claimed",
     [
@@ -259,6 +263,7 @@ BAD_ENDPOINTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", BAD_ENDPOINTS, ids=repr)
 @pytest.mark.parametrize("name", ["jwks_uri", "introspection_endpoint"])
 def test_an_endpoint_that_is_no_good_address_is_not_asked_nor_kept(documents, name, url):
@@ -274,6 +279,7 @@ def test_an_endpoint_that_is_no_good_address_is_not_asked_nor_kept(documents, na
     assert find_status(app, "/remote", raw) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["jwks_uri", "introspection_endpoint"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_an_issuer_elsewhere_does_not_send_us_to_this_machine(documents, scheme, name):
@@ -310,6 +316,7 @@ def test_an_endpoint_that_is_missing_is_looked_for_again(documents, name):
         assert find_status(app, "/remote", raw) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -344,6 +351,7 @@ def test_what_is_no_json_object_is_refused(documents, path, body):
     assert find_status(app, "/local", issuer.mint()) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keys", [None, {}, "keys", 7, [], [None], [7], ["x"], [[]], [{}], [{"kty": "RSA"}], [{"kty": "oct", "k": "AAAA"}]]
 )
@@ -369,6 +377,7 @@ def redirect_to(location, status=302):
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
 @pytest.mark.parametrize("path", [METADATA, "/jwks", "/introspect"])
 def test_no_redirect_is_followed(documents, path, status):
@@ -395,6 +404,7 @@ def drip(data, seconds=0.05):
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -430,6 +440,7 @@ def stream(head, chunk, count):
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [

@@ -486,6 +486,7 @@ def test_a_mode_is_not_carried_in_the_environment(issuer, revoked):
     assert Request(environ).get_response(app.app).status_int == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", REMOTE)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
 def test_no_method_softens_a_remote_view(issuer, revoked, path, method):

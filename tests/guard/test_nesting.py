@@ -108,6 +108,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(json_values, st.booleans(), st.sampled_from([None, 1]))
 def test_the_depth_of_the_text_is_that_of_the_value(value, ascii_only, indent):
     depth = 0
@@ -129,6 +130,7 @@ def test_the_depth_of_the_text_is_that_of_the_value(value, ascii_only, indent):
 # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-11")
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("depth", [200, 450, 900])
@@ -177,6 +179,7 @@ def test_the_deepest_claims_that_are_accepted_are_remembered(issuer):
 # ── answers of the issuer ────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-20", "GD-44")
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("endpoint", ["metadata", "keys", "introspection"])
@@ -191,6 +194,7 @@ def test_a_nested_answer_of_the_issuer_is_an_outage(endpoint, depth, monkeypatch
         assert {api.ask("remote", server.issuer.mint()) for _again in range(3)} == {503}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-20")
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_a_nested_answer_of_an_issuer_in_this_process_is_an_outage(issuer, depth):

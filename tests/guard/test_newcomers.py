@@ -17,6 +17,8 @@ from tests.example.servers import find_free_port, serve
 from tests.guard.commanded import ROOT, run_check
 from tests.guard.guarding import add, ask, build_app
 
+pytestmark = pytest.mark.slow
+
 PSERVE = Path(sys.executable).with_name("pserve")
 
 

@@ -146,6 +146,7 @@ def find_faults(issuer: MemoryIssuer, folder: Path, redis: RedisServer) -> list[
     return [each for each in json.loads(result.stdout) if each["subject"] == "oauthguard.cache.jwks.backend"]
 
 
+@pytest.mark.slow
 @pytest.mark.needs("redis-server")
 def test_a_shared_cache_that_does_not_work_is_named(issuer: MemoryIssuer, tmp_path: Path, redis: RedisServer) -> None:
     assert find_faults(issuer, tmp_path, redis) == []

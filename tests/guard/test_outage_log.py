@@ -53,6 +53,7 @@ def server():
 # ── how many lines ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["local", "remote"])
 @pytest.mark.parametrize("fault", ["reset", "broken", "garbage", "empty"])
 def test_an_outage_writes_a_few_lines_however_many_requests_it_meets(server, log, fault, view):
@@ -63,6 +64,7 @@ def test_an_outage_writes_a_few_lines_however_many_requests_it_meets(server, log
     assert 1 <= len(log()) <= 6, log()
 
 
+@pytest.mark.slow
 def test_the_lines_of_an_interval_are_counted(log, later):
     issuer = MemoryIssuer(algorithm="ES256")
     app = build_app(lambda config: add(config, "/", token_check="remote"), issuer)
@@ -197,6 +199,7 @@ CAUSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", CAUSES)
 def test_the_line_names_what_the_issuer_did(server, log, fault):
     api = Api(server.settings, http__timeout=TIMEOUT if fault == "hang" else 5)

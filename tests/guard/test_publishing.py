@@ -151,6 +151,7 @@ def make_app(_global, **settings):
     return config.make_wsgi_app()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "lines"),
     [
@@ -192,6 +193,7 @@ def test_the_introspector_knows_the_options_of_each_view():
     assert find_view(app, "open")[0].get("token_check") is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # whatever the toolbar's own dependencies have to say
 def test_the_debug_toolbar_shows_it():
     pytest.importorskip("pyramid_debugtoolbar", reason="not installed: pyramid_debugtoolbar")

@@ -53,6 +53,7 @@ def build_requiring(issuer, value, configure=lambda config: None, **settings):
 GOOD = {"scope": "read write other", "client_id": "robot", "acr": "urn:gold"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "lacking"),
     [
@@ -236,6 +237,7 @@ def test_no_requirement_at_all_wants_just_a_token(issuer):
     assert find_status(app, "/here") == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value",
     [
@@ -628,6 +630,7 @@ def test_an_accepted_token_is_announced_once(issuer, heard):
     assert len(heard) == 2  # a remembered token is accepted anew
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "path", "reason", "mode"),
     [

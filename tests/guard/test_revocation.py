@@ -99,6 +99,7 @@ def test_live_checks_at_once_share_calls_but_never_an_older_one(issuer):
     assert issuer.calls["introspect"] <= 4
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-17")
 @settings(max_examples=30, deadline=None)
 @given(

@@ -138,12 +138,14 @@ WRONG_URLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", URLS)
 @pytest.mark.parametrize("value", WRONG_URLS, ids=repr)
 def test_a_wrong_url(key, value):
     assert find_setting_error(lambda: start(**{key: value})).key == f"oauthguard.{key}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", URLS)
 @pytest.mark.parametrize(
     "value",
@@ -227,6 +229,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "value"), WRONG, ids=repr)
 def test_a_wrong_value(key, value):
     error = find_setting_error(lambda: start(**{key: value}))
@@ -255,6 +258,7 @@ def test_keys_that_lapse_when_they_may_be_fetched_again_start(settings):
     start(**settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", ["metadata", "jwks", "introspection", "inactive"])
 @pytest.mark.parametrize(
     ("option", "value"),
@@ -275,6 +279,7 @@ def test_a_wrong_cache(cache, option, value):
     assert option.partition(".")[0] in str(error) or value in str(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
@@ -588,6 +593,7 @@ def test_every_row_has_a_field_and_a_sentence():
         assert row.help.endswith(".")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", ["introspection.client_secret_file", "cache.secret_file"])
 @pytest.mark.parametrize("kind", sorted(ODD))

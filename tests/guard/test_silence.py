@@ -131,6 +131,7 @@ def make_tokens(issuer):
     }
 
 
+@pytest.mark.slow
 def test_in_good_and_bad_requests():
     with Listening() as listening, HTTPIssuer() as server:
         app = build(server, listening, **{"cache.introspection.expiration_time": "60"})
@@ -156,6 +157,7 @@ def test_in_good_and_bad_requests():
     check(text, *tokens.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_while_the_issuer_fails(fault):
     with Listening() as listening, HTTPIssuer() as server:
@@ -172,6 +174,7 @@ def test_while_the_issuer_fails(fault):
     check(text, tokens["good"], tokens["unknown key"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["local", "remote"])
 def test_in_tracebacks_and_reprs_of_errors(mode):
     with Listening() as listening, HTTPIssuer() as server:
@@ -207,6 +210,7 @@ def test_an_access_token_shows_no_claims_and_not_itself():
             check(shown, raw)
 
 
+@pytest.mark.slow
 def test_a_refusal_keeps_no_frames_alive():
     """A traceback would hold on to the frames it came through, in whose variables the token is."""
     with Listening() as listening, HTTPIssuer() as server:

@@ -147,6 +147,7 @@ def describe(issuer, **members):
     return {name: value for name, value in said.items() if value is not ABSENT}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-09", "GD-45")
 @pytest.mark.parametrize(("name", "value"), CASES)
 def test_a_jwt_of_another_kind_is_refused_in_both_modes(issuer, verifiers, name, value):
@@ -157,6 +158,7 @@ def test_a_jwt_of_another_kind_is_refused_in_both_modes(issuer, verifiers, name,
     assert issuer.calls["introspect"] == 0, "what the local check refuses is not sent to the issuer"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-45")
 @pytest.mark.parametrize(("name", "value"), CASES)
 @pytest.mark.parametrize("mode", ["remote", "cached"])
@@ -232,6 +234,7 @@ def test_the_caller_is_told_no_more_than_of_any_bad_token(issuer, path):
     assert len(bodies) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("claims", "words"),
     [

@@ -389,6 +389,7 @@ def test_views_that_want_a_token_work_under_the_prefix(issuer):
     assert count(app) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [{"token_check": "local"}, {"token_require": "read"}, {"token_check": "remote"}])
 @pytest.mark.parametrize(
     "pattern",

@@ -183,6 +183,7 @@ def test_a_client_that_is_not_listed_is_refused(issuer, claims):
     assert find_reason(build_verifier(issuer, client_id="mobile web"), issuer.mint(claims)) == "wrong_client"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-07")
 @pytest.mark.parametrize("name", ["client_id", "cid", "azp"])
 @pytest.mark.parametrize("value", [None, 1, True, ["web"], {"web": 1}])
@@ -200,6 +201,7 @@ def test_a_token_without_an_end_is_refused(issuer, verifier):
     assert find_reason(verifier, issuer.mint(exp=ABSENT)) == "missing_exp"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-08")
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
 @pytest.mark.parametrize(
@@ -228,6 +230,7 @@ def test_a_time_that_is_no_finite_number_is_refused(issuer, verifier, name, lite
     assert find_reason(verifier, sign_json(issuer, **{name: literal})) == "bad_time"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-08")
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
 @pytest.mark.parametrize(
@@ -449,6 +452,7 @@ def any_verifier():
     return build_verifier(ANY_ISSUER)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-07", "GD-08", "GD-12")
 @settings(max_examples=400, deadline=None)
 @given(claims=st.dictionaries(NAMES | st.text(max_size=8), JSON_VALUES, max_size=5))

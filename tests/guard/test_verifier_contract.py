@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pyramid_oauthguard.testing.contracts import VerifierContract
 from tests.guard.verifying import build_verifier
+
+pytestmark = pytest.mark.slow
 
 
 class TestLocal(VerifierContract):

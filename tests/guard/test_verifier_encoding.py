@@ -137,6 +137,7 @@ def any_verifier():
     return build_verifier(ANY_ISSUER)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-10")
 @settings(max_examples=600, deadline=None)
 @given(
@@ -152,6 +153,7 @@ def test_no_change_to_a_good_token_leaves_it_good(any_verifier, start, length, o
         any_verifier.verify(changed)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-10")
 @settings(max_examples=300, deadline=None)
 @given(raw=st.text(max_size=60) | st.lists(st.text(st.sampled_from(ALPHABET)), min_size=3, max_size=3).map(".".join))
@@ -268,6 +270,7 @@ def in_object(good, member):
     return text[:-1] + b"," + member + b"}", b"{" + member + b"," + text[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-10")
 @pytest.mark.parametrize("text", NOT_OBJECTS, ids=lambda text: repr(text[:24]))
 def test_what_is_no_json_object_is_refused(issuer, verifier, text):
@@ -277,6 +280,7 @@ def test_what_is_no_json_object_is_refused(issuer, verifier, text):
         assert find_reason(verifier, sign_bytes(issuer, payload=text)) == "bad_json"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-10")
 @pytest.mark.parametrize("member", BAD_MEMBERS, ids=lambda text: repr(text[:24]))
 def test_what_parsers_read_differently_is_refused(issuer, verifier, member):
@@ -287,6 +291,7 @@ def test_what_parsers_read_differently_is_refused(issuer, verifier, member):
         assert find_reason(verifier, sign_bytes(issuer, payload=text)) == "bad_json"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-10")
 @pytest.mark.parametrize("name", ["iss", "aud", "exp", "sub", "scope", "client_id", "jti", "\\u0073ub"])
 @pytest.mark.parametrize("same", [True, False])
@@ -394,6 +399,7 @@ GROWING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-11")
 @pytest.mark.parametrize("kind", GROWING)
 def test_the_cost_of_a_token_grows_no_faster_than_the_token(issuer, kind):
@@ -405,6 +411,7 @@ def test_the_cost_of_a_token_grows_no_faster_than_the_token(issuer, kind):
     assert cost(verifier, large) < 0.25
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-11")
 @pytest.mark.parametrize("kind", GROWING)
 def test_a_large_token_of_somebody_else_costs_less_than_a_good_one(issuer, kind):

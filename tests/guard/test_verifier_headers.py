@@ -45,6 +45,7 @@ def forge(issuer, header, sign=lambda _message: b""):
 # ── alg ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-01")
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_of_the_allow_list_verifies(algorithm):
@@ -63,6 +64,7 @@ def test_an_algorithm_taken_off_the_list_does_not(algorithm):
     assert issuer.calls["fetch_keys"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-01")
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", "none ", " none", "none\0", "", "n\u043ene"])
 @pytest.mark.parametrize("signature", [b"", b"\0", b"signed, really"])
@@ -214,6 +216,7 @@ def test_a_kid_that_is_no_text_is_refused(issuer, verifier, kid):
 # ── crit ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-04")
 @pytest.mark.parametrize(
     "crit",
@@ -293,6 +296,7 @@ def test_the_strict_profile_takes_nothing_else(issuer, typ):
     assert find_reason(build_verifier(issuer, profile="rfc9068"), issuer.mint(header={"typ": typ})) == "wrong_type"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-09")
 @pytest.mark.parametrize("profile", ["generic", "rfc9068"])
 @pytest.mark.parametrize(
@@ -348,6 +352,7 @@ def test_the_strict_profile_wants_every_claim_of_rfc_9068(issuer, missing):
     assert find_reason(build_verifier(issuer, profile="rfc9068"), issuer.mint({missing: ABSENT})) == "missing_claim"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("empty", [None, "", [], {}])
 @pytest.mark.parametrize("name", ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"])
 def test_the_strict_profile_refuses_required_claims_that_are_null_or_empty(issuer, name, empty):

@@ -81,6 +81,7 @@ BAD_KEYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-05")
 @pytest.mark.parametrize("bad", BAD_KEYS)
 @pytest.mark.parametrize("place", ["before", "after"])
@@ -142,6 +143,7 @@ def test_extra_members_do_not_cost_the_key(extra):
 # ── the key must fit ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-02")
 @pytest.mark.parametrize(
     "marks",
@@ -242,6 +244,7 @@ def test_the_same_key_published_many_times_is_one_key():
 # ── many keys ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-05")
 def test_ten_thousand_keys_are_a_key_set():
     keys = [{**EC.jwk, "kid": f"k{number}"} for number in range(9_999)]
@@ -342,6 +345,7 @@ def test_an_ed448_key_of_small_order_is_not_in_the_key_set(y):
         assert not build_key_set([as_okp_jwk(y.to_bytes(56, "little") + sign, "Ed448")], ["EdDSA"])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-46")
 @pytest.mark.parametrize("raw", ENCODINGS, ids=bytes.hex)
 def test_a_token_that_nobody_signed_is_refused_whatever_small_key_is_published(raw):
@@ -421,6 +425,7 @@ def test_an_ecdsa_signature_in_der_is_refused(algorithm):
     assert find_reason(build_verifier(issuer), exchange_signature(raw, der)) == "bad_signature"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-06", "GD-10")
 @pytest.mark.parametrize("algorithm", SIZES)
 def test_an_ecdsa_signature_has_no_zero_more_or_less(algorithm):

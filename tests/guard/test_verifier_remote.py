@@ -62,6 +62,7 @@ def test_an_opaque_token_becomes_what_the_issuer_says_of_it(issuer, verifier):
     assert token.claims["nested"]["a"] == (1,)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-16")
 @pytest.mark.parametrize(
     "active", ["true", "True", 1, 1.0, "yes", [True], {"active": True}, None, ABSENT, "", 0, False]
@@ -73,6 +74,7 @@ def test_active_is_the_json_true_or_nothing(issuer, verifier, active, opaque):
         verifier.verify(raw)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-16")
 @pytest.mark.parametrize(
     ("members", "reason"),
@@ -136,6 +138,7 @@ def test_an_issuer_that_does_not_say_who_it_is_is_the_one_we_asked(issuer, verif
 # ── a JWT is checked locally first ───────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-16")
 @pytest.mark.parametrize(
     "mint",
@@ -271,6 +274,7 @@ def test_an_outage_is_neither_accepted_nor_the_tokens_fault(issuer):
     assert verifier.verify(raw)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-16", "GD-44")
 @pytest.mark.parametrize("said", [{}, {"active": "true"}, {"active": 1}, {"active": None}, {"error": "invalid_client"}])
 def test_an_answer_over_http_without_a_truth_value_is_no_answer(said):

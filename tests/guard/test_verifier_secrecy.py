@@ -16,6 +16,8 @@ from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, trust
 from tests.guard.verifying import build_verifier
 from tests.issuers import CLIENT, FAULTS, HTTPIssuer
 
+pytestmark = pytest.mark.slow
+
 #: A word in the claims and in the header that nothing else has.
 SECRET = "xyzzy-plugh"
 

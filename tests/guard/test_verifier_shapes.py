@@ -19,6 +19,8 @@ from webtest import TestApp
 from pyramid_oauthguard.testing import ABSENT, bearer
 from tests.issuers import HTTPIssuer
 
+pytestmark = pytest.mark.slow
+
 TENANT = "6babcaad-604b-40ac-a9d7-9fd97c0b779f"
 
 

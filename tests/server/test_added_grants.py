@@ -160,6 +160,7 @@ class ForItself(Pin):
         return self.server.make_token(client, subject=None, scopes=("read",), audiences=("https://api.example",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grant", [Forgetful, Numbering, OddUser, ByHand, Unbound, ForItself, Contradicting])
 def test_a_token_for_nobody_in_particular_is_refused_and_the_log_says_why(
     build: Build, grant: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -269,6 +270,7 @@ def test_a_grant_may_say_that_it_proves_the_consent_itself(build: Build) -> None
     assert ask(flow, client).json["error"] == "invalid_grant"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-11")
 @pytest.mark.parametrize("subject", ["", "a" * 256, "an\nna", "a\x00", None])
 def test_a_user_without_a_sound_identifier_gets_nothing(build: Build, subject: str | None) -> None:
@@ -310,6 +312,7 @@ def test_a_grant_in_which_the_client_acts_for_itself(build: Build) -> None:
     assert ask(flow, other).json["error"] == "unauthorized_client"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scopes", "audiences", "error"),
     [
@@ -412,6 +415,7 @@ def guess(flow: Flow, client: MadeClient, pins: Any, address: str = "192.0.2.1",
 WRONG = "9999"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("public", [False, True])
 def test_who_guesses_is_stopped_also_with_the_right_one(build: Build, public: bool) -> None:
     flow = build_limited(build)
@@ -421,6 +425,7 @@ def test_who_guesses_is_stopped_also_with_the_right_one(build: Build, public: bo
     assert guess(flow, add_client(flow, public=public), ["1234"]) == [200], "another client goes on"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [200, 400, 403])
 def test_a_refusal_that_a_grant_returns_is_counted_as_one_that_it_raises(build: Build, status: int) -> None:
     class Returning(Pin):

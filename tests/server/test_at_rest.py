@@ -127,6 +127,7 @@ def test_hashes_are_hmac_sha256_for_ever(text):
         assert found(text) == hmac.digest(pepper.derive_key(purpose), data, "sha256")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.promise("SK-01")
 @pytest.mark.parametrize("kind", sorted(ODD))
@@ -156,6 +157,7 @@ def test_a_pepper_behind_a_link_is_read(tmp_path):
     assert load_pepper(tmp_path / "pepper").derive_key("x") == load_pepper(real).derive_key("x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
 def test_database_and_folders_are_their_owners_alone(build, tmp_path, umask):
     before = os.umask(umask)

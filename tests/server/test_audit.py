@@ -47,6 +47,7 @@ def test_a_line_names_the_request_and_where_it_came_from(server):
     assert answer.headers["X-Request-Id"] == "abc-123"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", ["a b", "x" * 200, "<script>", 'a"b', "", "a;b", "command/root/abc"])
 def test_a_request_id_that_can_not_be_written_anywhere_is_replaced(server, hostile):
     body = {"grant_type": "client_credentials"}

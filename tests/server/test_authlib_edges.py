@@ -20,6 +20,7 @@ def test_behind_a_proxy_that_ends_tls_the_transport_is_the_issuers(build):
     assert answer.status_int == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["redirect_uri", "response_type", "grant_type"])
 @pytest.mark.parametrize("value", ['"', "\\", 'https://a.example/"><script>'])
 def test_a_quote_is_an_invalid_request_not_a_value_error(server, name, value):
@@ -29,6 +30,7 @@ def test_a_quote_is_an_invalid_request_not_a_value_error(server, name, value):
     assert name in answer.json["error_description"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form",
     [

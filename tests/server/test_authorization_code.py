@@ -43,6 +43,7 @@ def test_a_code_lives_a_minute(flow):
         assert refuse(flow, late, flow.native) == "invalid_grant"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-09")
 @pytest.mark.parametrize(
     ("changes", "error"),
@@ -90,6 +91,7 @@ def test_a_confidential_client_authenticates(flow):
     assert flow.server.app.post("/oauth/token", form, status=401).json["error"] == "invalid_client"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-40")
 @pytest.mark.parametrize("with_tm", [False, True], ids=["alone", "pyramid_tm"])
 def test_a_code_that_comes_twice_ends_every_token_of_its_grant(build, with_tm):
@@ -113,6 +115,7 @@ def test_a_code_that_comes_twice_ends_every_token_of_its_grant(build, with_tm):
     assert len(heard) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-40")
 @pytest.mark.parametrize(
     "changes",
@@ -148,6 +151,7 @@ def test_who_only_saw_a_code_of_a_public_client_ends_nothing(flow):
     assert flow.is_active(token)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-40")
 @pytest.mark.parametrize("seconds", [60, 61, 300, 86_400])
 def test_a_used_code_that_has_expired_ends_nothing(flow, seconds):
@@ -198,6 +202,7 @@ def test_a_client_that_was_revoked_gets_nothing(flow):
     assert refuse(flow, code) == "invalid_client"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-03")
 @pytest.mark.parametrize("which", ["web", "native"])
 @pytest.mark.parametrize(
@@ -270,6 +275,7 @@ def test_the_audience_can_be_narrowed_twice_and_never_widened(flow):
     assert read_audience(code, resource=apis[2]) == apis[2]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-03")
 def test_no_code_is_in_the_database(flow):
     code = flow.allow()

@@ -60,6 +60,7 @@ def test_state_comes_back_untouched(flow):
     assert "state" not in read_answer(flow.show(state=None).form.submit("decision", value="deny"))
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-02", "AS-04")
 @pytest.mark.parametrize(
     ("changes", "error"),
@@ -85,6 +86,7 @@ def test_a_client_is_told_what_is_wrong_with_its_request(flow, changes, error):
     assert "code" not in answer
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-02")
 @pytest.mark.parametrize(
     "changes",
@@ -124,6 +126,7 @@ def test_a_client_with_several_addresses_must_name_one(flow):
     assert read_answer(answer)["to"] == "https://web.example/callback"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-41")
 @pytest.mark.parametrize("name", ["response_type", "scope", "state", "code_challenge", "response_mode"])
 def test_a_repeated_parameter_is_told_the_client(flow, name):
@@ -134,6 +137,7 @@ def test_a_repeated_parameter_is_told_the_client(flow, name):
     assert ("state" in answer) is (name != "state")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-41")
 @pytest.mark.parametrize("values", ["xx", "xy", "xyz"])
 def test_a_repeated_parameter_that_nobody_knows_is_ignored(flow, values):
@@ -189,6 +193,7 @@ def test_a_wrong_request_is_refused_before_anyone_signs_in(flow):
     assert stranger.get("/oauth/authorize", flow.ask(redirect_uri="https://evil.example/"), status=400)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-04")
 def test_metadata_says_what_there_is(flow, build):
     document = flow.server.app.get("/.well-known/oauth-authorization-server").json
@@ -205,6 +210,7 @@ def test_metadata_says_what_there_is(flow, build):
     assert "authorization_endpoint" not in off.get("/.well-known/oauth-authorization-server").json
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-08")
 @pytest.mark.parametrize("kind", ["token", "id_token", "code token", "none"])
 def test_there_is_no_implicit_grant(flow, kind):

@@ -18,6 +18,8 @@ from tests.server.conftest import ISSUER, basic
 from tests.server.flows import CALLBACK, VERIFIER, Flow, People, read_answer
 from tests.server.test_settings import Handshake
 
+pytestmark = pytest.mark.slow
+
 METADATA = "/.well-known/oauth-authorization-server"
 
 

@@ -8,6 +8,8 @@ from webtest import TestApp
 from tests.server.conftest import Build, basic
 from tests.server.flows import CALLBACK, VERIFIER, Flow, build_flow, read_answer
 
+pytestmark = pytest.mark.slow
+
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 CODE = {"grant_type": "authorization_code", "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from tests.example.servers import find_free_port, serve
 from tests.server.flows import CHALLENGE
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
 SCOPES = ["customer_api", "read:messages"]
 WIDTHS = [400, 1280]
 # WCAG 2.2 AA: 1.4.3 text 4.5:1, 1.4.11 controls 3:1, 2.5.8 targets of 24 px.

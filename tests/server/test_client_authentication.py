@@ -47,6 +47,7 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 @pytest.mark.parametrize(
     "header",

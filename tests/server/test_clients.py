@@ -65,6 +65,7 @@ def test_an_id_is_taken_for_ever(server):
     assert server.clients.find("x").revoked_at is not None
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-07")
 @pytest.mark.parametrize(
     ("argument", "value"),

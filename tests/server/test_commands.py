@@ -26,6 +26,8 @@ from tests.server.conftest import basic
 from tests.server.databases import make_database
 from tests.server.ini_application import main
 
+pytestmark = pytest.mark.slow
+
 TEXT = """
 [app:main]
 use = call:tests.server.ini_application:main

@@ -37,6 +37,7 @@ def test_the_user_may_allow_less(flow):
     assert tokens["scope"] == "read"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 @pytest.mark.parametrize("field", ["scope.admin", "scope.write", "scope"])
 def test_nobody_can_allow_more_than_was_shown(flow, field):
@@ -80,6 +81,7 @@ def test_denying_is_told_the_client(flow):
     assert "Allow Web shop?" in get(flow).text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decision", [None, "", "yes"])
 def test_a_form_sent_without_a_decision_decides_nothing(flow, decision):
     form = flow.show().form
@@ -145,6 +147,7 @@ def test_a_confidential_client_is_asked_for_once_and_a_public_one_every_time(flo
     assert "Allow Web shop?" in flow.show(browser=flow.sign_in("berta")).text
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07", "TK-06")
 def test_what_was_allowed_at_one_api_is_not_allowed_at_another(flow):
     shop, bank = "https://shop.example/api", "https://bank.example/api"

@@ -14,6 +14,8 @@ from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from tests.server.conftest import Build
 from tests.server.flows import Flow, build_flow, read_answer
 
+pytestmark = pytest.mark.slow
+
 THREADS = 8
 
 

@@ -41,6 +41,7 @@ def preflight(server, path, method, origin=SITE, headers="authorization"):
     return server.app.options(path, headers=sent, status="*")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "method"), SHARED)
 def test_a_browser_is_told_that_it_may(spa, path, method):
     answer = preflight(spa, path, method)
@@ -52,6 +53,7 @@ def test_a_browser_is_told_that_it_may(spa, path, method):
     assert "Origin" in answer.vary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "method"), SHARED)
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "http://spa.example", "https://spa.example.evil", "*"]
@@ -65,6 +67,7 @@ def test_another_site_is_told_nothing(spa, path, method, origin):
         assert "Origin" in answer.vary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PUBLIC)
 @pytest.mark.parametrize("origin", [SITE, "https://inspector.example", "null", None])
 def test_any_script_reads_what_is_public(spa, path, origin):
@@ -82,6 +85,7 @@ def test_any_script_reads_what_is_public(spa, path, origin):
         assert "GET" in asked.headers["Access-Control-Allow-Methods"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "headers",
     ["authorization", "dpop", "x-requested-with", "mcp-protocol-version", "cache-control,pragma", "x-request-id, traceparent", "*"],
@@ -92,6 +96,7 @@ def test_a_script_may_send_headers_that_its_library_adds(spa, headers):
     assert "Access-Control-Request-Headers" in answer.vary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", ["", "a b", "x" * 65, ",", "a,,b", "a;b", "é", "a, " * 100 + "a", "a,  b"])
 def test_names_that_are_none_are_not_repeated(spa, headers):
     answer = preflight(spa, "/oauth/token", "POST", headers=headers)
@@ -108,6 +113,7 @@ def test_a_script_can_read_answers_and_errors(spa):
         assert name in refusal.headers["Access-Control-Expose-Headers"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/oauth/introspect", "/nowhere"])
 def test_what_no_browser_needs_is_not_shared(spa, path):
     assert "Access-Control-Allow-Origin" not in preflight(spa, path, "POST").headers

@@ -19,7 +19,7 @@ from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from pyramid_oauthguard.server.time_limits import TimeLimits
 from tests.server.cluster import run_cluster
 
-pytestmark = pytest.mark.needs("initdb", "pg_ctl")
+pytestmark = [pytest.mark.slow, pytest.mark.needs("initdb", "pg_ctl")]
 TOKEN = {"grant_type": "client_credentials"}
 LIMIT_SECONDS = 5
 #: The machine that runs the tests may be busy.

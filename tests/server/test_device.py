@@ -115,6 +115,7 @@ def test_a_code_in_the_url_still_has_to_be_sent_by_the_user(flow, tv):
     assert "Television" in page.form.submit().text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["x", '"><script>', "BCDF-GHJ1", "%ff"])
 def test_a_code_in_the_url_that_can_be_none_is_not_repeated(flow, code):
     page = flow.sign_in().get("/oauth/device", {"user_code": code})
@@ -122,6 +123,7 @@ def test_a_code_in_the_url_that_can_be_none_is_not_repeated(flow, code):
     assert code not in page.text or code == "x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spelling", ["{0}", "{0} ", " {1}", "{2}", "{3}", "{4}"])
 def test_a_code_can_be_typed_in_any_way(flow, tv, spelling):
     code = begin(flow, tv)["user_code"]
@@ -226,6 +228,7 @@ def test_a_used_device_code_that_has_expired_or_is_another_clients_ends_nothing(
     assert flow.is_active(answer["refresh_token"])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_of_many_polls_at_once_one_gets_tokens(flow, tv):
     codes = begin(flow, tv)
@@ -279,6 +282,7 @@ def test_right_codes_take_back_no_wrong_ones(flow, tv):
     enter(flow, begin(flow, tv)["user_code"], status=429)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_many_wrong_codes_at_once_are_not_more_than_five_tries(flow, tv):
     """Twenty guesses that are sent together are counted one by one."""
@@ -378,6 +382,7 @@ def test_allowing_nothing_is_asked_again(flow, tv):
     again.form.submit("decision", value="allow", status=303)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_a_device_is_always_asked_for(flow, box):
     for _ in range(2):
@@ -387,6 +392,7 @@ def test_a_device_is_always_asked_for(flow, box):
         assert poll(flow, box, codes)["scope"] == "read"
 
 
+@pytest.mark.slow
 def test_what_a_device_was_allowed_can_be_withdrawn(flow, tv):
     codes = begin(flow, tv)
     allow(flow, codes)
@@ -462,6 +468,7 @@ def test_a_confidential_client_proves_who_it_is_in_both_places(flow, box):
         flow.server.app.get(f"/oauth/{path}", status=405)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["x", "", "ogdc_", "x" * 50_000])
 def test_an_unknown_device_code_is_refused(flow, tv, code):
     answer = poll(flow, tv, {"device_code": code})
@@ -512,6 +519,7 @@ def test_the_pages_are_framed_by_nobody_and_load_nothing_from_elsewhere(flow, tv
         assert "http" not in page.text.replace("https://api.example", "").replace("https://more.example", "")
 
 
+@pytest.mark.slow
 def test_an_address_for_devices_is_there_only_where_the_grant_is(build, flow, server):
     assert flow.server.app.get("/.well-known/oauth-authorization-server").json["device_authorization_endpoint"] == (
         f"{ISSUER}/oauth/device_authorization"

@@ -15,7 +15,7 @@ from tests.server.test_browser import WIDTHS, check_looks, page, sign_in
 
 __all__ = ["page"]
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
 

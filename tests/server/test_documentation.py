@@ -19,6 +19,8 @@ from tests.promises import read_promises
 from tests.server.conftest import Build
 from tests.server.flows import CALLBACK, Flow, build_flow, read_answer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "server.md").read_text("utf-8")
 SECURITY = (ROOT / "docs" / "security.md").read_text("utf-8")

@@ -25,6 +25,7 @@ def list_paths(flow: Flow) -> list[str]:
     return ["/" + route.pattern.lstrip("/") for route in mapper.get_routes() if "{" not in route.pattern]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ENDS)
 def test_no_endpoint_answers_at_an_address_that_goes_on(flow: Flow, end: str) -> None:
     paths = list_paths(flow)
@@ -44,6 +45,7 @@ def test_over_a_socket(build: Build) -> None:
             assert server.ask(path.encode() + b"%0A").status == 404, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mount", ["", "/auth"])
 def test_below_a_mount_point(build: Build, mount: str) -> None:
     flow = build_flow(build, {"issuer": ISSUER + mount})

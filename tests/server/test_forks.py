@@ -28,7 +28,7 @@ from tests.reachable import held, list_locks
 from tests.server.databases import make_database
 from tests.server.flows import People
 
-pytestmark = [needs_fork, pytest.mark.promise("GD-29")]
+pytestmark = [pytest.mark.slow, needs_fork, pytest.mark.promise("GD-29")]
 
 
 @pytest.fixture

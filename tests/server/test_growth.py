@@ -20,6 +20,8 @@ from pyramid_oauthguard.server.request_headers import (
 from tests.growing import assert_linear
 from tests.server.flows import build_flow
 
+pytestmark = pytest.mark.slow
+
 FORM = "application/x-www-form-urlencoded"
 #: Half of what a Cookie header may have.
 COOKIES = MAX_COOKIE_CHARACTERS // 2

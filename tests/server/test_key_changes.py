@@ -33,6 +33,8 @@ from tests.server.conftest import basic
 from tests.server.flows import build_flow
 from tests.steady.apps import Api, wait_until
 
+pytestmark = pytest.mark.slow
+
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 ISSUER = "http://localhost:6543"
 PROCESSES, THREADS = 2, 25

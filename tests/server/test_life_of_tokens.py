@@ -34,6 +34,8 @@ from pyramid_oauthguard.server.tokens.status import find_token, is_active
 from tests.server.conftest import basic
 from tests.server.flows import Flow, build_flow, read_answer
 
+pytestmark = pytest.mark.slow
+
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 CODE_LIFE, DEVICE_LIFE, ACCESS_LIFE, GRACE = 60, 600, 600, 10
 IDLE, MAX_AGE = 14 * 86400, 90 * 86400

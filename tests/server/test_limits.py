@@ -13,6 +13,8 @@ from tests.server.conftest import basic
 from tests.steady.forging import write_entry
 from tests.steady.redis_server import run_redis
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_800_000_000
 TOKEN = {"grant_type": "client_credentials"}
 

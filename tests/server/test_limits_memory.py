@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pyramid_oauthguard.server.http.tries import _as_place
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_long_name_takes_no_more_room_than_a_short_one():

@@ -12,6 +12,7 @@ from tests.server.conftest import basic
 from tests.steady.redis_server import run_redis
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.needs("redis-server"),
     pytest.mark.filterwarnings("ignore:Call to deprecated setex"),  # dogpile's, of redis' own client
 ]

@@ -20,6 +20,8 @@ from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from pyramid_oauthguard.server.store.sqlalchemy.models import metadata
 from tests.server.databases import make_database
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def engine(database):

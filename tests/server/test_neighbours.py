@@ -21,7 +21,7 @@ from pyramid_oauthguard.server.service import IService
 from tests.server.conftest import ISSUER, basic
 from tests.server.flows import CALLBACK, VERIFIER, Flow, People, read_answer
 
-pytestmark = pytest.mark.promise("AS-16")
+pytestmark = [pytest.mark.slow, pytest.mark.promise("AS-16")]
 SPEC = 'openapi: "3.1.0"\ninfo: {title: API, version: "1"}\npaths: {}\n'
 SETTINGS = {
     "oauthguard.server.issuer": ISSUER,

@@ -16,6 +16,8 @@ from pyramid_oauthguard.server.service import find_service
 from tests.server.conftest import ISSUER
 from tests.server.flows import build_flow
 
+pytestmark = pytest.mark.slow
+
 FORM = "application/x-www-form-urlencoded"
 
 

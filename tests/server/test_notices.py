@@ -12,6 +12,8 @@ from pyramid_oauthguard.server.clients import MadeClient
 from tests.server.conftest import Build
 from tests.server.flows import Flow, build_flow
 
+pytestmark = pytest.mark.slow
+
 SAYS = re.compile("Device connected|Device not connected|Nothing was allowed|Done[.]|role=.status")
 
 

@@ -26,6 +26,8 @@ from tests.example.servers import find_free_port
 from tests.server.conftest import Build
 from tests.server.flows import Flow, build_flow
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).parent / "foreign"
 CACHE = Path(__file__).parents[2] / ".cache" / "openid-client"
 CALLBACK = "https://web.example/callback?tenant=1"

@@ -13,6 +13,8 @@ from pyramid_oauthguard import outages as module
 from tests.server.cluster import run_cluster
 from tests.server.flows import build_flow
 
+pytestmark = pytest.mark.slow
+
 TOKEN = {"grant_type": "client_credentials"}
 
 

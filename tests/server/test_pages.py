@@ -12,6 +12,8 @@ import pyramid_oauthguard
 from tests.server.conftest import Build
 from tests.server.flows import Flow, build_flow
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = "<script>alert(1)</script>"
 
 

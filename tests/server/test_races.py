@@ -16,6 +16,8 @@ from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from tests.server.conftest import Build, basic
 from tests.server.flows import CALLBACK, VERIFIER, Flow, build_flow
 
+pytestmark = pytest.mark.slow
+
 PROCESSES = 3
 THREADS = 4
 SETTINGS = {"refresh_reuse_grace": "0", "signing.rotation": "10d"}

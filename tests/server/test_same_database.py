@@ -23,7 +23,7 @@ from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore, include_
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from tests.server.flows import build_flow
 
-pytestmark = pytest.mark.promise("AS-16")
+pytestmark = [pytest.mark.slow, pytest.mark.promise("AS-16")]
 
 
 VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}

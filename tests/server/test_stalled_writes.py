@@ -14,6 +14,8 @@ from tests.server.cluster import run_cluster
 from tests.server.conftest import basic
 from tests.server.flows import build_flow
 
+pytestmark = pytest.mark.slow
+
 GRACE_SECONDS = 2.0
 STALL_SECONDS = 3.0
 USERS = 8

@@ -18,6 +18,8 @@ from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from tests.server.cluster import run_cluster
 from tests.server.databases import EACH, make_database
 
+pytestmark = pytest.mark.slow
+
 TOKEN = {"grant_type": "client_credentials"}
 METADATA = "/.well-known/oauth-authorization-server"
 

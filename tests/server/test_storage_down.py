@@ -11,6 +11,8 @@ from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationExecutionError
 from webtest import TestApp
 
+pytestmark = pytest.mark.slow
+
 GRANT = {"grant_type": "client_credentials"}
 
 

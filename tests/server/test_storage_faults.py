@@ -19,6 +19,8 @@ from tests.server.conftest import Build, basic
 from tests.server.databases import make_database
 from tests.server.flows import CALLBACK, VERIFIER, Flow, build_flow
 
+pytestmark = pytest.mark.slow
+
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 #: What reads nothing that isn't remembered.
 NEEDS_NOTHING = {"jwks", "metadata", "style", "device page"}

@@ -9,6 +9,8 @@ from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from pyramid_oauthguard.testing.contracts import StoreContract
 from tests.server.databases import make_database
 
+pytestmark = pytest.mark.slow
+
 
 class _OnSQLAlchemy(StoreContract):
     url = ""

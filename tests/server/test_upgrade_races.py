@@ -14,6 +14,8 @@ from alembic.config import Config
 from pyramid_oauthguard.server.store.sqlalchemy import schema
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 
+pytestmark = pytest.mark.slow
+
 _PROGRAMS = 3
 
 WAIT = """

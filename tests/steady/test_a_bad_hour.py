@@ -14,6 +14,8 @@ from pyramid_oauthguard.interfaces import KeyDocument
 from pyramid_oauthguard.testing import MemoryIssuer, SigningKey
 from tests.steady.apps import ALGORITHM, DAY, Distant, build_trusting
 
+pytestmark = pytest.mark.slow
+
 LIFETIME = 300
 COOLDOWN = 30
 STEP = 30

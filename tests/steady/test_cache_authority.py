@@ -26,6 +26,8 @@ from tests.steady.apps import ALGORITHM, DAY, Api, Distant, build_trusting
 from tests.steady.forging import bind, find_name, write_entry
 from tests.steady.redis_server import run_redis
 
+pytestmark = pytest.mark.slow
+
 ISSUER = "http://localhost:6543"
 AUDIENCE = "https://api.example"
 CACHES = ("metadata", "jwks", "introspection", "inactive")

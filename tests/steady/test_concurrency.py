@@ -26,6 +26,8 @@ from tests.steady.apps import (
     wait_until,
 )
 
+pytestmark = pytest.mark.slow
+
 MANY = 64
 
 

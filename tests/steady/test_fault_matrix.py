@@ -14,6 +14,8 @@ from pyramid_oauthguard.testing import MemoryIssuer, SigningKey
 from tests.issuers import FAULTS
 from tests.steady.apps import DAY, TIMEOUT, Api, wait_until
 
+pytestmark = pytest.mark.slow
+
 ASKED = 6
 KINDS = {"local": ("local", 0), "remote cached": ("remote", 60), "remote live": ("remote", 0)}
 #: Seconds since everything was fetched; nothing was when cold. Caches live for an hour, keys may serve for a day.

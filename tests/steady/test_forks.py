@@ -25,7 +25,7 @@ from tests.steady.apps import ALGORITHM, Api, Held, build_trusting, in_threads, 
 from tests.steady.redis_server import RedisServer, run_redis
 from tests.steady.worker import CHECKOUT
 
-pytestmark = [needs_fork, pytest.mark.promise("GD-29")]
+pytestmark = [pytest.mark.slow, needs_fork, pytest.mark.promise("GD-29")]
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,8 @@ from tests.steady.apps import (
     wait_until,
 )
 
+pytestmark = pytest.mark.slow
+
 THREADS = 16
 REMOTE_CALLERS = 30
 DEFAULT = {"introspection__max_in_flight": ""}

@@ -13,6 +13,8 @@ from pyramid_oauthguard.guard.events import AccessTokenAccepted
 from pyramid_oauthguard.testing import ABSENT, bearer, trust
 from tests.steady.apps import Distant, Held, build_trusting, find_only_verifier, in_threads
 
+pytestmark = pytest.mark.slow
+
 N = 60
 
 

@@ -24,6 +24,8 @@ from tests.steady.apps import (
     wait_until,
 )
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3_600
 COOLDOWN = 30
 

@@ -15,6 +15,8 @@ from pyramid_oauthguard.issuers.keys import KeySource
 from pyramid_oauthguard.testing import generate_key
 from tests.steady.apps import ALGORITHM, DAY, Distant, build_trusting
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3_600
 COOLDOWN = 30
 

@@ -21,6 +21,8 @@ from pyramid_oauthguard.bounded import BoundedMap
 from tests.guard.verifying import find_verifier
 from tests.steady.apps import Distant, build_trusting, find_only_verifier
 
+pytestmark = pytest.mark.slow
+
 SIZE = 200
 SMALL = {
     "cache__tokens__size": SIZE,

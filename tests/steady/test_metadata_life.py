@@ -11,6 +11,8 @@ from pyramid_oauthguard.guard.settings import parse_settings
 from pyramid_oauthguard.issuers.http_issuer import build_http_issuer
 from tests.steady.apps import DAY, wait_until
 
+pytestmark = pytest.mark.slow
+
 COOLDOWN = 30
 
 

@@ -24,7 +24,7 @@ from tests.server.databases import make_database, postgresql  # noqa: F401  # a 
 from tests.steady.preloaded import AUDIENCE, USERS
 from tests.steady.redis_server import RedisServer, find_free_port, run_redis
 
-pytestmark = [pytest.mark.needs("initdb", "pg_ctl", "redis-server"), pytest.mark.promise("GD-29")]
+pytestmark = [pytest.mark.slow, pytest.mark.needs("initdb", "pg_ctl", "redis-server"), pytest.mark.promise("GD-29")]
 
 WORKERS, THREADS = 2, 4
 REQUESTS = 96

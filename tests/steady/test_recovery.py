@@ -13,6 +13,8 @@ from pyramid_oauthguard.guard.settings import parse_settings
 from pyramid_oauthguard.issuers.http_issuer import build_http_issuer
 from tests.steady.apps import DAY, TIMEOUT, Api, in_threads, wait_until
 
+pytestmark = pytest.mark.slow
+
 COOLDOWN = 30
 #: Two clocks that began one after the other differ by less. Around the end of a cool-down requests come all the time.
 DENSE = 0.4

@@ -29,7 +29,7 @@ from tests.steady.forging import bind, write_entry
 from tests.steady.redis_server import RedisServer, run_redis
 from tests.steady.worker import run_workers
 
-pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.promise("GD-25")]
+pytestmark = [pytest.mark.slow, pytest.mark.needs("redis-server"), pytest.mark.promise("GD-25")]
 
 CACHES = ("metadata", "jwks", "introspection", "inactive")
 TTL = {"oauthguard.cache.introspection.expiration_time": 3_600}

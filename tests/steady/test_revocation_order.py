@@ -22,6 +22,8 @@ from pyramid_oauthguard.testing import MemoryIssuer, bearer
 from tests.steady.apps import build_trusting
 from tests.steady.conftest import basic
 
+pytestmark = pytest.mark.slow
+
 CHECKERS = 6
 CACHED = {"cache__introspection__expiration_time": 3_600}
 SETTINGS = {

@@ -9,6 +9,10 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/testing.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
 PLUGIN = "pyramid_oauthguard.testing.plugin"

@@ -45,6 +45,7 @@ def test_it_introspects_for_who_may_ask(server):
     assert Fetcher().post(url, {"token": raw}, headers={}).status == 401
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-44")
 @pytest.mark.parametrize("fault", sorted(FAULTS.keys() - READABLE))
 def test_a_fault_is_an_unavailable_issuer_within_the_timeout(server, fault):
@@ -56,6 +57,7 @@ def test_a_fault_is_an_unavailable_issuer_within_the_timeout(server, fault):
     assert server.calls == {"keys": 1}  # and nothing followed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", sorted(READABLE))
 def test_a_fault_that_can_be_read_is_for_the_caller_to_judge(server, fault):
     server.fail(fault, "keys")

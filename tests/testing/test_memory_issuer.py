@@ -172,6 +172,7 @@ def test_two_issuers_share_no_key_while_both_live():
     assert one.signing_key.jwk["n"] != other.signing_key.jwk["n"]
 
 
+@pytest.mark.slow
 def test_a_forgotten_issuers_key_serves_the_next_one_under_another_name():
     gc.collect()  # whatever other tests left behind
     first = MemoryIssuer()

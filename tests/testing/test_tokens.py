@@ -10,6 +10,7 @@ from pyramid_oauthguard.testing.keys import KINDS
 from pyramid_oauthguard.testing.tokens import is_signed_by, sign
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", KINDS)
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # by joserfc, which the issuers out there have not read
 def test_every_algorithm_signs_what_joserfc_verifies(algorithm):
