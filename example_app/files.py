@@ -12,7 +12,7 @@ from pyramid_oauthguard.private_files import DIFFERENT_IN_KEYS, make_private_fol
 
 __all__ = ["make_folder", "read_or_make_key"]
 
-_SHORTEST: Final = 32
+_MIN_KEY_BYTES: Final = 32
 
 
 def make_folder(folder: Path) -> None:
@@ -33,8 +33,8 @@ def read_or_make_key(path: Path) -> str:
     if not path.exists():
         _make_key(path)
     key = read_secret_file(path, different=DIFFERENT_IN_KEYS).decode("utf-8").strip()
-    if len(key) < _SHORTEST:
-        raise ValueError(f"holds fewer than {_SHORTEST} characters, which can be guessed")
+    if len(key) < _MIN_KEY_BYTES:
+        raise ValueError(f"holds fewer than {_MIN_KEY_BYTES} characters, which can be guessed")
     return key
 
 

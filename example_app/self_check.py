@@ -11,7 +11,7 @@ from pyramid_oauthguard.interfaces import Finding, ISelfCheck
 
 from .database import open_session
 from .demo import API_SECRET, CLIENTS, USER
-from .users import check_password
+from .users import authenticate_user
 
 __all__ = ["check_demo"]
 
@@ -28,7 +28,7 @@ def check_demo(registry: Any) -> Iterator[Finding]:
     for client_id in _find_clients(registry):
         yield _warn(f"the client {client_id!r} is there, which everybody can be", "revoke it where others can reach it")
     with open_session(registry) as db:
-        if check_password(db, USER, USER) is not None:
+        if authenticate_user(db, USER, USER) is not None:
             yield _warn(
                 f"the user {USER!r} is there, whose password everybody knows", "remove it, or change the password"
             )

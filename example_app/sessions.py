@@ -19,7 +19,7 @@ from .settings import read_example
 __all__ = ["HeadersTooLarge"]
 
 _KEY: Final = "example.session_secret_file"
-_IDLE: Final = 8 * 3600
+_IDLE_SECONDS: Final = 8 * 3600
 
 
 class HeadersTooLarge(HTTPClientError):
@@ -66,7 +66,7 @@ def _build_factory(key: str, *, secure: bool) -> Any:
         secure=secure,
         httponly=True,
         samesite="Lax",  # it must come along when a client sends the browser to /oauth/authorize
-        timeout=_IDLE,
+        timeout=_IDLE_SECONDS,
         reissue_time=300,
         salt="example_app.session.",
         hashalg="sha256",

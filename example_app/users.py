@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from .models import User
 from .sign_ins import find_sign_in
 
-__all__ = ["check_password", "find_sign_in_time", "find_signed_in", "hash_password"]
+__all__ = ["authenticate_user", "find_sign_in_time", "find_signed_in", "hash_password"]
 
 _HASHER: Final = PasswordHasher()
-_MAX_PASSWORD: Final = 1000
+_MAX_PASSWORD_CHARACTERS: Final = 1000
 
 
 def hash_password(password: str) -> str:
@@ -25,16 +25,16 @@ def hash_password(password: str) -> str:
 
 
 # What an unknown name is checked against, so that it takes as long as a known one.
-_NOBODY: Final = hash_password("nobody's")
+_UNKNOWN_USER_HASH: Final = hash_password("unknown user")
 
 
-def check_password(db: Session, name: str, password: str) -> User | None:
+def authenticate_user(db: Session, name: str, password: str) -> User | None:
     """The user with this name and password, or None. Takes the same time whether there is such a user or not.
 
     It does NOT count the attempts.
     """
     user = _find_by_name(db, name)
-    fits = _verify(user.password_hash if user else _NOBODY, password)
+    fits = _verify(user.password_hash if user else _UNKNOWN_USER_HASH, password)
     return user if fits else None
 
 
@@ -60,6 +60,6 @@ def _find_by_name(db: Session, name: str) -> User | None:
 
 def _verify(password_hash: str, password: str) -> bool:
     try:
-        return _HASHER.verify(password_hash, password[:_MAX_PASSWORD].encode("utf-8", "replace"))
+        return _HASHER.verify(password_hash, password[:_MAX_PASSWORD_CHARACTERS].encode("utf-8", "replace"))
     except Argon2Error:
         return False

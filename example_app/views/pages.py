@@ -17,9 +17,9 @@ from pyramid_oauthguard.server.service import find_service
 
 from ..bodies import read_form
 from ..sign_ins import begin, end
-from ..users import check_password, find_signed_in
+from ..users import authenticate_user, find_signed_in
 
-__all__ = ["check_next"]
+__all__ = ["as_local_path"]
 
 # No form-action: browsers hold redirects after a form to it as well, and signing in may end at a client's address.
 _POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -52,30 +52,30 @@ def show_sign_in(request: Request) -> dict[str, Any]:
 def answer_sign_in(request: Request) -> dict[str, Any] | Response:
     """303 to where the user was going, or the form again with what was wrong."""
     form = read_form(request)
-    if not _check_csrf(request, form):
+    if not _is_own_form(request, form):
         return _show_again(request, form, 400, "This page was open for too long. Please try again.")
     try:
         find_service(request).limits.hit(request, "sign_in", form.get("name", ""))
     except TooManyRequestsError as error:
         request.response.headers["Retry-After"] = str(error.retry_after)
         return _show_again(request, form, 429, f"Too many attempts. Please wait {error.retry_after} seconds.")
-    user = check_password(request.db, form.get("name", ""), form.get("password", ""))
+    user = authenticate_user(request.db, form.get("name", ""), form.get("password", ""))
     if user is None:
         return _show_again(request, form, 422, "This name and password do not belong together.")
     begin(request, user)
-    return HTTPSeeOther(check_next(form.get("next"), _find_home(request)), headers=_HEADERS)
+    return HTTPSeeOther(as_local_path(form.get("next"), _find_home(request)), headers=_HEADERS)
 
 
 @view_config(route_name="sign_out", request_method="POST")
 def answer_sign_out(request: Request) -> Response:
     """303 home, signed out; a request that another site made the browser send changes nothing."""
     form = read_form(request)
-    if _check_csrf(request, form):
+    if _is_own_form(request, form):
         end(request)
     return HTTPSeeOther(_find_home(request), headers=_HEADERS)
 
 
-def check_next(target: str | None, home: str = "/") -> str:
+def as_local_path(target: str | None, home: str = "/") -> str:
     """``target`` if it is a path on this host (with its query), else ``home``."""
     return target if target and _NEXT.fullmatch(target) else home
 
@@ -89,12 +89,12 @@ def _find_home(request: Request) -> str:
 def _find_next(request: Request) -> str:
     home = _find_home(request)
     try:
-        return check_next(request.GET.get("next"), home)
+        return as_local_path(request.GET.get("next"), home)
     except UnicodeDecodeError:
         return home
 
 
-def _check_csrf(request: Request, form: dict[str, str]) -> bool:
+def _is_own_form(request: Request, form: dict[str, str]) -> bool:
     # The token alone: pages without a referrer send "Origin: null", which Pyramid's own check refuses under https.
     return hmac.compare_digest(get_csrf_token(request).encode(), form.get("csrf_token", "").encode())
 
@@ -102,7 +102,7 @@ def _check_csrf(request: Request, form: dict[str, str]) -> bool:
 def _show_again(request: Request, form: dict[str, str], status: int, error: str) -> dict[str, Any]:
     request.response.status = status
     _set_headers(request.response)
-    return {"next": check_next(form.get("next"), _find_home(request)), "name": form.get("name", ""), "error": error}
+    return {"next": as_local_path(form.get("next"), _find_home(request)), "name": form.get("name", ""), "error": error}
 
 
 def _set_headers(response: Response) -> None:

@@ -6,7 +6,7 @@ from authlib.oauth2.base import OAuth2Error
 from pyramid.request import Request
 
 from pyramid_oauthguard.errors import SettingError
-from pyramid_oauthguard.server.clients.keys import check_keys
+from pyramid_oauthguard.server.clients.keys import as_key_set
 from pyramid_oauthguard.server.clients import RegistrationError
 from pyramid_oauthguard.server.http.parameters import find_sound, read_body, read_query, read_text
 from pyramid_oauthguard.server.clients.redirect_uris import build_answer_uri, is_registered
@@ -70,7 +70,7 @@ def _read_uris(source: Source) -> None:
 def _read_key_sets(source: Source) -> None:
     given = source.take_object(KEYS) if source.take_byte() % 2 else source.take_text()
     try:
-        check_keys(given)
+        as_key_set(given)
     except RegistrationError as error:
         assert str(error)
 

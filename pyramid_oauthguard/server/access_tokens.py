@@ -32,8 +32,8 @@ _REGISTRY = _Registry()
 class MadeToken:
     """An access token just made: its characters for the client, its record for the store.
 
-    :ivar keys_version: of the keys among which the one that signed it was chosen; None for an opaque token.
-    :ivar claims: those that a JWT has beside what the record says.
+    :ivar keys_version: the version of the key set when its signing key was chosen; None for an opaque token.
+    :ivar claims: the claims of a JWT that the record does not contain.
     """
 
     text: str = field(repr=False)
@@ -91,7 +91,7 @@ class TokenMaker:
         return self._sign(draft, claims or {})
 
     def sign_again(self, made: MadeToken) -> MadeToken:
-        """The same token signed by the key that signs now. The one before must not have been stored.
+        """The same token, signed by the current key. The earlier one must not have been stored.
 
         :raises UnavailableError: the signing key can't be read.
         """

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 __all__ = ["IPV6_PREFIX", "UNKNOWN", "find_network", "is_cross_site"]
 
-#: Of an IPv6 address, how many bits name the network: who has one address in a network of 64 bits has all of them.
+#: How many bits of an IPv6 address name the network. A host that has one address of a /64 network can use all of them.
 IPV6_PREFIX: Final = 64
-#: A caller whose address the WSGI server does not know: behind a Unix socket all callers are so.
+#: A caller whose address the WSGI server does not know. Behind a Unix socket, this is every caller.
 UNKNOWN: Final = ""
 _REMEMBERED: Final = 1024
 _WITH_PORT: Final = re.compile(r"\[([^\]]*)\](?::\d+)?|([\d.]+):\d+")
@@ -44,6 +44,6 @@ def _read_network(text: str, ipv6_prefix: int) -> str:
 def is_cross_site(request: Any) -> bool:
     """Whether a browser says that a page of another site made it send this request (Fetch Metadata).
 
-    A page cannot set this header, but a program can send what it likes: this must never spare a guess its count.
+    A page cannot set this header, but a program can send any value: so a guess must be counted, whatever the header is.
     """
     return bool(request.environ.get("HTTP_SEC_FETCH_SITE") == "cross-site")

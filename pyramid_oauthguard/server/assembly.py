@@ -1,4 +1,4 @@
-"""From settings to a running server: the endpoints first, and what touches the disk last."""
+"""From settings to a running server: the endpoints first, and what writes to the disk last."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def start(config: Configurator) -> None:
     try:
         service.keys.find_signer()
     except UnavailableError as error:
-        log.warning("no signing key yet, will be asked for again at the first token: %s", error)
+        log.warning("there is no signing key yet; the first token request tries again: %s", error)
     if registry.queryUtility(IOAuthStore) is None:
-        _close(service)  # it may be that this process only forks others, which must not inherit a connection
+        _close(service)  # this process may only fork others, which must not inherit a connection
 
 
 def take_up(config: Configurator) -> None:
@@ -131,7 +131,7 @@ def _build_service(registry: Registry, settings: ServerSettings) -> Service:
 
 
 def _require_issuer(registry: Registry, settings: ServerSettings) -> EmbeddedIssuer:
-    """The one that a guard may listen to already, else a new one."""
+    """The embedded issuer that is registered already (a guard may listen to it), or a new one."""
     issuer = registry.queryUtility(IIssuer, name=settings.issuer)
     if not isinstance(issuer, EmbeddedIssuer):
         issuer = EmbeddedIssuer(settings.issuer)

@@ -24,7 +24,7 @@ from ..private_files import DIFFERENT_IN_KEYS, make_private_folder, read_secret_
 __all__ = ["Pepper", "load_pepper"]
 
 _KEY = "oauthguard.server.pepper_file"
-_LENGTH = 32
+_KEY_BYTES = 32
 
 
 class Pepper:
@@ -92,7 +92,7 @@ def _create(path: Path) -> None:
         with os.fdopen(descriptor, "wb") as file:
             if os.name == "posix":
                 os.fchmod(descriptor, 0o600)  # whatever the umask is
-            file.write(base64.urlsafe_b64encode(secrets.token_bytes(_LENGTH)) + b"\n")
+            file.write(base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):
@@ -106,6 +106,6 @@ def _read(path: Path) -> bytes:
     if os.name == "posix" and stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
         raise SettingError(_KEY, "may be read by others", f"chmod 600 {path}")
     key = read_secret_file(path, different=DIFFERENT_IN_KEYS).strip()
-    if len(key) < _LENGTH:
-        raise SettingError(_KEY, f"holds fewer than {_LENGTH} bytes", "remove it only if nothing is stored yet")
+    if len(key) < _KEY_BYTES:
+        raise SettingError(_KEY, f"holds fewer than {_KEY_BYTES} bytes", "remove it only if nothing is stored yet")
     return key

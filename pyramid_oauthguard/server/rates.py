@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from ..settings import as_duration, as_int
 
-__all__ = ["MAX_PERIOD", "Rate", "as_rate"]
+__all__ = ["MAX_PERIOD_SECONDS", "Rate", "as_rate"]
 
-MAX_PERIOD: Final = 3600.0
+MAX_PERIOD_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,6 @@ def as_rate(value: Any) -> Rate | None:
         rate = Rate(as_int(count), as_duration(period))
     except ValueError:
         raise ValueError(f"must be a rate such as 20/1m, or 0 for no limit, not {value!r}") from None
-    if rate.count < 1 or not 1 <= rate.period <= MAX_PERIOD:
+    if rate.count < 1 or not 1 <= rate.period <= MAX_PERIOD_SECONDS:
         raise ValueError(f"must be at least 1 in a second to an hour, not {value!r}; 0 for no limit")
     return rate

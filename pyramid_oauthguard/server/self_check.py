@@ -77,7 +77,7 @@ def _report_lifetimes(settings: ServerSettings) -> Iterator[Finding]:
     for name, (longest, hint) in _LONGEST_SECONDS.items():
         value = getattr(settings, name)
         level = "warning" if value > longest else "ok"
-        yield Finding(level, f"{PREFIX}.{name}", _spell(value), hint if value > longest else "")
+        yield Finding(level, f"{PREFIX}.{name}", _format_duration(value), hint if value > longest else "")
 
 
 def _report_switches(settings: ServerSettings) -> Iterator[Finding]:
@@ -91,7 +91,7 @@ def _report_switches(settings: ServerSettings) -> Iterator[Finding]:
         )
     if not 0 < settings.signing_rotation <= 366 * _DAY_SECONDS:
         what = (
-            f"a key signs for {_spell(settings.signing_rotation)}"
+            f"a key signs for {_format_duration(settings.signing_rotation)}"
             if settings.signing_rotation
             else "off: a key signs for ever"
         )
@@ -195,7 +195,7 @@ def _has_weak_secret(client: Client, service: Service) -> bool:
     return any(secret.hash in guesses for secret in client.secrets if secret.is_live(now))
 
 
-def _spell(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     """A duration as people write it."""
     for unit, length in (("d", _DAY_SECONDS), ("h", _HOUR_SECONDS), ("m", 60.0)):
         if seconds >= length and seconds % length == 0:

@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 PREFIX: Final = "oauthguard.server"
-_DAY: Final = 86400.0
-_SHORTEST_PREFIX: Final = 32  # a whole provider has so many bits in common
-_KEPT: Final = 120  # by other processes of ours, and by caches of the key set
+_DAY_SECONDS: Final = 86400.0
+_MIN_PREFIX_BITS: Final = 32  # a whole provider has so many bits in common
+_KEY_SET_SECONDS: Final = 120  # by other processes of ours, and by caches of the key set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +147,8 @@ def _as_file(value: Any) -> Path:
 
 def _as_prefix(value: Any) -> int:
     bits = as_int(value)
-    if not _SHORTEST_PREFIX <= bits <= 128:
-        raise ValueError(f"must be {_SHORTEST_PREFIX} to 128 bits, not {value!r}")
+    if not _MIN_PREFIX_BITS <= bits <= 128:
+        raise ValueError(f"must be {_MIN_PREFIX_BITS} to 128 bits, not {value!r}")
     return bits
 
 
@@ -161,8 +161,8 @@ TABLE: tuple[Setting, ...] = (
     Setting("grants", as_list, None, "Grant types that are on: `client_credentials`, …; without it, all that there are."),
     Setting("access_token_format", as_choice("jwt", "opaque"), "jwt", "`jwt` (RFC 9068) or `opaque`, which only introspection can read."),
     Setting("access_token_ttl", as_duration, 600.0, "How long an access token lives."),
-    Setting("refresh_token_ttl", as_duration, 14 * _DAY, "How long a refresh token lives without being used."),
-    Setting("refresh_token_max_age", as_duration, 90 * _DAY, "How long a chain of refresh tokens lives at the most, however often it is used."),
+    Setting("refresh_token_ttl", as_duration, 14 * _DAY_SECONDS, "How long a refresh token lives without being used."),
+    Setting("refresh_token_max_age", as_duration, 90 * _DAY_SECONDS, "How long a chain of refresh tokens lives at the most, however often it is used."),
     Setting("refresh_reuse_grace", as_duration, 10.0, "For how long the refresh token just replaced may be sent again, for answers that got lost. It begins when the replacement is committed."),
     Setting("code_ttl", as_duration, 60.0, "How long an authorization code lives."),
     Setting("device_code_ttl", as_duration, 600.0, "How long a device waits for its user to type the code (RFC 8628)."),
@@ -177,8 +177,8 @@ TABLE: tuple[Setting, ...] = (
     Setting("database.lock_timeout", as_duration, None, "How long a statement waits for a lock of another transaction: `2s`; with SQLite, where one transaction writes at a time, `10s`."),
     Setting("database.pool_timeout", as_duration, 2.0, "How long a request waits for one of the 15 connections of this process."),
     Setting("signing.algorithm", as_choice("RS256", "ES256", "EdDSA"), "RS256", "What access tokens are signed with; a change makes a new key."),
-    Setting("signing.rotation", as_duration, 90 * _DAY, "Age at which a signing key is replaced; 0 for never by itself."),
-    Setting("signing.lead", as_duration, _DAY, "How long a signing key is published before it signs: longer than anyone keeps the key set."),
+    Setting("signing.rotation", as_duration, 90 * _DAY_SECONDS, "Age at which a signing key is replaced; 0 for never by itself."),
+    Setting("signing.lead", as_duration, _DAY_SECONDS, "How long a signing key is published before it signs: longer than anyone keeps the key set."),
     Setting("limits", as_bool, True, "Whether anything is limited; what is over a limit is answered 429 with `Retry-After`. Addresses are those that the WSGI server sees: behind a proxy, tell it to trust the proxy. Callers whose address it does not know, as behind a Unix socket, are limited per client alone."),
     Setting("limits.failures", as_rate, Rate(20, 60.0), "Failed client authentications per client and address, and as many refused requests for grants that the application added; five times that per address. At this limit, only secrets that this server made and signatures are still checked: they cannot be guessed. `0` for no limit, here and below."),
     Setting("limits.token", as_rate, Rate(1200, 60.0), "Token requests per client and address."),
@@ -237,8 +237,10 @@ def parse_settings(
 
 def _check_keys(values: Mapping[str, Any]) -> None:
     lead, rotation = values["signing_lead"], values["signing_rotation"]
-    if lead < _KEPT:
-        raise SettingError(f"{PREFIX}.signing.lead", f"must be at least {_KEPT} seconds, for so long key sets are kept")
+    if lead < _KEY_SET_SECONDS:
+        raise SettingError(
+            f"{PREFIX}.signing.lead", f"must be at least {_KEY_SET_SECONDS} seconds, for so long key sets are kept"
+        )
     if 0 < rotation <= lead:
         raise SettingError(f"{PREFIX}.signing.rotation", "must be longer than signing.lead, or 0")
 

@@ -104,9 +104,9 @@ class MemoryIssuer:
     def mint_foreign(self, **claims: Any) -> str:
         """A token that names this issuer and its current key, signed by another key."""
         mine = self.signing_key
-        stranger = _POOL.borrow(mine.algorithm)
-        token = self.mint(claims, key=SigningKey(mine.kid, mine.algorithm, stranger.native))
-        _POOL.give_back([stranger])
+        other = _POOL.borrow(mine.algorithm)
+        token = self.mint(claims, key=SigningKey(mine.kid, mine.algorithm, other.native))
+        _POOL.give_back([other])
         return token
 
     def mint_tampered(self, **claims: Any) -> str:

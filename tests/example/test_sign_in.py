@@ -17,7 +17,7 @@ from webtest import TestResponse
 from example_app import main
 from example_app.database import open_session
 from example_app.models import User
-from example_app.views.pages import check_next
+from example_app.views.pages import as_local_path
 from pyramid_oauthguard.errors import SettingError
 from pyramid_oauthguard.server.directives import IResourceOwner
 from tests.example.conftest import build_settings, dispose
@@ -222,7 +222,7 @@ def test_a_changed_cookie_is_nobody(browser: App) -> None:
     ["//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "javascript:alert(1)", "/\t/evil.example", "/\n/evil.example", "/ok\r\nX: y", "evil", " /", "/é", "", None],
 )  # fmt: skip
 def test_after_signing_in_nobody_is_sent_elsewhere(target: str | None) -> None:
-    assert check_next(target) == "/"
+    assert as_local_path(target) == "/"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_after_signing_in_nobody_is_sent_elsewhere(target: str | None) -> None:
     ["/", "/oauth/authorize?a=b&redirect_uri=https%3A%2F%2Fclient.example%2Fcb", "/oauth/device?user_code=AB-CD"],
 )
 def test_after_signing_in_the_way_goes_on(target: str) -> None:
-    assert check_next(target) == target
+    assert as_local_path(target) == target
 
 
 @pytest.mark.promise("AS-06")

@@ -12,8 +12,8 @@ from pyramid_oauthguard import InvalidToken
 from pyramid_oauthguard.client.inspection import check_signature, read_jwt
 from pyramid_oauthguard.jwt.algorithms import ALGORITHMS
 from pyramid_oauthguard.jwt.keyset import build_key_set, find_fault
-from pyramid_oauthguard.server.clients.assertion import RefusedError, check_assertion, read_assertion
-from pyramid_oauthguard.server.clients.keys import check_keys
+from pyramid_oauthguard.server.clients.assertion import RefusedError, read_assertion, verify_assertion
+from pyramid_oauthguard.server.clients.keys import as_key_set
 from pyramid_oauthguard.server.grant_types import RegistrationError
 from pyramid_oauthguard.server.store.records import Client
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key, mint
@@ -64,7 +64,7 @@ def is_accepted_by_guard(raw: str, keys: list[Any]) -> bool:
 
 def is_accepted_by_server(raw: str, keys: list[Any]) -> bool:
     try:
-        check_assertion(read_assertion(raw), build_client(keys), audiences={AUDIENCE}, now=time.time())
+        verify_assertion(read_assertion(raw), build_client(keys), audiences={AUDIENCE}, now=time.time())
     except RefusedError:
         return False
     return True
@@ -121,7 +121,7 @@ def test_what_is_not_used_has_a_reason_and_is_not_registered(name: str) -> None:
     assert find_fault(UNUSABLE[name])
     assert not build_key_set([UNUSABLE[name]], ALGORITHMS)
     with pytest.raises(RegistrationError, match="key 1 can't be used"):
-        check_keys({"keys": [UNUSABLE[name]]})
+        as_key_set({"keys": [UNUSABLE[name]]})
 
 
 def test_a_key_of_no_allowed_algorithm_has_a_reason() -> None:

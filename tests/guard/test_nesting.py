@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyramid_oauthguard import InvalidToken, UnavailableError, strict_json
-from pyramid_oauthguard.server.clients.keys import check_keys
+from pyramid_oauthguard.server.clients.keys import as_key_set
 from pyramid_oauthguard.server.grant_types import RegistrationError
 from pyramid_oauthguard.strict_json import MAX_DEPTH, check_depth, check_text_depth, parse_object
 from pyramid_oauthguard.testing import MemoryIssuer, bearer
@@ -241,4 +241,4 @@ def test_a_nested_key_of_a_client_is_refused_by_name(issuer, depth, as_text):
     else:
         jwks = {"keys": [{**issuer.signing_key.jwk, "x": nest(depth)}]}
     with pytest.raises(RegistrationError, match="jwks"):
-        check_keys(jwks)
+        as_key_set(jwks)

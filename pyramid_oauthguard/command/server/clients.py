@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import click
 
 from ...server.clients.keys import list_names
-from ...server.clients.registry import ROTATION_OVERLAP, ClientRegistry, RegistrationError, get_clients
+from ...server.clients.registry import ROTATION_OVERLAP_SECONDS, ClientRegistry, RegistrationError, get_clients
 from ...server.store.records import CLIENT, RESOURCE_SERVER, Client
 from ...settings import as_duration
 from ..output import FORMAT, format_time
@@ -86,7 +86,7 @@ def show(run: Run, ini: str, client_id: str, style: str) -> None:
 @click.option("--label", type=PRINTABLE, default="", help="To tell secrets apart.")
 @click.option(
     "--overlap",
-    default=f"{ROTATION_OVERLAP / 86400:g}d",
+    default=f"{ROTATION_OVERLAP_SECONDS / 86400:g}d",
     show_default=True,
     help="How long the older secrets still work.",
 )

@@ -7,7 +7,7 @@ from typing import TextIO
 import click
 
 from ...errors import OAuthGuardError
-from ...server.tokens.pruning import KEEP
+from ...server.tokens.pruning import KEEP_SECONDS
 from ...server.tokens.pruning import prune as prune_rows
 from ...server.tokens.revocation import revoke_token
 from ...server.tokens.status import find_token
@@ -26,7 +26,9 @@ def token() -> None:
 
 @click.command()
 @ini_argument
-@click.option("--keep", default=f"{KEEP / 3600:g}h", show_default=True, help="How long ago it must have expired.")
+@click.option(
+    "--keep", default=f"{KEEP_SECONDS / 3600:g}h", show_default=True, help="How long ago it must have expired."
+)
 @pass_run
 def prune(run: Run, ini: str, keep: str) -> None:
     """Delete expired tokens and codes, and grants that have none left; run it daily.

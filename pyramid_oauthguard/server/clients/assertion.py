@@ -1,6 +1,6 @@
-"""A client proves with a signature who it is: private_key_jwt (RFC 7523 sections 2.2 and 3).
+"""Clients that authenticate with a signature: private_key_jwt (RFC 7523 sections 2.2 and 3).
 
-Whatever is wrong with an assertion is one refusal to the client; the log says which rule it broke.
+The client gets the same refusal for every error in an assertion; the log names the rule that was broken.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ...jwt.verify import is_signed
 from ..store.records import Client
 from .keys import build_client_keys
 
-__all__ = ["ASSERTION_TYPE", "Assertion", "RefusedError", "check_assertion", "read_assertion"]
+__all__ = ["ASSERTION_TYPE", "Assertion", "RefusedError", "read_assertion", "verify_assertion"]
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-LEEWAY: Final = 30.0
-MAX_LIFE: Final = 3600.0  # for as long an accepted one has to be remembered
-_MAX_ID: Final = 255
-#: ``typ`` of the header: no access token, nor any other kind, is one of these.
+LEEWAY_SECONDS: Final = 30.0
+MAX_LIFE_SECONDS: Final = 3600.0  # an accepted assertion is remembered for this long
+_MAX_ID_CHARACTERS: Final = 255
+#: ``typ`` of the header. No access token or JWT of another kind has one of these values.
 _TYPES: Final = frozenset({None, "jwt", "client-authentication+jwt"})
 
 
@@ -38,7 +38,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What an assertion says, unproven until :func:`check_assertion`. ``header`` and ``signature`` are not decoded."""
+    """What an assertion says, unproven until :func:`verify_assertion`. ``header`` and ``signature`` are not decoded."""
 
     client_id: str
     claims: Mapping[str, Any]
@@ -63,20 +63,20 @@ def read_assertion(text: str) -> Assertion:
     return Assertion(client_id, claims, header, signature, signed)
 
 
-def check_assertion(
+def verify_assertion(
     assertion: Assertion, client: Client, *, audiences: Collection[str], now: float
 ) -> tuple[str, float]:
-    """Whether the client signed this, for us and for now.
+    """Check that the client signed this for this server, and that it is valid now.
 
     NOT checked: that it wasn't used before.
 
-    :param audiences: how a client may call us; it has to use exactly one of these.
+    :param audiences: the names of this server; ``aud`` must be exactly one of these.
     :returns: its ``jti`` and when it expires at the latest.
     :raises RefusedError: otherwise.
     """
     try:
         _check_signature(assertion, client)
-        return _check_claims(assertion.claims, audiences, now)
+        return _verify_claims(assertion.claims, audiences, now)
     except InvalidToken as error:
         raise RefusedError(error.reason) from None
 
@@ -88,15 +88,15 @@ def _check_signature(assertion: Assertion, client: Client) -> None:
         raise RefusedError("no key of the client made the signature")
 
 
-def _check_claims(claims: Mapping[str, Any], audiences: Collection[str], now: float) -> tuple[str, float]:
+def _verify_claims(claims: Mapping[str, Any], audiences: Collection[str], now: float) -> tuple[str, float]:
     audience = read_audience(claims)
-    # More than one, and a server that we don't know could use it here.
+    # With more than one audience, another server could use the assertion here.
     if len(audience) != 1 or audience[0] not in audiences:
         raise RefusedError("aud is not this server alone")
-    expires_at, _issued_at = read_times(claims, now - LEEWAY, now + LEEWAY)
-    if expires_at > now + MAX_LIFE + LEEWAY:
+    expires_at, _issued_at = read_times(claims, now - LEEWAY_SECONDS, now + LEEWAY_SECONDS)
+    if expires_at > now + MAX_LIFE_SECONDS + LEEWAY_SECONDS:
         raise RefusedError("exp is too far away")
     token_id = claims.get("jti")
-    if not isinstance(token_id, str) or not 0 < len(token_id) <= _MAX_ID:
+    if not isinstance(token_id, str) or not 0 < len(token_id) <= _MAX_ID_CHARACTERS:
         raise RefusedError("jti is missing")
-    return token_id, expires_at + LEEWAY
+    return token_id, expires_at + LEEWAY_SECONDS

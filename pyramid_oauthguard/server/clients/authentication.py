@@ -21,7 +21,7 @@ from ..opaque import is_client_secret
 from ..settings import ServerSettings
 from ..store.contract import Store
 from ..store.records import Client, ClientSecret
-from .assertion import Assertion, RefusedError, check_assertion
+from .assertion import Assertion, RefusedError, verify_assertion
 from .credentials import Credentials, build_refusal, read_credentials
 
 __all__ = ["TOKEN_ROUTE", "ClientAuthentication"]
@@ -102,7 +102,7 @@ class ClientAuthentication:
         try:
             if client is None:
                 raise RefusedError("no such client")
-            token_id, expires_at = check_assertion(assertion, client, audiences=self._name_server(request), now=now)
+            token_id, expires_at = verify_assertion(assertion, client, audiences=self._name_server(request), now=now)
             attempt.succeed()  # before the storage is asked to remember it
             with self.store.writing() as unit:
                 if not unit.add_assertion(self.pepper.hash_assertion(client.client_id, token_id), expires_at):
@@ -127,7 +127,7 @@ class ClientAuthentication:
     def _touch(self, secret: ClientSecret, now: float) -> None:
         if secret.last_used_at is not None and 0 <= now - secret.last_used_at < _TOUCH_SECONDS:
             return
-        with suppress(UnavailableError), self.store.writing() as unit:  # only a note for the operator
+        with suppress(UnavailableError), self.store.writing() as unit:  # this write only informs the operator
             unit.touch_secret(secret.secret_id, now)
 
 

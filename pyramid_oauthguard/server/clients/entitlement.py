@@ -1,4 +1,4 @@
-"""What a client may have of what it asks: grants, scopes (RFC 6749 section 3.3) and audiences (RFC 8707)."""
+"""What a client may have of what it asks for: grants, scopes (RFC 6749 section 3.3) and audiences (RFC 8707)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_grant(client: Client, grant_type: str) -> None:
 def choose_scopes(client: Client, settings: ServerSettings, requested: str | None) -> tuple[str, ...]:
     """The scopes of a token: those asked for, or the defaults when none are.
 
-    A scope that the client may not have is refused, never left out in silence.
+    A scope that the client may not have is refused, never silently left out.
 
     :raises InvalidScopeError: malformed, unknown, not registered for the client, or left out where there are no defaults.
     """
@@ -82,7 +82,7 @@ def find_audiences(client: Client, settings: ServerSettings) -> tuple[str, ...]:
 
 
 def keep_audiences(client: Client, settings: ServerSettings, granted: tuple[str, ...]) -> tuple[str, ...]:
-    """Of the audiences that were granted, those that the client may have tokens for.
+    """The granted audiences that the client may still have tokens for.
 
     :raises InvalidTargetError: none of them.
     """
@@ -104,8 +104,8 @@ def narrow_audiences(granted: tuple[str, ...], resources: tuple[str, ...]) -> tu
 
 
 def choose_audiences(client: Client, settings: ServerSettings, resources: tuple[str, ...]) -> tuple[str, ...]:
-    """The audience of a token: the resources asked for, or else the server's default as far as the client has it, or else
-    all that the client was registered for.
+    """The audience of a token: the resources asked for, or else the server's default if the client is registered for
+    it, or else every audience of the client.
 
     :raises InvalidTargetError: a resource that the client may not have tokens for.
     """

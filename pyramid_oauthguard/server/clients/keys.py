@@ -1,4 +1,4 @@
-"""The public keys of a client that proves with a signature who it is (RFC 7517, RFC 7523)."""
+"""The public keys of a client that authenticates with a signature (RFC 7517, RFC 7523)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...jwt.keyset import KeySet, build_key_set, find_fault
 from ...strict_json import check_depth, check_text_depth
 from ..grant_types import RegistrationError
 
-__all__ = ["build_client_keys", "check_keys", "list_names"]
+__all__ = ["as_key_set", "build_client_keys", "list_names"]
 
 _MAX_KEYS: Final = 10
 
 
-def check_keys(jwks: Mapping[str, Any] | str) -> str:
+def as_key_set(jwks: Mapping[str, Any] | str) -> str:
     """A key set (RFC 7517 section 5) as it is stored.
 
     :param jwks: the object, or its JSON.
@@ -47,14 +47,14 @@ def check_keys(jwks: Mapping[str, Any] | str) -> str:
 def build_client_keys(jwks: str) -> KeySet:
     """The keys of a stored key set, ready to verify.
 
-    Any of them is tried for an assertion that names none: how many a client may register is bounded, and one that signs
-    with its last key must not be refused.
+    For an assertion without ``kid``, every key is tried: the number of keys is limited, and a client that signs with
+    its last key must not be refused.
     """
     return build_key_set(json.loads(jwks)["keys"], ALGORITHMS, max_tried=_MAX_KEYS)
 
 
 def list_names(jwks: str) -> list[str]:
-    """What people tell the keys of a stored key set by: the kid, or else the kind."""
+    """A name for each key of a stored key set, for people: the kid, or else the key type."""
     return [str(key.get("kid") or key.get("crv") or key["kty"]) for key in json.loads(jwks)["keys"]]
 
 

@@ -24,7 +24,8 @@ def find_default(registered: tuple[str, ...]) -> str | None:
 
 
 def build_answer_uri(uri: str, parameters: Mapping[str, str | None]) -> str:
-    """``uri`` with these in its query beside what is there (RFC 6749 section 4.1.2); None is left out."""
+    """``uri`` with these parameters added to its query (RFC 6749 section 4.1.2); parameters that are None are left
+    out."""
     added = urlencode({name: value for name, value in parameters.items() if value is not None})
     address, _mark, query = uri.partition("?")
     return f"{address}?{query}{'&' if query and not query.endswith('&') else ''}{added}"

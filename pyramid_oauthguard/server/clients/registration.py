@@ -1,4 +1,4 @@
-"""What may be registered as a client: the checks, each naming the argument it refuses."""
+"""The checks of a client's registration. Each error names the argument that is refused."""
 
 from __future__ import annotations
 

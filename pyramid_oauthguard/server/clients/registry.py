@@ -26,12 +26,12 @@ from ..hashing import Pepper
 from ..opaque import make_client_id, make_client_secret, make_id
 from ..store.contract import Store
 from ..store.records import CLIENT, Client, ClientSecret
-from .keys import check_keys
+from .keys import as_key_set
 from .registration import build_client, check_secret
 
 __all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "RegistrationError", "get_clients"]
 
-ROTATION_OVERLAP = 7 * 86400.0
+ROTATION_OVERLAP_SECONDS = 7 * 86400.0
 _MAX_OVERLAP_SECONDS = 3650 * 86400.0
 _MAX_LABEL_CHARACTERS = 255
 
@@ -131,7 +131,7 @@ class ClientRegistry:
             role=role,
             created_at=now,
             known_grants=self._grants,
-            jwks=None if jwks is None else check_keys(jwks),
+            jwks=None if jwks is None else as_key_set(jwks),
         )
         if public and secret is not None:
             raise RegistrationError("secret", "a public client has none")
@@ -164,7 +164,7 @@ class ClientRegistry:
         *,
         secret: str | None = None,
         label: str = "",
-        overlap: float = ROTATION_OVERLAP,
+        overlap: float = ROTATION_OVERLAP_SECONDS,
         tm: Any = None,
     ) -> MadeSecret:
         """Give a confidential client another secret; those it has expire ``overlap`` seconds from now at the latest.
@@ -202,7 +202,7 @@ class ClientRegistry:
 
         :raises RegistrationError: no such live client, a public one, or no keys that can be used.
         """
-        keys = check_keys(jwks)
+        keys = as_key_set(jwks)
         with self._writing(tm) as unit:
             if _require_live(unit.find_client(client_id)).public:
                 raise RegistrationError("client_id", "is a public client: it has no keys")

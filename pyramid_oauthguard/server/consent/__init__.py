@@ -1,1 +1,1 @@
-"""What a user is asked and answered: requests, consents, pages."""
+"""How users allow a client's request: requests, consents, pages."""

@@ -19,7 +19,7 @@ __all__ = ["name_apis", "remember", "withdraw"]
 
 
 def name_apis(client: Client, settings: ServerSettings, audiences: tuple[str, ...]) -> tuple[str, ...]:
-    """The APIs that a page has to name: none where the client can have tokens for one alone."""
+    """The APIs that a page has to name. Empty if the client can have tokens for one API only."""
     return audiences if len(find_audiences(client, settings)) > 1 else ()
 
 
@@ -50,9 +50,9 @@ def remember(
 
 
 def withdraw(service: Service, subject: str, client_id: str) -> bool:
-    """Withdraw all that a user allowed a client, and end every token that came of it; False when there was nothing.
+    """Withdraw everything that a user allowed a client, and end every token of it; False if there was no consent.
 
-    Over when it returns, whatever becomes of the request's own transaction.
+    This is committed when the function returns, even if the request's own transaction is rolled back later.
     """
     with service.store.writing() as unit:
         found = unit.withdraw_consents(subject, client_id, time.time())

@@ -1,4 +1,4 @@
-"""What a device asks for whose code a user typed, and how many codes a user may try."""
+"""The request of the device whose code a user typed, and how many codes a user may try."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..service import Service
 from ..store.contract import Unit
 from .request import AuthorizationRequest
 
-__all__ = ["LockedError", "UnknownCodeError", "load_pending", "load_typed", "read_user_code", "spell_user_code"]
+__all__ = ["LockedError", "UnknownCodeError", "format_user_code", "load_pending", "load_typed", "read_user_code"]
 
 MAX_TRIES: Final = 5  # RFC 8628 section 5.1: with 20^8 codes, one guess in 2^32 is right
 _CODE: Final = re.compile(f"[{USER_CODE_LETTERS}]{{8}}")
@@ -36,7 +36,7 @@ def read_user_code(text: str | None) -> str | None:
     return code if _CODE.fullmatch(code) else None
 
 
-def spell_user_code(code: str) -> str:
+def format_user_code(code: str) -> str:
     """A user code as people read it."""
     return f"{code[:4]}-{code[4:]}"
 
@@ -44,8 +44,8 @@ def spell_user_code(code: str) -> str:
 def load_typed(service: Service, code: str, subject: str) -> AuthorizationRequest:
     """What the device asks for that waits with the user code that a user has typed. A wrong code counts against the user.
 
-    Each try is counted before the code is looked at, so that no number of them at once is more than allowed. A right one is
-    not counted in the end, and takes none of the wrong ones back.
+    Each try is counted before the code is looked at, so that many at the same time cannot exceed the limit. A right
+    code is not counted in the end, but the wrong ones before it stay counted.
 
     :raises LockedError: too many wrong codes; this one was not looked at.
     :raises UnknownCodeError: no device waits with this code.
@@ -53,7 +53,7 @@ def load_typed(service: Service, code: str, subject: str) -> AuthorizationReques
     now = time.time()
     life = service.settings.device_code_ttl
     with service.store.writing() as unit:
-        # All codes that there were when the count began are gone when it ends.
+        # All codes that existed when the count began have expired when it ends.
         locked = unit.count_device_try(subject, now - life, now) > MAX_TRIES
         found = None if locked else _fetch_request(unit, service, code)
         if found is not None:
@@ -78,7 +78,7 @@ def load_pending(service: Service, code: str) -> AuthorizationRequest:
 
 
 def _fetch_request(unit: Unit, service: Service, code: str) -> AuthorizationRequest | None:
-    """What the device asks for, as far as its client may still have it; it has no redirect URI."""
+    """What the device asks for and its client may still have; it has no redirect URI."""
     device = unit.find_device_of_user(service.pepper.hash_code(code))
     if device is None or device.status != "pending" or device.revoked or time.time() >= device.expires_at:
         return None

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ..http.mount_point import build_path
 from ..store.contract import Unit
 from ..store.records import Grant
-from .device import UnknownCodeError, spell_user_code
+from .device import UnknownCodeError, format_user_code
 from .flow import ConsentFlow
 from .notices import leave_notice
 from .pages import redirect
@@ -19,7 +19,7 @@ __all__ = ["DeviceFlow"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceFlow(ConsentFlow):
-    """See :class:`~.flow.ConsentFlow`. The user is asked each time: anyone can have sent them the code.
+    """See :class:`~.flow.ConsentFlow`. The user is asked each time, because anyone can have sent them the code.
 
     :ivar code: the user code, which the ticket carries.
     """
@@ -31,7 +31,7 @@ class DeviceFlow(ConsentFlow):
     code: str
 
     def describe_page(self) -> dict[str, Any]:
-        return {"user_code": spell_user_code(self.code)}
+        return {"user_code": format_user_code(self.code)}
 
     def describe_request(self) -> dict[str, Any]:
         return {"code": self.code}

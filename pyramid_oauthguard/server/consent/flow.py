@@ -1,7 +1,7 @@
 """How a user is asked for consent, and how the decision is stored: one flow for the authorization endpoint and for devices.
 
-The user reads a page, and sends it back with a decision and a ticket. What differs between the two endpoints is in a
-subclass each: how the request is found again, what an approval makes, and where the browser goes next.
+The user reads a page, and sends it back with a decision and a ticket. Each endpoint has a subclass for what differs:
+how the request is found again, what an approval makes, and where the browser goes next.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class ConsentFlow(ABC):
             return self._deny(by="user")
         if form.get("decision") != "allow":
             raise InvalidRequestError("The parameter decision must be allow or deny.")
-        # Of what the page showed and the client may still have, what is ticked: nothing else in the form is looked at.
+        # The scopes that are ticked, were shown, and that the client may still have. Nothing else in the form is read.
         chosen = tuple(scope for scope in self.authorization.scopes if scope in shown and _CHOICE + scope in form)
         if shown and not chosen:
             return self._show_problem()
@@ -86,7 +86,7 @@ class ConsentFlow(ABC):
 
     @abstractmethod
     def describe_page(self) -> dict[str, Any]:
-        """What the template needs besides what all pages for consent have."""
+        """The template's values that not all consent pages have."""
 
     @abstractmethod
     def describe_request(self) -> dict[str, Any]:

@@ -23,9 +23,9 @@ class ExpiredPageError(OAuth2Error):
 
 
 class SessionEndedError(Exception):
-    """The form is ours, and its user is no longer signed in; ``content`` is what the ticket carries.
+    """The form is ours, but its user is no longer signed in; ``content`` is what the ticket carries.
 
-    Whoever signs in next is shown the page anew. Nothing else may be done with the content.
+    The content may only be used to show the page again to the user who signs in next.
     """
 
     def __init__(self, content: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """Pages for users: HTML without script, not cached, not shown in frames, and with nothing from other sites.
 
 Templates are ``pyramid_oauthguard.server:templates/``; an application replaces one with ``config.override_asset`` and
-translates them with a catalogue of the domain ``pyramid_oauthguard``. They have a Jinja2 environment of their own, so
-that no setting of the application can turn off the escaping.
+translates them with a catalogue of the domain ``pyramid_oauthguard``. They have their own Jinja2 environment, so that
+no setting of the application can turn off escaping.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def render_page(request: Request, template: str, *, status: int = 200, **values:
 
 
 def translate(request: Request, text: str) -> str:
-    """A text of the settings, such as what a scope means, in the language of the page; as it is where no catalogue has it."""
+    """A text of the settings, such as what a scope means, in the language of the page; unchanged if no catalogue
+    contains it."""
     _settle_locale(request)
     translated: str = request.localizer.translate(text, domain=_DOMAIN)
     return translated
@@ -93,8 +94,8 @@ def translate(request: Request, text: str) -> str:
 def _settle_locale(request: Request) -> None:
     """Find the language now: a negotiator that looks into the parameters fails where they can't be read.
 
-    Only a language that has a catalogue. Pyramid opens files by the name and keeps something for each name for ever: callers
-    could fill the memory with names of their own.
+    Only a language that has a catalogue. Pyramid opens files by the name and never releases what it keeps for each
+    name: callers could fill the memory with invented names.
     """
     default = request.registry.settings.get("pyramid.default_locale_name", "en")
     try:
@@ -106,7 +107,8 @@ def _settle_locale(request: Request) -> None:
 
 
 def _load_languages(registry: Registry) -> frozenset[str]:
-    """Those with a catalogue, of whichever domain. Looked up once: catalogues are read at the first use, too."""
+    """The languages that have a catalogue of any domain. Looked up once, because Pyramid reads a catalogue only once,
+    too."""
     found: frozenset[str] | None = registry.__dict__.get("oauthguard_languages")
     if found is None:
         folders = registry.queryUtility(ITranslationDirectories, default=())
@@ -116,7 +118,7 @@ def _load_languages(registry: Registry) -> frozenset[str]:
 
 
 def redirect(location: str) -> Any:
-    """303 (RFC 9700 section 4.12: a 307 would send the form's fields along), remembered by no cache.
+    """303 (RFC 9700 section 4.12: a 307 would send the form's fields along), not kept by any cache.
 
     :param location: an absolute URI, or a path on this host; already escaped.
     """
@@ -126,7 +128,7 @@ def redirect(location: str) -> Any:
 
 
 def answer_errors_on_page(view: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """Let a view raise: users read on a page what is wrong, with the code that a developer needs."""
+    """Let a view raise errors: a page tells the user what is wrong, with the error code for a developer."""
 
     @functools.wraps(view)
     def wrapped(request: Request) -> Any:

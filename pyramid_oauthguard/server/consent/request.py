@@ -1,4 +1,4 @@
-"""What a client asks of a user at the authorization endpoint, once it is found to be sound."""
+"""An authorization request of a client that has passed all checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..store.records import Client
 
 __all__ = ["AuthorizationRequest", "add_address", "build_query", "require_request"]
 
-# Nothing else of a request is looked at, so nothing else is carried along.
+# No other parameter is read, so no other is kept in the ticket.
 _KNOWN = (
     "response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
     "resource", "response_mode",
@@ -26,7 +26,7 @@ _KNOWN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequest:
-    """One sound request; the hook ``approve`` of the resource owner is given it.
+    """One valid request; it is passed to the hook ``approve`` of the resource owner.
 
     :ivar scopes: what is asked for; the user may allow less.
     :ivar audiences: the APIs that the tokens would be for.
@@ -48,8 +48,8 @@ class AuthorizationRequest:
 def require_request(service: Service, request: Request, parameters: Parameters) -> AuthorizationRequest:
     """The request in these parameters (RFC 6749 section 4.1.1).
 
-    :raises OAuth2Error: with ``redirect_uri`` and ``state`` where the client may be told, without where only the user can
-        be: who sent them here is then not known (RFC 6749 section 4.1.2.1).
+    :raises OAuth2Error: with ``redirect_uri`` and ``state`` if the client may be told. Without them only the user is
+        told, because the client or its URI is not known (RFC 6749 section 4.1.2.1).
     """
     if "client_id" not in parameters.values:
         raise InvalidRequestError("The parameter client_id is missing.")
@@ -74,7 +74,7 @@ def build_query(parameters: Parameters) -> str:
 
 
 def add_address(error: OAuth2Error, service: Service, text: str) -> OAuth2Error:
-    """Tell the client of parameters that can't be read, if those can that say where it is.
+    """Tell the client about parameters that can't be read, if its ``client_id`` and ``redirect_uri`` can be read.
 
     :param text: the parameters as they were sent.
     """

@@ -1,4 +1,4 @@
-"""What the application answers about its users, with an answer for what it leaves open."""
+"""What the application's hooks answer about its users, with a default for each hook that it does not have."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ log = logging.getLogger("pyramid_oauthguard.server")
 
 
 def ask_user(service: Service, request: Request) -> str | None:
-    """The ``sub`` of the user signed in, as the application says it; not checked.
+    """The ``sub`` of the user signed in, as the application returns it; not checked.
 
-    None for a request that brings an access token, and the application is not asked: what it answers may come from that
-    token, and a token that could approve a request could give itself every scope.
+    None, without asking the application, for a request with an access token: the application may take the user from
+    that token, and then the token could approve requests and give itself every scope.
     """
     if brings_token(request.environ.get("HTTP_AUTHORIZATION")):
         log.info(
@@ -45,12 +45,12 @@ def sign_in(service: Service, request: Request) -> Any:
         raise _build_error("sign_in", response, "a response, such as HTTPSeeOther(request.route_path('sign_in'))")
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.pop(HEADER, None)  # of the request before, where it is the same response each time
+    response.headers.pop(HEADER, None)  # of an earlier request, if the application returns one response object for all
     return response
 
 
 def is_approvable(service: Service, request: Request, authorization: AuthorizationRequest) -> bool:
-    """Whether the application lets this user approve this request; it does unless it has a hook that says no."""
+    """Whether the application lets this user approve this request; it does unless its hook returns False."""
     approve = getattr(service.owner, "approve", None)
     return approve is None or bool(approve(request, authorization))
 
@@ -84,7 +84,8 @@ def ask_user_name(service: Service, subject: str) -> str | None:
 
 
 def _build_error(hook: str, found: Any, wanted: str) -> ServerError:
-    """The application's mistake: the log says what is wrong, the client and the user only that something is."""
+    """The error for a mistake of the application. Only the log says what it is; the client and the user are told no
+    details."""
     log.error(
         "%s() of the resource owner returned a value of type %s; it must be %s", hook, type(found).__name__, wanted
     )

@@ -1,8 +1,8 @@
-"""Tickets: what a form of ours carries. So no other site can send the form for the user, or send another one than was shown.
+"""Tickets: each form of ours carries one. So no other site can send the form for the user or change what was shown.
 
-A ticket is sealed with a key made of the pepper, so no session is needed and none of the application's is touched. It
-holds whose it is: one that somebody else got for themselves opens for them alone, which is what protects from
-cross-site requests. What it holds can be read by whoever has it.
+A ticket is sealed with a key made of the pepper, so no session is needed, and the application's session is not changed.
+It contains the user, and opens for this user only: this is the protection against cross-site requests. Its content is
+signed but not encrypted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SEAL_BYTES: Final = 32
 def seal_ticket(pepper: Pepper, purpose: str, content: Mapping[str, Any], *, subject: str) -> str:
     """Seal ``content`` (JSON values) for :data:`LIFETIME_SECONDS`.
 
-    :param purpose: which form it is of; a ticket opens for its own purpose only.
+    :param purpose: the kind of form; a ticket opens for its own purpose only.
     :param subject: the user whom the form was shown.
     """
     body = json.dumps({"content": dict(content), "sub": subject, "exp": time.time() + LIFETIME_SECONDS}).encode()
@@ -48,7 +48,7 @@ def open_ticket(pepper: Pepper, purpose: str, text: str | None, *, subject: str 
 
 
 def find_content(pepper: Pepper, purpose: str, text: str | None) -> dict[str, Any] | None:
-    """The content of a ticket of ours, whoever has it and however old it is: for what any link may do, and nothing else."""
+    """The content of a ticket of ours, of any user and any age. Use it only for what a plain link may do, too."""
     ticket = _read(pepper, purpose, text)
     return None if ticket is None else ticket["content"]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pyramid.config import Configurator
 from pyramid.request import Request
 
-from ..consent.device import LockedError, UnknownCodeError, load_pending, load_typed, read_user_code, spell_user_code
+from ..consent.device import LockedError, UnknownCodeError, format_user_code, load_pending, load_typed, read_user_code
 from ..consent.device_flow import DeviceFlow
 from ..consent.forms import SentForm, SessionEndedError, require_form
 from ..consent.notices import remove_notice, take_notice
@@ -62,7 +62,7 @@ def answer_device(request: Request) -> Any:
         sent = require_form(service, request, form, purpose=DeviceFlow.PURPOSE if deciding else _CODE_STEP)
     except SessionEndedError:
         code = None if deciding else read_user_code(form.get("user_code"))
-        return redirect(build_path(request, ROUTE, {"user_code": spell_user_code(code)} if code else None))
+        return redirect(build_path(request, ROUTE, {"user_code": format_user_code(code)} if code else None))
     try:
         return (_decide if deciding else _ask_decision)(service, request, sent, form=form)
     except UnknownCodeError:
@@ -84,7 +84,7 @@ def _ask_code(
         action=build_path(request, ROUTE),
         problem=problem,
         ticket=seal_ticket(service.pepper, _CODE_STEP, {}, subject=subject),
-        user_code=spell_user_code(code) if code else "",
+        user_code=format_user_code(code) if code else "",
         user_name=ask_user_name(service, subject),
     )
 

@@ -14,7 +14,7 @@ from pyramid.request import Request
 from ...errors import UnavailableError
 from ..clients.credentials import EVERY
 from ..clients.entitlement import check_grant, choose_audiences, choose_scopes
-from ..consent.device import spell_user_code
+from ..consent.device import format_user_code
 from ..grant_types import DEVICE_CODE
 from ..grants.authlib_bridge import OAuthServer
 from ..grants.authlib_request import OAuthRequest
@@ -47,12 +47,12 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):
             choose_scopes(client.record, settings, request.payload.scope),
             choose_audiences(client.record, settings, request.parameters.get_all("resource")),
         )
-        page, spelt = build_url(request.pyramid, PAGE, settings), spell_user_code(user_code)
+        page, formatted = build_url(request.pyramid, PAGE, settings), format_user_code(user_code)
         answer = {
             "device_code": device_code,
-            "user_code": spelt,
+            "user_code": formatted,
             "verification_uri": page,
-            "verification_uri_complete": f"{page}?{urlencode({'user_code': spelt})}",
+            "verification_uri_complete": f"{page}?{urlencode({'user_code': formatted})}",
             "expires_in": int(settings.device_code_ttl),
             "interval": int(settings.device_interval),
         }

@@ -35,7 +35,7 @@ def add_endpoint(
     pattern: str,
     views: Mapping[str, Callable[[Request], Any]],
     *,
-    readers: Readers = Readers.NOBODY,
+    readers: Readers = Readers.NO_SITE,
     **predicates: Any,
 ) -> None:
     """Add a route with a view for each method; other methods are answered 405 with ``Allow``.
@@ -50,7 +50,7 @@ def add_endpoint(
     allow = ", ".join(sorted({*views, *({"HEAD"} if "GET" in views else ())}))
 
     def refuse_method(request: Request) -> Any:
-        if readers is not Readers.NOBODY and is_preflight(request):
+        if readers is not Readers.NO_SITE and is_preflight(request):
             return answer_preflight(request, allow)
         body = {"error": "invalid_request", "error_description": f"The method must be {allow}."}
         return build_answer(405, body, [("Allow", allow)])

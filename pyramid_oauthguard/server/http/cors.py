@@ -34,7 +34,7 @@ _FIELD_NAMES: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}(?:[ ]?,[ ]?[
 class Readers(Enum):
     """Whose scripts may read the answers of an endpoint."""
 
-    NOBODY = "nobody"
+    NO_SITE = "no site"
     CLIENTS = "the sites of public clients"
     ANYBODY = "any site"
 
@@ -82,7 +82,7 @@ def share_answers(
     view: Callable[[Request], Any], readers: Readers, find_origins: Callable[[Request], Origins]
 ) -> Callable[[Request], Any]:
     """Let these scripts read the answers of a view, the errors too."""
-    if readers is Readers.NOBODY:
+    if readers is Readers.NO_SITE:
         return view
 
     @functools.wraps(view)

@@ -19,7 +19,7 @@ from pyramid.request import Request
 from ...caching import build_region
 from ...errors import SettingError
 from ..addresses import IPV6_PREFIX, UNKNOWN, find_network, is_cross_site
-from ..rates import MAX_PERIOD, Rate
+from ..rates import MAX_PERIOD_SECONDS, Rate
 from ..request_ids import find_request_id
 from ..settings import PREFIX, ServerSettings
 from .errors import InvalidClientError, OAuth2Error
@@ -277,6 +277,6 @@ def _build_tries(settings: ServerSettings, secret: str) -> Tries:
     if not settings.limits_cache:
         return Tries()
     try:
-        return Tries(build_region("limits", settings.limits_cache, expiration_time=MAX_PERIOD, secret=secret))
+        return Tries(build_region("limits", settings.limits_cache, expiration_time=MAX_PERIOD_SECONDS, secret=secret))
     except Exception as error:  # dogpile and its backends raise whatever they like
         raise SettingError(f"{PREFIX}.limits.cache.*", f"can't be configured: {error}") from error

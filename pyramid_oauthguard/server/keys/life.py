@@ -12,7 +12,7 @@ from typing import Final
 
 from ..store.records import SigningKeyRecord
 
-__all__ = ["describe_state", "find_signing", "find_usable", "is_due", "is_published"]
+__all__ = ["describe_state", "find_signing", "find_start", "find_usable", "is_published"]
 
 NEXT: Final = "next"
 SIGNING: Final = "signing"
@@ -48,7 +48,7 @@ def is_published(record: SigningKeyRecord, now: float) -> bool:
     return record.revoked_at is None and (record.expires_at is None or now < record.expires_at)
 
 
-def is_due(
+def find_start(
     records: Iterable[SigningKeyRecord], algorithm: str, *, rotation: float, lead: float, now: float
 ) -> float | None:
     """When a key that has to be made now is to begin to sign; None where none has to be.

@@ -19,7 +19,7 @@ from ..store.records import SigningKeyRecord
 
 __all__ = ["KeyMaker"]
 
-_NONCE: Final = 12
+_NONCE_BYTES: Final = 12
 _KINDS: Final[dict[str, Any]] = {"RS256": RSAKey, "ES256": ECKey, "EdDSA": OKPKey}
 
 
@@ -70,10 +70,10 @@ class KeyMaker:
 
     def _decrypt(self, record: SigningKeyRecord) -> bytes:
         box = record.private_box
-        return self._box.decrypt(box[:_NONCE], box[_NONCE:], record.kid.encode())
+        return self._box.decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], record.kid.encode())
 
     def _close(self, kid: str, private: Mapping[str, Any]) -> bytes:
-        nonce = secrets.token_bytes(_NONCE)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + self._box.encrypt(nonce, json.dumps(private).encode(), kid.encode())
 
 

@@ -24,17 +24,17 @@ from ..events import SigningKeyMade, SigningKeyRetired
 from ..settings import ServerSettings
 from ..store.contract import Store, Unit
 from ..store.records import SigningKeyRecord
-from .life import find_signing, find_usable, is_due, is_published
+from .life import find_signing, find_start, find_usable, is_published
 from .making import KeyMaker
 
-__all__ = ["REMEMBER", "KeyPolicy", "KeyRing", "SigningKey", "retire"]
+__all__ = ["REMEMBER_SECONDS", "KeyPolicy", "KeyRing", "SigningKey", "retire"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
-REMEMBER: Final = 60.0
+REMEMBER_SECONDS: Final = 60.0
 # A request that began with fresh keys must not have to read them while it holds the writing lock of SQLite.
-_PATIENCE: Final = 30.0
+_PATIENCE_SECONDS: Final = 30.0
 # Other processes sign with what they remember, and other hosts' clocks differ.
-_MARGIN: Final = 300.0
+_MARGIN_SECONDS: Final = 300.0
 _UPKEEP: Final = "the upkeep of the signing keys"
 
 
@@ -122,7 +122,7 @@ class KeyRing:
 
         :raises UnavailableError: the storage can't be reached, or the pepper is not the one that the keys were kept with.
         """
-        known = self._load(REMEMBER + _PATIENCE)
+        known = self._load(REMEMBER_SECONDS + _PATIENCE_SECONDS)
         record = self._find_signing(known.records)
         if record is None:
             known, record = self._make_first()
@@ -203,7 +203,7 @@ class KeyRing:
         self._signer = None
         self.forget()
 
-    def _load(self, limit: float = REMEMBER) -> _Known:
+    def _load(self, limit: float = REMEMBER_SECONDS) -> _Known:
         known = self._known
         if 0 <= time.time() - known.read_at < limit:
             return known
@@ -229,12 +229,12 @@ class KeyRing:
     def _find_signing(self, records: tuple[SigningKeyRecord, ...]) -> SigningKeyRecord | None:
         return find_signing(records, self._policy.algorithm, time.time())
 
-    def _is_due(self, records: tuple[SigningKeyRecord, ...], now: float) -> float | None:
+    def _find_start(self, records: tuple[SigningKeyRecord, ...], now: float) -> float | None:
         policy = self._policy
-        return is_due(records, policy.algorithm, rotation=policy.rotation, lead=policy.lead, now=now)
+        return find_start(records, policy.algorithm, rotation=policy.rotation, lead=policy.lead, now=now)
 
     def _is_behind(self, records: tuple[SigningKeyRecord, ...], now: float) -> bool:
-        return self._is_due(records, now) is not None or bool(self._find_replaced(records, now))
+        return self._find_start(records, now) is not None or bool(self._find_replaced(records, now))
 
     def _find_replaced(self, records: tuple[SigningKeyRecord, ...], now: float) -> list[SigningKeyRecord]:
         """Keys that don't sign any more, since a newer one does."""
@@ -244,7 +244,7 @@ class KeyRing:
         return [record for record in find_usable(records, now) if record.number < signing.number]
 
     def _advance(self, now: float) -> None:
-        active_from = self._is_due(self._load().records, now)
+        active_from = self._find_start(self._load().records, now)
         # Before the unit: an RSA key takes its time, and nobody else could write meanwhile.
         made = (
             None if active_from is None else self._maker.make(self._policy.algorithm, number=0, active_from=active_from)
@@ -253,7 +253,7 @@ class KeyRing:
             records = unit.list_keys(hold=True)
             for record in self._find_replaced(records, now):
                 retire(unit, record, self._policy, now=now, tell=self._tell)
-            if made is not None and self._is_due(records, now) is not None:
+            if made is not None and self._find_start(records, now) is not None:
                 self._add(unit, made, records)
         self.forget()
 
@@ -276,6 +276,6 @@ class KeyRing:
 def retire(unit: Unit, record: SigningKeyRecord, policy: KeyPolicy, *, now: float, tell: Tell) -> None:
     """Let a key sign no more; it stays published until the last of its tokens has expired."""
     last = unit.find_last_expiry(record.kid) or 0.0
-    expires_at = max(last, now + policy.token_life) + _MARGIN
+    expires_at = max(last, now + policy.token_life) + _MARGIN_SECONDS
     unit.update_key(replace(record, retired_at=now, expires_at=expires_at))
     tell(unit, SigningKeyRetired(record.kid, expires_at))

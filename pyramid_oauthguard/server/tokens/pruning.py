@@ -7,14 +7,14 @@ from typing import Final
 
 from ..store.contract import Store
 
-__all__ = ["KEEP", "prune"]
+__all__ = ["KEEP_SECONDS", "prune"]
 
 #: A code that comes again shortly after it expired is still known for one that was used, and its grant is ended.
-KEEP: Final = 86400.0
+KEEP_SECONDS: Final = 86400.0
 _BATCH: Final = 1000
 
 
-def prune(store: Store, *, keep: float = KEEP, batch: int = _BATCH) -> int:
+def prune(store: Store, *, keep: float = KEEP_SECONDS, batch: int = _BATCH) -> int:
     """Delete tokens, codes and device codes that expired ``keep`` seconds ago or before, and grants with none left.
 
     :return: how many rows went.

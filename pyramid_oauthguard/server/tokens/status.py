@@ -14,7 +14,7 @@ __all__ = ["INACTIVE", "TokenRecord", "describe_token", "find_token", "is_active
 
 TokenRecord = AccessTokenRecord | RefreshTokenRecord
 INACTIVE: Final = {"active": False}
-CLOCK_SKEW: Final = 60.0  # between the hosts of one issuer
+CLOCK_SKEW_SECONDS: Final = 60.0  # between the hosts of one issuer
 
 
 def find_token(unit: Unit, hashed: bytes, hint: str | None) -> TokenRecord | None:
@@ -27,7 +27,7 @@ def find_token(unit: Unit, hashed: bytes, hint: str | None) -> TokenRecord | Non
 def is_active(token: AccessTokenRecord, service: Service) -> bool:
     """Whether a token is neither revoked, expired, from the future, nor of a user who may not be acted for."""
     now = time.time()
-    if token.revoked or not token.issued_at - CLOCK_SKEW <= now < token.expires_at:
+    if token.revoked or not token.issued_at - CLOCK_SKEW_SECONDS <= now < token.expires_at:
         return False
     return token.grant_id is None or service.is_active_user(token.subject)
 
