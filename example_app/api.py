@@ -11,7 +11,7 @@ from .resources import Customer, Customers
 
 __all__: list[str] = []
 
-# 18 digits are inside 64 bits, and a number has one spelling: anything else is an address that nobody serves.
+# 18 digits are inside 64 bits, and each id has one form; any other address is 404.
 _ID: Final = "[1-9][0-9]{0,17}"
 
 

@@ -64,9 +64,9 @@ def read_form(request: Request) -> dict[str, str]:
 def read_query(request: Request) -> dict[str, str]:
     """The parameters of the query; of one that occurs twice, the last.
 
-    Not ``dict(request.GET)``: that looks through all of them for each of them, seconds for what fits into one address.
+    Not ``dict(request.GET)``: that takes quadratic time, seconds for one long address.
 
-    :raises ValueError: more than anybody needs, or not UTF-8.
+    :raises ValueError: too many parameters, or not UTF-8.
     """
     return _parse(request.query_string)
 
@@ -79,7 +79,7 @@ def _read(request: Request, media_type: str) -> bytes:
     if request.content_type.lower() != media_type:
         raise HTTPUnsupportedMediaType(f"The body must be {media_type}.")
     try:
-        # Not request.body, which reads it all (into a temporary file) before anybody can say that it is too much.
+        # Not request.body, which reads it all (into a temporary file) before its size can be checked.
         body: bytes = request.body_file.read(MAX_BYTES + 1)
     except OSError:
         raise HTTPBadRequest("The body ended early.") from None

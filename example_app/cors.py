@@ -1,7 +1,7 @@
 """CORS: pages of the origins in ``cors.origins`` may call the API from a browser.
 
 A preflight is answered here, before routing and without a token: browsers send none with it (Fetch section 4.8).
-No cookie is ever allowed, the API knows tokens only.
+Cookies are never allowed: the API accepts tokens only.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .settings import read_cors
 
 __all__ = ["tween_factory"]
 
-# Only the API: the authorization server has rules of its own, and nobody else's page has business on our pages.
+# Only the API: the authorization server has its own rules, and pages of other origins must not read our pages.
 _PATHS: Final = ("/customers", "/api/")
 _METHODS: Final = "GET, POST"
 _REQUEST_HEADERS: Final = "Authorization, Content-Type"
-# What a page may read beside the body: the challenge says why a token was refused.
+# What a page may read besides the body: the challenge has the reason why a token was refused.
 _RESPONSE_HEADERS: Final = "WWW-Authenticate, Location, Retry-After"
 _MAX_AGE: Final = "600"
 

@@ -29,7 +29,7 @@ _TABLES = "example_app.tables"
 _BUSY_SECONDS = 30
 _LIMITS = TimeLimits()
 _log = logging.getLogger(__name__)
-# Held until the transaction ends. The number is any that nobody else uses in this database.
+# Held until the transaction ends. Any number that no other program uses in this database.
 _LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(6543)"}
 
 
@@ -40,7 +40,7 @@ def includeme(config: Configurator) -> None:
     settings.setdefault("tm.commit_veto", "pyramid_tm.default_commit_veto")
     config.include("pyramid_tm")
     engine = _build_engine(settings)
-    keep_in_process(engine)  # workers that are forked off this process make connections of their own
+    keep_in_process(engine)  # forked workers make their own connections
     configure_mappers()  # at the first query it would be under a lock, which a fork could leave locked
     config.registry[_ENGINE] = engine
     config.registry[_TABLES] = tables = _Tables(engine)
@@ -96,7 +96,7 @@ def _read_url(settings: Any) -> URL:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+    cursor.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 

@@ -20,7 +20,7 @@ from .users import hash_password
 
 __all__ = ["API_SECRET", "CLIENTS", "USER"]
 
-#: What is made, for who wants to warn of it.
+#: The demo clients; the self-check warns of them.
 CLIENTS: Final = ("customer-manager", "customer-manager-api", "customer-cli")
 USER: Final = "demo"
 API_SECRET: Final = "customer-manager-api-secret"  # noqa: S105  # known to everybody, as the docs print it

@@ -1,4 +1,4 @@
-"""Files that are made on first start: the folder of the databases, and keys that never leave the machine."""
+"""Files that are made on first start: the folder of the databases, and local keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MIN_KEY_BYTES: Final = 32
 
 
 def make_folder(folder: Path) -> None:
-    """Make ``folder`` for the owner alone, out of git's sight; leave one that is there as it is."""
+    """Make ``folder`` for the owner only, ignored by git. An existing folder is not changed."""
     if make_private_folder(folder):
         (folder / ".gitignore").write_text("*\n", "utf-8")
 

@@ -57,7 +57,7 @@ class InvalidParameters(HTTPBadRequest):
 
 
 class Missing(HTTPNotFound):
-    """404 for a thing that could be there; its detail is shown, unlike that of an address nobody serves."""
+    """404 for a thing that does not exist; its detail is shown, unlike that of an unknown address."""
 
 
 def includeme(config: Configurator) -> None:
@@ -101,7 +101,7 @@ def _render_undecodable(error: UnicodeDecodeError, request: Request) -> Response
 
 
 def _render(error: HTTPException, request: Request) -> Response:
-    if error.has_body:  # written on purpose by whoever raised it
+    if error.has_body:  # a view has written it on purpose
         return error
     return _write(error, error.detail or error.explanation)
 
@@ -120,7 +120,7 @@ def _write(error: HTTPException, detail: str) -> Response:
 
 
 def storage_tween_factory(handler: Any, registry: Any) -> Callable[[Request], Response]:
-    """503 when the database is down or locked: not the caller's fault, and worth another try."""
+    """503 when the database is down or locked: not the caller's fault; a later request may succeed."""
     outages = Outages(_log)
 
     def storage_tween(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What the authorization server asks about the people who sign in here."""
+"""The hooks that the authorization server calls about the users of this application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ResourceOwner:
         self._registry = registry
 
     def user(self, request: Request) -> str | None:
-        """The ``sub`` of whoever is signed in."""
+        """The ``sub`` of the user who is signed in."""
         user = find_signed_in(request)
         return user.id if user else None
 
@@ -31,7 +31,7 @@ class ResourceOwner:
         return HTTPSeeOther(request.route_path("sign_in", _query={"next": request.path_qs}))
 
     def approve(self, request: Request, authorization: Any) -> bool:
-        """Everybody may use every client here."""
+        """Every user may approve every client here."""
         return True
 
     def auth_time(self, request: Request) -> float | None:
@@ -45,6 +45,6 @@ class ResourceOwner:
             return user.name if user else None
 
     def is_active(self, subject: str) -> bool:
-        """Whether there still is such a user: with a user their tokens end, too."""
+        """Whether the user still exists: the tokens of a removed user are inactive."""
         with open_session(self._registry) as db:
             return db.get(User, subject) is not None

@@ -1,4 +1,4 @@
-"""What the API is about, and who may do what with it: the ACLs, in terms of the scopes of an access token."""
+"""The resources of the API with their ACLs, which are written in scopes of access tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Customers:
 class Customer:
     """One customer, named by the id in the address.
 
-    It does not look whether there is one: whoever lacks the scope is told so, and learns nothing about ids.
+    It does not check that the customer exists: a caller without the scope is refused before, and learns nothing about
+    ids.
     """
 
     __acl__ = ((Allow, "scope:customer_api", ("view", "charge")),)

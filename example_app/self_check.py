@@ -1,4 +1,4 @@
-"""What ``oauthguard check`` says of the example: everything in it whose secret everybody knows."""
+"""What ``oauthguard check`` says of the example: everything with a publicly known secret."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECRET: Final = "oauthguard.introspection.client_secret"  # noqa: S105  # the n
 
 
 def includeme(config: Configurator) -> None:
-    """Let the command ask, also where the demo is off: what it made once is still there."""
+    """Add the check, also if the demo is off: what it made before still exists."""
     config.registry.registerUtility(check_demo, ISelfCheck, name="example")
 
 

@@ -59,7 +59,7 @@ def _read_key(path: Path) -> str:
 
 
 def _build_factory(key: str, *, secure: bool) -> Any:
-    """Over https the cookie can't be read in the clear, nor set by another host of the same domain (``__Host-``)."""
+    """Over https the cookie is never sent in the clear, and other hosts of the domain can't set it (``__Host-``)."""
     return SignedCookieSessionFactory(
         key,
         cookie_name="__Host-session" if secure else "session",

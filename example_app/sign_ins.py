@@ -20,7 +20,7 @@ _LONGEST_SECONDS: Final = 30 * 86_400
 
 
 def begin(request: Request, user: User) -> None:
-    """Begin a new session for ``user``: nothing of the one before is kept, so nobody can prepare it for them."""
+    """Begin a new session for ``user``. The old session is dropped, so that an attacker can't prepare it for them."""
     end(request)
     now = int(time.time())
     request.db.execute(delete(SignIn).where(SignIn.began_at < now - _LONGEST_SECONDS))
@@ -47,5 +47,5 @@ def find_sign_in(request: Request) -> SignIn | None:
 
 
 def _hash(key: str) -> str:
-    """What is stored: who reads the database alone can't make a cookie of it."""
+    """The stored hash: someone who reads only the database can't make a cookie of it."""
     return sha256(key.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What an application may add to the authorization server, beside its settings."""
+"""The directives with which an application extends the authorization server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
     "set_resource_owner",
 ]
 
-EARLY = PHASE0_CONFIG - 10  # the settings are read in PHASE0 and have to know of these
+EARLY = PHASE0_CONFIG - 10  # the settings are read in PHASE0 and need these
 
 
 class IAddedGrants(Interface):
@@ -34,7 +34,7 @@ class IResourceOwner(Interface):
 
 
 class IAssembly(Interface):
-    """The registry key of the function of ``config`` that makes a server that runs already take up what was added."""
+    """The registry key of a function of ``config``: a server that is already set up takes up what was added later."""
 
 
 def add_oauth_grant(config: Configurator, grant_class: Any, *extensions: Any) -> None:

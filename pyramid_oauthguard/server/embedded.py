@@ -1,4 +1,4 @@
-"""The issuer as a guard in the same process sees it: no HTTP, so that a server never waits for itself."""
+"""The issuer for a guard in the same process: it uses no HTTP, so that a server never waits for itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ __all__ = ["EmbeddedIssuer"]
 
 @implementer(IEmbeddedIssuer)
 class EmbeddedIssuer:
-    """See :class:`~pyramid_oauthguard.interfaces.IEmbeddedIssuer`. Made before the service, which tells it what happens."""
+    """See :class:`~pyramid_oauthguard.interfaces.IEmbeddedIssuer`. It is made before the service, and the service
+    notifies it of events."""
 
     def __init__(self, identifier: str) -> None:
         self.identifier = identifier
@@ -27,9 +28,10 @@ class EmbeddedIssuer:
         return KeyDocument(keys=self._require_service().keys.list_published())
 
     def introspect(self, raw: str) -> dict[str, Any]:
-        """The answer about an access token; the guard that asks is this application, so it may know of any of them.
+        """The introspection answer for an access token. The guard belongs to this application, so it may ask about all
+        of them.
 
-        A refresh token is no access token, and inactive here.
+        For a refresh token the answer is that it is inactive.
         """
         service = self._require_service()
         with service.store.reading() as unit:
@@ -45,7 +47,7 @@ class EmbeddedIssuer:
         self._listeners.append(listener)
 
     def hear(self, event: object) -> None:
-        """Pass on what listeners want to know; called after the commit, before anyone else hears of it."""
+        """Notify the listeners of an event. Called after the commit and before all other subscribers."""
         if isinstance(event, TokenRevoked | ClientRevoked) and event.token_ids:
             for listener in tuple(self._listeners):
                 listener.tokens_revoked(event.token_ids)
@@ -56,7 +58,7 @@ class EmbeddedIssuer:
             self.tell_keys_changed()
 
     def tell_keys_changed(self) -> None:
-        """Say that the signing keys changed."""
+        """Notify the listeners that the signing keys changed."""
         for listener in tuple(self._listeners):
             listener.keys_changed()
 

@@ -56,7 +56,7 @@ class ClientSecretRevoked:
 
 @dataclass(frozen=True, slots=True)
 class ClientKeysReplaced:
-    """A client got other public keys to prove with who it is."""
+    """A client got other public keys for its authentication."""
 
     client_id: str
 
@@ -99,7 +99,8 @@ class AuthorizationDenied:
 
 @dataclass(frozen=True, slots=True)
 class ConsentRevoked:
-    """A user withdrew what they had allowed a client; a :class:`TokenRevoked` came before for each grant that ended."""
+    """A user withdrew what they had allowed a client; a :class:`TokenRevoked` was sent before it for each grant that
+    ended."""
 
     client_id: str
     subject: str
@@ -147,7 +148,7 @@ class SigningKeyMade:
 
 @dataclass(frozen=True, slots=True)
 class SigningKeyRetired:
-    """A signing key signs no more; it is published until ``expires_at``, when its last token has expired."""
+    """A signing key no longer signs; it is published until ``expires_at``, when its last token has expired."""
 
     kid: str
     expires_at: float
@@ -155,7 +156,7 @@ class SigningKeyRetired:
 
 @dataclass(frozen=True, slots=True)
 class SigningKeyRevoked:
-    """A signing key was ended: neither it nor any token that it signed is good any more."""
+    """A signing key was revoked: neither the key nor any token that it signed is valid any more."""
 
     kid: str
 

@@ -25,7 +25,7 @@ __all__ = [
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 USER_GRANTS = frozenset({"authorization_code", DEVICE_CODE})
-OWNED_GRANTS = USER_GRANTS | {"refresh_token"}  # what there is only where the application knows users
+OWNED_GRANTS = USER_GRANTS | {"refresh_token"}  # needs hooks for users (``set_resource_owner``)
 _KEY: Final = "add_oauth_grant"
 _SHORT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 appendix A.4
@@ -33,17 +33,17 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 appendix A.4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantDeclaration:
-    """What a grant class says of itself; see :func:`declare_grant`.
+    """The declaration of a grant class; see :func:`declare_grant`.
 
-    :ivar grant_class: Authlib's kind of class, for the token endpoint.
+    :ivar grant_class: a grant class as Authlib defines it, for the token endpoint.
     :ivar extensions: Authlib's, called with the grant of each request.
-    :ivar parameters: those that it reads beside the ones of every token request.
+    :ivar parameters: those that it reads in addition to the ones of every token request.
     :ivar repeatable: those of its parameters that may be repeated.
     :ivar short_name: how settings and the registration of clients may call it, too.
     :ivar acts_for_user: its tokens are a user's, not the client's own.
     :ivar needs_consent: the user must have allowed it on a page before.
     :ivar may_refresh: its grants may have refresh tokens.
-    :ivar added: by the application; what is presented for it may be short enough to be guessed.
+    :ivar added: whether the application added it; values presented for it may be short enough to be guessed.
     """
 
     grant_type: str

@@ -1,7 +1,7 @@
-"""Keyed hashes: what is at rest of secrets, codes and tokens.
+"""Keyed hashes: the form in which secrets, codes and tokens are stored.
 
-The key ("pepper") is a file beside the database, not in it: who reads the database alone can neither use nor guess
-what is there. Everything hashed with it is lost with it.
+The key ("pepper") is a file beside the database, not in it: someone who reads only the database can neither use nor
+guess the values. Without the pepper, all hashes are useless.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _KEY_BYTES = 32
 
 
 class Pepper:
-    """The key of the hashes at rest; each purpose has a key of its own, so that no hash can pass for another's."""
+    """The key of the hashes at rest; each purpose has a key of its own, so that a hash for one purpose does not match
+    for another."""
 
     __slots__ = ("_code", "_key", "_secret", "_token")
 
@@ -62,13 +63,13 @@ class Pepper:
 
 
 def _digest(keyed: HMAC, text: str) -> bytes:
-    copied = keyed.copy()  # a third of the time that a key takes to be set up anew
+    copied = keyed.copy()  # takes a third of the time of setting up the key again
     copied.update(text.encode("utf-8", "surrogatepass"))
     return copied.finalize()
 
 
 def load_pepper(path: Path) -> Pepper:
-    """Read the pepper file; where there is none, make one that only its owner can read.
+    """Read the pepper file. If it does not exist, make one that only its owner can read.
 
     :raises SettingError: unreadable, too short, readable by others, not a regular file, or one character repeated.
     """
@@ -84,14 +85,14 @@ def load_pepper(path: Path) -> Pepper:
 
 
 def _create(path: Path) -> None:
-    """Make the file whole or not at all: of two processes that start at once, both end up with the same one."""
+    """Make the complete file or none. Two processes that start at once get the same file."""
     make_private_folder(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             if os.name == "posix":
-                os.fchmod(descriptor, 0o600)  # whatever the umask is
+                os.fchmod(descriptor, 0o600)  # independent of the umask
             file.write(base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
             file.flush()
             os.fsync(file.fileno())

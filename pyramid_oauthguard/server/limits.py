@@ -1,4 +1,4 @@
-"""The public name of the error that says that a caller has tried too often."""
+"""The public import path of the error for callers that tried too often."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Identifiers, secrets and opaque tokens, from ``secrets``; their spelling is public, so that scanners find a leak.
+"""Identifiers, secrets and opaque tokens, from ``secrets``. Their format is public, so that scanners can find leaked
+ones.
 
 A token or secret is ``prefix`` + 22 characters of id + 43 of secret + 8 of checksum, all of them URL-safe. The checksum
-tells a scanner that it found a real one; it protects nothing.
+lets a scanner recognize a real one; it does not protect the secret.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def make_id() -> str:
 
 
 def make_client_id() -> str:
-    """A client id that no directory of users has: random, and marked as a client's (RFC 9700 section 4.15)."""
+    """A client id that can't be a user's identifier: random, and with a prefix for clients (RFC 9700 section 4.15)."""
     return f"client-{make_id()}"
 
 
@@ -69,7 +70,7 @@ def make_opaque(prefix: str, token_id: str | None = None) -> OpaqueValue:
 
 
 def derive_opaque(prefix: str, key: bytes, text: str) -> OpaqueValue:
-    """The opaque token that follows ``text``: the same one each time, and nobody's guess without the key (32 bytes)."""
+    """The opaque token that follows ``text``: the same one each time, and unpredictable without the key (32 bytes)."""
     digest = hmac.digest(key, text.encode("utf-8", "surrogatepass"), sha512)
     return _build(prefix, _encode(digest[:16]), _encode(digest[16:48]))
 
@@ -85,8 +86,8 @@ def has_checksum(text: str) -> bool:
 
 
 def is_client_secret(text: str) -> bool:
-    """Whether ``text`` is spelt as a client secret that this server makes. One that people chose is not, unless they know
-    this spelling and make up 65 characters: so it can be told apart from a guess."""
+    """Whether ``text`` has the format of a client secret that this server makes. A secret that people chose does not,
+    unless they imitate the format with 65 characters on purpose."""
     return len(text) == _SECRET_LENGTH and text.startswith(SECRET_PREFIX) and has_checksum(text)
 
 

@@ -1,4 +1,4 @@
-"""The storage, and the key that hashes what is in it. Each is useless without the other, so they are opened together."""
+"""The storage and the pepper that hashes its values. Each is useless without the other, so they are opened together."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _PEPPER: Final = f"{PREFIX}.pepper_file"
 _RESTORE: Final = (
     "restore the file from its backup; if it is lost, nothing that is stored can be used: start with an empty database"
 )
-#: What may pass by itself, of a SQLite file: another program's lock, a full disk.
+#: Errors of a SQLite file that may end without a restart: another program's lock, a full disk.
 _PASSING: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")
 
 
 def open_storage(settings: ServerSettings, own: Store | None, *, settle: Callable[[], None]) -> tuple[Store, Pepper]:
     """The store and the pepper. A SQLite database gets its tables now, and the first start makes the pepper.
 
-    A database that is away, or has the tables of a newer release, does not stop start-up: it is looked at again by each
-    request. NOT checked then: whether the pepper fits; the first request that reaches the database does that.
+    A database that is down, or has the tables of a newer release, does not stop start-up: requests check it again. NOT
+    checked then: whether the pepper fits; the first request that reaches the database does that.
 
-    :param own: the store that the application brings. It is checked now and never again.
+    :param own: the store of the application. It is checked only now.
     :param settle: called after each unit of our own store that worked.
     :raises SettingError: the database or the pepper cannot be used, or they do not belong together.
     :raises UnavailableError: the pepper has to be made, and whether the database is empty cannot be found out now.
@@ -93,7 +93,7 @@ def _find_pepper_file(settings: ServerSettings, *, own_store: bool) -> Path | No
 
 
 def _check_empty(store: Any, file: Path, settings: ServerSettings) -> None:
-    """Before a pepper is made: data that another one has hashed would be lost, and no message would say so."""
+    """Called before a pepper is made: if another pepper had hashed the data, it would silently become useless."""
     try:
         prepare = getattr(store, "prepare", None)
         if prepare is not None:

@@ -1,4 +1,4 @@
-"""``20/1m``: how many in how long."""
+"""Rates such as ``20/1m``: a count and a duration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Request headers that WebOb reads in quadratic time, made harmless before anything reads them: cookies, the content type."""
+"""Request headers that WebOb reads in quadratic time, shortened or refused before anything reads them: cookies, the
+content type."""
 
 from __future__ import annotations
 
@@ -16,13 +17,13 @@ MAX_COOKIE_CHARACTERS: Final = 16_384
 #: A media type with its parameters. Python's parser of these takes quadratic time.
 MAX_CONTENT_TYPE_CHARACTERS: Final = 1_024
 
-#: The characters of a name and of an unquoted value, as WebOb takes them; ``=`` ends a name.
+#: The characters of a name and of an unquoted value, as WebOb reads them; ``=`` ends a name.
 _NAME: Final = r"\w~!@#$%^&*()_+\-`.?|:/(){}<>'"
 _LEGAL: Final = _NAME + "="
 _QUOTED: Final = r'"(?:\\"|.)*?"'
 _DATE: Final = r"\w{3},\s[\w-]{9,11}\s[\d:]{8}\sGMT"
 _UNQUOTED: Final = rf"(?:[{_LEGAL}]|\\(?:[0-3][0-7][0-7]|.))*"
-#: What WebOb takes for a cookie. It is looked for at the first character of a word only: WebOb tries each character, and
+#: What WebOb reads as a cookie. It is looked for at the first character of a word only: WebOb tries each character, and
 #: reads the rest of the word each time.
 _COOKIE: Final = re.compile(
     rf"(?:(?<![{_LEGAL}])|(?<=\sGMT))[{_LEGAL}][{_NAME}]*\s*=\s*({_QUOTED}|{_DATE}|{_UNQUOTED})", re.ASCII
@@ -31,7 +32,7 @@ _ESCAPE: Final = re.compile(r"\\([0-3][0-7][0-7]|.)")
 
 
 class HeaderTooLongError(ValueError):
-    """A header is longer than any that is needed. ``status`` is the answer's: 431 (RFC 6585 section 5) or 400."""
+    """A header is too long. ``status`` is the answer's: 431 (RFC 6585 section 5) or 400."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""One id for each request: in the answer, in the audit trail and in our log lines, so that one finds the others."""
+"""One id for each request. It is in the answer, the audit trail and the log lines, so that they can be matched."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ __all__ = ["HEADER", "find_request_id", "label_answers", "label_command"]
 HEADER: Final = "X-Request-Id"
 _ATTRIBUTE: Final = "_oauthguard_request_id"
 _COMMAND: Final = "command/"
-_SOUND: Final = re.compile(f"(?!{_COMMAND})" + r"[A-Za-z0-9._~+/=-]{1,128}")  # no stranger's looks like an operator's
+# An id from a caller must not look like that of an operator's command.
+_SOUND: Final = re.compile(f"(?!{_COMMAND})" + r"[A-Za-z0-9._~+/=-]{1,128}")
 
 
 def find_request_id(request: Any) -> str:
-    """The id that a proxy gave the request, if it can be written anywhere, or one made now. It proves nothing."""
+    """The id that a proxy gave the request, if it is safe to log, or a new one. It proves nothing."""
     found: str | None = getattr(request, _ATTRIBUTE, None)
     if found is None:
         given = request.headers.get(HEADER, "")
@@ -27,7 +28,8 @@ def find_request_id(request: Any) -> str:
 
 
 def label_command(request: Any, name: str) -> None:
-    """Name the request of a command line after who typed it; what can't be written anywhere of a name is left out."""
+    """Give the request of a command an id with the operator's name; characters that are not safe to log are left
+    out."""
     sound = re.sub(r"[^A-Za-z0-9._-]", "", name)[:64]
     setattr(request, _ATTRIBUTE, f"{_COMMAND}{sound or 'unknown'}/{secrets.token_hex(8)}")
 

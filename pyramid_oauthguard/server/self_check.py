@@ -25,23 +25,23 @@ __all__ = ["report_server"]
 
 _HOUR_SECONDS: Final = 3600.0
 _DAY_SECONDS: Final = 86400.0
-#: Beyond these a stolen token or code is of use for longer than the RFCs recommend or a user expects.
+#: With longer lives, a stolen token or code can be used for longer than the RFCs recommend or a user expects.
 _LONGEST_SECONDS: Final = {
     "access_token_ttl": (
         _HOUR_SECONDS,
         "an access token can't be called back from APIs that check locally: 10m is good",
     ),
     "code_ttl": (600.0, "RFC 6749 section 4.1.2 allows ten minutes at the most: 60s is good"),
-    "refresh_token_ttl": (30 * _DAY_SECONDS, "nobody misses what was not used for 14d"),
-    "refresh_token_max_age": (365 * _DAY_SECONDS, "have people sign in again now and then: 90d is good"),
-    "refresh_reuse_grace": (60.0, "a thief has as long: 10s is good"),
-    "device_code_ttl": (1800.0, "user codes are short, and are guessed at for as long: 10m is good"),
+    "refresh_token_ttl": (30 * _DAY_SECONDS, "14d is good: users rarely come back after a longer time"),
+    "refresh_token_max_age": (365 * _DAY_SECONDS, "users should have to sign in again: 90d is good"),
+    "refresh_reuse_grace": (60.0, "a thief can use the old token for as long: 10s is good"),
+    "device_code_ttl": (1800.0, "user codes are short and can be guessed during this time: 10m is good"),
 }
 _GUESSES: Final = ("{id}-secret", "{id}", "secret", "password", "changeme", "demo", "test", "admin")
 
 
 def report_server(registry: Registry) -> Iterator[Finding]:
-    """What is right and wrong with the authorization server of the application. Asks the database, live."""
+    """Check the authorization server of the application. Uses the database."""
     service: Service | None = registry.queryUtility(IService)
     if service is None:
         return
@@ -60,7 +60,7 @@ def report_server(registry: Registry) -> Iterator[Finding]:
         yield from _report_keys(service)
         yield from _report_clients(service)
     except UnavailableError as error:
-        if refusals:  # what cannot be read either is one error, not two
+        if refusals:  # a database that can't be read either is one error, not two
             return
         hint = "every request will be answered 503; see oauthguard.server.sqlalchemy.url and pepper_file"
         yield Finding("error", "storage", str(error), hint, find_exit_status(error))
@@ -68,7 +68,7 @@ def report_server(registry: Registry) -> Iterator[Finding]:
 
 def _report_issuer(settings: ServerSettings) -> Finding:
     key = f"{PREFIX}.issuer"
-    if as_origin(settings.issuer).scheme == "http":  # others than loopback are refused at start-up
+    if as_origin(settings.issuer).scheme == "http":  # http is refused at start-up, except for loopback hosts
         return Finding("warning", key, f"{settings.issuer} is for development", "serve others by https")
     return Finding("ok", key, settings.issuer)
 
@@ -83,9 +83,9 @@ def _report_lifetimes(settings: ServerSettings) -> Iterator[Finding]:
 def _report_switches(settings: ServerSettings) -> Iterator[Finding]:
     if not settings.require_pkce:
         hint = "true: without it a stolen code can be redeemed (RFC 9700 section 2.1.1)"
-        yield Finding("warning", f"{PREFIX}.require_pkce", "off: confidential clients may do without PKCE", hint)
+        yield Finding("warning", f"{PREFIX}.require_pkce", "off: confidential clients need not use PKCE", hint)
     if not settings.revocation_cascade:
-        hint = "true: who revokes an access token means to be signed out"
+        hint = "true: a user who revokes an access token expects to be signed out"
         yield Finding(
             "warning", f"{PREFIX}.revocation.cascade", "off: refresh tokens outlive their access tokens", hint
         )
@@ -93,13 +93,13 @@ def _report_switches(settings: ServerSettings) -> Iterator[Finding]:
         what = (
             f"a key signs for {_format_duration(settings.signing_rotation)}"
             if settings.signing_rotation
-            else "off: a key signs for ever"
+            else "off: keys are never replaced"
         )
         yield Finding("warning", f"{PREFIX}.signing.rotation", what, "90d is good")
     off = [name for name in ("failures", "sign_in") if getattr(settings, f"limits_{name}") is None]
     if not settings.limits or off:
         what = "off" if not settings.limits else f"{' and '.join(off)}: off"
-        yield Finding("warning", f"{PREFIX}.limits", what, "on: passwords and codes can be guessed without end")
+        yield Finding("warning", f"{PREFIX}.limits", what, "on: passwords and codes can be guessed without limit")
     elif not settings.limits_cache and not _is_sqlite(settings):
         hint = "limits.cache.backend = dogpile.cache.redis, where several processes serve"
         yield Finding("warning", f"{PREFIX}.limits.cache", "each process counts for itself", hint)
@@ -134,7 +134,7 @@ def _report_limits_cache(settings: ServerSettings) -> Iterator[Finding]:
 
 
 def _report_writing(service: Service) -> Iterator[Finding]:
-    """A write that changes nothing: a database may answer, and take none."""
+    """Try a write that changes nothing: a database may answer reads but refuse writes."""
     try:
         with service.store.writing() as unit:
             unit.touch_secret("", 0.0)
@@ -154,7 +154,7 @@ def _report_database(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding("ok", key, settings.sqlalchemy_url.partition(":")[0])
         return
     if find_sqlite_file(settings.sqlalchemy_url) is None:
-        hint = "name a file: each process has a database of its own, with keys of its own, gone when it ends"
+        hint = "name a file: each process has its own database and keys, which are lost when it ends"
         yield Finding("warning", key, "SQLite in memory", hint)
     elif os.environ.get("WEB_CONCURRENCY", "1") != "1" or not is_loopback(as_origin(settings.issuer).host):
         hint = "PostgreSQL where several processes serve: SQLite lets one of them write at a time, and no other host"
@@ -181,11 +181,11 @@ def _report_clients(service: Service) -> Iterator[Finding]:
     for client in clients:
         if _has_weak_secret(client, service):
             hint = f"oauthguard server client rotate INI {client.client_id} --overlap 0"
-            yield Finding("warning", f"client {client.client_id}", "has a secret that everybody can guess", hint)
+            yield Finding("warning", f"client {client.client_id}", "has a secret that is easy to guess", hint)
         unknown = [scope for scope in client.scopes if scope not in service.settings.scopes]
         if unknown:
-            hint = f"add them to {PREFIX}.scopes, or register the client anew"
-            yield Finding("warning", f"client {client.client_id}", f"no such scopes: {' '.join(unknown)}", hint)
+            hint = f"add them to {PREFIX}.scopes, or register the client again"
+            yield Finding("warning", f"client {client.client_id}", f"unknown scopes: {' '.join(unknown)}", hint)
     yield Finding("ok", "clients", f"{len(clients)} registered")
 
 
@@ -196,7 +196,7 @@ def _has_weak_secret(client: Client, service: Service) -> bool:
 
 
 def _format_duration(seconds: float) -> str:
-    """A duration as people write it."""
+    """A duration with a unit, such as ``14d``."""
     for unit, length in (("d", _DAY_SECONDS), ("h", _HOUR_SECONDS), ("m", 60.0)):
         if seconds >= length and seconds % length == 0:
             return f"{seconds / length:g}{unit}"

@@ -24,7 +24,7 @@ __all__ = ["IService", "ResourceOwner", "Service", "find_service"]
 
 
 class ResourceOwner(Protocol):
-    """What an application answers about its users; given to ``config.set_resource_owner``.
+    """The application's hooks about its users; given to ``config.set_resource_owner``.
 
     Without :meth:`user` and :meth:`sign_in` there is no authorization endpoint. The others may be left out: every user may
     then approve and is active, and users have no names.
@@ -50,7 +50,7 @@ class ResourceOwner(Protocol):
         """What pages call this user."""
 
     def is_active(self, subject: str) -> bool:
-        """Whether this user may still be acted for: the tokens of one who may not are inactive."""
+        """Whether this user is active: the tokens of an inactive user are inactive."""
 
 
 class IService(Interface):
@@ -64,7 +64,7 @@ class Service:
     :ivar grants: the grants that are on, by grant type.
     :ivar owner: the application's answers about its users (:class:`ResourceOwner`), or None.
     :ivar tell: writes an event into the audit trail in a unit, and sends it once that is committed.
-    :ivar limits: how often what may be tried.
+    :ivar limits: counts and limits attempts.
     :ivar origins: whose scripts may read our answers.
     :ivar outages: where answers 503 are counted for the log.
     :ivar mistakes: where what a client does again and again, because it is set up in a wrong way, is counted for the log.
@@ -84,7 +84,7 @@ class Service:
     mistakes: Outages
 
     def is_active_user(self, subject: str) -> bool:
-        """Whether the application still lets this user be acted for."""
+        """Whether the application reports this user as active."""
         is_active = getattr(self.owner, "is_active", None)
         return is_active is None or bool(is_active(subject))
 

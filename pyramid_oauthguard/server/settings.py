@@ -1,4 +1,4 @@
-"""The settings of the authorization server: one table, the only place where a key is spelt."""
+"""The settings of the authorization server: one table, the only place where a key is written."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ __all__ = [
 
 PREFIX: Final = "oauthguard.server"
 _DAY_SECONDS: Final = 86400.0
-_MIN_PREFIX_BITS: Final = 32  # a whole provider has so many bits in common
-_KEY_SET_SECONDS: Final = 120  # by other processes of ours, and by caches of the key set
+_MIN_PREFIX_BITS: Final = 32  # providers get networks of this size
+_KEY_SET_SECONDS: Final = 120  # by our other processes, and by caches of the key set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,10 +155,10 @@ def _as_prefix(value: Any) -> int:
 TABLE: tuple[Setting, ...] = (
     Setting("issuer", as_issuer, REQUIRED, "Issuer identifier: https, or http for loopback hosts; in metadata and in every token, byte for byte as written here."),
     Setting("path", as_path, "/oauth", "Where the endpoints are."),
-    Setting("audience", _as_audience, REQUIRED, "Audience of tokens whose client names none: the identifier of your API, the value of `oauthguard.audience` there, such as `https://api.example.com`."),
+    Setting("audience", _as_audience, REQUIRED, "Audience of the tokens of clients without audiences: the identifier of your API, the value of `oauthguard.audience` there, such as `https://api.example.com`."),
     Setting("scopes", as_scopes, {}, "The scopes that exist, `name = description` a line; the description is what users read when they are asked."),
-    Setting("default_scopes", _as_scope_names, (), "What a request without `scope` gets, as far as its client may have it; without them such a request is refused (RFC 6749 section 3.3)."),
-    Setting("grants", as_list, None, "Grant types that are on: `client_credentials`, …; without it, all that there are."),
+    Setting("default_scopes", _as_scope_names, (), "The scopes of a request without `scope`, if its client may have them; without this setting such a request is refused (RFC 6749 section 3.3)."),
+    Setting("grants", as_list, None, "Grant types that are on: `client_credentials`, …; without it, all grants."),
     Setting("access_token_format", as_choice("jwt", "opaque"), "jwt", "`jwt` (RFC 9068) or `opaque`, which only introspection can read."),
     Setting("access_token_ttl", as_duration, 600.0, "How long an access token lives."),
     Setting("refresh_token_ttl", as_duration, 14 * _DAY_SECONDS, "How long a refresh token lives without being used."),
@@ -166,20 +166,20 @@ TABLE: tuple[Setting, ...] = (
     Setting("refresh_reuse_grace", as_duration, 10.0, "For how long the refresh token just replaced may be sent again, for answers that got lost. It begins when the replacement is committed."),
     Setting("code_ttl", as_duration, 60.0, "How long an authorization code lives."),
     Setting("device_code_ttl", as_duration, 600.0, "How long a device waits for its user to type the code (RFC 8628)."),
-    Setting("device_interval", as_duration, 5.0, "How long a device has to wait between two questions; one that doesn't is made to wait longer."),
+    Setting("device_interval", as_duration, 5.0, "How long a device has to wait between two polls; one that polls too early has to wait longer."),
     Setting("require_pkce", as_bool, True, "Every client must use PKCE with S256 (RFC 9700 section 2.1.1)."),
-    Setting("user_names_in_tokens", as_bool, False, "Put the user's name, where the application tells it, into access tokens as `preferred_username` (RFC 9068 section 2.2.2), so that a command line can say who signed in. It costs this: every API that a token is sent to reads it."),
-    Setting("revocation.cascade", as_bool, True, "Revoking an access token ends its refresh token and all that came of the same grant (RFC 7009 section 2.1); revoking a refresh token always does."),
+    Setting("user_names_in_tokens", as_bool, False, "Put the user's name, if the application has the hook for it, into access tokens as `preferred_username` (RFC 9068 section 2.2.2), so that a command line can show who signed in. The price: every API that gets a token can read the name."),
+    Setting("revocation.cascade", as_bool, True, "Revoking an access token ends its refresh token and all other tokens of the grant (RFC 7009 section 2.1); revoking a refresh token always does."),
     Setting("sqlalchemy.url", as_str, "sqlite:///oauthguard.sqlite", "The database, as SQLAlchemy writes it; the tables of a SQLite database are made at start-up.", secret=True),
     Setting("pepper_file", _as_file, None, "Key of the hashes at rest. Made at the first start, readable by its owner only, while the database is empty; without it, `<database>.pepper` beside a SQLite file; required with any other database. What is stored is lost without it: back it up, apart from the database."),
-    Setting("database.connect_timeout", as_duration, 2.0, "How long PostgreSQL may take to accept a connection, and with psycopg twice as long as to say that one of the pool is alive; libpq takes less than 2 seconds for 2. `0` for no limit, here and below. What `sqlalchemy.url` says in its query comes before these settings."),
+    Setting("database.connect_timeout", as_duration, 2.0, "How long PostgreSQL may take to accept a connection. With psycopg, half of it is the limit for the check whether a pooled connection is alive. libpq rounds less than 2 seconds up to 2. `0` for no limit, here and below. Values in the query of `sqlalchemy.url` take precedence over these settings."),
     Setting("database.statement_timeout", as_duration, 3.0, "How long PostgreSQL may take for a statement. With psycopg, a connection that has no answer half a second later is closed: so a server that is stopped or cut off is answered 503, too."),
     Setting("database.lock_timeout", as_duration, None, "How long a statement waits for a lock of another transaction: `2s`; with SQLite, where one transaction writes at a time, `10s`."),
     Setting("database.pool_timeout", as_duration, 2.0, "How long a request waits for one of the 15 connections of this process."),
     Setting("signing.algorithm", as_choice("RS256", "ES256", "EdDSA"), "RS256", "What access tokens are signed with; a change makes a new key."),
     Setting("signing.rotation", as_duration, 90 * _DAY_SECONDS, "Age at which a signing key is replaced; 0 for never by itself."),
     Setting("signing.lead", as_duration, _DAY_SECONDS, "How long a signing key is published before it signs: longer than anyone keeps the key set."),
-    Setting("limits", as_bool, True, "Whether anything is limited; what is over a limit is answered 429 with `Retry-After`. Addresses are those that the WSGI server sees: behind a proxy, tell it to trust the proxy. Callers whose address it does not know, as behind a Unix socket, are limited per client alone."),
+    Setting("limits", as_bool, True, "Turns all limits on or off; a request over a limit is answered 429 with `Retry-After`. Addresses are those that the WSGI server sees: behind a proxy, tell it to trust the proxy. Callers whose address it does not know, as behind a Unix socket, are limited per client alone."),
     Setting("limits.failures", as_rate, Rate(20, 60.0), "Failed client authentications per client and address, and as many refused requests for grants that the application added; five times that per address. At this limit, only secrets that this server made and signatures are still checked: they cannot be guessed. `0` for no limit, here and below."),
     Setting("limits.token", as_rate, Rate(1200, 60.0), "Token requests per client and address."),
     Setting("limits.introspection", as_rate, Rate(60000, 60.0), "Introspections per resource server and address."),
@@ -187,7 +187,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("limits.device_authorization", as_rate, Rate(60, 60.0), "Device codes per client and address."),
     Setting("limits.sign_in", as_rate, Rate(10, 60.0), "Sign-in attempts per user and address, where the application counts them; five times that per address."),
     Setting("limits.ipv6_prefix", _as_prefix, IPV6_PREFIX, "Addresses of IPv6 whose first bits are the same count as one address: 32 to 128 bits. Your callers' networks may be larger, such as 56 or 48."),
-    Setting("limits.cache.*", dict, None, "Where tries are counted: a dogpile.cache `backend` with its `arguments.*`, such as Redis, so that all processes count together. Each process counts in its own memory, too, and goes on with that while the cache fails."),
+    Setting("limits.cache.*", dict, None, "Where tries are counted: a dogpile.cache `backend` with its `arguments.*`, such as Redis, so that all processes count together. Each process counts in its own memory, too, and uses that count while the cache fails."),
 )  # fmt: skip  # one row a line reads as the table it is
 
 
@@ -195,7 +195,7 @@ def find_named_grants(settings: Mapping[str, Any], declared: Mapping[str, GrantD
     """The grant types that the setting ``grants`` names, known or not."""
     try:
         return frozenset(as_grant(name, declared) for name in as_list(settings.get(f"{PREFIX}.grants") or ""))
-    except ValueError:  # said by :func:`parse_settings`
+    except ValueError:  # :func:`parse_settings` reports the error
         return frozenset()
 
 
@@ -239,14 +239,14 @@ def _check_keys(values: Mapping[str, Any]) -> None:
     lead, rotation = values["signing_lead"], values["signing_rotation"]
     if lead < _KEY_SET_SECONDS:
         raise SettingError(
-            f"{PREFIX}.signing.lead", f"must be at least {_KEY_SET_SECONDS} seconds, for so long key sets are kept"
+            f"{PREFIX}.signing.lead", f"must be at least {_KEY_SET_SECONDS} seconds: key sets are cached for this long"
         )
     if 0 < rotation <= lead:
         raise SettingError(f"{PREFIX}.signing.rotation", "must be longer than signing.lead, or 0")
 
 
 class _Draft:
-    """What is written, before the values that depend on others are filled in."""
+    """The settings as written, before the values that depend on others are filled in."""
 
     def __init__(self, **values: Any) -> None:
         self.values = values

@@ -1,7 +1,7 @@
-"""How long the database may take, so that one that does not answer keeps no request waiting.
+"""How long the database may take, so that requests do not wait for a database that does not answer.
 
-PostgreSQL ends a statement by itself, but not while it is stopped, and not when the network loses its answer. So with psycopg
-the client counts, too: a connection without an answer is closed.
+PostgreSQL ends a statement by itself, but not while it is stopped, and not when the network loses its answer. So with
+psycopg the client measures the time, too: a connection without an answer is closed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = [
     "lift_limits",
 ]
 
-#: SQLite has one writer at a time, and each commit is synced: who waits in line needs longer than for a row.
+#: SQLite has one writer at a time, and each commit is synced: waiting for it takes longer than for a row.
 SQLITE_LOCK_SECONDS: Final = 10.0
 _LOCK_SECONDS: Final = 2.0
-#: A pooled connection is asked whether it is alive. One that takes so much of the time for a new one is not.
+#: A pooled connection is checked. It counts as dead after this part of the time for a new connection.
 _PING_PART: Final = 0.5
-#: By so much the client waits longer than the server allows: the server's own refusal names the cause.
+#: The client waits this much longer than the server's limit, because the server's own refusal names the cause.
 _MARGIN_SECONDS: Final = 0.5
 _LEAST_CONNECT_SECONDS: Final = 2  # libpq takes less for this
 _LIBPQ: Final = frozenset({"psycopg", "psycopg2"})
@@ -64,7 +64,7 @@ def as_milliseconds(seconds: float) -> int:
 
 
 def build_arguments(url: Any, limits: TimeLimits) -> dict[str, Any]:
-    """What ``create_engine`` is given for a database that is not SQLite. What the URL says comes first."""
+    """What ``create_engine`` is given for a database that is not SQLite. The URL takes precedence."""
     arguments: dict[str, Any] = {}
     if url.get_driver_name() in _LIBPQ:
         given = dict(_SOCKET)
@@ -93,8 +93,8 @@ def apply_limits(engine: Any, limits: TimeLimits) -> None:
 
 
 def lift_limits(engine: Any) -> None:
-    """Let statements on new connections take as long as they need, for programs that nobody's request waits for. A database
-    that does not answer at all is still found out when a connection is taken.
+    """Let statements on new connections take as long as they need, for programs for which no request waits. A database
+    that does not answer at all is still noticed when a connection is taken.
     """
     from sqlalchemy import event
 
@@ -144,7 +144,7 @@ def _connect_patiently(dialect: Any, _record: Any, arguments: list[Any], named: 
 @cache
 def _find_class(psycopg: Any) -> Any:
     """psycopg's connection, which waits for each answer no longer than ``patience_seconds``, and outside of a transaction no
-    longer than ``ping_seconds``; None is for ever.
+    longer than ``ping_seconds``; None for no limit.
     """
 
     class NoAnswerError(psycopg.OperationalError):
@@ -162,14 +162,14 @@ def _find_class(psycopg: Any) -> Any:
             return super().wait(gen, *args, **kwargs)
 
         def _watch(self, gen: Any, patience: float) -> Generator[Any, Any, Any]:
-            """Pass on what psycopg waits for; it comes back without anything ten times a second."""
+            """Pass on what psycopg waits for; it returns without a result ten times a second."""
             deadline = time.monotonic() + patience
             try:
                 wanted = next(gen)
                 while True:
                     ready = yield wanted
                     if not ready and time.monotonic() >= deadline:
-                        # Nobody knows what became of the statement, so nothing else may be sent here.
+                        # The result of the statement is unknown, so nothing else may be sent on this connection.
                         self.pgconn.finish()
                         raise NoAnswerError(f"no answer within {patience:g} seconds")
                     wanted = gen.send(ready)

@@ -12,15 +12,15 @@ from .keys import KINDS
 
 __all__ = ["trust"]
 
-_WRAPPERS: Final = ("app", "application", "wsgi_app")  # WebTest and the usual spellings of middleware
+_WRAPPERS: Final = ("app", "application", "wsgi_app")  # WebTest's name and the usual names of middleware
 
 
 def trust(app: Any, issuer: MemoryIssuer | None = None) -> MemoryIssuer:
     """Let ``app`` take keys and introspection from ``issuer`` instead of the network.
 
-    :param app: a Pyramid application, its registry or Configurator, or whatever wraps one (WebTest's TestApp,
+    :param app: a Pyramid application, its registry or Configurator, or an object that wraps one (WebTest's TestApp,
         middleware that keeps what it wraps as ``app`` or ``application``).
-    :param issuer: without one an issuer is made that fits the application's settings.
+    :param issuer: by default, a new issuer that fits the application's settings.
     :returns: the issuer.
     :raises SettingError: the application is not configured for this issuer.
 
@@ -31,7 +31,7 @@ def trust(app: Any, issuer: MemoryIssuer | None = None) -> MemoryIssuer:
     settings = registry.settings or {}
     identifier = str(settings.get("oauthguard.issuer") or "").strip()
     if not identifier:
-        raise SettingError("oauthguard.issuer", "is required", "an application without it has no guard to convince")
+        raise SettingError("oauthguard.issuer", "is required", "without it the application has no guard")
     if issuer is None:
         issuer = _build_issuer(identifier, settings)
     elif issuer.identifier != identifier:

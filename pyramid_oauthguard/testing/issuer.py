@@ -28,16 +28,16 @@ _POOL: Final = KeyPool()
 class MemoryIssuer:
     """An issuer of access tokens (RFC 9068) without sockets, files or processes; safe to share between threads.
 
-    :param identifier: what its tokens say as ``iss``.
-    :param audience: what they say as ``aud``.
+    :param identifier: the claim ``iss`` of its tokens.
+    :param audience: their claim ``aud``.
     :param algorithm: what they are signed with.
-    :param client_id: the client they are for, unless the token at hand says otherwise.
+    :param client_id: the client they are for, unless a token is made with another one.
 
     Time is ``time.time()``, so a test that moves the clock moves the issuer's, too.
 
     :ivar calls: how often a guard asked: ``calls["fetch_keys"]``, ``calls["introspect"]``.
-    :ivar max_age: for how many seconds the key set may be kept, as its ``Cache-Control`` would say; None
-        where it says nothing.
+    :ivar max_age: for how many seconds the key set may be kept, as ``Cache-Control`` would tell; None for no such
+        header.
     """
 
     #: Its answers come from this process: the guard does not bound how many threads ask it at once.
@@ -75,7 +75,7 @@ class MemoryIssuer:
         return {
             "oauthguard.issuer": self.identifier,
             "oauthguard.audience": self.audience,
-            "oauthguard.introspection.auth_method": "none",  # this issuer does not ask who asks
+            "oauthguard.introspection.auth_method": "none",  # this issuer does not authenticate its callers
         }
 
     # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────
@@ -90,7 +90,7 @@ class MemoryIssuer:
     ) -> str:
         """A token of this issuer that is valid for ten minutes.
 
-        ``claims`` and ``more`` overrule what it would say: ``mint(sub="ada", scope="read write")``,
+        ``claims`` and ``more`` replace the default claims: ``mint(sub="ada", scope="read write")``,
         ``mint({"https://example.com/tier": "gold"})``; :data:`~pyramid_oauthguard.testing.ABSENT` leaves a
         claim out. ``header`` does the same for the header, and ``key`` signs instead of the current one.
         """
@@ -195,7 +195,7 @@ class MemoryIssuer:
     # ── outages ──────────────────────────────────────────────────────────────────────────────────────────
 
     def go_down(self, error: UnavailableError | None = None) -> None:
-        """Answer every question with ``error`` (unreachable, unless another is given) until :meth:`come_back`."""
+        """Answer every call with ``error`` (unreachable, unless another is given) until :meth:`come_back`."""
         self._outage = error or UnavailableError("unreachable", "the issuer in memory was told to be down")
 
     def come_back(self) -> None:
@@ -257,7 +257,7 @@ class MemoryIssuer:
         }
 
     def _read_own(self, raw: str) -> Mapping[str, Any] | None:
-        """What this issuer once said with ``raw``, or None where it is not its own."""
+        """The claims of ``raw`` if this issuer made it, or None."""
         if raw in self._opaque:
             return self._opaque[raw]
         with self._lock:
@@ -282,5 +282,5 @@ def _is_current(claims: Mapping[str, Any]) -> bool:
     now = time.time()
     times = claims.get("exp", now + 1), claims.get("nbf", now)
     if not all(isinstance(each, (int, float)) for each in times):
-        return True  # what nobody can compare is left for the guard to refuse
+        return True  # values that can't be compared are left for the guard to refuse
     return bool(times[1] <= now < times[0])

@@ -66,7 +66,7 @@ class KeyPool:
         processes.register(self, KeyPool._renew_lock)
 
     def borrow(self, algorithm: str) -> SigningKey:
-        """A key that nobody else has, under an id that no key had before."""
+        """A key that no other borrower has, with an id that no key had before."""
         kind = _require_kind(algorithm)
         with self._lock:
             kid = f"{algorithm.lower()}-{next(self._numbers)}"
@@ -74,7 +74,7 @@ class KeyPool:
         return SigningKey(kid, algorithm, native or _generate(*kind))
 
     def give_back(self, keys: list[SigningKey]) -> None:
-        """What :meth:`borrow` gave; only once nobody signs with them any more."""
+        """Give back keys of :meth:`borrow` that are no longer used for signing."""
         with self._lock:
             for key in keys:
                 self._free[_require_kind(key.algorithm)].append(key.native)

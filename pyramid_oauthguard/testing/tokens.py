@@ -21,17 +21,17 @@ ABSENT: Final = _Absent.ABSENT
 
 
 def mint(claims: Mapping[str, Any], key: SigningKey, *, header: Mapping[str, Any] | None = None) -> str:
-    """A JWT (RFC 7519) that says ``claims`` and nothing else, signed by ``key``.
+    """A JWT (RFC 7519) with exactly these ``claims``, signed by ``key``.
 
-    The header is ``alg`` and ``kid`` of the key and the ``typ`` of RFC 9068, overruled by ``header``; also by
-    an ``alg`` that isn't true. Nothing is checked: this is for making what must be refused, too.
+    The header is ``alg`` and ``kid`` of the key and the ``typ`` of RFC 9068, replaced by ``header``, also with a wrong
+    ``alg``. Nothing is checked: this also makes tokens that must be refused.
     """
     protected = {"alg": key.algorithm, "typ": "at+jwt", "kid": key.kid, **(header or {})}
     return sign(_as_json(protected), _as_json(claims), key)
 
 
 def sign(header: bytes, payload: bytes, key: SigningKey) -> str:
-    """The compact serialization (RFC 7515 section 7.1) of these very bytes, whatever they are."""
+    """The compact serialization (RFC 7515 section 7.1) of exactly these bytes, which may be invalid."""
     from joserfc.jws import JWSRegistry
 
     signed = f"{_encode(header)}.{_encode(payload)}"
@@ -52,7 +52,7 @@ def bearer(raw: str) -> dict[str, str]:
 
 
 def is_signed_by(raw: str, key: SigningKey) -> bool:
-    """Whether the signature of ``raw`` is one of ``key``; its claims and header may say what they like."""
+    """Whether ``key`` made the signature of ``raw``; its claims and header are not checked."""
     from joserfc.jws import JWSRegistry
     from joserfc.util import urlsafe_b64decode
 
@@ -68,11 +68,11 @@ def is_signed_by(raw: str, key: SigningKey) -> bool:
 def read_claims(raw: str) -> dict[str, Any]:
     """What ``raw`` claims. Neither its signature nor anything else is checked.
 
-    :raises ValueError: it is no JWT.
+    :raises ValueError: it is not a JWT.
     """
     claims = json.loads(read_payload(raw))
     if not isinstance(claims, dict):
-        raise ValueError("the claims are no JSON object")
+        raise ValueError("the claims are not a JSON object")
     return claims
 
 

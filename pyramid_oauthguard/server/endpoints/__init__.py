@@ -2,7 +2,7 @@
 
 ``include(config, settings)`` adds its route and its views; ``describe(service, locate)`` returns its members of the
 metadata (RFC 8414 section 2), where ``locate(route_name)`` is the URL of a route. An endpoint whose grant is not in
-``settings.grants`` adds and says nothing. A new endpoint is one file and one line in this table.
+``settings.grants`` adds no route and describes nothing. A new endpoint is one file and one line in this table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""GET and POST /applications: what the user who is signed in allowed, and the way to withdraw it."""
+"""GET and POST /applications: the signed-in user sees what they have allowed, and can withdraw it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def include(config: Configurator, settings: ServerSettings) -> None:
 
 
 def show_applications(request: Request) -> Any:
-    """Each application with what it may do, and a button to end that."""
+    """Each application with what it may do, and a button to withdraw that."""
     service = find_service(request)
     subject = ask_user(service, request)
     if subject is None:
@@ -57,7 +57,7 @@ def show_applications(request: Request) -> Any:
 
 
 def answer_withdrawal(request: Request) -> Any:
-    """Withdraw what the ticket names, and show what is left."""
+    """Withdraw the consent that the ticket names, and show the remaining ones."""
     service = find_service(request)
     try:
         sent = require_form(service, request, read_body(request).values, purpose=PURPOSE)
@@ -68,7 +68,7 @@ def answer_withdrawal(request: Request) -> Any:
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
-    """Nothing: it is for users, and no client looks for it."""
+    """No members: the page is for users only."""
     return {}
 
 

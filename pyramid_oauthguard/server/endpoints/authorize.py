@@ -1,7 +1,7 @@
-"""GET and POST /authorize (RFC 6749 section 4.1.1): a user allows a client something, or does not.
+"""GET and POST /authorize (RFC 6749 section 4.1.1): a user approves or denies a client's request.
 
-GET reads a request and shows the page; POST takes the answer from the page, which names the request by a ticket and by
-nothing else. A POST without a ticket is a client's request, and is sent on to GET.
+GET reads a request and shows the page; POST takes the decision from the page. Only the ticket tells which request it is
+for. A POST without a ticket is a client's request; it is redirected to GET.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def include(config: Configurator, settings: ServerSettings) -> None:
 
 
 def show_request(request: Request) -> Any:
-    """The consent page; or at once the sign-in page, the code, or the refusal."""
+    """The consent page; or, without a page, the redirect to sign in, with a code, or with an error."""
     service = find_service(request)
     try:
         authorization = require_request(service, request, _read_request(service, request))
@@ -55,7 +55,7 @@ def show_request(request: Request) -> Any:
 
 
 def answer_decision(request: Request) -> Any:
-    """What the user said on the page, if it was shown to them."""
+    """Handle the user's decision, if this user was shown the page."""
     service, form = find_service(request), read_body(request)
     if FIELD not in form.values:
         return _go_back(request, build_query(form))

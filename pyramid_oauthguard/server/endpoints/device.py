@@ -1,7 +1,8 @@
-"""GET and POST /device (RFC 8628 section 3.3): a user types the code that a device shows, and allows it something or does not.
+"""GET and POST /device (RFC 8628 section 3.3): a user types the code that a device shows, and approves or denies its
+request.
 
 The page has two steps, each with a ticket of its own: the first takes the code, the second the decision about the device
-with that code. So only who typed a code can approve it, after reading which application it is.
+with that code. So only the user who typed a code can approve it, after reading which application it is for.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def include(config: Configurator, settings: ServerSettings) -> None:
 
 
 def show_device(request: Request) -> Any:
-    """The field for the code; with a code in the URL it is filled in, and still the user's to send (RFC 8628 section 5.4)."""
+    """The form for the code. A code in the URL is filled in, but the user still has to send the form (RFC 8628 section
+    5.4)."""
     service = find_service(request)
     values = read_query(request).values
     subject = ask_user(service, request)
@@ -55,7 +57,7 @@ def show_device(request: Request) -> Any:
 
 
 def answer_device(request: Request) -> Any:
-    """The consent page for the device with this code, or what becomes of the decision made there."""
+    """The consent page for the device with this code, or the answer to the decision made there."""
     service, form = find_service(request), read_body(request).values
     deciding = "decision" in form
     try:
@@ -70,7 +72,7 @@ def answer_device(request: Request) -> Any:
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
-    """Nothing: it is for users, and the answer to a device names it."""
+    """No members: the page is for users, and the device gets its address with its codes."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""POST /device_authorization (RFC 8628 section 3.1): a device asks for the code that its user will type elsewhere."""
+"""POST /device_authorization (RFC 8628 section 3.1): a device asks for the code that its user types in a browser."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MAX_TRIES: Final = 5
 
 
 class DeviceAuthorization(DeviceAuthorizationEndpoint):
-    """Authlib's endpoint; it doesn't ask whether the client may, and stores what it hands out in clear."""
+    """Authlib's endpoint, which neither checks the client's grants nor hashes the codes; this class does."""
 
     CLIENT_AUTH_METHODS = EVERY
 
@@ -94,5 +94,5 @@ def answer_device(request: Request) -> Any:
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
-    """What the metadata says of it (RFC 8628 section 4)."""
+    """The members of the metadata (RFC 8628 section 4)."""
     return {"device_authorization_endpoint": locate(ROUTE)} if DEVICE_CODE in service.grants else {}

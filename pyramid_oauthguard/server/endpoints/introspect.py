@@ -27,10 +27,10 @@ ROUTE = "oauthguard.introspect"
 
 
 class Introspection(IntrospectionEndpoint):
-    """Authlib's endpoint; its own check of the hint answers 401 to an unknown one.
+    """Authlib's endpoint without its check of the hint, which answers 401 to an unknown hint.
 
-    The hint is not read: a refresh token is inactive whatever it says. Only a client may ask, by using it, whether its
-    refresh token is good: an API that was told so could take it for an access token.
+    The hint is not read: a refresh token is always inactive. An API that was told that it is active could take it for
+    an access token.
     """
 
     CLIENT_AUTH_METHODS = CONFIDENTIAL
@@ -52,7 +52,7 @@ class Introspection(IntrospectionEndpoint):
         audiences = find_audiences(client.record, service.settings)
         if not set(token.audiences).intersection(audiences):
             self._report_audience(client.record, audiences, token.audiences)
-            return None  # what a token for another API is good for is not told
+            return None  # nothing is disclosed about a token for another API
         return token
 
     def _report_role(self, client: Client) -> None:
@@ -93,7 +93,7 @@ def answer_introspection(request: Request) -> Any:
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
-    """What the metadata says of it."""
+    """The members of the metadata."""
     return {
         "introspection_endpoint": locate(ROUTE),
         "introspection_endpoint_auth_methods_supported": list(Introspection.CLIENT_AUTH_METHODS),

@@ -20,7 +20,7 @@ from .views import add_endpoint
 __all__ = ["describe", "include"]
 
 ROUTE = "oauthguard.jwks"
-#: A verifier may use a revoked key for so long. Long enough for a guard to renew the set in the background: it does so after
+#: A verifier may use a revoked key for this long. A guard renews the set in the background: it does so after
 #: 80 % of this, and not before its cool-down of 30 seconds has passed.
 MAX_AGE_SECONDS: Final = 40
 
@@ -33,8 +33,8 @@ def include(config: Configurator, settings: ServerSettings) -> None:
 def answer_keys(request: Request) -> Any:
     """The public halves of the signing keys, as they are now.
 
-    A verifier may keep them for a while. Caches that it shares with others must ask each time (RFC 9111 section 5.2.2.10):
-    what they keep would add to that while. The tag lets them be answered 304.
+    A verifier may keep them for ``MAX_AGE_SECONDS``. Shared caches must ask each time (RFC 9111 section 5.2.2.10),
+    since their time would add to the verifier's. With the ETag they are answered 304.
     """
     response = build_answer(200, {"keys": list(_fetch_keys(find_service(request).keys))})
     del response.headers["Pragma"]
@@ -48,10 +48,10 @@ def _fetch_keys(keys: KeyRing) -> Iterable[Mapping[str, Any]]:
     try:
         return keys.list_published()
     except UnavailableError:
-        # Where no process reaches the storage, none can change a key.
+        # If no process reaches the storage, no key can change.
         return keys.list_remembered()
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
-    """What the metadata says of it."""
+    """The members of the metadata."""
     return {"jwks_uri": locate(ROUTE)}

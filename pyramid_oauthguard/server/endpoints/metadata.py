@@ -1,4 +1,4 @@
-"""GET /.well-known/… (RFC 8414): what the endpoints and grants that are on say of themselves, and no more."""
+"""GET /.well-known/… (RFC 8414): the members that the active endpoints and grants add, and no others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PREDICATE: Final = "oauthguard_mounted"
 
 
 def include(config: Configurator, settings: ServerSettings) -> None:
-    """Add a route for each place where a client may look: the first is RFC 8414's own and has the contract's name."""
+    """Add a route for each place where a client may look: the first is the one of RFC 8414."""
     below, config.route_prefix = config.route_prefix, None  # well-known places are at the root of the host
     paths = [unquote(urlsplit(url).path) for url in build_metadata_urls(settings.issuer)]
     try:
@@ -38,7 +38,8 @@ def include(config: Configurator, settings: ServerSettings) -> None:
 
 
 def _add_mounted(config: Configurator, paths: Iterable[str]) -> None:
-    """Add the route of an application that is mounted at a part of these paths: it sees the other part alone."""
+    """Add the route for an application that is mounted below a part of one of these paths: it sees only the rest of the
+    path."""
     tails = {path[len(head) :].lstrip("/") for path in paths for head in _find_heads(path)}
     pattern = "|".join(sorted(map(re.escape, tails)))
     config.add_route_predicate(_PREDICATE, _Mounted)
@@ -70,7 +71,7 @@ class _Mounted:
 
 
 def answer_metadata(request: Request) -> Any:
-    """The metadata document; URLs are of the issuer's host, whatever the Host header says."""
+    """The metadata document; URLs have the issuer's host; the Host header is not used."""
     service = find_service(request)
     response = build_answer(200, build_metadata(service, lambda name: build_url(request, name, service.settings)))
     del response.headers["Pragma"]
@@ -92,9 +93,9 @@ def build_metadata(service: Service, locate: Callable[[str], str]) -> dict[str, 
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
-    """What the metadata says of it."""
+    """The members of the metadata."""
     return {
         "scopes_supported": sorted(service.settings.scopes),
-        # Required by RFC 8414; the authorization endpoint says which there are.
+        # Required by RFC 8414; the authorization endpoint adds the values.
         "response_types_supported": [],
     }

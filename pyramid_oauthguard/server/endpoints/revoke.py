@@ -1,4 +1,4 @@
-"""POST /revoke (RFC 7009): 200 and an empty object also for what is not a token; hints are only hints."""
+"""POST /revoke (RFC 7009): the answer is 200 and an empty object, also for an unknown token; the hint is optional."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ ROUTE = "oauthguard.revoke"
 
 
 class Revocation(RevocationEndpoint):
-    """Authlib's endpoint; its own checks of the hint answer 401 to an unknown one, and don't look further for a wrong one."""
+    """Authlib's endpoint without its checks of the hint, which answer 401 to an unknown hint and find no token with a
+    wrong one."""
 
     CLIENT_AUTH_METHODS = EVERY
 
@@ -39,15 +40,15 @@ class Revocation(RevocationEndpoint):
         if token is not None and token.client_id != client.get_client_id():
             raise InvalidGrantError(
                 "The token was issued to another client."
-            )  # RFC 7009 section 2.1: refused, and told
+            )  # RFC 7009 section 2.1: the client is told
         return token
 
     def revoke_token(self, token: TokenRecord, request: OAuthRequest) -> None:
         revoke_token(self.server.service, token)
 
     def create_endpoint_response(self, request: OAuthRequest) -> tuple[int, dict[str, str], list[tuple[str, str]]]:
-        """An empty object. Clients ignore it (RFC 7009 section 2.2), but many parse it before, and browsers take an
-        answer without a media type for XML."""
+        """An empty object. Clients ignore it (RFC 7009 section 2.2), but many parse the body first, and browsers parse
+        an answer without a media type as XML."""
         super().create_endpoint_response(request)
         return 200, {}, []
 
@@ -58,14 +59,14 @@ def include(config: Configurator, settings: ServerSettings) -> None:
 
 
 def answer_revocation(request: Request) -> Any:
-    """End a token of the client that asks, and what came of the same grant."""
+    """Revoke a token of the authenticated client, and the other tokens of its grant."""
     server = OAuthServer(find_service(request))
     server.register_endpoint(Revocation)
     return server.create_endpoint_response(Revocation.ENDPOINT_NAME, request)
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
-    """What the metadata says of it."""
+    """The members of the metadata."""
     return {
         "revocation_endpoint": locate(ROUTE),
         "revocation_endpoint_auth_methods_supported": list(Revocation.CLIENT_AUTH_METHODS),

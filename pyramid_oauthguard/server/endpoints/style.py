@@ -30,11 +30,11 @@ def include(config: Configurator, settings: ServerSettings) -> None:
 
 
 def send_style(request: Request) -> Any:
-    """Our style sheet, or that of the application where it overrides ours."""
+    """Our style sheet, or the one with which the application overrides it."""
     path = AssetResolver().resolve(_STYLE).abspath()
     return FileResponse(path, request=request, cache_max_age=_AGE_SECONDS, content_type="text/css")
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
-    """Nothing: browsers find it through the pages."""
+    """No members: browsers find it through the pages."""
     return {}

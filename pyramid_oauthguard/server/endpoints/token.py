@@ -28,12 +28,12 @@ def include(config: Configurator, settings: ServerSettings) -> None:
 def answer_token(request: Request) -> Any:
     """One of the grants; see ``grants``."""
     service = find_service(request)
-    service.keys.keep_up()  # here, where no unit is open
+    service.keys.keep_up()  # called here, where no unit is open
     return OAuthServer(service).create_token_response(request)
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
-    """What the metadata says of it."""
+    """The members of the metadata."""
     public = any(NONE in grant.grant_class.TOKEN_ENDPOINT_AUTH_METHODS for grant in service.grants.values())
     return {
         "token_endpoint": locate(ROUTE),

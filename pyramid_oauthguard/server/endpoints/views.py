@@ -22,7 +22,7 @@ __all__ = ["Nothing", "add_endpoint"]
 
 
 class Nothing:
-    """The context of our routes: the application's root factory isn't asked."""
+    """The context of our routes; the application's root factory is not called."""
 
     def __init__(self, request: Request) -> None:
         self.__name__ = ""
@@ -42,7 +42,7 @@ def add_endpoint(
 
     :param views: views by method; ``GET`` answers HEAD too.
     :param predicates: of the route.
-    :param readers: whose scripts may call it; see :mod:`~pyramid_oauthguard.server.http.cors`.
+    :param readers: the sites whose scripts may call it; see :mod:`~pyramid_oauthguard.server.http.cors`.
     """
     add_named_route(config, name, pattern, factory=Nothing, **predicates)
     for method, view in views.items():

@@ -1,6 +1,6 @@
-"""Grants that an application adds: tokens that Authlib's kind of grant makes, and limits for what is presented.
+"""Grants that an application adds: the tokens of Authlib-style grants, and limits against guessing.
 
-A grant class says on itself whether it acts for a user: ``ACTS_FOR_USER = True`` or ``False``. With True it passes the user
+A grant class declares whether it acts for a user: ``ACTS_FOR_USER = True`` or ``False``. With True it passes the user
 to ``self.generate_token(user=…)``, and its tokens are checked as those of the built-in grants are: the user's identifier, that
 the user is active, that the user allowed this client these scopes at these APIs, and what the client is registered for.
 :class:`~pyramid_oauthguard.server.grants.oauth_grant.OAuthGrant` does that by itself.
@@ -34,7 +34,7 @@ log = logging.getLogger("pyramid_oauthguard.server")
 
 
 def make_answer(server: OAuthServer, client: Client, *, user: Any, scope: str | None, refresh: bool) -> TokenAnswer:
-    """The answer with a token for the user, or for the client itself, as the grant class says. Not stored yet.
+    """The answer with a token for the user, or for the client itself, as the grant class declares. Not stored yet.
 
     :param user: the user's ``sub``, or an object whose ``get_user_id()`` returns it; None for the client itself.
     :param refresh: whether the grant wants a refresh token for the user.
@@ -54,8 +54,8 @@ def make_answer(server: OAuthServer, client: Client, *, user: Any, scope: str | 
 def store_grant(service: Service, unit: Unit, answer: TokenAnswer, declaration: GrantDeclaration) -> None:
     """Store, in the caller's unit, the grant that a token belongs to, if it belongs to one.
 
-    :raises OAuth2Error: the user withdrew the consent a moment ago, or the token of an added grant is not what its class and
-        the client's registration say.
+    :raises OAuth2Error: the user withdrew the consent a moment ago, or the token of an added grant does not agree with
+        its class or the client's registration.
     """
     if answer.pending is not None:
         store_pending(service, unit, answer, answer.pending)
@@ -66,11 +66,11 @@ def store_grant(service: Service, unit: Unit, answer: TokenAnswer, declaration: 
 def limit_guesses(service: Service, asked: OAuthRequest, answer: Callable[[OAuthRequest], Any]) -> Any:
     """Answer a request, and count it as a wrong client secret is counted if it is refused.
 
-    What such a grant is presented with may be short enough to be guessed. So it is counted before the grant looks at it: for
-    the address at once, and for the client as soon as that is authenticated.
+    A value presented for such a grant may be short enough to be guessed. So each request is counted before the grant
+    reads it: for the address at once, and for the client as soon as it is authenticated.
 
     :raises TooManyRequestsError: too many were refused from this address.
-    :raises CrossSiteError: a page of another site sent it, from a site that no public client is on.
+    :raises CrossSiteError: a page sent it, of a site that no public client is registered for.
     """
     asked.guess = guess = service.limits.open_guess(asked.pyramid, is_shared_with=service.origins.__contains__)
     try:
@@ -88,7 +88,7 @@ def _has_token(response: Any) -> bool:
 
 
 def _check_made_by_hand(service: Service, unit: Unit, answer: TokenAnswer, declaration: GrantDeclaration) -> None:
-    """Check a token that belongs to no user's grant made here, such as one of ``server.make_token``."""
+    """Check a token that belongs to no stored grant of a user, such as one of ``server.make_token``."""
     record = answer.made.record
     if declaration.acts_for_user and record.grant_id is None and record.subject == record.client_id:
         name = declaration.grant_class.__qualname__

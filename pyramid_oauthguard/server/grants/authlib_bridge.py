@@ -122,4 +122,4 @@ class OAuthServer(AuthorizationServer):
 
 class _UnsupportedGrantType(OAuth2Error):
     error = "unsupported_grant_type"
-    description = "The parameter grant_type names none that this server has."
+    description = "The grant_type is not supported by this server."

@@ -66,8 +66,8 @@ class OAuthRequest(OAuth2Request):
     """One request as Authlib sees it.
 
     :ivar pyramid: the request it came from.
-    :ivar guess: where what it presents is counted, if it may be guessed.
-    :ivar error: what it was answered with, if that is an error.
+    :ivar guess: counts the values that the request presents, if they could be guessed.
+    :ivar error: the error that it was answered with, or None.
     """
 
     guess: Guess | None = None

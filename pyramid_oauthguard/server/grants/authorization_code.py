@@ -22,7 +22,7 @@ __all__ = ["AuthorizationCode"]
 
 
 class AuthorizationCode(AuthorizationCodeGrant):
-    """Authlib's checks of both endpoints, told apart where it tells too little; the code is taken by one winner."""
+    """Authlib's checks of both endpoints, with more precise errors. Only one of several requests can take a code."""
 
     ACTS_FOR_USER = True
     PARAMETERS = ("code", "code_verifier", "redirect_uri")
@@ -32,7 +32,7 @@ class AuthorizationCode(AuthorizationCodeGrant):
 
     @classmethod
     def check_authorization_endpoint(cls, request: OAuthRequest) -> bool:
-        return True  # a wrong response type is told the client, at a redirect URI that is looked at first
+        return True  # a wrong response type is reported to the redirect URI, which is checked first
 
     @staticmethod
     def validate_authorization_redirect_uri(request: OAuthRequest, client: OAuthClient) -> str:
@@ -48,7 +48,7 @@ class AuthorizationCode(AuthorizationCodeGrant):
         return uri
 
     def validate_authorization_request(self) -> str:
-        """The redirect URI of a request that is good, and ``request.audiences`` set.
+        """The redirect URI of a valid request. Sets ``request.audiences``.
 
         :raises OAuth2Error: with ``redirect_uri`` where the client may be told.
         """
@@ -92,8 +92,8 @@ class AuthorizationCode(AuthorizationCodeGrant):
         return _Code(record, grant)
 
     def create_token_response(self) -> tuple[int, TokenAnswer, Any]:
-        """Only now, after the client, the redirect URI and the verifier were checked, is a used code a replay: who merely
-        saw a code, in a log or a history, must not be able to end what came of it."""
+        """A used code counts as a replay only after the client, the redirect URI and the verifier were checked. Someone
+        who only saw a code, in a log or a history, must not be able to end the grant."""
         code, service = self.request.authorization_code, self.server.service
         if code.record.used_at is None:
             if not service.is_active_user(code.grant.subject):
@@ -102,7 +102,7 @@ class AuthorizationCode(AuthorizationCodeGrant):
             answer = self._redeem(code, audiences)
             if answer is not None:
                 return 200, answer, self.TOKEN_RESPONSE_HEADER
-        # A code that comes twice has been in two hands: all that came of it ends (RFC 6749 section 4.1.2).
+        # A code that is sent twice may have been stolen: all its tokens end (RFC 6749 section 4.1.2).
         end_reused(service, self.request.pyramid, code.record)
         raise _build_refusal()
 

@@ -35,7 +35,7 @@ def make_user_answer(
     :param audiences: of the access token.
     :param refresh: whether there may be a refresh token.
     :raises InvalidGrantError: the user is not active, or has not allowed it.
-    :raises ServerError: the subject cannot be one.
+    :raises ServerError: the subject can't be a ``sub``.
     """
     refresh = refresh and declaration.may_refresh and may_refresh(service, client)
     pending = PendingGrant(client, grant, refresh, declaration.needs_consent)

@@ -22,11 +22,11 @@ from .user_tokens import issue
 __all__ = ["DeviceCode"]
 
 _SLOWER_SECONDS: Final = 5.0  # RFC 8628 section 3.5
-_JITTER_SECONDS: Final = 0.5  # between the clock that a device waits by and the moment its request arrives
+_JITTER_SECONDS: Final = 0.5  # between the device's clock and the moment its request arrives
 
 
 class DeviceCode(DeviceCodeGrant):
-    """Authlib's names of the errors; the device is asked no more often than it was told, and its code is used once."""
+    """Authlib's grant with our checks: the device must wait between its polls, and its code is used once."""
 
     ACTS_FOR_USER = True
     PARAMETERS = ("device_code",)
@@ -59,7 +59,7 @@ class DeviceCode(DeviceCodeGrant):
     def _load_allowed(self, text: str) -> tuple[DeviceRecord, Grant]:
         """The device and what its user allowed it.
 
-        :raises OAuth2Error: that of RFC 8628 section 3.5 for how it stands.
+        :raises OAuth2Error: the error of RFC 8628 section 3.5 for the state of the device.
         """
         service = self.server.service
         with service.store.reading() as unit:
@@ -69,7 +69,7 @@ class DeviceCode(DeviceCodeGrant):
             raise _build_refusal()
         if time.time() >= device.expires_at:
             raise ExpiredTokenError("The device code has expired.")
-        if device.used_at is not None:  # a code that comes twice has been in two hands: all that came of it ends
+        if device.used_at is not None:  # a code that is sent twice may have been stolen: all its tokens end
             end_reused(service, self.request.pyramid, device)
             raise _build_refusal()
         if device.status == "pending":
@@ -81,7 +81,7 @@ class DeviceCode(DeviceCodeGrant):
         return device, grant
 
     def _put_off(self, device: DeviceRecord) -> OAuth2Error:
-        """Note the poll; one that came too early makes the device wait longer, this time and from now on."""
+        """Record the poll. After one that was too early, the device has to wait longer from now on."""
         now = time.time()
         early = device.polled_at is not None and now - device.polled_at < device.interval - _JITTER_SECONDS
         interval = device.interval + _SLOWER_SECONDS if early else device.interval

@@ -1,4 +1,5 @@
-"""How a token is issued: it is made, its record is stored in the caller's unit, and ``TokenIssued`` is told after the commit."""
+"""How a token is issued: it is made, its record is stored in the caller's unit, and ``TokenIssued`` is sent after the
+commit."""
 
 from __future__ import annotations
 
@@ -17,13 +18,13 @@ from ..store.records import Client, Grant, RefreshTokenRecord
 __all__ = ["PendingGrant", "TokenAnswer", "make_token", "store_token"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
-# A second one is for keys that changed while the first was made, the third for a store whose units see more than that.
+# The second signature is for keys that changed during the first one, the third for a store that sees a later change.
 _MAX_SIGNATURES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class PendingGrant:
-    """What a user's token was made of; stored with the token.
+    """The grant of a user's token; stored with the token.
 
     :ivar refresh: whether there is a refresh token.
     :ivar needs_consent: whether the user must have allowed it on a page before.
@@ -39,8 +40,8 @@ class TokenAnswer(dict[str, Any]):
     """The body of a token response. Authlib logs it, so its repr contains no token.
 
     :ivar made: the access token.
-    :ivar refresh: what is stored of the refresh token, if there is one.
-    :ivar pending: what has to be stored with the tokens of a grant that the application added.
+    :ivar refresh: the record of the refresh token, if there is one.
+    :ivar pending: the grant to store with the tokens, for a grant that the application added.
     """
 
     made: MadeToken
@@ -56,7 +57,7 @@ def make_token(service: Service, client: Client, **how: Any) -> TokenAnswer:
 
     NOT checked: that the client and the user may have it.
 
-    :raises ServerError: ``subject`` was left out, which says for whom the token is.
+    :raises ServerError: ``subject`` is missing.
     :raises UnavailableError: the signing key can't be read.
     """
     if "subject" not in how:
@@ -75,12 +76,12 @@ def make_token(service: Service, client: Client, **how: Any) -> TokenAnswer:
 
 
 def store_token(service: Service, unit: Unit, answer: TokenAnswer, *, grant_type: str) -> None:
-    """Store the access token of an answer, and tell of it once that is committed.
+    """Store the access token of an answer, and send the event once it is committed.
 
     A token whose key was replaced or revoked since it was signed is signed again: the answer then carries that one.
 
-    :param grant_type: what was presented for it.
-    :raises ServerError: it is a user's, and belongs to no grant: the user could not withdraw it.
+    :param grant_type: the grant type of the request.
+    :raises ServerError: it is a user's token without a grant, which the user could not withdraw.
     :raises UnavailableError: the storage or the signing key can't be reached.
     """
     record = answer.made.record

@@ -1,4 +1,5 @@
-"""The base class of grants that act for users: the application says who and what, and this package does the rest."""
+"""The base class of grants that act for users: the application returns the user and the scopes, and this package does
+the rest."""
 
 from __future__ import annotations
 
@@ -37,9 +38,10 @@ class Approval:
     """Whom the tokens of a grant act for, and what they are for.
 
     :ivar subject: the ``sub`` of the user.
-    :ivar scopes: those that are granted, as far as the client is registered for them. A client that names scopes in its
-        request gets a token for these, and is refused if they are not among those granted. None: what the client asks for.
-    :ivar audiences: the same of APIs (``resource`` in the request).
+    :ivar scopes: the scopes that are granted; those that the client is not registered for are left out. A client that
+        names scopes in its request gets a token for these, and is refused if they are not among the granted ones. None:
+        the scopes that the client asks for.
+    :ivar audiences: the same for APIs (``resource`` in the request).
     """
 
     subject: str
@@ -73,14 +75,15 @@ class OAuthGrant(BaseGrant, TokenEndpointMixin, ABC):
 
     @abstractmethod
     def approve(self, client: Client, parameters: Parameters) -> Approval:
-        """Say whom the tokens act for. Called once for each request, before anything is stored.
+        """Return whom the tokens act for. Called once for each request, before anything is stored.
 
         The request of Pyramid is ``self.request.pyramid``.
 
         :param client: authenticated, and registered for this grant.
-        :param parameters: ``parameters.require("voucher")`` is the value of one, and ``parameters.get_all("room")`` those of one
-            that may be repeated.
-        :raises InvalidGrantError: what was presented is not good. The client is told the text, in ASCII without quotes.
+        :param parameters: ``parameters.require("voucher")`` is the value of one, and ``parameters.get_all("resource")``
+            those of one that may be repeated.
+        :raises InvalidGrantError: the presented value is not valid. The client is told the text, in ASCII without
+            quotes.
         """
 
     def validate_token_request(self) -> None:
@@ -102,7 +105,7 @@ class OAuthGrant(BaseGrant, TokenEndpointMixin, ABC):
 
 
 def _check_approval(name: str, approval: Any) -> None:
-    """Refuse what an application returned by mistake; the log says what is wrong."""
+    """Refuse a wrong return value of the application; the log says what is wrong."""
     subject: Any = getattr(approval, "subject", None)
     if not isinstance(approval, Approval):
         problem = f"returned a value of type {type(approval).__name__}, not an Approval"

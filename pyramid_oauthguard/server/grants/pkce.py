@@ -1,4 +1,5 @@
-"""PKCE (RFC 7636) as RFC 9700 section 2.1.1 wants it: S256, of every client, asked for where the code is."""
+"""PKCE (RFC 7636) as RFC 9700 section 2.1.1 requires: with S256, for every client, checked when the code is
+requested."""
 
 from __future__ import annotations
 
@@ -16,9 +17,10 @@ _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # a SHA-256 in base64url, 
 
 
 class S256Challenge(CodeChallenge):
-    """Authlib's extension; alone, it lets clients without a challenge pass, and `plain` ones.
+    """Authlib's extension, which by itself accepts clients without a challenge, and the method ``plain``.
 
-    Its check of the verifier at the token endpoint is kept: a challenge wants its verifier, and a verifier a challenge.
+    Its check of the verifier at the token endpoint is kept: a challenge requires a verifier, and a verifier a
+    challenge.
     """
 
     DEFAULT_CODE_CHALLENGE_METHOD = METHOD
@@ -27,13 +29,13 @@ class S256Challenge(CodeChallenge):
     def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
         request = grant.request
         challenge, method = (request.form.get(name) for name in ("code_challenge", "code_challenge_method"))
-        # RFC 9700 section 2.1.1: public clients MUST, whatever the setting.
+        # RFC 9700 section 2.1.1: public clients MUST use PKCE, so the setting does not apply to them.
         required = grant.server.service.settings.require_pkce or request.client.record.public
         if challenge is None and method is None and not required:
             return
         if challenge is None:
             raise InvalidRequestError("The parameter code_challenge is missing: PKCE is required.")
-        if method != METHOD:  # none stands for plain, RFC 7636 section 4.3
+        if method != METHOD:  # a missing method means plain, RFC 7636 section 4.3
             raise InvalidRequestError("The parameter code_challenge_method must be S256.")
         if not _CHALLENGE.fullmatch(challenge):
             raise InvalidRequestError("The parameter code_challenge is malformed.")

@@ -1,9 +1,9 @@
 """A client gets another access token of a grant, and another refresh token with it (RFC 6749 section 6).
 
-Each refresh token is replaced when it is used, so that of a thief and the client one comes with a token that was used
-before, and all of the grant ends (RFC 9700 section 4.14.2). What replaces a token follows from the token itself and a key of
-ours: a client whose answer got lost may ask again at once and is answered the same refresh token, of which nothing but a
-hash is stored. So there is only ever one that is live, also where several processes of a client refresh at once.
+Each refresh token is replaced when it is used, so if a thief and the client both use one, the second of them sends a
+used token, and the whole grant ends (RFC 9700 section 4.14.2). The next token is computed from the token and a key of
+ours. So a client that did not receive the answer may ask again at once and gets the same refresh token, although only
+its hash is stored. Only one refresh token is live at a time, also if several processes of a client refresh at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PURPOSE = "refresh token that follows"
 
 @dataclass(frozen=True, slots=True)
 class _Presented:
-    """A refresh token that a client sent: what is stored of it, and the one that follows it."""
+    """A refresh token that a client sent: its record, and the token that replaces it."""
 
     record: RefreshTokenRecord
     grant: Grant
@@ -39,15 +39,15 @@ class _Presented:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether nobody could know of a replacement when it was looked up."""
+        """Whether the look-up saw no committed replacement."""
         return self.record.successor_id is None
 
 
 class RefreshToken(RefreshTokenGrant):
-    """Authlib's checks of the client; what becomes of the token is ours."""
+    """Authlib's grant for the checks of the client; the rotation of the token is ours."""
 
     ACTS_FOR_USER = True
-    MAY_REFRESH = False  # it goes on with a grant, and begins none
+    MAY_REFRESH = False  # it continues a grant and does not begin one
     PARAMETERS = ("refresh_token",)
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY
 
@@ -72,7 +72,8 @@ class RefreshToken(RefreshTokenGrant):
         return 200, answer, self.TOKEN_RESPONSE_HEADER
 
     def _load(self, text: str) -> _Presented:
-        """The token, unless it is dead or another client's. One that was used may be shielded yet."""
+        """The token, unless it is not live or is another client's. A used one is returned: it may be in the grace
+        period."""
         service = self.server.service
         successor = derive_opaque(REFRESH_PREFIX, service.pepper.derive_key(_PURPOSE), text)
         with service.store.reading() as unit:
@@ -92,7 +93,7 @@ class RefreshToken(RefreshTokenGrant):
         return _Presented(record, grant, successor)
 
     def _replace(self, unit: Unit, presented: _Presented) -> TokenAnswer | None:
-        """The answer; None when the token was used before and is not shielded."""
+        """The answer; None if the token was used before and its grace period is over."""
         service, request, successor = self.server.service, self.request, presented.successor
         won = unit.use_refresh_token(presented.record.hash, successor.token_id, time.time())
         if not won:
@@ -112,13 +113,13 @@ class RefreshToken(RefreshTokenGrant):
 def _is_shielded(
     service: Service, unit: Unit, record: RefreshTokenRecord, successor: OpaqueValue, *, raced: bool = False
 ) -> bool:
-    """Whether a used token may be sent again: as long as what replaced it was not used, and for a moment.
+    """Whether a used token may be sent again: while its replacement is unused, and during the grace period.
 
-    The moment begins when the replacement was committed. As long as that is not known, nobody can have been answered, unless
-    the process ended in between: then it begins with the first request that finds the token used.
+    The grace period begins when the replacement is committed. If that time is not known, no client has got an answer
+    yet, or the process ended in between: then the period begins with the first request that finds the token used.
 
-    :param raced: this request had begun before the replacement could be seen. However long it waited since then, for the
-        transaction that replaced the token, it is as if both had been sent at once.
+    :param raced: this request had begun before the replacement could be seen. It may have waited a long time for the
+        transaction that replaced the token, but counts as sent at the same time.
     """
     now, grace = time.time(), service.settings.refresh_reuse_grace
     if grace <= 0 or (not raced and record.used_at is not None and now - record.used_at >= grace):

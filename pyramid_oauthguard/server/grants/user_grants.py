@@ -1,4 +1,5 @@
-"""What a user allowed a client in one go: who may be acted for, when the user has to be asked, and the grant that is stored."""
+"""The grant that one approval of a user makes: which users are possible, when a user has to be asked, and the
+record."""
 
 from __future__ import annotations
 
@@ -19,10 +20,10 @@ _MAX_SUBJECT_CHARACTERS: Final = 255
 
 
 def check_subject(unit: Unit, subject: object) -> None:
-    """Refuse a user whose identifier can't be a ``sub``: above all one that is a client's id, since a token of the client
-    itself would then pass for the user's (RFC 9700 section 4.15).
+    """Refuse a user whose identifier can't be a ``sub``. It must not be a client's id, because a token of the client
+    itself would then be taken for the user's (RFC 9700 section 4.15).
 
-    :raises ServerError: the log says why.
+    :raises ServerError: the log has the reason.
     """
     if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT_CHARACTERS or not subject.isprintable():
         log.error("the identifier of a user must be 1 to %s printable characters", _MAX_SUBJECT_CHARACTERS)
@@ -33,7 +34,8 @@ def check_subject(unit: Unit, subject: object) -> None:
 
 
 def find_allowed(consents: Iterable[Consent], audiences: Iterable[str]) -> frozenset[str]:
-    """The scopes that these consents allow at every one of these APIs: to read at one is not to read at another."""
+    """The scopes that these consents allow at every one of these APIs. A scope that is allowed at one API is not
+    allowed at another."""
     given = tuple(consents)
     allowed = frozenset(scope for consent in given for scope in consent.scopes)
     for audience in audiences:
@@ -42,7 +44,8 @@ def find_allowed(consents: Iterable[Consent], audiences: Iterable[str]) -> froze
 
 
 def is_asked(client: Client, scopes: Iterable[str], audiences: Iterable[str], consents: tuple[Consent, ...]) -> bool:
-    """Whether the user has to be asked: for what is new, and always for a public client, because any program can use its id
+    """Whether the user has to be asked: for new scopes or APIs, and always for a public client, because any program can
+    use its id
     (RFC 6749 section 10.2, RFC 8252 section 8.6).
 
     :param audiences: the APIs that the tokens would be for (RFC 8707).
@@ -70,7 +73,7 @@ def build_grant(
 
 
 def open_grant(unit: Unit, client: Client, subject: str, **facts: Any) -> Grant:
-    """Store, in the caller's unit, the grant that a code and all tokens of it will be of; see :func:`build_grant`.
+    """Store, in the caller's unit, the grant of a code and of all its tokens; see :func:`build_grant`.
 
     NOT checked: that the user allowed it.
 

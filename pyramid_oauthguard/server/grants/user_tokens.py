@@ -28,8 +28,9 @@ def issue(
 ) -> TokenAnswer:
     """Make the tokens of a grant in the caller's unit: they exist once that commits, and ``TokenIssued`` is sent then.
 
-    The refresh token is there where :func:`may_refresh` says so. It carries the whole of the grant, whatever the access
-    token was narrowed to (RFC 6749 section 6, RFC 8707 section 2.2); its record is the answer's ``refresh``, else None.
+    A refresh token is made if :func:`may_refresh` returns True. It is for the whole grant, even if the access token is
+    for a part of it (RFC 6749 section 6, RFC 8707 section 2.2). Its record is the answer's ``refresh``, which is None
+    otherwise.
     It lives ``refresh_token_ttl`` seconds, but never past ``refresh_token_max_age`` after the grant was made.
 
     NOT checked: that the grant is stored and live, that the user is active, and that scopes and audiences are of the grant.
@@ -37,7 +38,7 @@ def issue(
     :param client: the record, not Authlib's view of it.
     :param scopes: of the access token.
     :param audiences: of the access token.
-    :param grant_type: what was presented for it, for the event.
+    :param grant_type: the grant type of the request, for the event.
     :raises UnavailableError: the storage or the signing key can't be reached.
     """
     answer = issue_access_token(service, unit, client, grant, scopes=scopes, audiences=audiences, grant_type=grant_type)
@@ -80,14 +81,14 @@ def make_access_token(
 
 
 def _describe_user(service: Service, grant: Grant) -> dict[str, Any]:
-    """Who the user is, where APIs may know."""
+    """The claim with the user's name, if the settings allow APIs to know it."""
     tell = getattr(service.owner, "user_name", None) if service.settings.user_names_in_tokens else None
     name = tell(grant.subject) if tell is not None else None
     return {} if name is None else {"preferred_username": name}
 
 
 def may_refresh(service: Service, client: Client) -> bool:
-    """Whether this client is given refresh tokens: the grant is on, and it is registered for it."""
+    """Whether this client gets refresh tokens: the grant is on, and the client is registered for it."""
     return REFRESH_TOKEN in service.grants and REFRESH_TOKEN in client.grants
 
 

@@ -29,12 +29,12 @@ def build_answer(status: int, body: Mapping[str, Any] | None, headers: Iterable[
     if body is not None:
         lines["Content-Type"] = "application/json"
     text = b"" if body is None else _as_json(body).encode()
-    # All at once: each header that is set later is looked for among the others.
+    # All headers at once: setting one later searches the others for its name.
     return Response(text, status, list(lines.items()))
 
 
 def build_error(error: OAuth2Error) -> Any:
-    """RFC 6749 section 5.2; a 401 names the scheme that would have been right."""
+    """RFC 6749 section 5.2; a 401 names the authentication scheme that the client should have used."""
     body = {"error": error.error}
     if description := error.get_error_description():
         body["error_description"] = description
@@ -51,7 +51,8 @@ def report_outage(outages: Outages, request: Request, error: UnavailableError) -
 
 
 def answer_errors(view: View, find_outages: Callable[[Request], Outages]) -> View:
-    """Let a view raise: an OAuth error is answered as such, storage that is down as 503 (RFC 7009 section 2.2.1).
+    """Let a view raise errors: an OAuth error is answered as such, and 503 if the storage is down (RFC 7009 section
+    2.2.1).
 
     :param find_outages: where an answer 503 is counted.
     """

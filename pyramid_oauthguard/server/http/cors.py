@@ -27,7 +27,7 @@ STALE_SECONDS: Final = 3600.0
 _PREFLIGHT_SECONDS: Final = "600"
 _READABLE: Final = "Retry-After, WWW-Authenticate, X-Request-Id"
 _HEADERS: Final = "Authorization, Content-Type"
-#: Field names (RFC 9110 section 5.1) in a list that is not longer than any that a browser has reason to send.
+#: A list of field names (RFC 9110 section 5.1), with a maximum length that is enough for browsers.
 _FIELD_NAMES: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}(?:[ ]?,[ ]?[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}){0,31}")
 
 
@@ -81,7 +81,7 @@ def find_origin(uri: str) -> str | None:
 def share_answers(
     view: Callable[[Request], Any], readers: Readers, find_origins: Callable[[Request], Origins]
 ) -> Callable[[Request], Any]:
-    """Let these scripts read the answers of a view, the errors too."""
+    """Let these scripts read the answers of a view, including errors."""
     if readers is Readers.NO_SITE:
         return view
 
@@ -98,13 +98,13 @@ def share_answers(
 
 
 def is_preflight(request: Request) -> bool:
-    """Whether a browser asks before it sends a script's request."""
+    """Whether this is a CORS preflight: a browser asks before it sends a script's request."""
     headers = request.headers
     return request.method == "OPTIONS" and "Origin" in headers and "Access-Control-Request-Method" in headers
 
 
 def answer_preflight(request: Request, methods: str) -> Any:
-    """What scripts may send; to whom it applies is said by :func:`share_answers`.
+    """The headers that tell which methods and headers scripts may send. :func:`share_answers` names the sites.
 
     Any header: libraries add their own (DPoP, traceparent, X-Requested-With), and the endpoints read none of them.
     """
@@ -122,7 +122,7 @@ def _share(request: Request, response: Any, origins: Origins) -> None:
     origin = request.headers.get("Origin")
     try:
         allowed = origin is not None and origin in origins
-    except UnavailableError:  # the answer itself says what there is to say about it
+    except UnavailableError:  # the answer itself reports the failure
         allowed = False
     if allowed:
         _allow(response, origin)
@@ -134,6 +134,6 @@ def _allow(response: Any, origin: Any) -> None:
 
 
 def _add_vary(response: Any, name: str) -> None:
-    """In one line: some readers look at the first alone."""
+    """In one header line: some readers use only the first line."""
     there = response.headers.get("Vary")
     response.headers["Vary"] = f"{there}, {name}" if there else name

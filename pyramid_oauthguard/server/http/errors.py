@@ -30,7 +30,7 @@ __all__ = [
 
 
 class ServerError(OAuth2Error):
-    """RFC 6749 section 4.1.2.1: something is wrong in the server or the application, not in the request."""
+    """RFC 6749 section 4.1.2.1: the error is in the server or the application, not in the request."""
 
     error = "server_error"
     description = "The server can't authorize this user."

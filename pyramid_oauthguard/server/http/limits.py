@@ -1,8 +1,8 @@
-"""How often something may be tried: per client and address, in windows of fixed length.
+"""Limits on attempts: per client and address, in windows of fixed length.
 
-What a limit protects is the server's time, and secrets that people chose: passwords, and client secrets from elsewhere. The
-secrets that this server makes cannot be guessed, and neither can signatures. So no other caller can lock out a client with
-such a secret by failing in its name or from its address: at a limit of failures they are still checked.
+Limits protect the server's time, and secrets that people chose: passwords, and client secrets that were not made here.
+The secrets that this server makes cannot be guessed, and neither can signatures. So no other caller can lock out a
+client with such a secret by failing in its name or from its address: at a limit of failures they are still checked.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .tries import Tries
 __all__ = ["Attempt", "CrossSiteError", "Guess", "Limits", "TooManyRequestsError", "build_limits"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
-#: One address may fail for so many clients at once: it may be a company's.
+#: One address may fail for this many clients at once: a whole company may share it.
 _ADDRESS_FACTOR: Final = 5
 
 
 class TooManyRequestsError(OAuth2Error):
-    """RFC 6585 section 4; RFC 6749 has no code of its own for it.
+    """RFC 6585 section 4; RFC 6749 defines no error code for it.
 
     :ivar retry_after: in seconds.
     """
@@ -56,7 +56,7 @@ class CrossSiteError(OAuth2Error):
 class Limits:
     """Counts tries under names; a name without a rate is not limited.
 
-    :param ipv6_prefix: addresses of IPv6 that have so many bits in common are one address.
+    :param ipv6_prefix: IPv6 addresses that share this many first bits count as one address.
     """
 
     def __init__(self, rates: Mapping[str, Rate], tries: Tries, *, ipv6_prefix: int = IPV6_PREFIX) -> None:
@@ -66,13 +66,13 @@ class Limits:
         self._has_warned = False
 
     def hit(self, request: Request, name: str, who: str) -> None:
-        """Count one try of ``who`` from this request's address, which may try five times as often in all: else a thief who
-        tries one password with every name would never be stopped.
+        """Count one try of ``who`` from this request's address, which may try five times as often in total: otherwise
+        an attacker who tries one password with every name would never be stopped.
 
         An application calls it before it checks a password, and after it refused what pages of other sites send
         (:func:`pyramid.csrf.check_csrf_token`): ``limits.hit(request, "sign_in", user_name)``.
 
-        NOT limited where the WSGI server does not know the address: one name after another from one caller.
+        NOT limited if the WSGI server does not know the address: a caller that tries one name after another.
 
         :param name: of the limit: ``sign_in``, or one of the endpoints'.
         :param who: the client id or user name that is tried; any text.
@@ -93,7 +93,7 @@ class Limits:
     def watch(self, request: Request, endpoint: str, *, guess: Guess | None = None) -> Iterator[Attempt]:
         """Count the failures of a client to authenticate inside; :meth:`Attempt.succeed` counts what it may do.
 
-        :param guess: what else it presents, which is judged for a client that is known only.
+        :param guess: what else it presents, which is only checked once the client is authenticated.
         :raises TooManyRequestsError: it failed, and this client or this address did so too often before.
         """
         attempt = Attempt(self, request, endpoint, self._find_address(request), is_cross_site(request), guess)
@@ -107,7 +107,7 @@ class Limits:
             raise
 
     def open_guess(self, request: Request, *, is_shared_with: Callable[[str], bool]) -> Guess:
-        """Count what may be a wrong guess, as one of this address, before it is judged.
+        """Count a possible wrong guess for this address, before it is checked.
 
         NOT limited where the WSGI server does not know the address.
 
@@ -133,7 +133,7 @@ class Limits:
         return address
 
     def _fetch_failure_wait(self, client_id: str, address: str) -> float:
-        """For how many seconds this client or this address may not guess again."""
+        """The number of seconds for which this client or this address may not guess again."""
         rate = self._rates.get("failures")
         if rate is None:
             return 0.0
@@ -164,8 +164,8 @@ class Limits:
 
 @dataclass
 class Guess:
-    """What a request presents that may be guessed. It is counted before it is judged, so that any number of guesses at the
-    same time are no more than the limit ``failures`` allows."""
+    """A value that a request presents and that could be guessed. It is counted before it is checked, so that
+    simultaneous guesses cannot exceed the limit ``failures``."""
 
     limits: Limits
     request: Request
@@ -186,7 +186,7 @@ class Guess:
         self.taken.append(key)
 
     def take_back(self) -> None:
-        """It was right, or was not judged: it does not count."""
+        """Take the count back: the value was right, or was not checked."""
         rate = self.limits._rates.get("failures")
         while self.taken and rate is not None:
             self.limits._tries.give_back("guesses", self.taken.pop(), rate)
@@ -196,8 +196,8 @@ class Guess:
 class Attempt:
     """One request of a client that is not known yet.
 
-    :ivar cross_site: a page of another site made a browser send it, or a program says so. Its failures are not counted, and
-        therefore nothing in it that could be a guess is checked.
+    :ivar cross_site: a page of another site made a browser send it, or a program claims so. Its failures are not
+        counted, so nothing in it that could be a guess is checked.
     """
 
     limits: Limits
@@ -210,9 +210,9 @@ class Attempt:
     wait: float = 0.0
 
     def name(self, client_id: str, *, guessable: bool) -> None:
-        """Say who it claims to be.
+        """Record which client the request claims to be.
 
-        :param guessable: its secret was not made here.
+        :param guessable: the client's secret was not made by this server.
         :raises TooManyRequestsError: it is guessable, and this client or this address failed too often.
         :raises CrossSiteError: it is guessable, and would not be counted.
         """
@@ -224,7 +224,7 @@ class Attempt:
             self._refuse()
 
     def check_site(self, is_shared_with: Callable[[str], bool]) -> None:
-        """Before what a client does that proves nothing is counted: its budget is not for pages of other sites.
+        """Refuse pages of other sites before a request of a public client is counted: they must not use up its limit.
 
         :param is_shared_with: whether scripts of an origin may call this endpoint.
         :raises CrossSiteError: a page of another site sent it.
@@ -233,7 +233,7 @@ class Attempt:
             _check_origin(self.request, is_shared_with)
 
     def succeed(self) -> None:
-        """The client is known: count what it may do.
+        """The client is authenticated: count its request.
 
         :raises TooManyRequestsError: it did so too often, or guessed wrong too often.
         """
@@ -242,7 +242,7 @@ class Attempt:
             self.guess.take((self.client_id, self.address))
 
     def fail(self) -> None:
-        """The client could not say who it is.
+        """The authentication failed.
 
         :raises TooManyRequestsError: it may not fail any more for now.
         """
@@ -264,7 +264,7 @@ def _check_origin(request: Request, is_shared_with: Callable[[str], bool]) -> No
 def build_limits(settings: ServerSettings, secret: str) -> Limits:
     """The limits of the settings.
 
-    :param secret: what all processes of this server know and nobody else: keys of a shared cache are hashed with it.
+    :param secret: known to all processes of this server only; the keys in a shared cache are hashed with it.
     :raises SettingError: the cache can't be configured.
     """
     names = ("failures", "token", "introspection", "revocation", "device_authorization", "sign_in")
@@ -278,5 +278,5 @@ def _build_tries(settings: ServerSettings, secret: str) -> Tries:
         return Tries()
     try:
         return Tries(build_region("limits", settings.limits_cache, expiration_time=MAX_PERIOD_SECONDS, secret=secret))
-    except Exception as error:  # dogpile and its backends raise whatever they like
+    except Exception as error:  # dogpile and its backends raise errors of any class
         raise SettingError(f"{PREFIX}.limits.cache.*", f"can't be configured: {error}") from error

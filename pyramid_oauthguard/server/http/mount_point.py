@@ -13,7 +13,7 @@ from ..settings import ServerSettings
 __all__ = ["build_path", "build_url", "find_mount"]
 
 _WELL_KNOWN: Final = ".well-known"
-#: What may stand in a path as it is (RFC 3986 section 3.3), with the slash between segments.
+#: Characters that a path may contain unescaped (RFC 3986 section 3.3), and the slash between segments.
 _PATH_SAFE: Final = "/~!$&'()*+,;=:@"
 
 
@@ -31,7 +31,7 @@ def build_path(request: Request, route_name: str, query: Mapping[str, str] | Non
 
 
 def build_url(request: Request, route_name: str, settings: ServerSettings) -> str:
-    """The absolute URL of a route. Scheme, host and port are those of the issuer, whatever the Host header says."""
+    """The absolute URL of a route. Scheme, host and port are those of the issuer; the Host header is not used."""
     mount = find_mount(request)
     if _WELL_KNOWN in mount.split("/"):
         # The application is mounted a second time for its metadata. Its endpoints are below the path of the issuer.

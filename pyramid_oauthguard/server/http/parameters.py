@@ -1,7 +1,7 @@
-"""The parameters of a request as RFC 6749 wants them read: POST from the body alone, GET from the query alone, each that is
-known once. One that is unknown is ignored (RFC 6749 section 3.1), and so is one that is unknown and repeated.
+"""The parameters of a request, read as RFC 6749 requires: POST from the body only, GET from the query only, and each
+known parameter once. Unknown parameters are ignored (RFC 6749 section 3.1), also if they are repeated.
 
-Errors are Authlib's; their descriptions hold nothing of the request but the names of parameters that we know.
+Errors are Authlib's; their descriptions contain nothing of the request except the names of known parameters.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ _PRINTABLE: Final = frozenset(
         "token_type_hint",
     }
 )
-# What a URI can't hold, and what Authlib can't put into an error description.
+# Characters that a URI can't contain, or that Authlib can't put into an error description.
 _UNQUOTED: Final = frozenset({"redirect_uri", "response_type", "grant_type"})
 _IN_BODY_ONLY: Final = (_PRINTABLE | {"token", "password", "username"}) - {"state"}
 _REPEATABLE: Final = frozenset({"resource"})  # RFC 8707 section 2
-#: Beside those above, what an endpoint or a page of ours reads.
+#: The other parameters that an endpoint or a page of ours reads.
 KNOWN: Final = _PRINTABLE | _IN_BODY_ONLY | {"response_mode", "ticket", "decision", "user_code"}
 _NONE: Final[frozenset[str]] = frozenset()
 _NO_GRANTS: Final[Mapping[str, GrantDeclaration]] = MappingProxyType({})
@@ -59,7 +59,7 @@ _VSCHARS: Final = re.compile(r"[\x20-\x7e]*")
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Parameters by name; those sent without a value are left out, as RFC 6749 section 3.1 says."""
+    """Parameters by name; those sent without a value are left out, as RFC 6749 section 3.1 requires."""
 
     values: Mapping[str, str] = field(repr=False)
     lists: Mapping[str, list[str]] = field(repr=False)
@@ -82,7 +82,7 @@ class Parameters:
 def read_body(request: Request, *, grants: Mapping[str, GrantDeclaration] = _NO_GRANTS) -> Parameters:
     """The form in the body of a POST.
 
-    :param grants: by grant type; the one that the form names says which parameters it has.
+    :param grants: by grant type; the grant that the form names declares its parameters.
     :raises InvalidRequestError: another content type, a known parameter twice, credentials in the query, not UTF-8, too big.
     """
     query = request.query_string
@@ -90,7 +90,7 @@ def read_body(request: Request, *, grants: Mapping[str, GrantDeclaration] = _NO_
         raise InvalidRequestError("Parameters must be in the body, not in the URL.")  # RFC 6749 section 2.3.1
     body = _read(request)
     if body and request.content_type.strip().lower() != FORM:  # RFC 9110 section 8.3.1
-        request.body = b""  # the page that says so has its language negotiated, which parses any body
+        request.body = b""  # the error page negotiates its language, which parses any body
         raise InvalidRequestError(f"The content type must be {FORM}.")
     return _build(_parse(body), grants)
 
@@ -106,9 +106,9 @@ def read_text(text: str) -> Parameters:
 
 
 def find_sound(text: str, names: Iterable[str]) -> dict[str, str | None]:
-    """Of these parameters the ones that can be relied on although others can't: sent once, or None where not sent.
+    """The values of these parameters, even if others are wrong; None for one that was not sent.
 
-    One that is repeated or malformed is left out. Raises nothing.
+    A repeated or malformed parameter is left out. Never raises.
     """
     try:
         pairs = _parse(text)
@@ -131,12 +131,12 @@ def _read(request: Request) -> str:
     except OSError:  # the client went away in the middle
         request.body = b""
         raise InvalidRequestError("The body is incomplete.") from None
-    # What asks for request.POST later, such as a locale negotiator, still finds it.
+    # Code that reads request.POST later, such as a locale negotiator, still finds the body.
     request.body = body[:MAX_BODY_BYTES]
     if len(body) > MAX_BODY_BYTES:
         raise InvalidRequestError("The body is too big.", status_code=413)
     try:
-        return body.decode("ascii")  # what is not ASCII is percent-encoded (RFC 6749 appendix B)
+        return body.decode("ascii")  # characters beyond ASCII are percent-encoded (RFC 6749 appendix B)
     except UnicodeDecodeError:
         raise InvalidRequestError("The body must be form-encoded.") from None
 
@@ -156,7 +156,7 @@ def _build(pairs: list[tuple[str, str]], grants: Mapping[str, GrantDeclaration] 
         if name in lists and name not in _REPEATABLE and name not in repeatable:
             if name in KNOWN or name in known:
                 raise InvalidRequestError(f"The parameter {name} is repeated.")
-            lists[name] = []  # nothing of it is read, whatever comes first
+            lists[name] = []  # none of its values is read
             continue
         _check_characters(name, value)
         lists.setdefault(name, []).append(value)

@@ -1,4 +1,4 @@
-"""The place of the server's routes among those of the application: the place of the include.
+"""The server's routes are matched in the order of the application's includes.
 
 Pyramid tries routes in the order in which they were added. Which routes the server has depends on settings and directives
 that may come after the include, so they are added late, and moved here to the place that an ordinary include would give them.
@@ -46,7 +46,8 @@ class _RoutePlace:
 
 
 def keep_place(config: Configurator) -> None:
-    """Give the server's routes the place of this call, whatever is added later. A second include changes nothing."""
+    """Give the server's routes the place of this call, although they are added later. A second include changes
+    nothing."""
     place = _find_place(config.registry)
     # Routes are connected in PHASE3, in the order of the calls: so this runs between those before and those after it.
     config.action(("oauthguard server", "place"), lambda: place.remember(config.get_routes_mapper()))
@@ -65,7 +66,8 @@ def take_place(config: Configurator) -> None:
 
 
 def find_routes_in_front(registry: Registry) -> list[tuple[Any, Any]]:
-    """Pairs of a route of another package and a route of the server that it is matched before, at the server's own path."""
+    """Pairs of a route of another package and a route of the server, if the first is matched before it at the server's
+    path."""
     names = _find_place(registry).names
     mapper = registry.queryUtility(IRoutesMapper)
     routes = [] if mapper is None else mapper.get_routes()

@@ -1,7 +1,7 @@
-"""How often something was tried: counts in windows of fixed length, in this process and in a cache that processes share.
+"""Counts of attempts in windows of fixed length, in this process and in a cache that processes share.
 
-This process always counts by itself, too. So it goes on counting whatever happens to the shared cache: it may be away, refuse
-to write, lose what it had, or contain something else.
+This process always counts in its own memory, too. So it continues to count if the shared cache is down, refuses to
+write, loses its data, or contains something else.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Tries:
     def __init__(self, region: CacheRegion | None = None) -> None:
         self._region = region
         self._counts = BoundedMap(_MAX_COUNTS)
-        self._ends: dict[str, float] = {}  # by when each window has ended in which something was counted under a name
+        self._ends: dict[str, float] = {}  # the time when the last window of each name has ended
         self._renew_locks()
         processes.register(self, Tries._renew_locks)
 
     def fetch_wait(self, name: str, key: tuple[str, ...], rate: Rate, *, factor: int = 1) -> float:
-        """For how many seconds there may be no further try; 0 where there may be one."""
+        """The number of seconds until the next try is allowed; 0 if it is allowed now."""
         now = time.time()
         if self._region is None and now >= self._ends.get(name, 0.0):
             return 0.0
@@ -47,7 +47,7 @@ class Tries:
         return end - now if count >= rate.count * factor else 0.0
 
     def take(self, name: str, key: tuple[str, ...], rate: Rate, *, factor: int = 1) -> float:
-        """Count one try if there may be one: check and add in one step. Returns what :meth:`fetch_wait` does."""
+        """Count one try if it is allowed: check and add in one step. Returns what :meth:`fetch_wait` does."""
         now, place = time.time(), _as_place(name, key)
         with self._locks[hash(key) % _STRIPES]:
             count, end = self._read(place, rate, now)
@@ -75,10 +75,10 @@ class Tries:
         self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
 
     def _read(self, place: str, rate: Rate, now: float) -> tuple[float, float]:
-        """How often in the window that ends when."""
+        """The number of tries in a window, and when the window ends."""
         found = _read_window(self._counts.get(place), rate, now)
         if self._region is not None:
-            # The greater count is the right one: no cache can know of more tries than there were.
+            # The greater count is right: a cache never counts more tries than there were.
             found = max(found, _read_window(self._region.get(place), rate, now))
         return found if found[0] else (0, now + rate.period)
 
@@ -90,7 +90,7 @@ class Tries:
 
 
 def _read_window(found: Any, rate: Rate, now: float) -> tuple[float, float]:
-    """Others may write to a shared cache, so anything may be in it."""
+    """Other programs may write to a shared cache, so it may contain any value."""
     if isinstance(found, list) and len(found) == 2:
         count, end = map(read_number, found)
         if count is not None and end is not None and now < end <= now + rate.period:
@@ -99,7 +99,7 @@ def _read_window(found: Any, rate: Rate, now: float) -> tuple[float, float]:
 
 
 def _as_place(name: str, key: tuple[str, ...]) -> str:
-    # Lengths, so that no client id can be made to look like another one with another address.
+    # With lengths, so that two pairs of client id and address never have the same key.
     for part in key:
         text = part if part.isascii() else part.encode("utf-8", "backslashreplace").decode()
         if len(text) > _LONGEST_CHARACTERS:  # many long names must not take more memory than many short ones

@@ -43,7 +43,7 @@ def _add_view(registry: Registry, error: type[Exception], view: View) -> None:
     found = _find_view(registry, error)
     if found is not None and found is not _find_view(registry, Exception):
         return
-    late = Configurator(registry=registry, autocommit=True)  # where views are no longer in conflict
+    late = Configurator(registry=registry, autocommit=True)  # views can't conflict any more
     view = view if found is None else _ask_first(found, view)
     late.add_exception_view(view, context=error, mapper=DefaultViewMapper)
 

@@ -1,8 +1,8 @@
 """The life of a signing key, as pure functions of its record and the time.
 
-A key is made and published; it begins to sign only when everyone who keeps key sets has seen it (``active_from``); when
-the next one signs it is retired, and stays published until its last token has expired (``expires_at``). Revoked, it is
-neither used nor published from that moment.
+A key is made and published; it begins to sign only when all caches of the key set contain it (``active_from``). It is
+retired when the next one signs, and stays published until its last token has expired (``expires_at``). A revoked key is
+neither used nor published any more.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def find_usable(records: Iterable[SigningKeyRecord], now: float) -> list[Signing
 
 
 def find_signing(records: Iterable[SigningKeyRecord], algorithm: str, now: float) -> SigningKeyRecord | None:
-    """The key to sign with: the newest that has begun, of this algorithm if there is one.
+    """The key to sign with: the newest active one, of this algorithm if there is one.
 
-    Where none has begun, the first: a host whose clock is behind must not make one because that is from its future.
+    If none is active, the first one: a host whose clock is behind must not make another key.
     """
     usable = find_usable(records, now)
     started = [record for record in usable if record.active_from <= now]
@@ -44,21 +44,21 @@ def find_signing(records: Iterable[SigningKeyRecord], algorithm: str, now: float
 
 
 def is_published(record: SigningKeyRecord, now: float) -> bool:
-    """Whether a live token may be signed with it, or will be."""
+    """Whether a live token may be signed with it, now or later."""
     return record.revoked_at is None and (record.expires_at is None or now < record.expires_at)
 
 
 def find_start(
     records: Iterable[SigningKeyRecord], algorithm: str, *, rotation: float, lead: float, now: float
 ) -> float | None:
-    """When a key that has to be made now is to begin to sign; None where none has to be.
+    """When the next key begins to sign, if one must be made now; None if not.
 
     :param rotation: age in seconds at which a key is replaced, 0 for never.
     :param lead: for how many seconds a key is published before it signs.
     """
     usable = find_usable(records, now)
     newest = max((r for r in usable if r.algorithm == algorithm), key=lambda r: r.active_from, default=None)
-    if newest is None:  # of another algorithm, or nothing at all
+    if newest is None:  # of another algorithm, or no key at all
         return now + lead if usable else now
     if rotation and now >= newest.active_from + rotation - lead:
         return max(now + lead, newest.active_from + rotation)
@@ -66,7 +66,7 @@ def find_start(
 
 
 def describe_state(record: SigningKeyRecord, signing: SigningKeyRecord | None, now: float) -> str:
-    """One word for people."""
+    """The state of the key, as one word."""
     if record.revoked_at is not None:
         return REVOKED
     if not is_published(record, now):

@@ -24,7 +24,7 @@ _KINDS: Final[dict[str, Any]] = {"RS256": RSAKey, "ES256": ECKey, "EdDSA": OKPKe
 
 
 class KeyMaker:
-    """Makes records of new keys and opens those of old ones; the pepper is what the box is locked with."""
+    """Makes records of new keys and opens those of old ones; the pepper encrypts the private halves."""
 
     def __init__(self, pepper: Pepper) -> None:
         self._box = AESGCM(pepper.derive_key("signing keys"))
@@ -49,7 +49,7 @@ class KeyMaker:
         )
 
     def can_open(self, record: SigningKeyRecord) -> bool:
-        """Whether the pepper is the one that the key was kept with."""
+        """Whether the key was encrypted with this pepper."""
         try:
             self._decrypt(record)
         except InvalidTag:
@@ -57,9 +57,9 @@ class KeyMaker:
         return True
 
     def open(self, record: SigningKeyRecord) -> Any:
-        """The key as joserfc signs with it.
+        """The private key, decrypted, as a joserfc key.
 
-        :raises UnavailableError: the pepper is not the one that the key was kept with.
+        :raises UnavailableError: the key was encrypted with another pepper.
         """
         try:
             private = json.loads(self._decrypt(record))

@@ -1,11 +1,11 @@
-"""What an operator does to signing keys; what happens to them by themselves is in ``signing``.
+"""The registry of signing keys, for operators. The automatic rotation is in ``ring``.
 
 ::
 
     from pyramid_oauthguard.server.keys import get_keys
 
     keys = get_keys(request.registry)
-    keys.revoke(kid)  # its private half may be known to others: no token of it is good from now on
+    keys.revoke(kid)  # its private half may be known to others: none of its tokens is valid any more
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class IKeyRegistry(Interface):
 
 
 class SigningKeyError(OAuthGuardError):
-    """What was asked of a signing key can't be done; its text says why."""
+    """A signing key can't be changed in this way; the text of the error has the reason."""
 
     def __init__(self, problem: str) -> None:
         super().__init__("signing_key")
@@ -81,7 +81,7 @@ class KeyRegistry:
         self._tell = tell
 
     def list_all(self) -> tuple[KeyStatus, ...]:
-        """All keys there ever were, the oldest first."""
+        """All keys, the oldest first; also revoked and expired ones."""
         with self._store.reading() as unit:
             records = unit.list_keys()
         now = time.time()
@@ -107,7 +107,8 @@ class KeyRegistry:
             return self._add(unit, made)
 
     def retire(self, kid: str) -> None:
-        """Let a key sign no more. It stays published until its last token has expired; another key signs at once.
+        """Retire a key: it no longer signs. It stays published until its last token has expired; another key signs at
+        once.
 
         :raises SigningKeyError: no such key, or it doesn't sign any more.
         """
@@ -122,7 +123,7 @@ class KeyRegistry:
     def revoke(self, kid: str) -> None:
         """End a key at once: it is not published, and every token it signed is inactive. Another key signs at once.
 
-        :raises SigningKeyError: no such key, or it is of no use any more.
+        :raises SigningKeyError: no such key, or it is revoked or expired.
         """
         now = time.time()
         with self._store.writing() as unit:

@@ -1,7 +1,7 @@
-"""The key that signs now, and the keys that are published; replaced by age, each next one published before it signs.
+"""The current signing key and the published keys. Keys are replaced by age; the next one is published before it signs.
 
 Keys are remembered in the process with their version in the storage. The unit that stores a token compares it, so that no
-token is stored that a revoked key signed (SK-02); the published keys are those of the storage's version at any time.
+token is stored that a revoked key signed (SK-02); the published keys are always those of the storage's version.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger("pyramid_oauthguard.server")
 REMEMBER_SECONDS: Final = 60.0
 # A request that began with fresh keys must not have to read them while it holds the writing lock of SQLite.
 _PATIENCE_SECONDS: Final = 30.0
-# Other processes sign with what they remember, and other hosts' clocks differ.
+# Other processes sign with the keys that they remember, and the clocks of other hosts differ.
 _MARGIN_SECONDS: Final = 300.0
 _UPKEEP: Final = "the upkeep of the signing keys"
 
@@ -42,9 +42,9 @@ _UPKEEP: Final = "the upkeep of the signing keys"
 class KeyPolicy:
     """How keys are made and replaced; durations are seconds.
 
-    :ivar rotation: age at which a key is replaced, 0 for never by itself.
+    :ivar rotation: age at which a key is replaced, 0 for never.
     :ivar lead: for how long a key is published before it signs.
-    :ivar token_life: for how long a token that was signed just now lives.
+    :ivar token_life: the lifetime of a token.
     """
 
     algorithm: str
@@ -66,7 +66,7 @@ class KeyPolicy:
 class SigningKey:
     """A key ready to sign.
 
-    :ivar keys_version: of the keys among which this one was chosen.
+    :ivar keys_version: the version of the key set when this one was chosen.
     """
 
     kid: str
@@ -77,7 +77,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a unit read of the keys.
+    """The keys, as a unit has read them.
 
     :ivar order: a number that grows with each read that begins.
     :ivar read_at: seconds since the epoch.
@@ -120,7 +120,7 @@ class KeyRing:
     def find_signer(self) -> SigningKey:
         """The key to sign with now, as far as this process knows; makes the first one.
 
-        :raises UnavailableError: the storage can't be reached, or the pepper is not the one that the keys were kept with.
+        :raises UnavailableError: the storage can't be reached, or the keys were encrypted with another pepper.
         """
         known = self._load(REMEMBER_SECONDS + _PATIENCE_SECONDS)
         record = self._find_signing(known.records)
@@ -148,7 +148,7 @@ class KeyRing:
             raise UnavailableError("no_signing_key", retry_after=1)
 
     def _tell_changed(self) -> None:
-        """The token is stored: whoever listens must not turn it into an error."""
+        """Call the listener. The token is already stored, so an error of the listener is only logged."""
         try:
             self._changed()
         except Exception:  # see above
@@ -164,7 +164,7 @@ class KeyRing:
         return self.list_remembered()
 
     def list_remembered(self) -> tuple[Mapping[str, Any], ...]:
-        """The same as they were a minute ago at the most, for when the storage can't be reached.
+        """The same, at most a minute old, for when the storage can't be reached.
 
         :raises UnavailableError: they were not read in the last minute, and can't be read now.
         """
@@ -172,10 +172,10 @@ class KeyRing:
         return tuple(json.loads(record.public_jwk) for record in self._load().records if is_published(record, now))
 
     def keep_up(self) -> None:
-        """Read the keys again where they were read a minute ago, and make or retire one when its time has come.
+        """Read the keys again once a minute, and make or retire one if it is due.
 
-        Called before a request opens a unit. What fails to be made is tried again by a later request: the keys that
-        are there go on signing.
+        Called before a request opens a unit. If no key can be made, a later request tries again, and the present keys
+        continue to sign.
 
         :raises UnavailableError: the storage can't be reached.
         """
@@ -211,15 +211,15 @@ class KeyRing:
             return self._read(unit)
 
     def _look(self) -> None:
-        """Read the keys again if their version in the storage is another one, which is one short query."""
+        """Read the keys again if their version in the storage has changed; the check is one short query."""
         with self._store.reading() as unit:
             if unit.read_keys_version() != self._known.version:
                 self._read(unit)
 
     def _read(self, unit: Unit) -> _Known:
-        """What this unit sees. It is remembered unless a read that began later has been already."""
+        """The keys that this unit sees. They are remembered, unless a read that began later is remembered already."""
         order, now = next(self._order), time.time()
-        # The version first: keys that are newer than it are read again, keys that are older would not be.
+        # The version is read first: keys newer than their version are read again, older ones would not be.
         version = unit.read_keys_version()
         found = _Known(order, version, unit.list_keys(), now)
         if order > self._known.order:
@@ -237,7 +237,7 @@ class KeyRing:
         return self._find_start(records, now) is not None or bool(self._find_replaced(records, now))
 
     def _find_replaced(self, records: tuple[SigningKeyRecord, ...], now: float) -> list[SigningKeyRecord]:
-        """Keys that don't sign any more, since a newer one does."""
+        """Keys that no longer sign, because a newer one does."""
         signing = self._find_signing(records)
         if signing is None or now < signing.active_from:
             return []
@@ -245,7 +245,7 @@ class KeyRing:
 
     def _advance(self, now: float) -> None:
         active_from = self._find_start(self._load().records, now)
-        # Before the unit: an RSA key takes its time, and nobody else could write meanwhile.
+        # Before the unit: making an RSA key takes long, and during a unit no other could write.
         made = (
             None if active_from is None else self._maker.make(self._policy.algorithm, number=0, active_from=active_from)
         )
@@ -258,8 +258,8 @@ class KeyRing:
         self.forget()
 
     def _make_first(self) -> tuple[_Known, SigningKeyRecord]:
-        """Make a key that signs at once. Of two processes that do so together one wins, and both use its key."""
-        with suppress(UnavailableError):  # if it can't be made, it can't be found either
+        """Make a key that signs at once. If two processes do so at the same time, both use the key of the first."""
+        with suppress(UnavailableError):  # if the key can't be stored, it can't be found either
             self._advance(time.time())
         known = self._load()
         found = self._find_signing(known.records)
@@ -274,7 +274,7 @@ class KeyRing:
 
 
 def retire(unit: Unit, record: SigningKeyRecord, policy: KeyPolicy, *, now: float, tell: Tell) -> None:
-    """Let a key sign no more; it stays published until the last of its tokens has expired."""
+    """Retire a key: it no longer signs, but stays published until the last of its tokens has expired."""
     last = unit.find_last_expiry(record.kid) or 0.0
     expires_at = max(last, now + policy.token_life) + _MARGIN_SECONDS
     unit.update_key(replace(record, retired_at=now, expires_at=expires_at))

@@ -18,12 +18,12 @@ from .contract import NoAnswerError, Store, Unit
 
 __all__ = ["CheckedStore"]
 
-#: A storage that did not answer is asked by one request in so many seconds; the others are answered 503 at once.
+#: After a failure, one request in this many seconds asks the storage; the others are answered 503 at once.
 _PAUSE_SECONDS: Final = 2.0
 
 
 class CheckedStore:
-    """See :class:`~pyramid_oauthguard.server.store.contract.Store`. What else the store has is reached through this.
+    """See :class:`~pyramid_oauthguard.server.store.contract.Store`. Other attributes of the store are passed through.
 
     :param check: called with the store until it returns once; raises UnavailableError while the store must not be used.
     :param settle: called after each unit that worked.

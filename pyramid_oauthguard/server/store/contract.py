@@ -1,7 +1,7 @@
-"""What a store must do, typed. A store is registered under :class:`~pyramid_oauthguard.interfaces.IOAuthStore`.
+"""The typed contract of a store. A store is registered under :class:`~pyramid_oauthguard.interfaces.IOAuthStore`.
 
-A store opens units; what is done in one unit is one transaction. A unit is not shared between threads. Whatever goes
-wrong with the storage is raised as :class:`~pyramid_oauthguard.errors.UnavailableError`, from the unit's methods and
+A store opens units; what is done in one unit is one transaction. A unit is not shared between threads. Every failure of
+the storage is raised as :class:`~pyramid_oauthguard.errors.UnavailableError`, from the unit's methods and
 from its end. Strings given to a unit may come from a request: look-ups must answer None for any text, never fail.
 Hashes are 32 bytes, unique by construction.
 """
@@ -44,14 +44,14 @@ __all__ = [
 
 
 class NoAnswerError(UnavailableError):
-    """The storage did not answer for as long as it may take. The next one to ask would wait as long."""
+    """The storage did not answer within the time limit. The next request would have to wait as long."""
 
 
 class ClientRows(Protocol):
     """Clients and their secrets."""
 
     def find_client(self, client_id: str) -> Client | None:
-        """The client with all its secrets, revoked ones too."""
+        """The client with all its secrets, also a revoked client."""
 
     def list_clients(self) -> tuple[Client, ...]:
         """All clients, the oldest first."""
@@ -60,7 +60,7 @@ class ClientRows(Protocol):
         """The redirect URIs of all public clients that are not revoked."""
 
     def is_subject(self, subject: str) -> bool:
-        """Whether any grant or consent names this user; of a consent it is told for ever, withdrawn ones too."""
+        """Whether any grant or consent names this user; consents count also after they are withdrawn."""
 
     def add_client(self, client: Client) -> bool:
         """Store a client without its secrets; False, and nothing stored, when the id is taken, also by a revoked one."""
@@ -91,7 +91,7 @@ class CodeRows(Protocol):
         """Store a code; its grant is stored already."""
 
     def find_code(self, hashed: bytes) -> CodeRecord | None:
-        """The code, used and expired ones too; ``revoked`` when its grant or its client is."""
+        """The code, also a used or expired one; it is ``revoked`` if its grant or its client is."""
 
     def use_code(self, hashed: bytes, now: float) -> bool:
         """Take the code; False when it was taken before. Of any number of units that do this at once, one is told True."""
@@ -106,7 +106,7 @@ class ConsentRows(Protocol):
     def list_consents(self, subject: str, *, client_id: str | None = None, hold: bool = False) -> tuple[Consent, ...]:
         """What this user allowed (that client) and has not withdrawn, the oldest first.
 
-        :param hold: until this unit ends, whoever withdraws one of them waits.
+        :param hold: a unit that withdraws one of them waits until this unit ends.
         """
 
     def withdraw_consents(self, subject: str, client_id: str, now: float) -> bool:
@@ -131,7 +131,8 @@ class TokenRows(Protocol):
     def add_access_token(self, token: AccessTokenRecord, *, keys_version: int | None = None) -> bool:
         """Store an access token; False, and nothing stored, when the signing keys are no longer of ``keys_version``.
 
-        After False, :meth:`KeyRows.read_keys_version` and :meth:`KeyRows.list_keys` in the same unit say how they are now.
+        After False, :meth:`KeyRows.read_keys_version` and :meth:`KeyRows.list_keys` in the same unit read the present
+        keys.
         After True, a unit that holds the keys (:meth:`KeyRows.list_keys`) waits until this unit has ended. So a token that
         a revoked key signed is never committed after the revocation.
 
@@ -158,11 +159,11 @@ class RefreshRows(Protocol):
         """Store a refresh token."""
 
     def find_refresh_token(self, hashed: bytes) -> RefreshTokenRecord | None:
-        """The token, rotated ones too; ``revoked`` when it, its grant or its client is."""
+        """The token, also a replaced one; it is ``revoked`` if it, its grant or its client is."""
 
     def use_refresh_token(self, hashed: bytes, successor_id: str, now: float) -> bool:
-        """Replace the token by another, which is stored apart; False when it was replaced before. Of any number of units
-        that do this at once, one is told True.
+        """Mark the token as replaced by another, which is stored separately; False if it was replaced before. Of any
+        number of units that do this at once, one is told True.
 
         The commit of this unit may take long, so ``now`` is not when others can see the replacement. A store notes in
         ``used_at`` a moment after the commit, or leaves it None where it cannot.
@@ -176,13 +177,14 @@ class DeviceRows(Protocol):
         """Store a device; False, and nothing stored, when one of its codes is taken."""
 
     def find_device(self, hashed: bytes) -> DeviceRecord | None:
-        """The device with this device code, used and expired ones too; ``revoked`` when its grant or its client is."""
+        """The device with this device code, also a used or expired one; it is ``revoked`` if its grant or its client
+        is."""
 
     def find_device_of_user(self, hashed: bytes) -> DeviceRecord | None:
         """The device with this user code; see :meth:`find_device`."""
 
     def poll_device(self, hashed: bytes, interval: float, now: float) -> None:
-        """Remember that the device asked, and how long it has to wait from now on."""
+        """Store that the device polled, and how long it has to wait from now on."""
 
     def decide_device(self, hashed: bytes, status: str, grant_id: str | None, now: float) -> bool:
         """Approve or deny the device with this user code; False when it was decided before, or expired. Of any number of
@@ -216,15 +218,15 @@ class KeyRows(Protocol):
 
         :param hold: for a unit that changes keys. It waits until each unit that has stored a signed token has ended, and
             until this unit ends no other unit changes keys or stores a signed token. A store may give up that wait after
-            some seconds, because a unit that hangs must not keep a key from being revoked.
+            some seconds, because a unit that hangs must not block the revocation of a key.
         """
 
     def add_key(self, key: SigningKeyRecord) -> bool:
         """Store a key; False, and nothing stored, when its number is taken."""
 
     def update_key(self, key: SigningKeyRecord) -> None:
-        """Store the times of a key that is there: from when it signs, and when it was retired, expires, was revoked. A
-        key that was revoked stays so."""
+        """Store the times of an existing key: when it begins to sign, was retired, expires, was revoked. A revoked key
+        stays revoked."""
 
     def find_last_expiry(self, kid: str) -> float | None:
         """When the last access token that this key signed expires, or None where there is none."""
@@ -245,7 +247,7 @@ class AuditRows(Protocol):
         client_id: str | None = None,
         subject: str | None = None,
     ) -> tuple[AuditEntry, ...]:
-        """The newest ``limit`` lines that fit, the newest first."""
+        """The newest ``limit`` lines that match, the newest first."""
 
 
 class UpkeepRows(Protocol):
@@ -279,12 +281,12 @@ class Store(Protocol):
     """Opens units."""
 
     def reading(self) -> AbstractContextManager[Unit]:
-        """A unit that only reads: what it sees is committed, and it sees every commit that was answered before."""
+        """A unit that only reads. It sees committed data only, including every commit that has returned before."""
 
     def writing(self) -> AbstractContextManager[Unit]:
         """A unit that commits at its end, before anything is answered, and rolls back on an exception.
 
-        It is a transaction of its own, whatever the application's does: a revocation must outlive the rollback that a
+        It is a transaction of its own, independent of the application's: a revocation must outlive the rollback that a
         4xx answer causes under pyramid_tm.
         """
 

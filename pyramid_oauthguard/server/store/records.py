@@ -1,6 +1,6 @@
-"""The rows of a store as frozen values. Times are seconds since the epoch; hashes are keyed (see ``hashing``).
+"""The rows of a store as frozen dataclasses. Times are seconds since the epoch; hashes are keyed (see ``hashing``).
 
-No record holds a secret, a code or a token: only what the pepper makes of them.
+No record contains a secret, a code or a token: only their hashes, keyed with the pepper.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What one user allowed one client in one go: the family of the code and of every token that came of it.
+    """One approval of a user for a client. Its code and all tokens of it form a family.
 
     :ivar auth_time: when the user signed in, or None where the application doesn't say.
     :ivar acr: how the user signed in (OpenID Connect Core 1.0 section 2), or None where the application doesn't say.
@@ -99,8 +99,8 @@ class CodeRecord:
     """An authorization code that was handed out (RFC 6749 section 4.1.2).
 
     :ivar client_id: of its grant; not stored with the code.
-    :ivar redirect_uri: as the request named it, None where it named none.
-    :ivar code_challenge: of S256 (RFC 7636), None where the client was let without.
+    :ivar redirect_uri: as in the request, None if the request had none.
+    :ivar code_challenge: of S256 (RFC 7636), None if the client did not have to use PKCE.
     :ivar used_at: when it was redeemed.
     :ivar revoked: its grant or its client was revoked; only set by a look-up.
     """
@@ -239,13 +239,13 @@ class SigningKeyRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """One line of the audit trail. Only ids of tokens, never anything that is one.
+    """One line of the audit trail. It contains ids of tokens, never tokens.
 
     :ivar event: the name of a class of :mod:`~pyramid_oauthguard.server.events`.
     :ivar subject: the user that it is about, or the client where it acts for itself.
     :ivar address: where the request came from as the WSGI server saw it, None for a command.
     :ivar request_id: as in the answer's ``X-Request-Id``.
-    :ivar detail: JSON: what else the event says.
+    :ivar detail: JSON: the other fields of the event.
     """
 
     at: float

@@ -1,4 +1,4 @@
-"""Deleting what has expired, a batch a transaction: nobody waits long for the writing lock."""
+"""Deleting what has expired, one batch in each transaction, so that others do not wait long for the lock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..store.contract import Store
 
 __all__ = ["KEEP_SECONDS", "prune"]
 
-#: A code that comes again shortly after it expired is still known for one that was used, and its grant is ended.
+#: A used code that is sent again shortly after it expired is still recognized, and its grant is ended.
 KEEP_SECONDS: Final = 86400.0
 _BATCH: Final = 1000
 
@@ -17,8 +17,8 @@ _BATCH: Final = 1000
 def prune(store: Store, *, keep: float = KEEP_SECONDS, batch: int = _BATCH) -> int:
     """Delete tokens, codes and device codes that expired ``keep`` seconds ago or before, and grants with none left.
 
-    :return: how many rows went.
-    :raises UnavailableError: the storage can't be reached; what went so far is gone.
+    :return: the number of deleted rows.
+    :raises UnavailableError: the storage can't be reached; the batches before are deleted.
     """
     before = time.time() - keep
     total = 0

@@ -1,4 +1,5 @@
-"""Ending tokens, in a transaction of its own; the event, and the guard in the same process, hear of it after the commit."""
+"""Ending tokens, in a transaction of its own; the event is sent, and a guard in the same process is notified, after the
+commit."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ _NAMES: Final = {CodeRecord: "code", DeviceRecord: "device_code", RefreshTokenRe
 
 
 def revoke_token(service: Service, token: TokenRecord) -> None:
-    """End a token. With a refresh token ends all that its grant gave (RFC 7009 section 2.1 MUST), and with an access token
-    too unless the settings say otherwise (MAY). Ending it twice changes nothing.
+    """End a token. The end of a refresh token ends all tokens of its grant (RFC 7009 section 2.1 MUST), and so does
+    that of an access token, unless the setting is off (MAY). Ending it twice changes nothing.
 
     :raises UnavailableError: it may not have ended.
     """
@@ -46,11 +47,11 @@ def revoke_grant(
 
 
 def end_reused(service: Service, request: Request, used: CodeRecord | DeviceRecord | RefreshTokenRecord) -> None:
-    """End a grant whose code or token came again although it was used, so that it has been in two hands; the log says so.
+    """End a grant whose used code or token was sent again, because it may have been stolen. This is logged.
 
-    In a transaction of its own, for the caller then raises a refusal, at which the application's is rolled back.
+    This has its own transaction: the caller raises an error afterwards, which rolls back the application's.
 
-    :param used: what came again.
+    :param used: what was sent again.
     :raises UnavailableError: the grant may not have ended.
     """
     if used.grant_id is None:

@@ -1,4 +1,5 @@
-"""Whether a token lives, and what may be said of it (RFC 7662): for the endpoint, and for a guard in the same process."""
+"""Whether a token is active, and the answer about it (RFC 7662): for the endpoint, and for a guard in the same
+process."""
 
 from __future__ import annotations
 
@@ -18,14 +19,14 @@ CLOCK_SKEW_SECONDS: Final = 60.0  # between the hosts of one issuer
 
 
 def find_token(unit: Unit, hashed: bytes, hint: str | None) -> TokenRecord | None:
-    """The token with this hash. The hint says where to look first, never where not to (RFC 7662 section 2.1)."""
+    """The token with this hash. The hint only tells where to look first (RFC 7662 section 2.1)."""
     if hint == "refresh_token":
         return unit.find_refresh_token(hashed) or unit.find_access_token(hashed)
     return unit.find_access_token(hashed) or unit.find_refresh_token(hashed)
 
 
 def is_active(token: AccessTokenRecord, service: Service) -> bool:
-    """Whether a token is neither revoked, expired, from the future, nor of a user who may not be acted for."""
+    """Whether a token is active: not revoked, not expired, not from the future, and its user is active."""
     now = time.time()
     if token.revoked or not token.issued_at - CLOCK_SKEW_SECONDS <= now < token.expires_at:
         return False

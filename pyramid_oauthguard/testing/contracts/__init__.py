@@ -1,4 +1,4 @@
-"""Suites that a verifier or a store of your own must pass. Subclass one, say how yours is made, run pytest."""
+"""Suites that a verifier or a store of your own must pass. Subclass one, define how to make yours, run pytest."""
 
 from __future__ import annotations
 

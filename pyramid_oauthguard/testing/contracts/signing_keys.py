@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SigningKeyContract"]
 
-#: For so long a unit is watched that has to wait, and so long it may take once it no longer has to.
+#: How long a unit that must wait is watched, and how long it may take once it need not wait any more.
 _WATCH_SECONDS: Final = 0.3
 _PATIENCE_SECONDS: Final = 20.0
 

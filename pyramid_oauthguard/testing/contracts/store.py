@@ -69,7 +69,7 @@ class StoreContract(SigningKeyContract):
             found = unit.find_client("app")
         assert found == _make_client("app")
 
-    def test_a_unit_that_fails_leaves_nothing_and_tells_nobody(self, store: Store) -> None:
+    def test_a_unit_that_fails_stores_nothing_and_calls_no_callback(self, store: Store) -> None:
         told: list[str] = []
 
         def fail() -> None:
@@ -84,7 +84,7 @@ class StoreContract(SigningKeyContract):
             assert unit.find_client("other") is None
         assert told == []
 
-    def test_whoever_waits_for_the_commit_is_told_after_it(self, store: Store) -> None:
+    def test_callbacks_are_called_after_the_commit(self, store: Store) -> None:
         seen: list[Any] = []
 
         def look() -> None:
@@ -187,7 +187,7 @@ class StoreContract(SigningKeyContract):
             assert unit.find_access_token(token.hash) == token
 
     @pytest.mark.parametrize("how", ["token", "grant", "client", "key"])
-    def test_whatever_ends_a_token_its_look_up_says_so(self, store: Store, how: str) -> None:
+    def test_a_look_up_reports_a_token_as_revoked_however_it_ended(self, store: Store, how: str) -> None:
         key = _make_key(1)
         access = dataclasses.replace(_make_access("g"), key_id=key.kid)
         refresh = _make_refresh("g")
@@ -257,7 +257,7 @@ class StoreContract(SigningKeyContract):
             unit.add_grant(_make_grant("g"))
             assert unit.add_device(device)
             assert not unit.add_device(dataclasses.replace(device, device_hash=_hash())), "its user code is taken"
-            assert not unit.use_device(device.device_hash, _NOW), "nobody has approved it"
+            assert not unit.use_device(device.device_hash, _NOW), "no user has approved it"
         assert _race(store, lambda unit, _: unit.decide_device(device.user_hash, "approved", "g", _NOW)) == 1
         assert _race(store, lambda unit, _: unit.use_device(device.device_hash, _NOW)) == 1
         with store.reading() as unit:
@@ -282,7 +282,7 @@ class StoreContract(SigningKeyContract):
             assert unit.count_device_try("anna", _NOW - 60, _NOW) == _THREADS + 1
             unit.forget_device_try("anna")
             assert unit.count_device_try("anna", _NOW - 60, _NOW) == _THREADS + 1
-            assert unit.count_device_try("anna", _NOW + 1, _NOW + 2) == 1, "the count began anew"
+            assert unit.count_device_try("anna", _NOW + 1, _NOW + 2) == 1, "the count began again"
 
     # Consent.
 

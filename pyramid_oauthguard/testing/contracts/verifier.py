@@ -1,4 +1,4 @@
-"""What every token verifier must do, whatever it checks beyond that."""
+"""What every token verifier must do. It may check more."""
 # ruff: noqa: S101  # a suite is made of assertions; pytest rewrites them here, too
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class VerifierContract:
         assert not raw or raw not in shown
         assert all(part not in shown for part in raw.split(".") if len(part) > 4)
 
-    def test_nobody_can_change_what_was_verified(self, verifier: Any, issuer: MemoryIssuer) -> None:
+    def test_what_was_verified_cannot_be_changed(self, verifier: Any, issuer: MemoryIssuer) -> None:
         token = verifier.verify(issuer.mint(groups=["a", {"b": ["c"]}]))
         with pytest.raises(dataclasses.FrozenInstanceError):
             token.subject = "root"
@@ -108,7 +108,7 @@ class VerifierContract:
         with pytest.raises(TypeError):
             token.claims["groups"][1]["b"] = "root"
 
-    def test_an_issuer_that_is_down_is_nobodys_bad_token(self, verifier: Any, issuer: MemoryIssuer) -> None:
+    def test_an_issuer_that_is_down_is_not_reported_as_a_bad_token(self, verifier: Any, issuer: MemoryIssuer) -> None:
         with issuer.outage(), pytest.raises(UnavailableError):
             verifier.verify(issuer.mint())
 

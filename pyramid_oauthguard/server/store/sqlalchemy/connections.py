@@ -1,6 +1,6 @@
-"""Connections for units: of the engine's pool, and with SQLite some that stay at hand.
+"""Connections for units: from the engine's pool, and with SQLite some that stay open outside of the pool.
 
-A check-out of the pool costs more than what most units do on SQLite.
+A check-out from the pool costs more than most units do on SQLite.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Connections"]
 class Connections:
     """Lends an engine's connections, each to one unit at a time.
 
-    :param keep: how many that are not used stay open; the rest goes back to the pool.
+    :param keep: how many unused connections stay open; the others go back to the pool.
     :param use: with a SQLite file, what counts those that are used.
     """
 

@@ -1,4 +1,4 @@
-"""The engine, and what SQLite needs to be told."""
+"""The engine, and the settings of SQLite's connections."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def build_engine(url: str, limits: TimeLimits = _DEFAULT) -> Engine:
 
 
 def _parse(url: str) -> URL:
-    """The URL, in whose host is no part of a password: drivers name the host in their errors."""
+    """The URL, after a check that its host contains no part of a password: drivers name the host in their errors."""
     try:
         parsed = make_url(url)
     except ValueError:  # names what stands where the port should be
@@ -51,7 +51,7 @@ def _parse(url: str) -> URL:
 
 
 def is_sqlite(url: URL) -> bool:
-    """Whether ``url`` is of a SQLite database, whatever the driver."""
+    """Whether ``url`` is of a SQLite database, with any driver."""
     return url.get_backend_name() == "sqlite"
 
 
@@ -68,7 +68,7 @@ def find_sqlite_file(url: str) -> Path | None:
 
 
 def _build_other(url: URL, limits: TimeLimits) -> Engine:
-    # A unit must see what was committed while it waited for a lock, whatever the database's default is.
+    # A unit must see what was committed while it waited for a lock, so the database's default is not used.
     level = {"isolation_level": "READ COMMITTED", "hide_parameters": True}
     engine = create_engine(url, pool_pre_ping=True, **level, **build_arguments(url, limits))
     apply_limits(engine, limits)
@@ -79,7 +79,7 @@ def _build_sqlite(url: URL, limits: TimeLimits) -> Engine:
     file = find_sqlite_file(url.render_as_string(hide_password=False))
     if file is not None:
         make_private_folder(file.parent)
-        url = url.set(database=str(file))  # a relative path means where we started, wherever the process goes
+        url = url.set(database=str(file))  # the process may change its folder later
     # One connection, since each would be a database of its own; the store lets one unit use it at a time.
     memory: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
     engine = create_engine(url, hide_parameters=True, **({"pool_timeout": limits.pool or None} if file else memory))
@@ -132,7 +132,8 @@ def _set_up_connection(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """A unit that will write takes the lock first: one that read and then wants to write can't wait, only fail."""
+    """A unit that will write takes the lock first: after a read, SQLite would refuse the write at once instead of
+    waiting."""
     writing = connection.get_execution_options().get(WRITING)
     # Past SQLAlchemy, for which this is a statement like any other: it would take longer than most that follow.
     driver: Any = connection.connection.driver_connection

@@ -1,4 +1,5 @@
-"""What the log says of a failure of the database: its class and code, and for a connection that fails what the driver says."""
+"""The description of a database failure for the log: its class and code, and the driver's text if a connection
+fails."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ def describe_failure(error: Exception) -> str:
 
 
 def _find_text(error: Any) -> str:
-    """What libpq says where no statement is concerned: the server's address, the user's name, the reason."""
+    """libpq's text if the connection fails: the server's address, the user's name, the reason."""
     origin = getattr(error, "orig", None)
     connecting = getattr(error, "statement", "") is None and type(origin).__module__.startswith("psycopg")
     if getattr(origin, "sqlstate", None) or not (connecting or is_no_answer(error)):

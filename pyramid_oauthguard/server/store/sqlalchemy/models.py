@@ -44,7 +44,7 @@ __all__ = [
     "versions",
 ]
 
-# Names for every constraint, so that migrations can speak of them on every database.
+# Names for every constraint, so that migrations can name them on every database.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",
@@ -101,7 +101,7 @@ client_secrets = Table(
     Column("last_used_at", Double),
 )
 
-# One row an approval, kept for ever; what is allowed now is the union of those not withdrawn.
+# One row for each approval, never deleted; what is allowed now is the union of those not withdrawn.
 consents = Table(
     "oauth_consents",
     metadata,

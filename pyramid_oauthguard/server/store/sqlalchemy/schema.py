@@ -1,4 +1,4 @@
-"""Which revision of the tables a database has, and how it gets the newest."""
+"""The revision of the tables of a database, and the upgrade to the newest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Units of work: one connection, one transaction, and what is told once it is committed."""
+"""Units of work: one connection, one transaction, and the callbacks after its commit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from .turns import Turn
 
 __all__ = ["SQLAlchemyStore", "SQLAlchemyUnit"]
 
-#: A transaction that took so long was not committed when its statements ran.
+#: A transaction that takes longer was not committed when its statements ran.
 _SLOW_SECONDS: Final = 1.0
 Later: TypeAlias = "Callable[[SQLAlchemyUnit], None]"
 _READERS: Final = 4  # as many as threads that usually read at once; fewer than the pool has
@@ -170,7 +170,7 @@ class SQLAlchemyStore:
         manager.get().addAfterCommitHook(_call_all, args=(callbacks,))
 
     def _do_later(self, do: Later) -> None:
-        """A note in a transaction of its own. Where it is lost, nothing else is: it need not be on the disk at once."""
+        """A write in a transaction of its own. It may be lost without harm, so it need not be on the disk at once."""
         with suppress(UnavailableError), self.writing() as opened:
             unit: Any = opened
             if self._engine.dialect.name == "postgresql":
@@ -192,7 +192,7 @@ class SQLAlchemyStore:
         self._lock = threading.RLock()
         lock = Turn(self._lock, self._lock_seconds)
         self._turn: AbstractContextManager[Any] = lock if self._shared else nullcontext()
-        # SQLite has one writer at a time, and who waits for it looks again and again: threads of ours queue here instead.
+        # SQLite has one writer at a time, and waiting for it means polling: our threads queue here instead.
         self._write_turn: AbstractContextManager[Any] = lock if self._sqlite else nullcontext()
 
     def _wait(self) -> None:

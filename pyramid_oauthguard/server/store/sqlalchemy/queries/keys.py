@@ -17,7 +17,7 @@ from ..rows import Rows
 __all__ = ["KEYS_VERSION", "KeyQueries"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
-#: For so long a unit that changes keys waits for the units that write tokens. They take milliseconds.
+#: A unit that changes keys waits at most this long for the units that write tokens, which take milliseconds.
 _PATIENCE_SECONDS: Final = 5
 
 _KEY = Conversion(SigningKeyRecord, signing_keys)
@@ -54,7 +54,7 @@ class KeyQueries(Rows):
     def update_key(self, key: SigningKeyRecord) -> None:
         self._hold_keys()
         times = {name: getattr(key, name) for name in ("active_from", "retired_at", "expires_at")}
-        # As it is where it is set: a unit that has not seen the revocation must not undo it.
+        # A time of revocation is never overwritten: a unit that has not seen the revocation must not undo it.
         revoked_at = func.coalesce(signing_keys.c.revoked_at, bindparam("now_revoked_at", key.revoked_at))
         self._connection.execute(
             update(signing_keys).where(signing_keys.c.kid == key.kid).values(**times, revoked_at=revoked_at)
