@@ -1,4 +1,4 @@
-"""A dictionary that can't be filled up."""
+"""A dictionary of limited size."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _ABSENT: Final = object()
 class BoundedMap:
     """At most ``size`` entries; the least recently used goes first. Shared by threads without a lock.
 
-    Every step is one operation of an OrderedDict, which the interpreter makes whole; what two threads can do to
-    each other in between is only that an entry is gone when its turn comes.
+    Every step is one operation of an OrderedDict, which is atomic in the interpreter. Between two steps, another thread may
+    delete an entry.
     """
 
     def __init__(self, size: int) -> None:
@@ -22,7 +22,7 @@ class BoundedMap:
         #: Whether entries are being dropped, or soon will be.
         self.crowded = False
         self._entries: OrderedDict[Any, Any] = OrderedDict()
-        #: Looks up without counting as a use: a bare method of the dictionary, for those whom a call costs too much.
+        #: Looks up without counting as a use. It is the dictionary's own method, which saves one call.
         self.peek = self._entries.get
 
     def get(self, key: Any, default: Any = None) -> Any:

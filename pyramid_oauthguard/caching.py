@@ -37,11 +37,11 @@ logger = logging.getLogger("pyramid_oauthguard")
 
 BOUNDED: Final = "pyramid_oauthguard.bounded"
 _MAX_NUMBER: Final = 2.0**53
-#: Seconds by which another host's clock, or ours of a while ago, may be ahead.
+#: How far the clock of another host may be ahead, or how far our own clock may be set back.
 SKEW: Final = 5.0
 _IN_PROCESS: Final = frozenset({BOUNDED, "dogpile.cache.memory", "dogpile.cache.null"})
 _MEMORIES: Final = frozenset({"dogpile.cache.memory", "dogpile.cache.memory_pickle"})
-#: Backends that no other process can write to. Any other may be shared, also one that this package does not know.
+#: Backends that no other process can write to. All others count as shared, also unknown ones.
 _PRIVATE: Final = _IN_PROCESS | _MEMORIES
 
 
@@ -79,23 +79,24 @@ register_backend(BOUNDED, __name__, "BoundedBackend")  # type: ignore[no-untyped
 
 
 def build_key_mangler(secret: str) -> Callable[[str], str]:
-    """Keys as HMAC-SHA256: whoever can read a shared cache can neither recognise nor look up a token.
+    """A function that hashes keys with HMAC-SHA256: a reader of a shared cache can neither recognise nor look up a token.
 
-    All processes that share a cache share the secret; without one the hash is only domain-separated.
+    All processes that share a cache use the same secret. Without a secret, any program can compute the hash.
     """
     key = hashlib.sha256(b"pyramid_oauthguard cache key\0" + secret.encode()).digest()
 
     def mangle(text: str) -> str:
-        # JSON can hold half of a surrogate pair, and an issuer may answer with one in a member that is part of a key.
+        # The key may contain a member of an issuer's answer, and JSON can contain half of a surrogate pair.
         return "oauthguard:" + hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
 
     return mangle
 
 
 def build_seal(secret: str) -> Callable[[str, bytes], bytes]:
-    """What vouches for a value under its key: whoever can write to a shared cache can't make either say what he likes.
+    """A function that computes the seal (an HMAC) of a key and its value.
 
-    Only with a secret: without one the seal tells what is damaged from what is whole, and no more.
+    With a secret, a program that can write to a shared cache can't make an entry that is accepted. Without a secret, the seal
+    detects damaged entries only.
     """
     key = hashlib.sha256(b"pyramid_oauthguard cache seal\0" + secret.encode()).digest()
 
@@ -106,7 +107,7 @@ def build_seal(secret: str) -> Callable[[str, bytes], bytes]:
 
 
 def is_shared(options: Mapping[str, Any]) -> bool:
-    """Whether a region with these options keeps its entries outside of this process, where others may write.
+    """Whether a region with these options keeps its entries outside this process, where other programs may write.
 
     dogpile's memory backends keep them in any mapping that they are given, such as one of a multiprocessing manager or a file.
     """
@@ -118,22 +119,22 @@ def is_shared(options: Mapping[str, Any]) -> bool:
 def build_region(
     name: str, options: Mapping[str, Any], *, expiration_time: float, secret: str | Callable[[], str]
 ) -> CacheRegion:
-    """A region out of the keys below one ini prefix: ``backend``, ``expiration_time``, ``arguments.*``.
+    """A region from the keys below one ini prefix: ``backend``, ``expiration_time``, ``arguments.*``.
 
-    Values are sealed JSON wherever they leave the process: dogpile's default is pickle, and whoever can write to a
+    Values that leave the process are sealed JSON. Dogpile's default is pickle, with which a program that can write to the
     shared cache could run code here.
 
     :param expiration_time: in seconds, 0 for none.
-    :param secret: what all processes that share the cache know and nobody else does; or a callable that returns it,
+    :param secret: a value that only the processes that share the cache know; or a callable that returns it,
         which is called at the first use of a region outside this process.
-    :raises ValueError: the backend runs what it reads. Backends raise errors of their own for their arguments.
+    :raises ValueError: the backend unpickles what it reads. Backends raise other errors for wrong arguments.
     """
     backend = options.get("backend", BOUNDED)
     check_backend(backend)
     shared = is_shared(options)
     in_process = backend in _IN_PROCESS and not shared
     if not shared:
-        secret = ""  # the memory of this process needs none
+        secret = ""  # the memory of this process needs no seal
     region = make_region(
         name=f"oauthguard.{name}",
         key_mangler=build_key_mangler(secret) if isinstance(secret, str) else _defer(build_key_mangler, secret),
@@ -157,9 +158,9 @@ def build_region(
 
 
 def probe_cache(options: Mapping[str, Any]) -> str | None:
-    """What goes wrong when a cache with these options is written to and read from, now; None where nothing does.
+    """Write to the cache with these options and read from it. The failure, or None if it works.
 
-    The class and the code of the error, never a part of the options: a URL may hold a password.
+    The failure is the class and the code of the error. It contains no option, since a URL may contain a password.
     """
     backend: Any = None
     try:
@@ -172,9 +173,9 @@ def probe_cache(options: Mapping[str, Any]) -> str | None:
         return name_cause(error)
     finally:
         for name in ("writer_client", "reader_client"):
-            with contextlib.suppress(Exception):  # it has none, or can't close it
+            with contextlib.suppress(Exception):  # the backend has no such client, or the client can't be closed
                 getattr(backend, name).close()
-    return None if found == b"probe" else "what was written is not there"
+    return None if found == b"probe" else "the written value could not be read again"
 
 
 def _configure(region: CacheRegion, options: Mapping[str, Any], backend: str, *, expiration_time: float) -> None:
@@ -185,29 +186,29 @@ def _configure(region: CacheRegion, options: Mapping[str, Any], backend: str, *,
 
 
 def _renew_mutexes(region: CacheRegion) -> None:
-    """In a child of a fork: entries stay, locks that a thread of the parent holds do not."""
+    """Replace the locks in a forked child, since a thread of the parent may hold them. The entries stay."""
     region._lock_registry = NameRegistry(region._create_mutex)
 
 
 def _renew_shared(region: CacheRegion, share: Callable[[CacheRegion], None]) -> None:
-    """In a child of a fork: another client with connections and locks of its own."""
+    """Give a forked child a new cache client with its own connections and locks."""
     processes.abandon(region.backend)
-    region._actual_backend = None  # dogpile's own memory of what is below the proxies
+    region._actual_backend = None  # dogpile keeps the backend here that is below the proxies
     try:
         share(region)
-    except Exception as error:  # noqa: BLE001  # dogpile and its backends raise what they like
+    except Exception as error:  # noqa: BLE001  # dogpile and its backends may raise any error
         logger.error("%s is used without its shared cache after a fork: %s", region.name, type(error).__name__)
         region.configure(BOUNDED, replace_existing_backend=True)
 
 
 def read_number(value: object) -> float | None:
-    """A number out of a cache that others can write to, or None: no truth value, NaN, nor one that overflows a float."""
+    """A number from a cache that other programs can write to. None for a bool, NaN or a number too large for a float."""
     fits = isinstance(value, (int, float)) and not isinstance(value, bool) and -_MAX_NUMBER < value < _MAX_NUMBER
     return value if fits else None  # type: ignore[return-value]
 
 
 def _defer(build: Callable[[str], Callable[..., Any]], find_secret: Callable[[], str]) -> Callable[..., Any]:
-    """What ``build`` makes of the secret, made at the first call."""
+    """A function that calls ``build`` with the secret at its first call, and then calls the result each time."""
     find = functools.cache(lambda: build(find_secret()))
 
     def call(*arguments: Any) -> Any:

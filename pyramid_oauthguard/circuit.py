@@ -1,4 +1,4 @@
-"""A circuit breaker: what does not answer is not asked by every thread in turn."""
+"""A circuit breaker: while a service does not answer, only one thread at a time tries it."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ class Circuit:
         processes.register(self, Circuit._renew_lock)
 
     def check(self) -> None:
-        """Let the caller through. :raises CoolingError: it was down a moment ago."""
+        """Let the caller call the service. :raises CoolingError: the service was down a moment ago."""
         if self._failures < self._threshold:
             return
         with self._lock:
             now = time.monotonic()
             if self._failures >= self._threshold and now < self._retry_at:
                 raise CoolingError("circuit_open", self._describe(), wait=self._retry_at - now)
-            self._retry_at = now + self._pause  # this caller probes; the others wait for how it ends
+            self._retry_at = now + self._pause  # this caller tries; the others wait for its result
 
     def succeed(self) -> None:
-        """It answered, whatever it said."""
+        """Note that the service answered; an error response counts as an answer."""
         if self._failures >= self._threshold and self._outages is not None:
             self._outages.ended(self._cause, f"{self._name} answers again")
         self._failures = 0
 
     def fail(self, why: str = "") -> None:
-        """It did not answer. ``why`` is told to those who are refused."""
+        """Note that the service did not answer. ``why`` is part of the error of callers that are refused."""
         with self._lock:
             self._failures += 1
             self._why = why

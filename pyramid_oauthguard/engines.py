@@ -18,28 +18,28 @@ from . import processes
 
 __all__ = ["FORK_PATIENCE_SECONDS", "SQLiteUse", "keep_in_process"]
 
-#: For how long a fork waits for the threads that use SQLite, and they for it.
+#: How long a fork waits for the threads that use SQLite, and how long these threads wait for the fork.
 FORK_PATIENCE_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.0005
 _KEY: Final = "oauthguard_use"
 
 
 def keep_in_process(engine: Engine) -> SQLiteUse | None:
-    """Let a child process of a fork use none of the connections of its parent. It begins with an empty pool.
+    """Keep a forked child process from using the connections of its parent. The child begins with an empty pool.
 
-    Nothing is sent on the connections of the parent, which goes on using them.
+    The child sends nothing on these connections, so the parent can go on using them.
 
     With SQLite the fork waits until other threads have given their connections back, other threads wait for the fork, and the
-    parent closes the connections. For a thread that is inside of the library during the fork has locks of it, which nothing
-    releases in the child. And the library counts its locks on the file per process: a child that inherits a writer's would
-    find the database locked for ever; one that inherits an open connection believes that it has the lock of its parent, and
-    what it writes can be lost when the parent closes the database.
+    parent closes the connections. There are two reasons. First, a thread that is inside the SQLite library during the fork
+    holds locks of the library, and nothing releases them in the child. Second, the library counts its locks on the file per
+    process. If a child inherits the lock of a writer, the database stays locked in the child. If it inherits an open
+    connection, it acts as if it had the lock of its parent, and its writes can be lost when the parent closes the database.
 
     NOT covered: a SQLite database in memory, which the fork copies; a SQLite connection that is used for longer than the fork
     waits, or by the thread that forks.
 
-    :param engine: a new one, which has opened no connection yet.
-    :return: for SQLite, what counts the threads that use it.
+    :param engine: a new engine, which has not opened a connection yet.
+    :return: for SQLite, the counter of the threads that use it.
     """
     if isinstance(engine.pool, StaticPool | SingletonThreadPool):
         return None
@@ -52,13 +52,13 @@ def keep_in_process(engine: Engine) -> SQLiteUse | None:
 
 def _note(connection: Any, record: Any) -> None:
     processes.register(record, _leave_record)
-    if hasattr(connection, "fileno"):  # SQLite's has none
+    if hasattr(connection, "fileno"):  # a connection of SQLite has no descriptor
         with contextlib.suppress(TypeError):  # a driver whose connections have no weak references
             processes.register(connection, processes.cut)
 
 
 def _leave_record(record: Any) -> None:
-    """What SQLAlchemy gave the thread that uses the connection is kept, too: else its end would be a rollback."""
+    """Keep the record, and the object that SQLAlchemy gave to the user of the connection: its finalizer would roll back."""
     user = getattr(record, "fairy_ref", None)
     processes.abandon(record, user and user())
 
@@ -69,26 +69,26 @@ def _leave_pool(engine: Engine) -> None:
 
 
 class SQLiteUse:
-    """Which threads use the connections of an engine, so that none is inside of SQLite while the process forks."""
+    """Counts the threads that use the connections of an engine, so that no thread is inside SQLite during a fork."""
 
     _users: dict[object, int]
     _gate: threading.Event | None
 
     def __init__(self, engine: Engine) -> None:
         self._records: dict[int, weakref.ref[Any]] = {}
-        self._start_anew()
+        self._reset()
         event.listen(engine, "do_connect", self._connect)
         event.listen(engine, "connect", self._note_record)
         event.listen(engine, "checkout", self._take)
         event.listen(engine, "checkin", self._give_back)
         processes.register(engine, _leave_pool, before=self._settle)
-        processes.register(self, SQLiteUse._start_anew, after=SQLiteUse._go_on)
+        processes.register(self, SQLiteUse._reset, after=SQLiteUse._resume)
 
     def enter(self) -> object:
-        """This thread uses SQLite until it calls :meth:`leave` with the result. Waits for a fork that is under way."""
+        """Count this thread as a user of SQLite until it calls :meth:`leave` with the result. Waits for a fork in progress."""
         key, thread = object(), get_ident()
         self._users[key] = thread
-        # Looked at once it is counted, so that no thread slips in.
+        # Checked after the thread is counted. In the other order, a fork could begin between the two steps.
         while (gate := self._gate) is not None and self._may_wait(thread):
             self.leave(key)
             gate.wait(FORK_PATIENCE_SECONDS)
@@ -96,7 +96,7 @@ class SQLiteUse:
         return key
 
     def leave(self, key: object) -> None:
-        """The other end of :meth:`enter`."""
+        """Stop counting the use that :meth:`enter` returned as ``key``."""
         self._users.pop(key, None)
 
     @contextlib.contextmanager
@@ -109,11 +109,11 @@ class SQLiteUse:
             self.leave(key)
 
     def release(self, connection: Connection) -> None:
-        """Count its check-out of the pool no longer: who keeps it at hand counts its uses."""
+        """Stop counting the check-out of ``connection`` as a use. For a caller that keeps it and counts each use."""
         self.leave(connection.info.pop(_KEY, None))
 
     def settle(self) -> None:
-        """Before a fork: let no thread begin to use SQLite, and wait for those that do."""
+        """Prepare for a fork: let no more threads begin to use SQLite, and wait for those that use it."""
         if self._forking.acquire(timeout=FORK_PATIENCE_SECONDS):
             self._gate = self._gate or threading.Event()
         deadline, own = time.monotonic() + FORK_PATIENCE_SECONDS, get_ident()
@@ -121,7 +121,7 @@ class SQLiteUse:
             time.sleep(_POLL_SECONDS)
 
     def _may_wait(self, thread: int) -> bool:
-        """Not while the fork waits for this very thread, because it is in another unit already."""
+        """Whether ``thread`` may wait for a fork. It may not if the fork waits for it, because it uses another connection."""
         return list(self._users.values()).count(thread) == 1
 
     def _settle(self, engine: Engine) -> None:
@@ -129,18 +129,18 @@ class SQLiteUse:
         records = [record for record in (each() for each in list(self._records.values())) if record is not None]
         engine.dispose()
         for record in records:
-            if not record.in_use:  # given back to a pool that had been disposed of before
+            if not record.in_use:  # it was returned to a pool that had been disposed of
                 record.close()
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         gate, self._gate = self._gate, None
         if gate is not None:
             gate.set()
         with contextlib.suppress(RuntimeError):
-            while True:  # as often as this thread has acquired it
+            while True:  # once for each time that this thread acquired it
                 self._forking.release()
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         self._users = {}
         self._gate = None
         self._forking = threading.RLock()
@@ -157,9 +157,9 @@ class SQLiteUse:
         key, thread = object(), get_ident()
         self._users[key] = thread
         if self._gate is not None and self._may_wait(thread):
-            record.close()  # the fork must not find it open
+            record.close()  # no connection may be open during the fork
             self.leave(key)
-            raise DisconnectionError  # the pool connects again, once the process has forked
+            raise DisconnectionError  # the pool connects again after the fork
         record.info[_KEY] = key
 
     def _give_back(self, _connection: Any, record: Any) -> None:

@@ -19,15 +19,15 @@ from . import processes
 __all__ = ["Outages", "name_cause"]
 
 _INTERVAL_SECONDS: Final = 60.0
-#: Without a failure for so long, a success ends an outage: parts of a service may fail while others work.
+#: A success ends an outage after this time without a failure: parts of a service may fail while others work.
 _QUIET_SECONDS: Final = 5.0
-#: Of one cause, how many beginnings are logged in an interval: a service may fail and recover many times a second.
+#: How many outages of one cause are logged in an interval: a service may fail and recover many times a second.
 _BEGINNINGS: Final = 10
 #: A cause beyond these is counted with the others of its kind, so that no caller can fill the memory or the log.
 _CAUSES: Final = 64
 _OTHER: Final = "other causes"
 _MOST_ORIGINS: Final = 16
-#: Where libraries keep the code of a failure: PostgreSQL's drivers, sqlite3, ssl.
+#: The attributes in which libraries keep the code of a failure: PostgreSQL's drivers, sqlite3, ssl.
 _CODES: Final = ("sqlstate", "pgcode", "sqlite_errorname", "verify_message")
 _LONGEST_CODE: Final = 200
 #: The word with which Redis begins an error that redis-py has no class for: ``MISCONF``.
@@ -35,7 +35,7 @@ _find_redis_code: Final = re.compile(r"(?!ERR )[A-Z]{2,20}(?= )").match
 
 
 def name_cause(error: BaseException) -> str:
-    """The class of an error and, where it or what it was raised from has one, its code: ``OperationalError 57P01``.
+    """The class of an error and its code, such as ``OperationalError 57P01``. The code may be that of the error's cause.
 
     A code is a SQLSTATE, SQLite's name of an error, why a certificate was not accepted, the first word of an error of Redis, or
     the name of an ``errno``. The text of an error is never part of it: it may contain what a caller sent, or a password.
@@ -83,16 +83,16 @@ class _Outage:
 
 
 class Outages:
-    """Writes the failures of one service, or of several, to ``logger``. Safe for threads; a forked child starts anew.
+    """Writes the failures of one service, or of several, to ``logger``. Safe for threads. A forked child starts without outages.
 
-    :param interval_seconds: a cause that lasts is logged once in so many seconds.
+    :param interval_seconds: a lasting outage is logged once in this time.
     """
 
     def __init__(self, logger: logging.Logger, *, interval_seconds: float = _INTERVAL_SECONDS) -> None:
         self._logger = logger
         self._interval = interval_seconds
-        self._start_anew()
-        processes.register(self, Outages._start_anew)
+        self._reset()
+        processes.register(self, Outages._reset)
 
     def report(self, cause: str, message: str, *, level: int = logging.ERROR) -> None:
         """Count one failure, and log it if it is the first of its outage, or the first since an interval ago.
@@ -113,7 +113,7 @@ class Outages:
             self._logger.log(level, "%s (%d failures in %.0f seconds)", message, count, seconds)
 
     def ended(self, cause: str, message: str = "") -> None:
-        """Log that the outage with this cause has ended; nothing where there is none. Costs little then.
+        """Log that the outage with this cause has ended. Without such an outage, this does nothing and costs little.
 
         :param message: what is logged instead of the duration and the number of failures.
         """
@@ -122,7 +122,7 @@ class Outages:
             self._end(cause, message)
 
     def settle(self, cause: str | None = None) -> None:
-        """Something worked: end an outage that had no failure for five seconds. Costs little where there is none.
+        """Something worked: end an outage that had no failure for five seconds. Without an outage, this costs little.
 
         :param cause: the one to end; None for all of them.
         """
@@ -138,7 +138,7 @@ class Outages:
         return outage is not None and outage.failed <= moment
 
     def _count(self, outage: _Outage, now: float) -> tuple[int, float]:
-        """How many failures a line tells of, and in how many seconds they were; no failures for no line."""
+        """The number of failures that a line reports, and the seconds in which they happened; 0 if no line is due."""
         if not outage.is_open:
             outage.is_open, outage.is_logged, outage.began, outage.failures = True, False, now, 0
             outage.logged, outage.not_logged = now, 0
@@ -180,12 +180,12 @@ class Outages:
         return self._outages.setdefault(cause, _Outage(now))
 
     def _drop_old(self, now: float) -> None:
-        """Those that have not failed for an interval, also where nobody said that they ended."""
+        """Delete the causes without a failure in the last interval, also if their end was not reported."""
         for cause in [cause for cause in self._outages if self._failed_before(cause, now - self._interval)]:
             del self._outages[cause]
             self._open.discard(cause)
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._outages: dict[str, _Outage] = {}
         self._open: set[str] = set()

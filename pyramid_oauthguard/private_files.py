@@ -15,19 +15,19 @@ logger = logging.getLogger("pyramid_oauthguard")
 
 _FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
-#: What SQLite has beside a database; each can hold what the database does. It gives a new one the mode of the database.
+#: Endings of the files that SQLite makes beside a database, with the mode of the database. They can contain its content.
 _COMPANIONS: Final = ("-wal", "-shm", "-journal")
 #: Of 32 random bytes, raw or in hexadecimal, fewer than 8 are different once in 10^18 files.
 DIFFERENT_IN_KEYS: Final = 8
 _LARGEST_BYTES: Final = 1_048_576
-#: A FIFO or a device in the file's place must neither hold us for ever nor become our terminal.
+#: A FIFO at this path must not block the process, and a device must not become its terminal.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0)
-#: White space, and what fills up base64.
+#: White space, and the padding of base64.
 _FILLING: Final = b" \t\r\n\v\f="
 
 
 def make_private_folder(folder: Path) -> bool:
-    """Make a folder, and those above it that are missing, with mode 0700. Leaves those that are there as they are.
+    """Make a folder, and those above it that are missing, with mode 0700. Folders that exist are not changed.
 
     :return: whether it was made now.
     :raises OSError: it can't be made.
@@ -46,10 +46,10 @@ def make_private_folder(folder: Path) -> bool:
 
 
 def protect_database(file: Path) -> None:
-    """Give a SQLite database mode 0600, and what SQLite has beside it. One that is missing is made, so that it is never open
-    to others, not even for a moment.
+    """Give mode 0600 to a SQLite database and to the files that SQLite makes beside it. A missing database is made with this
+    mode, so that other users can never open it.
 
-    A file of another user is left as it is, and the log says so. Where a file can't be made, SQLite says why.
+    A file of another user is not changed, and the log says so. If the file can't be made, SQLite reports the reason later.
     """
     if os.name != "posix":
         return  # the folders of a Windows user are private by their access lists
@@ -70,7 +70,7 @@ def _close_to_others(path: Path) -> None:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:
-        return  # not there, or gone in between
+        return  # it does not exist, or it was deleted just now
     if not mode & 0o077:
         return
     try:
@@ -81,19 +81,19 @@ def _close_to_others(path: Path) -> None:
 
 
 def read_secret_file(path: Path, *, different: int = 2) -> bytes:
-    """The content of a file that holds a key or a secret. A symbolic link to a regular file is followed, as those of
-    Kubernetes are.
+    """The content of a file that holds a key or a secret. A symbolic link to a regular file is followed:
+    Kubernetes uses such links.
 
     NOT checked: whether others can read it, and whether the content can be guessed.
 
-    :param different: how many different bytes a key has at the least: 2 refuses zeros only.
+    :param different: the least number of different bytes; 2 refuses a file that repeats one byte.
     :raises ValueError: it is not a regular file, any user can change it, or it is empty, too large, or a few characters
-        repeated. The message is what to say after the name of the setting; it has nothing of the content.
+        repeated. The message follows the name of the setting in a sentence; it contains nothing of the content.
     :raises OSError: it can't be read.
     """
     number = os.open(path, _FLAGS)
     try:
-        # Checked on what was opened: what the name points to may change in between.
+        # The open file is checked, since the path may point to another file a moment later.
         _check_kind(os.fstat(number))
         content = _read(number)
     finally:
@@ -109,7 +109,7 @@ def read_secret_file(path: Path, *, different: int = 2) -> bytes:
 
 
 def _read(number: int) -> bytes:
-    """As much as is needed to see that it is too much."""
+    """At most one byte more than is allowed, which is enough to see that the file is too large."""
     with os.fdopen(number, "rb", closefd=False) as file:
         return file.read(_LARGEST_BYTES + 1)
 

@@ -1,18 +1,18 @@
-"""What must not cross a fork is made anew in the child process; everything that has such things registers here.
+"""Replaces, in a forked child process, the objects that must not be shared with the parent. Their owners register here.
 
 A child of ``os.fork`` has copies of all objects of its parent, but none of its threads. It must not use a copied socket:
 two processes that share a connection read each other's answers. It must not wait for a copied lock, event or flag that
 only a thread of the parent would release. So a child replaces them before it does anything else.
 
-NOT covered: locks inside of C libraries (OpenSSL, SQLite, libpq). Another thread may be in one of them at the moment of
-the fork, and Python cannot replace them.
+NOT covered: locks inside C libraries (OpenSSL, SQLite, libpq). Another thread may hold one at the moment of the fork, and
+Python cannot replace it.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import logging  # also for its own handlers, which must be registered before ours: they free the locks of logging
+import logging  # imported first: its fork handlers free the locks of logging, and must run before ours
 import os
 import socket
 import threading
@@ -47,7 +47,7 @@ _abandoned: list[tuple[object, ...]] = []
 
 
 class _Process:
-    """Which process has renewed its things, and the lock of those who notice that it has not."""
+    """The id of the process that was renewed last, and a lock so that one thread only renews it."""
 
     def __init__(self) -> None:
         self.number = os.getpid()
@@ -69,7 +69,7 @@ def register(
     Only a weak reference to ``owner`` is kept. A second registration of the same owner replaces the first one.
 
     :param renew: runs in the child, first for the owner that was registered first. It replaces what the parent made.
-        It must neither wait for a lock that existed before the fork nor use the network. What it raises is logged.
+        It must neither wait for a lock that existed before the fork nor use the network. An error is logged.
     :param before: runs in the parent just before the fork, in the opposite order. It delays the fork.
     :param after: runs in the parent after the fork, in the thread that forked.
     """
@@ -84,7 +84,7 @@ def register(
 def abandon(*things: object) -> None:
     """Keep ``things`` of the parent for as long as this child process lives, so that no finalizer of them runs here.
 
-    A finalizer could end the parent's session on a connection, or wait for a lock that nothing releases any more.
+    A finalizer could end the parent's session on a connection, or wait for a lock that is never released.
     """
     if not _abandoned:
         atexit.register(_keep_past_exit)
@@ -92,14 +92,14 @@ def abandon(*things: object) -> None:
 
 
 def cut(thing: _HasDescriptor) -> None:
-    """Make the file descriptor of ``thing`` lead nowhere in this process, and leave its number taken.
+    """Replace the file descriptor of ``thing`` in this process by a closed socket with the same number.
 
-    The parent's connection stays open and nothing is sent on it, whatever the owner of the descriptor does here with it:
-    no rollback, no TLS close_notify, no farewell of a protocol. Reading finds the end of the stream.
+    The parent's connection stays open, and nothing is sent on it: no rollback, no TLS close_notify and no other last message
+    of a protocol. A read returns the end of the stream.
     """
     try:
         descriptor = thing.fileno()
-    except Exception:  # noqa: BLE001  # drivers raise errors of their own where the connection is closed
+    except Exception:  # noqa: BLE001  # drivers raise errors of their own if the connection is closed
         return
     if descriptor < 0:
         return
@@ -110,9 +110,9 @@ def cut(thing: _HasDescriptor) -> None:
 
 
 def renew_if_forked() -> None:
-    """Notice a fork that Python was not told of, such as one that a C program makes (uWSGI), and renew everything then.
+    """Detect a fork that Python did not make, such as one of a C program (uWSGI), and renew everything then.
 
-    For the places where a connection is about to be used. It costs a system call.
+    For code that is about to use a connection. It costs a system call.
     """
     if _current.number != os.getpid():
         with _current.turn:
@@ -152,7 +152,7 @@ def _after_fork_in_child() -> None:
 
 
 def _keep_past_exit() -> None:
-    """One reference too many, for the interpreter finalizes at its end what is left in modules."""
+    """Add a reference that is never released: at its end, the interpreter finalizes the objects that modules hold."""
     with contextlib.suppress(ImportError, AttributeError):
         import ctypes  # only the end of a child needs it
 

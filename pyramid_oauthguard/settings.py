@@ -1,6 +1,6 @@
 """Settings as tables: one row a key, parsed once at start-up into a frozen dataclass.
 
-A room declares a dataclass and a tuple of :class:`Setting` rows; ``cache.jwks.*`` collects all keys below it
+A package declares a dataclass and a tuple of :class:`Setting` rows; ``cache.jwks.*`` collects all keys below it
 into a dict of strings. A key ``a.b`` fills the field ``a_b``.
 """
 
@@ -40,7 +40,7 @@ _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 class Setting:
     """One row of a table.
 
-    :ivar name: the key below the room's prefix; a trailing ``.*`` takes every key below it.
+    :ivar name: the key below the prefix of the package; a trailing ``.*`` takes every key below it.
     :ivar convert: from the ini's string (or an already typed value) to the value; ValueError says what is wrong.
     :ivar default: the value when the key is absent or empty; ``REQUIRED`` when it must be there.
     :ivar help: one sentence for the documentation.
@@ -66,7 +66,7 @@ def parse(
     into: type[T],
     foreign: tuple[str, ...] = (),
 ) -> T:
-    """Read the rows of ``table`` out of ``settings`` into the dataclass ``into``.
+    """Read the rows of ``table`` from ``settings`` into the dataclass ``into``.
 
     :param prefix: what all keys begin with, without the dot: ``"oauthguard"``.
     :param foreign: beginnings (below the prefix) that belong to another table: ``("server.",)``.

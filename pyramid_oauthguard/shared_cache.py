@@ -1,4 +1,4 @@
-"""A cache outside this process, used so that nothing of it can hurt: not its outage, its slowness nor its contents."""
+"""A cache outside this process. Its outages, its slow answers and forged entries do no harm to this process."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ __all__ = ["SteadyBackend", "build_arguments", "check_backend", "check_class", "
 
 logger = logging.getLogger("pyramid_oauthguard")
 
-#: What these read back they may unpickle, and an entry is only as trustworthy as everybody who can write to the cache.
+#: Backends that may unpickle what they read. Any program that can write to the cache could then run code here.
 _UNPICKLING: Final = frozenset({"dogpile.cache.memcached", "dogpile.cache.pylibmc", "dogpile.cache.bmemcached"})
-#: The class that they have in common. An application can give each of them another name.
+#: The base class of all these backends. An application can register a backend under another name.
 _MEMCACHED: Final = ("dogpile.cache.backends.memcached", "GenericMemcachedBackend")
-#: Seconds for one exchange with the cache; beyond that this process's own memory is the better cache.
-_PATIENCE: Final = 0.5
-#: Seconds after a failure in which the cache is left alone.
-_PAUSE: Final = 5.0
-#: Seconds after which a lock whose holder died opens by itself, and for which others wait for it at most.
-_LOCK_TIMEOUT: Final = 30
-_LOCK_PATIENCE: Final = 5
+#: The longest time for one exchange with the cache. After that, the memory of this process is used.
+_EXCHANGE_SECONDS: Final = 0.5
+#: The cache is not used for this time after a failure.
+_PAUSE_SECONDS: Final = 5.0
+#: A lock is released after this time, for example if its holder died.
+_LOCK_LIFE_SECONDS: Final = 30
+#: The longest time that a caller waits for a lock.
+_LOCK_WAIT_SECONDS: Final = 5
 _EXPIRATION: Final = ("redis_expiration_time", "valkey_expiration_time")
-#: Memcached takes a longer time for a date.
-_MEMCACHED_MAX: Final = 2_592_000
-#: Entries kept in this process for when the cache is away.
-_KEPT: Final = 1_000
-#: Between a seal and its value; what dogpile puts between its metadata and the payload, too.
+#: Memcached reads a larger number as a date.
+_LONGEST_MEMCACHED_SECONDS: Final = 2_592_000
+#: Entries that are also kept in this process, for outages of the cache.
+_MOST_KEPT_ENTRIES: Final = 1_000
+#: Separates a seal from its value. Dogpile separates its metadata from the payload by the same byte.
 _BAR: Final = b"|"
 _FAILED: Final = object()
 _READS: Final = "reads"
@@ -47,13 +48,13 @@ _LOCKS: Final = "locks"
 
 
 def check_backend(backend: str) -> None:
-    """ValueError for a backend that runs what it reads."""
+    """Check the name of a backend. :raises ValueError: the backend may unpickle what it reads."""
     if backend in _UNPICKLING:
         raise ValueError(f"{backend} may unpickle what it reads: use dogpile.cache.pymemcache or dogpile.cache.redis")
 
 
 def check_class(backend: object) -> None:
-    """ValueError for a backend that runs what it reads, whatever name it is registered with."""
+    """Check the class of a backend, for any registered name. :raises ValueError: it may unpickle what it reads."""
     bases = {(base.__module__, base.__name__) for base in type(backend).__mro__}
     if _MEMCACHED in bases and not isinstance(getattr(backend, "serde", None), _BytesSerde):
         raise ValueError(
@@ -63,27 +64,27 @@ def check_class(backend: object) -> None:
 
 
 def build_arguments(backend: str, lifetime: float) -> dict[str, Any]:
-    """The arguments of a backend that make it safe and quick to fail; what the deployer sets comes over them.
+    """The default arguments of a backend: it unpickles nothing and fails quickly. The settings may replace each of them.
 
-    :param lifetime: seconds for which entries are of use; some time after that the cache may drop them.
+    :param lifetime: seconds for which entries are used. The cache may drop them some time later.
     """
     expire = int(2 * max(lifetime, 60))
     if "memcache" in backend:
         return {
             "serde": _BytesSerde(),
-            "timeout": _PATIENCE,
-            "connect_timeout": _PATIENCE,
-            "memcached_expire_time": min(expire, _MEMCACHED_MAX),
+            "timeout": _EXCHANGE_SECONDS,
+            "connect_timeout": _EXCHANGE_SECONDS,
+            "memcached_expire_time": min(expire, _LONGEST_MEMCACHED_SECONDS),
         }
     for package in ("redis", "valkey"):
         if package in backend:
             return {
                 "connection_kwargs": {"retry": _build_retry(package)},
-                "socket_timeout": _PATIENCE,
-                "socket_connect_timeout": _PATIENCE,
+                "socket_timeout": _EXCHANGE_SECONDS,
+                "socket_connect_timeout": _EXCHANGE_SECONDS,
                 "distributed_lock": True,
-                "lock_timeout": _LOCK_TIMEOUT,
-                "lock_blocking_timeout": _LOCK_PATIENCE,
+                "lock_timeout": _LOCK_LIFE_SECONDS,
+                "lock_blocking_timeout": _LOCK_WAIT_SECONDS,
                 "thread_local_lock": False,
                 f"{package}_expiration_time": expire,
             }
@@ -91,7 +92,7 @@ def build_arguments(backend: str, lifetime: float) -> dict[str, Any]:
 
 
 def _build_retry(package: str) -> Any:
-    """Once more, at once, where a pooled connection turns out to be closed; left alone these clients wait for seconds."""
+    """Retry once, without a delay, if a pooled connection was closed. By default, these clients wait for seconds."""
     retry = importlib.import_module(f"{package}.retry")
     backoff, exceptions = (
         importlib.import_module(f"{package}.backoff"),
@@ -106,21 +107,21 @@ def store_value(backend: Any, key: str, value: bytes) -> None:
     if expire is None:
         backend.set_serialized(key, value)
     else:
-        backend.writer_client.set(key, value, ex=expire)  # dogpile's SETEX warns: redis-py gives it up
+        backend.writer_client.set(key, value, ex=expire)  # dogpile uses SETEX, which redis-py has deprecated
 
 
 class SteadyBackend(ProxyBackend):
-    """Passes calls on to the shared cache, and goes on from this process's memory where that fails.
+    """Passes calls on to the shared cache, and uses the memory of this process while the cache fails.
 
     :param name: what it caches, for the log.
-    :param seal: ``seal(key, value)`` vouches for a value; one without its seal is none.
+    :param seal: ``seal(key, value)`` computes the seal of a value. A value with a wrong seal counts as absent.
     """
 
     def __init__(self, name: str, seal: Callable[[str, bytes], bytes]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._cache = f"the shared {name} cache"
         self._seal = seal
-        self._kept = BoundedMap(_KEPT)
+        self._kept = BoundedMap(_MOST_KEPT_ENTRIES)
         self._lock = threading.Lock()
         self._away = False
         self._away_until = 0.0
@@ -166,36 +167,38 @@ class SteadyBackend(ProxyBackend):
             with self._lock:
                 if time.monotonic() < self._away_until:
                     return _FAILED
-                self._away_until = time.monotonic() + _PAUSE  # this thread tries, the others go on without
+                self._away_until = time.monotonic() + _PAUSE_SECONDS  # this thread tries; the others do not wait for it
         try:
             result = call()
-        except Exception as error:  # noqa: BLE001  # clients of caches raise errors of their own and of their sockets
+        except Exception as error:  # noqa: BLE001  # cache clients may raise any error
             self._note(what, error)
             return _FAILED
         self._away = False
         self._outages.ended(self._cache, f"{self._cache} is back")
         if what == _READS:
-            self._outages.settle(f"{self._cache}: {what}")  # an entry of another type is refused, others are not
+            self._outages.settle(
+                f"{self._cache}: {what}"
+            )  # Redis may refuse to read one entry, of another type, and read others
         else:
             self._outages.ended(f"{self._cache}: {what}", f"{self._cache} accepts {what} again")
         return result
 
     def _note(self, what: str, error: Exception) -> None:
-        """Say what is wrong when that changes: neither per request nor with what the cache said, which may repeat what it
-        holds.
+        """Log a failure at the start of an outage, not for each request. The text of the error is left out, since it may
+        contain entries of the cache.
         """
         refused = any(base.__name__ == "ResponseError" for base in type(error).__mro__)
         if not refused:
             with self._lock:
-                self._away, self._away_until = True, time.monotonic() + _PAUSE
-        # Where it refuses, it is there: an entry of another type, a replica that can't be written to.
+                self._away, self._away_until = True, time.monotonic() + _PAUSE_SECONDS
+        # A cache that refuses a command is reachable: the entry has another type, or it is a replica without writes.
         cause, state = (f"{self._cache}: {what}", "refusing") if refused else (self._cache, "away")
         text = f"{self._cache} is {state} ({name_cause(error)}): using this process's memory"
         self._outages.report(cause, text, level=logging.WARNING)
 
 
 class _SteadyMutex:
-    """A lock across processes that is no obstacle when nobody keeps it: the work is bounded, done twice at worst."""
+    """A lock across processes. If the cache fails, callers go on without it; at worst, the work is done twice."""
 
     def __init__(self, mutex: Any, attempt: Callable[[str, Callable[[], Any]], Any]) -> None:
         self._mutex = mutex
@@ -210,7 +213,7 @@ class _SteadyMutex:
     def release(self) -> None:
         if getattr(self._held, "taken", False):
             self._held.taken = False
-            with contextlib.suppress(Exception):  # it may have opened by itself, or its keeper be gone
+            with contextlib.suppress(Exception):  # the lock may have expired, or the cache may be away
                 self._mutex.release()
 
     def locked(self) -> bool:
@@ -218,7 +221,7 @@ class _SteadyMutex:
 
 
 class _BytesSerde:
-    """Memcached's values as the bytes they are."""
+    """Stores values in Memcached as unchanged bytes."""
 
     def serialize(self, _key: str, value: bytes) -> tuple[bytes, int]:
         return value, 0

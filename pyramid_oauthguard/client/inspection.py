@@ -1,6 +1,6 @@
-"""A JWT taken apart and checked, one statement at a time, for people to read (RFC 7519, RFC 9068, RFC 8725).
+"""Decodes a JWT and checks each part of it for a person to read (RFC 7519, RFC 9068, RFC 8725).
 
-Explains; does not guard. What an API decides about a token is its own verifier's business.
+This explains a token; it does not guard an API. An API may decide differently about the same token.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from ..jwt.keyset import build_key_set, find_fault
 from ..jwt.verify import is_signed
 from .errors import CommandError
 
-__all__ = ["Check", "Jwt", "Wanted", "check_claims", "check_signature", "read_jwt"]
+__all__ = ["Check", "Jwt", "Wanted", "inspect_claims", "inspect_signature", "read_jwt"]
 
 PASS: Final = "pass"  # noqa: S105  # an outcome
 FAIL: Final = "fail"
 SKIP: Final = "skip"
 
-#: One token is looked at, for the person who asks: it may cost more than one of many that an API gets.
-_MAX_TRIED: Final = 16
+#: More keys than an API tries: the command checks one token only, so this check may take longer.
+_MOST_TRIED_KEYS: Final = 16
 _TYPES: Final = frozenset({None, "at+jwt", "jwt"})
-_LEEWAY: Final = 30.0
-_LARGEST: Final = 65536
+_LEEWAY_SECONDS: Final = 30.0
+_LONGEST_TOKEN_CHARS: Final = 65536
 _LONGEST_SECONDS: Final = 1e15
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One statement about a token.
+    """The result of one check of a token.
 
-    :ivar name: what was looked at.
-    :ivar outcome: ``"pass"``, ``"fail"``, or ``"skip"`` where there was nothing to compare it with.
+    :ivar name: the checked part, such as ``"aud"``.
+    :ivar outcome: ``"pass"``, ``"fail"``, or ``"skip"`` if there was nothing to compare with.
     :ivar text: what was found.
     """
 
@@ -52,7 +52,7 @@ class Check:
 class Jwt:
     """The parts of a compact JWS; nothing in it is verified.
 
-    :ivar signed: what the signature is over.
+    :ivar signed: the bytes that were signed.
     """
 
     header: Mapping[str, Any]
@@ -63,7 +63,7 @@ class Jwt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the claims are compared with; None compares with nothing."""
+    """The values that the claims must have. A claim whose value here is None is not compared."""
 
     issuer: str | None
     audience: str | None
@@ -71,48 +71,50 @@ class Wanted:
 
 
 def read_jwt(token: str) -> Jwt:
-    """The parts of ``token`` (RFC 7515 section 7.1). :raises CommandError: it is no JWT."""
+    """The parts of ``token`` (RFC 7515 section 7.1). :raises CommandError: it is not a JWT."""
     parts = token.split(".")
     if len(parts) == 5:
-        raise CommandError(USAGE, "the token is encrypted (RFC 7516)", "only the API it is for can read it")
-    if len(parts) != 3 or len(token) > _LARGEST:
-        raise CommandError(USAGE, "the token is no JWT", "ask the issuer about it: oauthguard introspect")
+        raise CommandError(
+            USAGE, "the token is encrypted (RFC 7516)", "only the API that it was issued for can read it"
+        )
+    if len(parts) != 3 or len(token) > _LONGEST_TOKEN_CHARS:
+        raise CommandError(USAGE, "the token is not a JWT", "ask the issuer about it: oauthguard introspect")
     header, claims, signature = (part.encode("ascii", "replace") for part in parts)
     try:
         return Jwt(
             parse_segment_object(header), parse_segment_object(claims), header + b"." + claims, parse_segment(signature)
         )
     except InvalidToken as error:
-        raise CommandError(USAGE, "the token is no JWT: a part of it is not base64url of JSON") from error
+        raise CommandError(USAGE, "the token is not a JWT: a part of it is not JSON in base64url") from error
 
 
-def check_signature(jwt: Jwt, keys: object) -> Check:
+def inspect_signature(jwt: Jwt, keys: object) -> Check:
     """Whether one of ``keys`` (RFC 7517 section 5), as the issuer published them, made the signature."""
     algorithm = jwt.header.get("alg")
     kid = jwt.header.get("kid")
     if "kid" in jwt.header and not isinstance(kid, str):
-        return Check("signature", FAIL, f"not looked at: the kid {kid!r} is not text")
+        return Check("signature", FAIL, f"not checked: the kid {kid!r} is not text")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        return Check("signature", FAIL, "not looked at: the algorithm is not acceptable")
-    found = build_key_set(keys, ALGORITHMS, max_tried=_MAX_TRIED).find(algorithm, kid)
+        return Check("signature", FAIL, "not checked: the algorithm is not supported")
+    found = build_key_set(keys, ALGORITHMS, max_tried=_MOST_TRIED_KEYS).find(algorithm, kid)
     if not found:
         return Check("signature", FAIL, _explain_no_key(keys, algorithm, kid))
     which = f"the issuer's key {kid!r}" if kid is not None else "a key of the issuer"
     if is_signed(jwt.signed, jwt.signature, found):
         return Check("signature", PASS, f"made by {which}")
-    return Check("signature", FAIL, f"not made by {which}: the token was changed, or is another issuer's")
+    return Check("signature", FAIL, f"not made by {which}: the token was changed, or another issuer made it")
 
 
-def check_claims(jwt: Jwt, wanted: Wanted) -> Iterator[Check]:
-    """The statements that need no key."""
-    yield _check_algorithm(jwt.header.get("alg"))
-    yield _check_type(jwt.header)
+def inspect_claims(jwt: Jwt, wanted: Wanted) -> Iterator[Check]:
+    """Check everything that can be checked without a key."""
+    yield _inspect_algorithm(jwt.header.get("alg"))
+    yield _inspect_type(jwt.header)
     if "crit" in jwt.header:
-        yield Check("crit", FAIL, f"demands {jwt.header['crit']!r}, which hardly any API implements")
-    yield _check_equal("iss", jwt.claims.get("iss"), wanted.issuer)
-    yield _check_audience(jwt.claims, wanted.audience)
-    yield from _read_times(jwt.claims)
-    yield _check_scopes(jwt.claims, wanted.scope)
+        yield Check("crit", FAIL, f"requires the extension {jwt.header['crit']!r}, which most APIs do not support")
+    yield _inspect_equal("iss", jwt.claims.get("iss"), wanted.issuer)
+    yield _inspect_audience(jwt.claims, wanted.audience)
+    yield from _inspect_times(jwt.claims)
+    yield _inspect_scopes(jwt.claims, wanted.scope)
 
 
 def find_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
@@ -124,7 +126,7 @@ def find_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _explain_no_key(keys: object, algorithm: str, kid: str | None) -> str:
-    """That none fits, and what is wrong with one that has the name the token gives, or with any where it gives none."""
+    """Say that no key fits, and what is wrong with the key that the token names, or with any key if the token has no kid."""
     published = [key for key in keys if isinstance(key, Mapping)] if isinstance(keys, list) else []
     named = [key for key in published if kid is None or key.get("kid") == kid]
     fault = next(filter(None, map(find_fault, named)), None)
@@ -133,49 +135,53 @@ def _explain_no_key(keys: object, algorithm: str, kid: str | None) -> str:
     return text if fault is None else f"{text}; one can't be used: {fault}"
 
 
-def _check_algorithm(algorithm: object) -> Check:
+def _inspect_algorithm(algorithm: object) -> Check:
     if isinstance(algorithm, str) and algorithm in ALGORITHMS:
         return Check("alg", PASS, algorithm)
-    return Check("alg", FAIL, f"{algorithm!r}; APIs accept signatures by a private key only")
+    return Check("alg", FAIL, f"{algorithm!r}; APIs accept only signatures that a private key made")
 
 
-def _check_type(header: Mapping[str, Any]) -> Check:
+def _inspect_type(header: Mapping[str, Any]) -> Check:
     kind = header.get("typ")
     try:
         check_type(header, _TYPES)
     except InvalidToken:
         return Check("typ", FAIL, f"{kind!r} is not the type of an access token")
-    return Check("typ", PASS, "absent; RFC 9068 asks for at+jwt, most APIs do without" if kind is None else kind)
+    return Check(
+        "typ",
+        PASS,
+        "absent; RFC 9068 requires at+jwt, but most APIs accept a token without typ" if kind is None else kind,
+    )
 
 
-def _check_equal(name: str, found: object, wanted: str | None) -> Check:
+def _inspect_equal(name: str, found: object, wanted: str | None) -> Check:
     if wanted is None:
-        return Check(name, SKIP, f"{found!r}; no issuer was named to compare it with")
+        return Check(name, SKIP, f"{found!r}; compare with --issuer")
     if found == wanted:
         return Check(name, PASS, wanted)
     return Check(name, FAIL, f"{found!r} is not {wanted!r}")
 
 
-def _check_audience(claims: Mapping[str, Any], wanted: str | None) -> Check:
+def _inspect_audience(claims: Mapping[str, Any], wanted: str | None) -> Check:
     try:
         audience = read_audience(claims)
     except InvalidToken:
-        return Check("aud", FAIL, f"{claims['aud']!r} is no audience")
+        return Check("aud", FAIL, f"{claims['aud']!r} is not an audience")
     if not audience:
-        return Check("aud", FAIL, "absent: the token is for no API in particular")
+        return Check("aud", FAIL, "absent: the token does not say which API it is for")
     words = " ".join(audience)
     if wanted is None:
         return Check("aud", SKIP, f"{words}; compare with --audience")
     return Check("aud", PASS if wanted in audience else FAIL, words if wanted in audience else f"{words}; not {wanted}")
 
 
-def _read_times(claims: Mapping[str, Any]) -> Iterator[Check]:
+def _inspect_times(claims: Mapping[str, Any]) -> Iterator[Check]:
     now = time.time()
     expiry = _find_time(claims.get("exp"))
     if expiry is None:
-        yield Check("exp", FAIL, "absent or no number: the token would never end")
-    elif expiry + _LEEWAY > now:
-        yield Check("exp", PASS, f"{format_duration(expiry - now)} left" if expiry > now else "ends this moment")
+        yield Check("exp", FAIL, "absent or not a number: the token would never expire")
+    elif expiry + _LEEWAY_SECONDS > now:
+        yield Check("exp", PASS, f"{format_duration(expiry - now)} left" if expiry > now else "expires now")
     else:
         yield Check("exp", FAIL, f"expired {format_duration(now - expiry)} ago{_describe_life(claims, expiry)}")
     for name, verb in (("nbf", "valid"), ("iat", "issued")):
@@ -183,26 +189,28 @@ def _read_times(claims: Mapping[str, Any]) -> Iterator[Check]:
             continue
         moment = _find_time(claims[name])
         if moment is None:
-            yield Check(name, FAIL, f"{claims[name]!r} is no time")
-        elif moment - _LEEWAY > now:
-            yield Check(name, FAIL, f"{verb} only in {format_duration(moment - now)}: is a clock wrong?")
+            yield Check(name, FAIL, f"{claims[name]!r} is not a time")
+        elif moment - _LEEWAY_SECONDS > now:
+            yield Check(
+                name, FAIL, f"{verb} only after {format_duration(moment - now)}: is the clock of this machine right?"
+            )
         else:
             yield Check(name, PASS, f"{verb} since {format_duration(now - moment)}")
 
 
 def _describe_life(claims: Mapping[str, Any], expiry: float) -> str:
     issued = _find_time(claims.get("iat"))
-    return "" if issued is None else f", after a life of {format_duration(expiry - issued)}"
+    return "" if issued is None else f", its lifetime was {format_duration(expiry - issued)}"
 
 
-def _check_scopes(claims: Mapping[str, Any], wanted: str | None) -> Check:
+def _inspect_scopes(claims: Mapping[str, Any], wanted: str | None) -> Check:
     scopes = find_scopes(claims)
     words = " ".join(scopes) or "none"
     if wanted is None:
         return Check("scope", SKIP, f"{words}; compare with --scope")
     known = frozenset(scopes)
     missing = [scope for scope in wanted.split() if scope not in known]
-    return Check("scope", FAIL, f"{words}; lacks {' '.join(missing)}") if missing else Check("scope", PASS, words)
+    return Check("scope", FAIL, f"{words}; missing: {' '.join(missing)}") if missing else Check("scope", PASS, words)
 
 
 def _find_time(value: object) -> float | None:

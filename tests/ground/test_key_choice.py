@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pyramid_oauthguard import InvalidToken
-from pyramid_oauthguard.client.inspection import check_signature, read_jwt
+from pyramid_oauthguard.client.inspection import inspect_signature, read_jwt
 from pyramid_oauthguard.jwt.algorithms import ALGORITHMS
 from pyramid_oauthguard.jwt.keyset import build_key_set, find_fault
 from pyramid_oauthguard.server.clients.assertion import RefusedError, read_assertion, verify_assertion
@@ -71,7 +71,7 @@ def is_accepted_by_server(raw: str, keys: list[Any]) -> bool:
 
 
 def is_accepted_by_command(raw: str, keys: list[Any]) -> bool:
-    return check_signature(read_jwt(raw), keys).outcome == "pass"
+    return inspect_signature(read_jwt(raw), keys).outcome == "pass"
 
 
 ROLES = {"guard": is_accepted_by_guard, "server": is_accepted_by_server, "command": is_accepted_by_command}

@@ -45,7 +45,7 @@ def server(build, redis):
 @pytest.fixture
 def quick(monkeypatch):
     """Look again after a failure sooner than a test can wait."""
-    monkeypatch.setattr(shared_cache, "_PAUSE", 0.2)
+    monkeypatch.setattr(shared_cache, "_PAUSE_SECONDS", 0.2)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ class Folder:
             return None
         path = self.path / name
         try:
-            # Checked on what was opened: what the name points to may change in between.
+            # The open file is checked, since the path may point to another file a moment later.
             with open(path, "rb", opener=_open_nofollow) as file:
                 _check_private(path, os.fstat(file.fileno()), stat.S_ISREG, "600")
                 return file.read().decode("utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...client.errors import as_command_error
-from ...client.inspection import FAIL, SKIP, Check, Jwt, Wanted, check_claims, check_signature, read_jwt
+from ...client.inspection import FAIL, SKIP, Check, Jwt, Wanted, inspect_claims, inspect_signature, read_jwt
 from ...client.text import clean
 from ...errors import UnavailableError
 from ...exit_status import INACTIVE, OK
@@ -36,10 +36,10 @@ def inspect(run: Run, source: str | None, path: str | None, offline: bool, form:
     given = run.load_token(source or path)
     jwt = read_jwt(given.text if given else fetch_tokens(run).access_token)
     options = run.options
-    # Only what the command line names is compared: other tokens need not have what a login asked for.
+    # Audience and scope of a login are not compared: the token may come from somewhere else.
     wanted = Wanted(issuer=options.issuer, audience=run.flags.get("audience"), scope=run.flags.get("scope"))
-    signature = Check("signature", SKIP, "not checked offline") if offline else _check_signature(run, jwt)
-    checks = [signature, *check_claims(jwt, wanted)]
+    signature = Check("signature", SKIP, "not checked offline") if offline else _inspect_signature(run, jwt)
+    checks = [signature, *inspect_claims(jwt, wanted)]
     if form == "json" or (form is None and not run.console.is_terminal):
         run.console.write_json(
             {"header": jwt.header, "claims": jwt.claims, "checks": [asdict(each) for each in checks]}
@@ -49,9 +49,11 @@ def inspect(run: Run, source: str | None, path: str | None, offline: bool, form:
     return INACTIVE if any(check.outcome == FAIL for check in checks) else OK
 
 
-def _check_signature(run: Run, jwt: Jwt) -> Check:
+def _inspect_signature(run: Run, jwt: Jwt) -> Check:
     if run.options.issuer is None:
-        return Check("signature", SKIP, "not checked: no issuer was named")  # the token's own word is not asked
+        return Check(
+            "signature", SKIP, "not checked: the issuer is not known; use --issuer"
+        )  # an issuer that only the token names is not trusted
     try:
         jwks_uri = run.metadata.find_endpoint("jwks_uri")
         if jwks_uri is None:
@@ -59,7 +61,7 @@ def _check_signature(run: Run, jwt: Jwt) -> Check:
         answer = run.fetcher.get(jwks_uri)
     except UnavailableError as error:
         raise as_command_error(error) from error
-    return check_signature(jwt, answer.body.get("keys"))
+    return inspect_signature(jwt, answer.body.get("keys"))
 
 
 def _write_table(console: Console, jwt: Jwt, checks: list[Check]) -> None:
