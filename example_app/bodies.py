@@ -50,7 +50,7 @@ def read_json(request: Request) -> dict[str, Any]:
 
 
 def read_form(request: Request) -> dict[str, str]:
-    """The fields of an HTML form; of one that occurs twice, the last.
+    """The fields of an HTML form; the last one of a repeated field.
 
     :raises pyramid.httpexceptions.HTTPClientError: 413, 415 or 400, as for :func:`read_json`.
     """
@@ -62,7 +62,7 @@ def read_form(request: Request) -> dict[str, str]:
 
 
 def read_query(request: Request) -> dict[str, str]:
-    """The parameters of the query; of one that occurs twice, the last.
+    """The parameters of the query; the last one of a repeated parameter.
 
     Not ``dict(request.GET)``: that takes quadratic time, seconds for one long address.
 

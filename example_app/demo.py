@@ -1,4 +1,4 @@
-"""The demo data: clients, a user and customers with secrets that everybody knows. Made by ``example.demo = true`` alone."""
+"""The demo data: clients, a user and customers with public secrets. Made only with ``example.demo = true``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def includeme(config: Configurator) -> None:
 
 def _make_demo_data(event: ApplicationCreated) -> None:
     registry = event.app.registry
-    _log.warning("example.demo is on: there are clients and a user whose secrets everybody knows.")
+    _log.warning("example.demo is on: there are clients and a user with public secrets.")
     try:
         _make_rows(registry)
         if any(key.startswith("oauthguard.server.") for key in registry.settings):

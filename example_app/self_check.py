@@ -1,4 +1,4 @@
-"""What ``oauthguard check`` says of the example: everything with a publicly known secret."""
+"""The findings of ``oauthguard check`` about the example: everything with a publicly known secret."""
 
 from __future__ import annotations
 
@@ -24,16 +24,14 @@ def includeme(config: Configurator) -> None:
 
 
 def check_demo(registry: Any) -> Iterator[Finding]:
-    """A warning for each demo client, the demo user, and a demo secret among the settings, as far as they exist."""
+    """A warning for each demo client, the demo user, and a demo secret in the settings, if they exist."""
     for client_id in _find_clients(registry):
-        yield _warn(f"the client {client_id!r} is there, which everybody can be", "revoke it where others can reach it")
+        yield _warn(f"the client {client_id!r} exists, and its secret is public", "revoke it where others can reach it")
     with open_session(registry) as db:
         if authenticate_user(db, USER, USER) is not None:
-            yield _warn(
-                f"the user {USER!r} is there, whose password everybody knows", "remove it, or change the password"
-            )
+            yield _warn(f"the user {USER!r} exists, and its password is public", "remove it, or change the password")
     if registry.settings.get(_SECRET) == API_SECRET:
-        yield Finding("warning", _SECRET, "is the demo's, which everybody knows", "give the API a secret of its own")
+        yield Finding("warning", _SECRET, "is the public secret of the demo", "give the API a secret of its own")
 
 
 def _find_clients(registry: Any) -> Iterator[str]:

@@ -61,7 +61,7 @@ def answer_sign_in(request: Request) -> dict[str, Any] | Response:
         return _show_again(request, form, 429, f"Too many attempts. Please wait {error.retry_after} seconds.")
     user = authenticate_user(request.db, form.get("name", ""), form.get("password", ""))
     if user is None:
-        return _show_again(request, form, 422, "This name and password do not belong together.")
+        return _show_again(request, form, 422, "The name or the password is wrong.")
     begin(request, user)
     return HTTPSeeOther(as_local_path(form.get("next"), _find_home(request)), headers=_HEADERS)
 

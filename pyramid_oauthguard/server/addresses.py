@@ -44,6 +44,6 @@ def _read_network(text: str, ipv6_prefix: int) -> str:
 def is_cross_site(request: Any) -> bool:
     """Whether a browser says that a page of another site made it send this request (Fetch Metadata).
 
-    A page cannot set this header, but a program can send any value: so a guess must be counted, whatever the header is.
+    A page cannot set this header, but a program can send any value: so a guess must always be counted.
     """
     return bool(request.environ.get("HTTP_SEC_FETCH_SITE") == "cross-site")

@@ -140,7 +140,7 @@ def _require_issuer(registry: Registry, settings: ServerSettings) -> EmbeddedIss
 
 
 def _find_hooks(registry: Registry, settings: ServerSettings) -> dict[str, Any]:
-    """Of a service, what the application can add."""
+    """The parts of a service that the application can add."""
     grants = _find_grants(registry)
     return {
         "grants": {name: grants[name] for name in settings.grants},

@@ -35,7 +35,7 @@ def build_teller(notify: Callable[[object], None]) -> Tell:
 
 
 def build_entry(event: Any, request: Any) -> AuditEntry:
-    """What the trail says of an event: its ids in columns, the rest of it as JSON in ``detail``.
+    """The line of the trail for an event: its ids in columns, its other fields as JSON in ``detail``.
 
     :param event: a dataclass of :mod:`~pyramid_oauthguard.server.events`.
     :param request: the request that did it; None where it was a command or a job.

@@ -75,7 +75,7 @@ class ServerSettings:
 
     @property
     def origin(self) -> str:
-        """Scheme and host of the issuer: what every endpoint's URL begins with, whatever a Host header says."""
+        """Scheme and host of the issuer: the beginning of every endpoint's URL, independent of the Host header."""
         parts = urlsplit(self.issuer)
         return f"{parts.scheme}://{parts.netloc}"
 
@@ -174,10 +174,10 @@ TABLE: tuple[Setting, ...] = (
     Setting("pepper_file", _as_file, None, "Key of the hashes at rest. Made at the first start, readable by its owner only, while the database is empty; without it, `<database>.pepper` beside a SQLite file; required with any other database. What is stored is lost without it: back it up, apart from the database."),
     Setting("database.connect_timeout", as_duration, 2.0, "How long PostgreSQL may take to accept a connection. With psycopg, half of it is the limit for the check whether a pooled connection is alive. libpq rounds less than 2 seconds up to 2. `0` for no limit, here and below. Values in the query of `sqlalchemy.url` take precedence over these settings."),
     Setting("database.statement_timeout", as_duration, 3.0, "How long PostgreSQL may take for a statement. With psycopg, a connection that has no answer half a second later is closed: so a server that is stopped or cut off is answered 503, too."),
-    Setting("database.lock_timeout", as_duration, None, "How long a statement waits for a lock of another transaction: `2s`; with SQLite, where one transaction writes at a time, `10s`."),
+    Setting("database.lock_timeout", as_duration, None, "How long a statement waits for a lock of another transaction. By default `2s`, and `10s` with SQLite, where only one transaction can write at a time."),
     Setting("database.pool_timeout", as_duration, 2.0, "How long a request waits for one of the 15 connections of this process."),
     Setting("signing.algorithm", as_choice("RS256", "ES256", "EdDSA"), "RS256", "What access tokens are signed with; a change makes a new key."),
-    Setting("signing.rotation", as_duration, 90 * _DAY_SECONDS, "Age at which a signing key is replaced; 0 for never by itself."),
+    Setting("signing.rotation", as_duration, 90 * _DAY_SECONDS, "Age at which a signing key is replaced; 0 for never."),
     Setting("signing.lead", as_duration, _DAY_SECONDS, "How long a signing key is published before it signs: longer than anyone keeps the key set."),
     Setting("limits", as_bool, True, "Turns all limits on or off; a request over a limit is answered 429 with `Retry-After`. Addresses are those that the WSGI server sees: behind a proxy, tell it to trust the proxy. Callers whose address it does not know, as behind a Unix socket, are limited per client alone."),
     Setting("limits.failures", as_rate, Rate(20, 60.0), "Failed client authentications per client and address, and as many refused requests for grants that the application added; five times that per address. At this limit, only secrets that this server made and signatures are still checked: they cannot be guessed. `0` for no limit, here and below."),

@@ -75,7 +75,7 @@ def build_arguments(url: Any, limits: TimeLimits) -> dict[str, Any]:
 
 
 def apply_limits(engine: Any, limits: TimeLimits) -> None:
-    """Let each new connection to PostgreSQL have the limits. What the URL says in ``options`` comes first.
+    """Let each new connection to PostgreSQL have the limits. ``options`` in the URL take precedence.
 
     The limits of statements and locks are set with a statement: connection poolers refuse them at the start.
     """

@@ -38,14 +38,14 @@ def set_token(
     :param claims: claims whose names are not Python's; ``more`` are further claims. They overrule those that
         :class:`~pyramid_oauthguard.testing.MemoryIssuer` gives a token. :data:`~pyramid_oauthguard.testing.ABSENT`
         leaves one out.
-    :param mode: what ``AccessToken.mode`` says, ``"local"`` or ``"remote"``.
-    :param issuer_name: what ``AccessToken.issuer_name`` says.
+    :param mode: the value of ``AccessToken.mode``, ``"local"`` or ``"remote"``.
+    :param issuer_name: the value of ``AccessToken.issuer_name``.
     :returns: the token.
     """
     from ..guard.authentication import RESULT  # the guard is not loaded for suites that only make tokens
 
-    said = {**_build_claims(request), **(claims or {}), **more}
-    token = _build_token({name: value for name, value in said.items() if value is not ABSENT}, mode, issuer_name)
+    members = {**_build_claims(request), **(claims or {}), **more}
+    token = _build_token({name: value for name, value in members.items() if value is not ABSENT}, mode, issuer_name)
     request.__dict__[_TOKEN] = request.__dict__[RESULT] = token
     request.__class__ = _extend(request.__class__)
     return token

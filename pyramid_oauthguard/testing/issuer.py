@@ -116,9 +116,9 @@ class MemoryIssuer:
     def mint_opaque(self, claims: Mapping[str, Any] | None = None, **more: Any) -> str:
         """A token of random characters. Only introspection can say what it is."""
         token = secrets.token_urlsafe(24)
-        said = {**self._build_claims(), **(claims or {}), **more}
+        members = {**self._build_claims(), **(claims or {}), **more}
         with self._lock:
-            self._opaque[token] = {name: value for name, value in said.items() if value is not ABSENT}
+            self._opaque[token] = {name: value for name, value in members.items() if value is not ABSENT}
         return token
 
     def bearer(self, claims: Mapping[str, Any] | None = None, **more: Any) -> dict[str, str]:

@@ -17,7 +17,7 @@ class _Absent(enum.Enum):
 
 
 ABSENT: Final = _Absent.ABSENT
-"""As the value of a claim or header parameter: leave it out (None is JSON's null)."""
+"""The value that leaves out a claim or header parameter (None stands for JSON's null)."""
 
 
 def mint(claims: Mapping[str, Any], key: SigningKey, *, header: Mapping[str, Any] | None = None) -> str:
@@ -42,8 +42,8 @@ def sign(header: bytes, payload: bytes, key: SigningKey) -> str:
 def tamper(raw: str, **claims: Any) -> str:
     """``raw`` with some of its claims exchanged (``sub``, unless others are named) under the old signature."""
     header, _payload, signature = raw.split(".")
-    said = {**read_claims(raw), **(claims or {"sub": "somebody-else"})}
-    return f"{header}.{_encode(_as_json(said))}.{signature}"
+    members = {**read_claims(raw), **(claims or {"sub": "somebody-else"})}
+    return f"{header}.{_encode(_as_json(members))}.{signature}"
 
 
 def bearer(raw: str) -> dict[str, str]:

@@ -166,7 +166,7 @@ def test_the_database_has_nothing_to_sign_in_with(tmp_path: Path) -> None:
 def test_a_wrong_name_or_password_is_told_the_same(browser: App, name: str, password: str) -> None:
     answer = submit(browser, name, password)
     assert answer.status_int == 422
-    assert "This name and password do not belong together." in answer.text
+    assert "The name or the password is wrong." in answer.text
     assert password == "" or f'value="{password}"' not in answer.text
     assert "not signed in" in browser.get("/").text
 

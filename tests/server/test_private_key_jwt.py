@@ -375,7 +375,7 @@ def as_ed25519(raw):
         ({"keys": [{"kty": []}]}, r"key 1 can't be used: its kty \[\] is not supported"),
         ({"keys": [{"kty": "EC", "crv": {}}]}, "key 1 can't be used: its crv {} is not supported"),
         ({"keys": [{**KEY.as_dict(private=False), "x": object()}]}, "key 1 can't be used: it is malformed"),
-        ({"keys": [{**KEY.as_dict(private=False), "more": object()}]}, "holds what is no JSON"),
+        ({"keys": [{**KEY.as_dict(private=False), "more": object()}]}, "contains values that are not JSON"),
         ('{"keys":' + "[" * 100_000, "must be a JSON Web Key Set"),
         (
             {"keys": [{"kty": "RSA", "n": "AQAB" * 40 + "AQ", "e": "AQAB"}]},

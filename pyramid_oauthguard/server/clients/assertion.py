@@ -38,7 +38,8 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What an assertion says, unproven until :func:`verify_assertion`. ``header`` and ``signature`` are not decoded."""
+    """A parsed assertion, not verified before :func:`verify_assertion`. ``header`` and ``signature`` are not
+    decoded."""
 
     client_id: str
     claims: Mapping[str, Any]

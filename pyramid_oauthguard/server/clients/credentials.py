@@ -1,4 +1,5 @@
-"""What a request says about its client (RFC 6749 section 2.3): exactly one way of authenticating. Nothing is proven here."""
+"""The client credentials in a request (RFC 6749 section 2.3): exactly one way of authenticating. Nothing is proven
+here."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ EVERY: Final = (*CONFIDENTIAL, NONE)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request says about its client. ``method`` is RFC 7591's name; ``assertion`` is there with ``private_key_jwt``."""
+    """The client credentials in a request. ``method`` is RFC 7591's name; ``assertion`` is there with
+    ``private_key_jwt``."""
 
     method: str
     client_id: str
@@ -48,7 +50,7 @@ class Credentials:
 def read_credentials(authorization: str | None, form: Mapping[str, str]) -> Credentials:
     """The one set of client credentials in a request.
 
-    :param authorization: the Authorization header; a scheme other than Basic is no client authentication.
+    :param authorization: the Authorization header; a scheme other than Basic is ignored.
     :raises InvalidRequestError: more than one way of authenticating, or two client ids.
     :raises InvalidClientError: none, or a Basic header that can't be read.
     """
@@ -71,7 +73,7 @@ def read_credentials(authorization: str | None, form: Mapping[str, str]) -> Cred
 
 
 def build_refusal() -> InvalidClientError:
-    """The one answer to everything that is wrong with a client's credentials."""
+    """The same answer for every error in a client's credentials."""
     return InvalidClientError("Client authentication failed.", status_code=401)
 
 

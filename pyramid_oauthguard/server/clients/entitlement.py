@@ -40,7 +40,7 @@ def choose_scopes(client: Client, settings: ServerSettings, requested: str | Non
 
     A scope that the client may not have is refused, never silently left out.
 
-    :raises InvalidScopeError: malformed, unknown, not registered for the client, or left out where there are no defaults.
+    :raises InvalidScopeError: malformed, unknown, not registered for the client, or missing, if there are no defaults.
     """
     allowed = [scope for scope in client.scopes if scope in settings.scopes]
     if not requested:
@@ -77,7 +77,7 @@ def narrow_scopes(
 
 
 def find_audiences(client: Client, settings: ServerSettings) -> tuple[str, ...]:
-    """The audiences that the client was registered for; the server's default where it names none."""
+    """The audiences that the client was registered for; the server's default if it has none."""
     return client.audiences or settings.audience
 
 

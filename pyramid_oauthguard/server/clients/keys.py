@@ -40,7 +40,7 @@ def as_key_set(jwks: Mapping[str, Any] | str) -> str:
     try:
         return json.dumps({"keys": keys})
     except (TypeError, ValueError):
-        raise RegistrationError("jwks", "holds what is no JSON") from None
+        raise RegistrationError("jwks", "contains values that are not JSON") from None
 
 
 @functools.lru_cache(maxsize=128)
@@ -61,5 +61,5 @@ def list_names(jwks: str) -> list[str]:
 def _find_fault(key: object) -> str | None:
     fault = find_fault(key)
     if fault is None and isinstance(key, Mapping) and key.get("crv") == "Ed448":
-        return "its crv 'Ed448' is not supported"  # of EdDSA, the metadata promise what RFC 9864 calls Ed25519
+        return "its crv 'Ed448' is not supported"  # EdDSA in the metadata means Ed25519 only
     return fault

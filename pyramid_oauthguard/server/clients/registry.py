@@ -154,7 +154,7 @@ class ClientRegistry:
             return unit.find_client(client_id)
 
     def list_all(self) -> tuple[Client, ...]:
-        """All clients, the oldest first, revoked ones too (``revoked_at`` says so)."""
+        """All clients, the oldest first; also revoked ones, which have ``revoked_at``."""
         with self._store.reading() as unit:
             return unit.list_clients()
 
@@ -197,7 +197,8 @@ class ClientRegistry:
             self._tell(unit, ClientSecretRevoked(client_id, secret_id))
 
     def replace_keys(self, client_id: str, jwks: Mapping[str, Any] | str, *, tm: Any = None) -> None:
-        """Give a confidential client other public keys; those it had prove nothing from then on. For an overlap, give old and
+        """Give a confidential client other public keys; the old ones are not accepted from then on. For an overlap,
+        give old and
         new ones first and the new ones alone later.
 
         :raises RegistrationError: no such live client, a public one, or no keys that can be used.
@@ -210,7 +211,7 @@ class ClientRegistry:
             self._tell(unit, ClientKeysReplaced(client_id))
 
     def revoke(self, client_id: str, *, tm: Any = None) -> None:
-        """End a client for good: it authenticates no more and all its tokens are inactive at once.
+        """Revoke a client: it can't authenticate any more, and all its tokens are inactive at once.
 
         :raises RegistrationError: no such live client.
         """

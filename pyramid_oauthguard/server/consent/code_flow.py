@@ -47,7 +47,7 @@ class CodeFlow(ConsentFlow):
         return _answer_client(self.service, authorization.redirect_uri, code=code, state=authorization.state)
 
     def store_denial(self, unit: Unit) -> bool:
-        return True  # nothing is stored of a request that made no code
+        return True  # a denied request has no record
 
     def answer_denial(self) -> Any:
         error = AccessDeniedError("The request was denied.")
@@ -68,7 +68,7 @@ class CodeFlow(ConsentFlow):
 
 @contextmanager
 def address_errors(authorization: AuthorizationRequest) -> Iterator[None]:
-    """Let the client be told that something is wrong in the server or the application; the log says what."""
+    """Tell the client about an error in the server or the application; the details are in the log."""
     try:
         yield
     except ServerError as error:
@@ -99,5 +99,5 @@ def _name_destination(uri: str) -> str | None:
     try:
         host = as_origin(uri).host
     except ValueError:
-        return urlsplit(uri).netloc  # of a store that was filled by other means: shown as it is
+        return urlsplit(uri).netloc  # an invalid URI in the store is shown unchanged
     return None if is_loopback(host) else host

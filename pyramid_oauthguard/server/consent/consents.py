@@ -34,7 +34,7 @@ def remember(
 ) -> None:
     """Store, in the caller's unit, what a user has just allowed on a page.
 
-    :param wording: what the page said of each scope that it showed.
+    :param wording: the page's text for each scope that it showed.
     """
     unit.add_consent(
         Consent(

@@ -37,7 +37,7 @@ def read_user_code(text: str | None) -> str | None:
 
 
 def format_user_code(code: str) -> str:
-    """A user code as people read it."""
+    """A user code with a dash, as pages and devices show it."""
     return f"{code[:4]}-{code[4:]}"
 
 

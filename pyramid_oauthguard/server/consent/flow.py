@@ -64,7 +64,7 @@ class ConsentFlow(ABC):
     def decide(self, form: Mapping[str, str], shown: Mapping[str, str]) -> Any:
         """The answer to the decision that the user sent.
 
-        :param shown: what the page said of each scope.
+        :param shown: the page's text for each scope.
         :raises ServerError: see :func:`~pyramid_oauthguard.server.grants.user_grants.check_subject`.
         :raises InvalidRequestError: there is no decision in the form.
         """

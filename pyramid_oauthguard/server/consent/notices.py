@@ -22,7 +22,7 @@ _PADDING: Final = "="  # has a meaning of its own in cookies
 
 
 def leave_notice(service: Service, response: Any, text: str, *, page: str, subject: str) -> Any:
-    """Add to the redirect after a form what the page says next. Returns the response.
+    """Add a notice for the next page to the redirect after a form. Returns the response.
 
     :param text: a word that the page knows.
     :param page: the name of the page's route.
@@ -32,7 +32,7 @@ def leave_notice(service: Service, response: Any, text: str, *, page: str, subje
 
 
 def take_notice(service: Service, request: Request, *, page: str, subject: str) -> str | None:
-    """What was left for this page and this user, or None."""
+    """The notice for this page and this user, or None."""
     sealed = request.cookies.get(_name_cookie(service), "")
     ticket = open_ticket(service.pepper, _PURPOSE, sealed + _PADDING * (-len(sealed) % 4), subject=subject)
     if ticket is None or ticket["page"] != page:
@@ -42,7 +42,7 @@ def take_notice(service: Service, request: Request, *, page: str, subject: str) 
 
 
 def remove_notice(service: Service, response: Any) -> Any:
-    """Let the browser forget what was said. Returns the response."""
+    """Let the browser delete the notice. Returns the response."""
     return _set_cookie(service, response, "", lifetime=0)
 
 

@@ -56,7 +56,7 @@ def is_approvable(service: Service, request: Request, authorization: Authorizati
 
 
 def ask_auth_time(service: Service, request: Request) -> float | None:
-    """When the user signed in, where the application says so (RFC 9068 section 2.2.1)."""
+    """When the user signed in, or None if the application does not tell it (RFC 9068 section 2.2.1)."""
     hook = getattr(service.owner, "auth_time", None)
     found = None if hook is None else hook(request)
     if found is None:
@@ -67,7 +67,7 @@ def ask_auth_time(service: Service, request: Request) -> float | None:
 
 
 def ask_acr(service: Service, request: Request) -> str | None:
-    """How the user signed in, where the application says so (OpenID Connect Core 1.0 section 2)."""
+    """How the user signed in, or None if the application does not tell it (OpenID Connect Core 1.0 section 2)."""
     hook = getattr(service.owner, "acr", None)
     found = None if hook is None else hook(request)
     if found is not None and not (
@@ -78,7 +78,7 @@ def ask_acr(service: Service, request: Request) -> str | None:
 
 
 def ask_user_name(service: Service, subject: str) -> str | None:
-    """What a page calls this user, where the application says so."""
+    """The user's name for pages, or None if the application does not tell it."""
     hook = getattr(service.owner, "user_name", None)
     return None if hook is None else hook(subject)
 

@@ -69,7 +69,7 @@ def answer_decision(request: Request) -> Any:
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
-    """What the metadata says of it."""
+    """The members of the metadata."""
     if AuthorizationCode.GRANT_TYPE not in service.grants:
         return {}
     return {

@@ -38,7 +38,7 @@ def make_answer(server: OAuthServer, client: Client, *, user: Any, scope: str | 
 
     :param user: the user's ``sub``, or an object whose ``get_user_id()`` returns it; None for the client itself.
     :param refresh: whether the grant wants a refresh token for the user.
-    :raises OAuth2Error: the client or the user may not have it, or the grant does not say for whom it is (the log says so).
+    :raises OAuth2Error: the client or the user may not have it, or the grant does not name the user (which is logged).
     """
     service, declaration = server.service, server.declaration
     check_grant(client, declaration.grant_type)

@@ -118,7 +118,7 @@ class KeyRing:
         processes.register(self, KeyRing._leave_parent)
 
     def find_signer(self) -> SigningKey:
-        """The key to sign with now, as far as this process knows; makes the first one.
+        """The current signing key that this process knows; makes the first one.
 
         :raises UnavailableError: the storage can't be reached, or the keys were encrypted with another pepper.
         """

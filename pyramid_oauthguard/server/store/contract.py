@@ -94,7 +94,8 @@ class CodeRows(Protocol):
         """The code, also a used or expired one; it is ``revoked`` if its grant or its client is."""
 
     def use_code(self, hashed: bytes, now: float) -> bool:
-        """Take the code; False when it was taken before. Of any number of units that do this at once, one is told True."""
+        """Take the code; False if it was taken before. If several units do this at the same time, only one gets
+        True."""
 
 
 class ConsentRows(Protocol):
@@ -162,8 +163,9 @@ class RefreshRows(Protocol):
         """The token, also a replaced one; it is ``revoked`` if it, its grant or its client is."""
 
     def use_refresh_token(self, hashed: bytes, successor_id: str, now: float) -> bool:
-        """Mark the token as replaced by another, which is stored separately; False if it was replaced before. Of any
-        number of units that do this at once, one is told True.
+        """Mark the token as replaced by another, which is stored separately; False if it was replaced before.
+
+        If several units do this at the same time, only one gets True.
 
         The commit of this unit may take long, so ``now`` is not when others can see the replacement. A store notes in
         ``used_at`` a moment after the commit, or leaves it None where it cannot.
@@ -187,14 +189,16 @@ class DeviceRows(Protocol):
         """Store that the device polled, and how long it has to wait from now on."""
 
     def decide_device(self, hashed: bytes, status: str, grant_id: str | None, now: float) -> bool:
-        """Approve or deny the device with this user code; False when it was decided before, or expired. Of any number of
-        units that do this at once, one is told True."""
+        """Approve or deny the device with this user code; False if it was decided before, or expired. If several units
+        do this at the same time, only one gets True."""
 
     def use_device(self, hashed: bytes, now: float) -> bool:
-        """Take an approved device's tokens; False when they were taken before. Of any number of units, one is told True."""
+        """Take an approved device's tokens; False if they were taken before. If several units do this, only one gets
+        True."""
 
     def count_device_try(self, subject: str, since: float, now: float) -> int:
-        """Count one more try of this user, and return how many they are. A count that began before ``since`` starts at 1 again."""
+        """Count one more try of this user, and return the number of tries. A count that began before ``since`` starts
+        at 1 again."""
 
     def forget_device_try(self, subject: str) -> None:
         """Count one try less."""

@@ -148,7 +148,7 @@ class Consent:
 
     :ivar scopes: what was allowed, which may be less than was shown.
     :ivar audiences: at which APIs it was allowed.
-    :ivar wording: JSON: what the page said that each scope means, also of those that were not allowed.
+    :ivar wording: JSON: the page's text for each scope, also for those that were not allowed.
     """
 
     consent_id: str

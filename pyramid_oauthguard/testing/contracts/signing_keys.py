@@ -71,7 +71,7 @@ class SigningKeyContract:
             found = unit.find_access_token(token.hash)
         assert found == again
 
-    def test_a_token_that_no_key_signed_is_stored_whatever_the_version(self, store: Store) -> None:
+    def test_a_token_that_no_key_signed_is_stored_with_any_version(self, store: Store) -> None:
         token = _make_token(None)
         with store.writing() as unit:
             unit.add_key(make_key(1))
@@ -79,7 +79,7 @@ class SigningKeyContract:
         with store.reading() as unit:
             assert unit.find_access_token(token.hash) == token
 
-    def test_a_revoked_key_stays_revoked_whatever_a_later_update_says(self, store: Store) -> None:
+    def test_a_later_update_does_not_undo_a_revocation(self, store: Store) -> None:
         """As that of a process that retires the key and read it before it was revoked."""
         key = make_key(1)
         with store.writing() as unit:
@@ -91,7 +91,7 @@ class SigningKeyContract:
             [found] = unit.list_keys()
         assert found == dataclasses.replace(key, retired_at=NOW + 1, expires_at=NOW + 2, revoked_at=NOW)
 
-    def test_who_revokes_a_key_waits_for_the_units_that_stored_a_token_of_it(self, store: Store) -> None:
+    def test_the_revocation_of_a_key_waits_for_the_units_that_stored_a_token_of_it(self, store: Store) -> None:
         key = make_key(1)
         with store.writing() as unit:
             unit.add_key(key)
@@ -108,7 +108,7 @@ class SigningKeyContract:
         assert found is not None
         assert found.revoked
 
-    def test_who_stores_a_token_while_its_key_is_revoked_waits_and_is_refused(self, store: Store) -> None:
+    def test_storing_a_token_while_its_key_is_revoked_waits_and_is_refused(self, store: Store) -> None:
         key = make_key(1)
         with store.writing() as unit:
             unit.add_key(key)

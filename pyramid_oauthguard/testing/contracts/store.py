@@ -227,7 +227,7 @@ class StoreContract(SigningKeyContract):
             assert unit.list_live_token_ids(grant_id="g", now=_NOW) == (live.token_id,)
             assert set(unit.list_live_token_ids(client_id="app", now=_NOW)) == {live.token_id, other.token_id}
 
-    # Of many at once, one.
+    # Only one of several concurrent units succeeds.
 
     def test_of_many_units_one_takes_a_code(self, store: Store) -> None:
         code = _make_code("g")
@@ -373,7 +373,7 @@ class StoreContract(SigningKeyContract):
 
 
 def _race(store: Store, act: Callable[[Unit, int], bool]) -> int:
-    """How many of several threads were told True, each in a unit of its own."""
+    """The number of threads that got True, each in its own unit."""
     barrier = threading.Barrier(_THREADS)
 
     def begin(number: int) -> bool:

@@ -27,7 +27,7 @@ _NOT_ENCODED = (
 def build_engine(url: str, limits: TimeLimits = _DEFAULT) -> Engine:
     """An engine for ``url``; connects to nothing yet.
 
-    :param limits: how long the database may take, unless the URL says so itself.
+    :param limits: how long the database may take, unless the URL contains limits.
     :raises ValueError: not a database URL, or its driver is not installed. The message never holds the URL.
     """
     try:
@@ -112,7 +112,7 @@ def _protect_connected(connection: Any, _record: Any) -> None:
 
 
 def _build_waiter(seconds: float) -> Callable[[Any, Any], None]:
-    """Let a connection wait so long for another program's lock; with 0 as long as SQLite can."""
+    """Set how long a connection waits for another program's lock; 0 for the longest time that SQLite supports."""
     milliseconds = min(as_milliseconds(seconds), _LONGEST_MILLISECONDS) or _LONGEST_MILLISECONDS
 
     def wait(connection: Any, _record: Any) -> None:

@@ -109,7 +109,7 @@ consents = Table(
     _client(),
     Column("subject", _SUBJECT, nullable=False),
     Column("scopes", Text, nullable=False),
-    Column("wording", Text, nullable=False),  # JSON: what the page said each scope means
+    Column("wording", Text, nullable=False),  # JSON: the page's text for each scope
     Column("allowed_at", Double, nullable=False),
     Column("withdrawn_at", Double),
     Column("audiences", Text, nullable=False, server_default=text("''")),

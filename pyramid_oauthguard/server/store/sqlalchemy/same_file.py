@@ -1,7 +1,7 @@
 """An application that keeps its own tables in the SQLite file of the server.
 
 SQLite has one writer at a time for the whole file. Where the application has written in the request that is being answered,
-its transaction holds the file until that request ends, and a unit of the server in the same request would wait for it in vain.
+its transaction holds the file until that request ends, and a unit of the server in the same request could not get it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _commit(driver: Any) -> None:
 
 
 def _check(driver: Any) -> None:
-    # With isolation_level None the application says BEGIN by itself, and may only have read.
+    # With isolation_level None the application itself executes BEGIN, and may only have read.
     if driver.isolation_level is not None:
         text = "the view's own transaction has written to the same SQLite file and is still open: pass tm=request.tm"
         raise UnavailableError("storage", text)

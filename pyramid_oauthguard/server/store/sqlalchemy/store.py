@@ -85,7 +85,7 @@ class SQLAlchemyUnit(
 class SQLAlchemyStore:
     """See :class:`~pyramid_oauthguard.server.store.contract.Store`.
 
-    :param lock_seconds: for so long a thread waits for others of this process, with SQLite; 0 for no limit.
+    :param lock_seconds: how long a thread waits for others of this process, with SQLite; 0 for no limit.
     """
 
     def __init__(self, engine: Engine, *, lock_seconds: float = SQLITE_LOCK_SECONDS) -> None:
@@ -178,7 +178,8 @@ class SQLAlchemyStore:
             do(unit)
 
     def _find_joined(self, manager: Any) -> tuple[Any, Connection] | None:
-        """Of one SQLite file, one connection can write: where the application has one in this transaction, that one."""
+        """Only one connection can write to a SQLite file. If the application has one in this transaction, this one is
+        used."""
         return None if self._file is None else find_connection(manager, self._file)
 
     def _join(self, manager: Any) -> tuple[Any, Connection]:

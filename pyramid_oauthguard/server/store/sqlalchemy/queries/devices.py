@@ -62,8 +62,8 @@ class DeviceQueries(Rows):
     def _count_one_more(self, subject: str, since: float, now: float) -> bool:
         mine, fresh = device_tries.c.subject == subject, device_tries.c.since > since
         more = update(device_tries).where(mine, fresh).values(tries=device_tries.c.tries + 1)
-        anew = update(device_tries).where(mine, ~fresh).values(tries=1, since=now)
-        if any(self._connection.execute(each).rowcount == 1 for each in (more, anew)):
+        restarted = update(device_tries).where(mine, ~fresh).values(tries=1, since=now)
+        if any(self._connection.execute(each).rowcount == 1 for each in (more, restarted)):
             return True
         return self._add_new(device_tries, {"subject": subject, "tries": 1, "since": now})
 

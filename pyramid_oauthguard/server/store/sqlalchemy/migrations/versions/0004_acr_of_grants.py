@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Of grants from before it is not known: their tokens carry no ``acr``."""
+    """Older grants have no value: their tokens have no ``acr``."""
     op.add_column("oauth_grants", sa.Column("acr", sa.String(255), nullable=True))
 
 
