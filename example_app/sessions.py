@@ -65,7 +65,7 @@ def _build_factory(key: str, *, secure: bool) -> Any:
         cookie_name="__Host-session" if secure else "session",
         secure=secure,
         httponly=True,
-        samesite="Lax",  # it must come along when a client sends the browser to /oauth/authorize
+        samesite="Lax",  # the browser must send it when a client redirects to /oauth/authorize
         timeout=_IDLE_SECONDS,
         reissue_time=300,
         salt="example_app.session.",

@@ -39,7 +39,7 @@ def authenticate_user(db: Session, name: str, password: str) -> User | None:
 
 
 def find_signed_in(request: Request) -> User | None:
-    """The user of this session, or None; None too when the user was removed since."""
+    """The user of this session, or None; also None if the user was removed."""
     found = find_sign_in(request)
     user: User | None = request.db.get(User, found.user_id) if found else None
     return user

@@ -50,7 +50,7 @@ def show_sign_in(request: Request) -> dict[str, Any]:
 
 @view_config(route_name="sign_in", request_method="POST", renderer="example_app:templates/sign_in.jinja2")
 def answer_sign_in(request: Request) -> dict[str, Any] | Response:
-    """303 to where the user was going, or the form again with what was wrong."""
+    """303 to the page that the user asked for, or the form again with an error."""
     form = read_form(request)
     if not _is_own_form(request, form):
         return _show_again(request, form, 400, "This page was open for too long. Please try again.")

@@ -64,7 +64,7 @@ class TokenMaker:
     ) -> MadeToken:
         """Make an access token of the configured format. The caller has checked that the client may have it.
 
-        :param subject: the user, None where the client acts for itself: ``sub`` is then the client id (RFC 9068 section 2.2).
+        :param subject: the user, None if the client acts for itself: ``sub`` is then the client id (RFC 9068 section 2.2).
         :param auth_time: when the user signed in, in seconds since the epoch (RFC 9068 section 2.2.1).
         :param acr: how the user signed in.
         :param claims: more claims for a JWT; none of the registered ones can be replaced.

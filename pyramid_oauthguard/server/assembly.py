@@ -165,7 +165,7 @@ def _list_grants(registry: Registry) -> Mapping[str, GrantDeclaration]:
 
 
 def _find_grants(registry: Registry) -> Mapping[str, GrantDeclaration]:
-    """The grants that can be on. No user can allow a client anything where the application knows no users."""
+    """The grants that can be on. Grants that need a user are off if the application has no hooks for users."""
     owner, added = registry.queryUtility(IResourceOwner), registry.queryUtility(IAddedGrants) or {}
     off = frozenset() if hasattr(owner, "user") and hasattr(owner, "sign_in") else OWNED_GRANTS
     return {name: grant for name, grant in _list_grants(registry).items() if name not in off or name in added}

@@ -38,7 +38,7 @@ def build_entry(event: Any, request: Any) -> AuditEntry:
     """The line of the trail for an event: its ids in columns, its other fields as JSON in ``detail``.
 
     :param event: a dataclass of :mod:`~pyramid_oauthguard.server.events`.
-    :param request: the request that did it; None where it was a command or a job.
+    :param request: the request that did it; None if it was a command or a job.
     """
     values = {name: getattr(event, name) for name in _list_fields(type(event))}  # type: ignore[arg-type]  # a class is hashable
     detail = {name: value for name, value in values.items() if name not in _COLUMNS and value not in (None, ())}

@@ -112,7 +112,7 @@ class TokenIssued:
 
     :ivar subject: the user, or the client itself.
     :ivar grant_type: RFC 6749's name.
-    :ivar grant_id: the family, None where no user is involved.
+    :ivar grant_id: the family, None if no user is involved.
     """
 
     token_id: str

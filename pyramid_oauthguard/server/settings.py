@@ -154,7 +154,7 @@ def _as_prefix(value: Any) -> int:
 
 TABLE: tuple[Setting, ...] = (
     Setting("issuer", as_issuer, REQUIRED, "Issuer identifier: https, or http for loopback hosts; in metadata and in every token, byte for byte as written here."),
-    Setting("path", as_path, "/oauth", "Where the endpoints are."),
+    Setting("path", as_path, "/oauth", "The path below which the endpoints are."),
     Setting("audience", _as_audience, REQUIRED, "Audience of the tokens of clients without audiences: the identifier of your API, the value of `oauthguard.audience` there, such as `https://api.example.com`."),
     Setting("scopes", as_scopes, {}, "The scopes that exist, `name = description` a line; the description is what users read when they are asked."),
     Setting("default_scopes", _as_scope_names, (), "The scopes of a request without `scope`, if its client may have them; without this setting such a request is refused (RFC 6749 section 3.3)."),

@@ -59,7 +59,7 @@ class TimeLimits:
 
 
 def as_milliseconds(seconds: float) -> int:
-    """At least one where there is a limit: 0 is none."""
+    """At least one if there is a limit, because 0 means no limit."""
     return math.ceil(seconds * 1000)
 
 

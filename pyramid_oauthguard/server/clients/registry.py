@@ -149,7 +149,7 @@ class ClientRegistry:
         return MadeClient(stored, made[1] if made else None)
 
     def find(self, client_id: str) -> Client | None:
-        """The client with this id, revoked ones too, or None."""
+        """The client with this id, also a revoked one, or None."""
         with self._store.reading() as unit:
             return unit.find_client(client_id)
 

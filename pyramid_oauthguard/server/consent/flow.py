@@ -50,7 +50,7 @@ class ConsentFlow(ABC):
     authorization: AuthorizationRequest
 
     def ask(self) -> Any:
-        """The page; or the refusal, where the application does not let this user approve; or the answer without a page.
+        """The page; or the refusal, if the application does not let this user approve; or the answer without a page.
 
         :raises ServerError: see :func:`~pyramid_oauthguard.server.grants.user_grants.check_subject`.
         """
@@ -105,7 +105,7 @@ class ConsentFlow(ABC):
         """The answer to the browser once the request was denied."""
 
     def answer_at_once(self, consents: tuple[Consent, ...]) -> Any:
-        """The answer without a page, or None where the user has to be asked.
+        """The answer without a page, or None if the user has to be asked.
 
         :param consents: what the user allowed the client before.
         """

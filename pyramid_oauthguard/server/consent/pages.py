@@ -92,7 +92,7 @@ def translate(request: Request, text: str) -> str:
 
 
 def _settle_locale(request: Request) -> None:
-    """Find the language now: a negotiator that looks into the parameters fails where they can't be read.
+    """Find the language now: a negotiator that reads the parameters fails if they are malformed.
 
     Only a language that has a catalogue. Pyramid opens files by the name and never releases what it keeps for each
     name: callers could fill the memory with invented names.

@@ -61,7 +61,7 @@ def make_token(service: Service, client: Client, **how: Any) -> TokenAnswer:
     :raises UnavailableError: the signing key can't be read.
     """
     if "subject" not in how:
-        log.error("make_token needs subject: the user's sub, or None where the client acts for itself")
+        log.error("make_token needs subject: the user's sub, or None if the client acts for itself")
         raise ServerError
     made = service.tokens.make(client, **how)
     answer = TokenAnswer(

@@ -28,7 +28,7 @@ _MAX_COUNTS: Final = 20_000
 class Tries:
     """Counts under a name and a key, such as the client and its address.
 
-    :param region: where other processes count; None where there are none, or each counts for itself.
+    :param region: where other processes count; None if there are none, or each counts for itself.
     """
 
     def __init__(self, region: CacheRegion | None = None) -> None:

@@ -46,7 +46,7 @@ class SigningKeyError(OAuthGuardError):
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """A key and one word for where it is in its life: ``next``, ``signing``, ``replaced``, ``expired``, ``revoked``."""
+    """A key and its state: ``next``, ``signing``, ``replaced``, ``expired``, ``revoked``."""
 
     record: SigningKeyRecord
     state: str

@@ -168,7 +168,7 @@ class RefreshRows(Protocol):
         If several units do this at the same time, only one gets True.
 
         The commit of this unit may take long, so ``now`` is not when others can see the replacement. A store notes in
-        ``used_at`` a moment after the commit, or leaves it None where it cannot.
+        ``used_at`` a moment after the commit, or leaves it None if it cannot.
         """
 
 
@@ -218,7 +218,7 @@ class KeyRows(Protocol):
         """A number that changes with each commit of :meth:`add_key` or :meth:`update_key`. Must stay one indexed query."""
 
     def list_keys(self, *, hold: bool = False) -> tuple[SigningKeyRecord, ...]:
-        """All signing keys by number, revoked and expired ones too.
+        """All signing keys by number, also revoked and expired ones.
 
         :param hold: for a unit that changes keys. It waits until each unit that has stored a signed token has ended, and
             until this unit ends no other unit changes keys or stores a signed token. A store may give up that wait after
@@ -233,7 +233,7 @@ class KeyRows(Protocol):
         stays revoked."""
 
     def find_last_expiry(self, kid: str) -> float | None:
-        """When the last access token that this key signed expires, or None where there is none."""
+        """When the last access token that this key signed expires, or None if there is none."""
 
 
 class AuditRows(Protocol):

@@ -31,7 +31,7 @@ class ClientSecret:
     """One of a client's secrets, as its keyed hash.
 
     :ivar secret_id: names it in lists and for revoking it.
-    :ivar expires_at: None where it lives until it is revoked.
+    :ivar expires_at: None if it lives until it is revoked.
     :ivar last_used_at: to the hour, so that using a secret does not write every time.
     """
 
@@ -79,8 +79,8 @@ class Client:
 class Grant:
     """One approval of a user for a client. Its code and all tokens of it form a family.
 
-    :ivar auth_time: when the user signed in, or None where the application doesn't say.
-    :ivar acr: how the user signed in (OpenID Connect Core 1.0 section 2), or None where the application doesn't say.
+    :ivar auth_time: when the user signed in, or None if the application does not tell it.
+    :ivar acr: how the user signed in (OpenID Connect Core 1.0 section 2), or None if the application does not tell it.
     """
 
     grant_id: str
@@ -167,7 +167,7 @@ class AccessTokenRecord:
 
     :ivar token_id: its ``jti``.
     :ivar subject: ``sub``: the user, or the client itself where no user is involved (RFC 9068 section 5).
-    :ivar grant_id: the family, None where no user is involved.
+    :ivar grant_id: the family, None if no user is involved.
     :ivar key_id: the ``kid`` that signed it, None for an opaque one.
     :ivar auth_time: of its grant; not stored with the token.
     :ivar acr: of its grant; not stored with the token.
@@ -222,7 +222,7 @@ class SigningKeyRecord:
     :ivar public_jwk: JSON of the public JWK.
     :ivar active_from: it signs from then on.
     :ivar retired_at: it no longer signs; it stays published until ``expires_at``.
-    :ivar revoked_at: it is neither used nor published.
+    :ivar revoked_at: from then on it is neither used nor published.
     """
 
     kid: str

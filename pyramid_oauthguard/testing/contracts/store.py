@@ -51,7 +51,7 @@ class StoreContract(SigningKeyContract):
         raise NotImplementedError
 
     def close_store(self, store: Store) -> None:
-        """Give up what the store holds open."""
+        """Release what the store keeps open."""
 
     @pytest.fixture
     def store(self, tmp_path: Any) -> Iterator[Store]:

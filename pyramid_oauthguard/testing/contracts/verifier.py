@@ -48,7 +48,7 @@ class VerifierContract:
             def make_verifier(self, issuer):
                 return MyVerifier(issuer)
 
-    :cvar mode: what ``AccessToken.mode`` must say, or None where it may say anything.
+    :cvar mode: what ``AccessToken.mode`` must say, or None if it may say anything.
     """
 
     mode: ClassVar[str | None] = None

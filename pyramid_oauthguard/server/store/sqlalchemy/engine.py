@@ -43,7 +43,7 @@ def _parse(url: str) -> URL:
     """The URL, after a check that its host contains no part of a password: drivers name the host in their errors."""
     try:
         parsed = make_url(url)
-    except ValueError:  # names what stands where the port should be
+    except ValueError:  # the error quotes the text in the place of the port
         raise ValueError(_NOT_ENCODED) from None
     if "@" in (parsed.host or ""):
         raise ValueError(_NOT_ENCODED)

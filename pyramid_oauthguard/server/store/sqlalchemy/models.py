@@ -136,7 +136,7 @@ codes = Table(
     metadata,
     Column("hash", _HASH, primary_key=True),
     _grant(),
-    Column("redirect_uri", Text),  # None where the request named none (RFC 6749 section 4.1.3)
+    Column("redirect_uri", Text),  # None if the request named none (RFC 6749 section 4.1.3)
     Column("code_challenge", String(128)),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False, index=True),

@@ -61,5 +61,5 @@ class Prepared:
 
 
 def find_driver(connection: Connection) -> Any:
-    """The connection of Python's own SQLite driver, or None where there is another one."""
+    """The connection of Python's own SQLite driver, or None if there is another one."""
     return connection.connection.driver_connection if connection.dialect.driver == "pysqlite" else None

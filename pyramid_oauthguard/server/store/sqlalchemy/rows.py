@@ -38,7 +38,7 @@ class Rows:
         return statement.run(self._connection, self._driver, values)
 
     def _add_new(self, table: Table, values: Mapping[str, Any]) -> bool:
-        """Add a row; False, and nothing added, where the table has one with the same key."""
+        """Add a row; False, and nothing added, if the table has one with the same key."""
         try:
             with self._connection.begin_nested():
                 self._connection.execute(insert(table).values(**values))

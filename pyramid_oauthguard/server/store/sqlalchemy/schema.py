@@ -39,7 +39,7 @@ _SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 
 def fetch_revision(connection: Connection) -> str | None:
-    """The revision of the tables, or None where there are none of ours yet."""
+    """The revision of the tables, or None if there are none of ours yet."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     found: str | None = connection.scalar(select(_VERSION.c.version_num))

@@ -58,8 +58,8 @@ class RefreshQueries(Rows):
         return self._run(_USE, {"wanted": hashed, "successor": successor_id, "now": used_at}) == 1
 
     def date_refresh_use(self, hashed: bytes, now: float, *, won: bool) -> None:
-        """Note since when the replacement of a token can be seen.
+        """Store the time from which the replacement of a token can be seen.
 
-        :param won: this is the process that replaced it; others only note it where nothing was noted.
+        :param won: this is the process that replaced it; others store a time only if there is none.
         """
         self._run(_DATE, {"wanted": hashed, "now": now, "after": now if won else 0.0})

@@ -47,7 +47,7 @@ def _build_add_if(version: str) -> Prepared:
     """
     values = [bindparam(f"new_{name}", type_=access_tokens.c[name].type) for name in _TOKEN.names]
     into, places = f"{access_tokens.name} ({', '.join(_TOKEN.names)})", ", ".join(f":{value.key}" for value in values)
-    statement = f"INSERT INTO {into} SELECT {places} WHERE {version} = :keys_version"  # names of ours
+    statement = f"INSERT INTO {into} SELECT {places} WHERE {version} = :keys_version"  # the names are ours
     return Prepared(text(statement).bindparams(*values, bindparam("keys_version", type_=BigInteger())))
 
 
