@@ -15,7 +15,7 @@ _set: Final = object.__setattr__
 
 @dataclass(frozen=True, kw_only=True)
 class AccessToken:
-    """A verified access token: who calls, through which client, with which scopes.
+    """A verified access token: the user or service that calls, its client and its scopes.
 
     Immutable all the way down, because one value may serve many requests: lists in ``claims`` are tuples
     and objects are read-only mappings.
@@ -26,7 +26,7 @@ class AccessToken:
     :ivar client_id: ``client_id`` (RFC 9068 section 2.2), or ``cid`` or ``azp`` where issuers use these.
     :ivar scopes: the granted scopes (RFC 6749 section 3.3).
     :ivar audience: ``aud``, always a tuple.
-    :ivar issuer: ``iss``, or the configured issuer for an introspection answer that names none.
+    :ivar issuer: ``iss``, or the configured issuer for an introspection answer without ``iss``.
     :ivar issuer_name: the application's own name for the issuer, None for the one of ``oauthguard.issuer``.
     :ivar expires_at: ``exp`` in seconds since the epoch.
     :ivar issued_at: ``iat`` in seconds since the epoch, or None.

@@ -23,7 +23,7 @@ from .shared_cache import SteadyBackend, build_arguments, check_backend, check_c
 from .strict_json import check_text_depth
 
 __all__ = [
-    "SKEW",
+    "SKEW_SECONDS",
     "BoundedBackend",
     "build_key_mangler",
     "build_region",
@@ -38,7 +38,7 @@ logger = logging.getLogger("pyramid_oauthguard")
 BOUNDED: Final = "pyramid_oauthguard.bounded"
 _MAX_NUMBER: Final = 2.0**53
 #: How far the clock of another host may be ahead, or how far our own clock may be set back.
-SKEW: Final = 5.0
+SKEW_SECONDS: Final = 5.0
 _IN_PROCESS: Final = frozenset({BOUNDED, "dogpile.cache.memory", "dogpile.cache.null"})
 _MEMORIES: Final = frozenset({"dogpile.cache.memory", "dogpile.cache.memory_pickle"})
 #: Backends that no other process can write to. All others count as shared, also unknown ones.

@@ -29,7 +29,7 @@ class IssuerMetadata:
     date: float | None = None
 
     def find_endpoint(self, name: str) -> str | None:
-        """The URL under ``name`` (such as ``"jwks_uri"``), or None where the issuer names none.
+        """The URL under ``name`` (such as ``"jwks_uri"``), or None if the metadata do not contain it.
 
         :raises UnavailableError: it is not an https URL. http, and loopback hosts, are for an issuer that is itself at
             such a URL.
@@ -39,7 +39,7 @@ class IssuerMetadata:
             return None
         try:
             if not isinstance(url, str):
-                raise ValueError("must be text")  # one path for both refusals
+                raise ValueError("must be text")  # handled below, like a bad URL
             check_endpoint(url, self.issuer)
         except ValueError as error:
             raise UnavailableError("bad_metadata", f"{name} in {self.url} {error}", lasting=True) from None
@@ -87,7 +87,7 @@ def fetch_metadata(fetcher: Fetcher, issuer: str, url: str | None = None) -> Iss
 
 
 def _explain(url: str, found: object, issuer: str) -> UnavailableError:
-    """Nonsense is an issuer that is not well; another issuer's document is another issuer."""
+    """The error for metadata of another issuer, or for metadata without an issuer."""
     if not isinstance(found, str):
         return UnavailableError("bad_metadata", f"{url} names no issuer", lasting=True)
     text = f"{url} describes {found!r}, not {issuer!r}; the two must be equal byte for byte"
@@ -95,7 +95,7 @@ def _explain(url: str, found: object, issuer: str) -> UnavailableError:
 
 
 def _try(fetcher: Fetcher, url: str) -> Answer | UnavailableError:
-    """The answer, or what was wrong with it; raises when the issuer is down."""
+    """The answer, or the error that it is; raises if the issuer is down."""
     try:
         answer = fetcher.get(url)
     except UnavailableError as error:

@@ -1,4 +1,4 @@
-"""The errors of pyramid_oauthguard, sorted by whose fault they are.
+"""The errors of pyramid_oauthguard, grouped by the party that caused them.
 
 ::
 
@@ -195,5 +195,5 @@ class SettingError(OAuthGuardError):
 def _describe(key: str, call: Any) -> str:
     file = find_setting(key)
     if ", line " not in file and not key.startswith("oauthguard."):
-        file = ""  # the key is not one of the file
+        file = ""  # the key is not in the file
     return "; ".join(filter(None, (file, describe_call(call))))

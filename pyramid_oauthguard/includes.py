@@ -1,4 +1,4 @@
-"""The name of a ``config.include`` in what Pyramid says of the actions that come of it."""
+"""Lets Pyramid's errors name the ``config.include`` whose actions they are about."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["name_include"]
 def name_include(config: Any) -> Any:
     """A configurator for the rest of an ``includeme``, whose errors and conflicts name the line of ``config.include``.
 
-    By itself, Pyramid names the line of a call that an ``includeme`` makes, or none.
+    Without this, Pyramid names a line in the ``includeme``, or no line.
     """
     named, call = config.with_package(config.package), find_call()
     if call is not None:

@@ -1,4 +1,4 @@
-"""The pluggable seams: zope interfaces that are also the keys in Pyramid's registry.
+"""The interfaces that applications can implement: zope interfaces that are also the keys in Pyramid's registry.
 
 The guard, the authorization server and the applications meet here and nowhere else.
 """
@@ -56,7 +56,7 @@ class ProofFacts:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A token as a request brings it, and what may prove that the caller is the one it was issued to.
+    """A token in a request, and the facts that may prove that the caller is its owner.
 
     :ivar scheme: the authentication scheme in its registered spelling, such as ``Bearer``.
     :ivar characters: the token, unchecked.
@@ -76,7 +76,7 @@ class Finding:
     """One result of a self-check.
 
     :ivar level: ``"ok"``, ``"warning"`` (it works, but should be changed) or ``"error"`` (requests will be refused).
-    :ivar subject: what it is about: a setting, a view, an endpoint.
+    :ivar subject: a setting, a view or an endpoint: the checked thing.
     :ivar hint: what to do; empty if there is nothing to do.
     :ivar status: the exit status of a command that ends because of it.
     """
@@ -126,7 +126,7 @@ class IIssuer(Interface):
         """
 
     def subscribe(listener: object) -> None:
-        """Tell ``listener`` (:class:`IIssuerListener`) about changes. An issuer that does not know of them may do nothing."""
+        """Tell ``listener`` (:class:`IIssuerListener`) about changes. An issuer that does not detect changes may ignore this."""
 
 
 class IEmbeddedIssuer(IIssuer):
@@ -183,7 +183,7 @@ class IOAuthStore(Interface):
     """
 
     def reading() -> object:  # type: ignore[misc]
-        """A context manager: a unit that only reads. It sees every commit that was answered before it was opened."""
+        """A context manager: a unit that only reads. It sees every commit that ended before the unit was opened."""
 
     def writing() -> object:  # type: ignore[misc]
         """A context manager: a unit that commits at its end and rolls back on an exception.

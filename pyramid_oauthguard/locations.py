@@ -76,7 +76,7 @@ def find_setting(key: str) -> str:
 
 
 def describe_call(call: Any) -> str:
-    """``/srv/app/views.py, line 12`` of a :class:`Call`, or of an ActionInfo of Pyramid's; empty where it names no file."""
+    """``/srv/app/views.py, line 12`` of a :class:`Call`, or of an ActionInfo of Pyramid's; empty if there is no file."""
     return f"{call.file}, line {call.line}" if getattr(call, "file", None) else ""
 
 
@@ -108,7 +108,7 @@ def _find_info(frame: FrameType) -> Call | None:
 
 
 def _find_line_of(ini: Path, key: str) -> int | None:
-    """The one line of the file on which the key is set; None where there is none, or several sections set it."""
+    """The one line of the file on which the key is set; None if no line or several lines set it."""
     try:
         if ini.stat().st_size > _LARGEST_INI_BYTES:
             return None

@@ -1,4 +1,4 @@
-"""JSON from outside, with nothing left to interpretation (RFC 8259; RFC 8725 section 2.4)."""
+"""Reads JSON from outside, and refuses what parsers read differently (RFC 8259; RFC 8725 section 2.4)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 __all__ = ["MAX_DEPTH", "check_depth", "check_text_depth", "parse_object"]
 
-#: Objects and lists inside each other. Python's own limit differs between versions and depends on who calls.
+#: Objects and lists inside each other. Python's own limit differs between versions and depends on the depth of the calls.
 MAX_DEPTH: Final = 100
 #: A string that is not closed goes on to the end, so that its quotes are not looked at again.
 _STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
@@ -31,7 +31,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
         except StopIteration:
             end = -1
         if end != len(text):
-            value = _DECODER.decode(text)  # white space around it, or it says what is wrong
+            value = _DECODER.decode(text)  # for white space around the object, or for the error
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError:
@@ -44,7 +44,8 @@ def parse_object(data: bytes) -> dict[str, Any]:
 def check_text_depth(text: str) -> None:
     """ValueError if more than :data:`MAX_DEPTH` objects and lists are inside each other in JSON, before it is parsed.
 
-    Takes linear time. Nothing else of the text is checked: where it is no JSON, a parser stops before this count is wrong.
+    Takes linear time. Nothing else of the text is checked. If the text is not JSON, a parser stops before the
+    count becomes wrong.
     """
     depth = 0
     for found in _STRING_OR_BRACKET.finditer(text):
@@ -90,5 +91,5 @@ def _as_finite(text: str) -> float:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_as_object, parse_constant=_refuse_constant, parse_float=_as_finite
 )
-#: What the decoder does between its two looks for white space, which cost half as much again.
+#: The decoder without its two searches for white space, which would take half as long again.
 _scan: Final[Any] = _DECODER.scan_once  # type: ignore[attr-defined]  # typeshed does not know it

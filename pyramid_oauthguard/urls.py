@@ -32,7 +32,7 @@ class Origin:
 
     :ivar scheme: ``"http"`` or ``"https"``.
     :ivar host: in lower case; an IPv6 address without brackets, in its shortest spelling.
-    :ivar port: the one of the scheme where the URL names none.
+    :ivar port: the default port of the scheme if the URL has no port.
     """
 
     scheme: str
@@ -66,7 +66,7 @@ def as_origin(url: str) -> Origin:
     return Origin(scheme, _as_host(parts[1].lower()), port)
 
 
-@functools.lru_cache(maxsize=64)  # an endpoint is judged each time it is used; who is refused is not remembered
+@functools.lru_cache(maxsize=64)  # endpoints are checked at each use; refused URLs are not kept
 def check_url(url: str) -> None:
     """ValueError unless ``url`` is absolute https, or http to a loopback host, without user, fragment or controls."""
     origin = as_origin(url)
@@ -90,7 +90,7 @@ def check_endpoint(url: str, issuer: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host``, spelt as :class:`Origin` has it, is this machine by its spelling alone; no name is resolved."""
+    """Whether ``host``, written as in :class:`Origin`, is a loopback host. No name is resolved."""
     return host in {"localhost", "::1"} or (host.startswith("127.") and _IPV4.fullmatch(host) is not None)
 
 
@@ -114,7 +114,7 @@ def _as_host(text: str) -> str:
 
 
 def _as_ipv6(text: str) -> str:
-    """No zone, which has a meaning on one machine only, and no IPv4 address inside, which has a spelling of its own."""
+    """Refuses a zone, since it has a meaning on one machine only, and an IPv4 address inside, since it can be written as such."""
     if not _IPV6.fullmatch(text):
         raise ValueError("not an IPv6 address")
     address = IPv6Address(text[1:-1])

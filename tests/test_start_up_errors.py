@@ -180,7 +180,7 @@ def test_views_that_would_stand_open_are_named_with_their_lines(application):
     view = 'config.add_view(hello, route_name="x", permission="read")'
     application.write(f'config.add_route("x", "/x")\n{view}\nconfig.commit()\n{INCLUDE}', GUARD)
     last = application.start()
-    assert "started_app.hello: has a permission that nobody asks for" in last
+    assert "started_app.hello: has a permission that is never checked" in last
     assert application.find_line(application.python, view) in last
 
 

@@ -8,16 +8,16 @@ from typing import Final
 
 __all__ = ["find_bearer_challenge"]
 
-#: A quoted string, perhaps without its end; a comma; an equals sign; anything else up to one of these or a blank. None of them
-#: is matched by going back, so that a header of any text is read in linear time.
+#: A quoted string, perhaps without its end; a comma; an equals sign; or other characters up to one of these or a space. The
+#: pattern never backtracks, so that any header is read in linear time.
 _PIECE: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"?|([,=])|([^\s",=]++)', re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 def find_bearer_challenge(values: Iterable[str]) -> Mapping[str, str] | None:
-    """The parameters of the first Bearer challenge in the ``WWW-Authenticate`` headers ``values``, names in small letters.
+    """The parameters of the first Bearer challenge in the ``WWW-Authenticate`` headers ``values``, names in lower case.
 
-    Of a parameter that occurs twice, the first one counts. None where there is no such challenge.
+    The first value wins if a parameter occurs twice. None if there is no such challenge.
     """
     for value in values:
         for scheme, parameters in _read_challenges(value):

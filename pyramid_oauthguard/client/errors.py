@@ -11,7 +11,7 @@ __all__ = ["CommandError", "RefusedError", "UnusableTokensError", "as_command_er
 
 
 class CommandError(OAuthGuardError):
-    """One line for the user: what was tried, what came back, what to do; and an exit status for a script.
+    """One line for the user: what was tried, the result and what to do; and an exit status for a script.
 
     :ivar exit_status: one of the constants of :mod:`pyramid_oauthguard.exit_status`.
     :ivar text: what was tried and what came back. May contain text of the other side: the console escapes it.

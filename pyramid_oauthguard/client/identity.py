@@ -1,4 +1,4 @@
-"""The name of the user of a token, to be shown. It decides nothing."""
+"""The name of the user of a token. It is only shown: no decision depends on it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _ask(question: Any) -> Mapping[str, Any]:
     try:
         answer: Mapping[str, Any] = question()
     except RefusedError:
-        return {}  # this client or this token may not; the next one to ask may know
+        return {}  # this client or this token may not ask; the next source may have the name
     return answer
 
 

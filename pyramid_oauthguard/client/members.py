@@ -1,4 +1,4 @@
-"""The answer of a token endpoint, member by member: a member that is wrong must not cost the tokens beside it.
+"""Reads the answer of a token endpoint member by member, so that one wrong member does not lose the tokens.
 
 A server that rotates refresh tokens sends the only good one exactly once (RFC 9700 section 4.14). Everything else that comes
 from an issuer is read by :mod:`pyramid_oauthguard.strict_json`.
@@ -20,7 +20,7 @@ _DEPTHS: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
 
 
 def read_members(data: bytes) -> dict[str, Any]:
-    """The members of the JSON object in ``data`` that are JSON (RFC 8259). Of a name that occurs twice, the last one.
+    """The members of the JSON object in ``data`` that are JSON (RFC 8259). The last one wins if a name occurs twice.
 
     Left out are values such as ``NaN``, numbers of thousands of digits, and nesting that is too deep for Python. Bytes that are
     not UTF-8 are replaced. Does not check what the members mean. Takes linear time.

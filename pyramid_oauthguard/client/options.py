@@ -64,7 +64,7 @@ class ClientOptions:
 
 
 def find_options(sources: tuple[Source, ...]) -> ClientOptions:
-    """The options out of ``sources``, the first that names one wins.
+    """The options from ``sources``. The first source that has a value wins.
 
     The client of a profile is used only for the issuer of the profile, and its scopes only for that client. Otherwise one
     issuer would receive what belongs to another.
@@ -101,7 +101,9 @@ def expand_path(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise CommandError(USAGE, f"{path} names the home of a user that is unknown", "write it in full") from error
+        raise CommandError(
+            USAGE, f"{path} names a user that does not exist on this machine", "write it in full"
+        ) from error
 
 
 def check_absolute(environ: Mapping[str, str], *variables: str) -> None:
@@ -112,7 +114,7 @@ def check_absolute(environ: Mapping[str, str], *variables: str) -> None:
     for name in variables:
         value = environ.get(name, "")
         if value and not all(Path(each).is_absolute() for each in value.split(os.pathsep)):
-            text = f"{name} must be an absolute path: {value} is another place in each folder"
+            text = f"{name} must be an absolute path: {value} means another place in each folder"
             raise CommandError(USAGE, text, "begin it with /")
 
 

@@ -1,4 +1,4 @@
-"""Which issuer may receive a credential. One rule for every credential: the working folder does not decide it."""
+"""Which issuer may receive a credential. All credentials follow one rule. The working folder alone never decides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Credential:
     """A secret or a token, and where it comes from.
 
     :ivar text: the characters that are sent.
-    :ivar name: what it is, for messages: ``"the client secret"``.
+    :ivar name: its kind, for messages: ``"the client secret"``.
     :ivar place: where it was found, for messages: a variable, a path, ``"standard input"``.
     :ivar is_dotenv: it is in the ``.env`` of the working folder.
     :ivar issuer: the issuer that issued it; None for a credential that this command did not get from an issuer.
@@ -30,7 +30,7 @@ class Credential:
 
 
 def check_recipient(credential: Credential, options: ClientOptions) -> None:
-    """Whether the issuer of ``options`` may receive ``credential``.
+    """Check that the issuer of ``options`` may receive ``credential``.
 
     A token that this command got from an issuer goes back to that issuer only. Any other credential goes to an issuer
     that the user names. An issuer that only the ``.env`` of a folder names receives nothing except what is in the
@@ -48,7 +48,7 @@ def check_recipient(credential: Credential, options: ClientOptions) -> None:
     raise CommandError(
         USAGE,
         f"{credential.name} comes from {credential.place}, but only {_describe(options)} names the issuer "
-        f"{options.issuer}: it was not sent, because a folder does not decide who receives it",
+        f"{options.issuer}: it was not sent, because a folder may not choose the receiver",
         "if you trust this issuer, name it with --issuer or OAUTHGUARD_ISSUER",
     )
 

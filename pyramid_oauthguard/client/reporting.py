@@ -1,4 +1,4 @@
-"""What the client reports while it works. The command's console shows it; the client itself knows no terminal."""
+"""What the client reports while it works. The command's console shows it; the client itself does not use a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Reporter"]
 
 
 class Reporter(Protocol):
-    """Takes messages, and traces of requests. Hides the secrets that it was told."""
+    """Takes messages, and traces of requests. Hides the secrets that were given to it."""
 
     def protect(self, *secrets: str | None) -> None:
         """Hide each of ``secrets`` in everything that is reported from now on."""

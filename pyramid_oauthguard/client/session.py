@@ -63,7 +63,7 @@ class OAuthSession:
             url, _ = client.create_authorization_url(
                 endpoint, state=state, code_verifier=verifier, redirect_uri=redirect_uri, **wanted
             )
-        except ValueError:  # Authlib, about a query of the endpoint itself
+        except ValueError:  # raised by Authlib for the query of the endpoint
             raise CommandError(USAGE, "the issuer's authorization_endpoint is not a usable URL") from None
         return str(url)
 
@@ -78,11 +78,11 @@ class OAuthSession:
         return self._fetch_tokens("client_credentials", scope=self.options.scope, **self._target())
 
     def refresh(self, refresh_token: Credential) -> Tokens:
-        """New tokens for the refresh token (RFC 6749 section 6); the old one may be worthless afterwards."""
+        """New tokens for the refresh token (RFC 6749 section 6); the old one may be invalid afterwards."""
         return self._fetch_tokens("refresh_token", refresh_token=self._release(refresh_token), **self._resource())
 
     def fetch_device_authorization(self) -> Mapping[str, Any]:
-        """What RFC 8628 section 3.2 answers, unchecked."""
+        """The answer of RFC 8628 section 3.2, unchecked."""
         client = self._build_client("token_endpoint")
         endpoint = self.require_endpoint("device_authorization_endpoint")
         form = {"scope": self.options.scope, **self._target()}
@@ -130,21 +130,21 @@ class OAuthSession:
             return False
 
     def require_endpoint(self, name: str) -> str:
-        """The URL of ``name``. :raises CommandError: the issuer names none, or one without TLS."""
+        """The URL of ``name``. :raises CommandError: the metadata do not contain it, or it has no TLS."""
         try:
             url = self.metadata.find_endpoint(name)
         except UnavailableError as error:
             raise as_command_error(error) from error
         if url is None:
-            text = f"{self.metadata.issuer} names no {name} in its metadata"
+            text = f"{self.metadata.issuer} has no {name} in its metadata"
             raise CommandError(USAGE, text, "it does not offer this")
         return url
 
     def _fetch_tokens(self, grant_type: str, **params: str | None) -> Tokens:
         client = self._build_client("token_endpoint")
         endpoint = self.require_endpoint("token_endpoint")
-        self._fetcher.read_with(read_members, endpoint)  # no odd member may cost the tokens beside it
-        # Authlib adds a scope of its own accord where the client has one; a code or a refresh token has its own already.
+        self._fetcher.read_with(read_members, endpoint)  # one wrong member must not lose the tokens
+        # Authlib adds the scope of the client, if it has one. A code or a refresh token already has its scope.
         body = client.fetch_token(endpoint, grant_type=grant_type, **params)
         return as_tokens(body, issuer=self.metadata.issuer, asked_scope=params.get("scope"))
 

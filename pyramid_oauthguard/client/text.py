@@ -1,4 +1,4 @@
-"""Text of the other side, made safe for a terminal and short enough for a line."""
+"""Text from a server or an API, made safe for a terminal and short enough for a line."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 __all__ = ["clean", "clean_line", "shorten"]
 
 _MOST_CHARS: Final = 500
-#: What programs read as the end of a line, and the characters that can be a part of it.
+#: Control characters and line separators: programs may read each of them as the end of a line.
 _BREAKS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def clean(text: str, *, keep: str = "") -> str:
-    """``text`` without what could steer a terminal: control, format and surrogate characters become escapes."""
+    """``text`` without characters that control a terminal: control, format and surrogate characters become escapes."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in keep else _escape(char) for char in text)
@@ -26,7 +26,7 @@ def clean_line(text: str) -> str:
 
 
 def shorten(text: object) -> str:
-    """``text`` of the other side on one line, cut to at most 500 characters."""
+    """``text`` from a server or an API on one line, cut to at most 500 characters."""
     given = str(text)
     whole = " ".join(given[: 2 * _MOST_CHARS].split())
     return whole if len(whole) <= _MOST_CHARS and len(given) <= 2 * _MOST_CHARS else whole[:_MOST_CHARS] + "…"

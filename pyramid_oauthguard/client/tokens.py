@@ -1,4 +1,4 @@
-"""What a token endpoint answers, checked (RFC 6749 section 5.1)."""
+"""The checked answer of a token endpoint (RFC 6749 section 5.1)."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def is_refresh_token(value: object) -> TypeGuard[str]:
 
 
 def as_seconds(value: object) -> float | None:
-    """``value`` as a positive number of seconds, also where a server quotes it; None for everything else."""
+    """``value`` as a positive number of seconds, also if a server sends it as a string; None for everything else."""
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -47,7 +47,7 @@ class TracingFetcher(Fetcher):
 
 
 class OAuthTransport:
-    """What Authlib's client takes for its session: the one method it posts with.
+    """The session of Authlib's client: it has the one method that Authlib calls.
 
     Not requests': that one follows redirects with the client's secret, has no limit to an answer, reads ``.netrc``,
     and takes a fifth of a second to import.
@@ -111,7 +111,7 @@ def check_answer(answer: Answer, url: str) -> None:
         "access_token" in answer.body or (refresh_token and isinstance(refresh_token, str))
     ):
         return
-    # Some refuse with 200 and an error response.
+    # Some servers refuse with status 200 and an error response.
     if answer.status == 200 and not (isinstance(code, str) and code):
         return
     if answer.is_overloaded:
@@ -121,9 +121,7 @@ def check_answer(answer: Answer, url: str) -> None:
     if not isinstance(code, str):
         if answer.status in (401, 403):
             raise RefusedError("invalid_client", f"{url} answered {answer.status}", _ADVICE["invalid_client"])
-        raise CommandError(
-            NETWORK, f"{url} answered {answer.status} without an OAuth error", "is this the right address?"
-        )
+        raise CommandError(NETWORK, f"{url} answered {answer.status} without an OAuth error", "is this address right?")
     description = answer.body.get("error_description")
     words = f"{shorten(code)}: {shorten(description)}" if isinstance(description, str) else shorten(code)
     raise RefusedError(code, f"{url} answered {answer.status} {words}", _ADVICE.get(code, ""))

@@ -19,10 +19,10 @@ _HINTS: Final = {
 
 
 def explain_failed_start(ini: str, error: Exception) -> OAuthGuardError:
-    """The error of a setting as it is; any other under the file's name, or the name of the setting that cannot be read."""
+    """The error of a setting, unchanged. Any other error gets the name of the file, or of the setting that can't be read."""
     cause = error.evalue if isinstance(error, ConfigurationExecutionError) else error
     if isinstance(cause, OAuthGuardError):
-        return cause  # names its key already
+        return cause  # it already names its key
     if isinstance(cause, configparser.InterpolationError):
         problem = f"does not start: [{cause.section}] has a % that is not part of a %(name)s which the file defines"
         return SettingError(f"{ini}: {cause.option}", problem, "write %% for a % of the value")
@@ -33,7 +33,7 @@ def explain_failed_start(ini: str, error: Exception) -> OAuthGuardError:
 
 
 def _find_text(cause: BaseException) -> str:
-    """What the error says; without the lines and values of the file, which may be secrets."""
+    """The text of the error without the lines and values of the file, which may be secrets."""
     if isinstance(cause, configparser.MissingSectionHeaderError):
         return f"line {cause.lineno} is before the first section"
     if isinstance(cause, configparser.ParsingError):

@@ -22,7 +22,7 @@ _ENOUGH_SECONDS: Final = 60.0
 
 
 def fetch_tokens(run: Run) -> Tokens:
-    """The login's tokens where the options mean a login, else the client's own by client credentials.
+    """The login's tokens if the options belong to a login. Otherwise the client's own tokens, by client credentials.
 
     :raises CommandError: there is no login and no secret, or the server refuses.
     """
@@ -82,7 +82,7 @@ def _refresh(run: Run, profile: Profile, tokens: Tokens) -> Tokens:
         except RefusedError as error:
             raise RefusedError(error.code, error.text, _advise_login(profile)) from error
         except UnusableTokensError as error:
-            if error.refresh_token:  # the one that was sent may be worthless now
+            if error.refresh_token:  # the token that was sent may be invalid now
                 _save(run, profile, replace(tokens, refresh_token=error.refresh_token))
             raise
         _save(run, profile, fresh)
@@ -100,7 +100,7 @@ def _advise_login(profile: Profile) -> str:
 
 @contextmanager
 def _interruptions_deferred() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait: between the answer and the disk, the only good refresh token is in memory alone."""
+    """Delay Ctrl-C and SIGTERM: until it is written, the only valid refresh token is in memory only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -93,7 +93,7 @@ class Run:
 
     @property
     def secret_file(self) -> str | None:
-        """The file that the client's secret came from, absolute, where it is one that can be read again."""
+        """The file that the client's secret came from, absolute, if it can be read again."""
         for source in self._secret_sources:
             path = source.values.get("client_secret_file")
             if path or "client_secret" in source.values:
@@ -107,7 +107,7 @@ class Run:
         return tuple(source for source in self.sources if belongs(source, options))
 
     def load_token(self, path: str | None) -> Credential | None:
-        """The token out of ``path`` ("-" is standard input) or the environment, or None."""
+        """The token from ``path`` ("-" is standard input) or the environment, or None."""
         from ..client.storage.credentials import load_token
 
         token = load_token(self.environ, path)
@@ -159,7 +159,7 @@ class Run:
 
         self.options.require_issuer()
         self.options.require_client_id()
-        secret = self.client_secret  # before the network, so that a missing secret is reported first
+        secret = self.client_secret  # before any request, so that a missing secret is reported first
         return OAuthSession(self.fetcher, self.metadata, options=self.options, client_secret=secret)
 
     # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────
@@ -176,7 +176,9 @@ class Run:
         state = platformdirs.user_state_path("oauthguard", appauthor=False)
         if not state.is_absolute():
             advice = "make HOME and XDG_STATE_HOME absolute, or set OAUTHGUARD_HOME"
-            raise CommandError(USAGE, f"{state} is not an absolute path, so it is another folder everywhere", advice)
+            raise CommandError(
+                USAGE, f"{state} is not an absolute path, so it means another folder in each working folder", advice
+            )
         return Folder(state)
 
     @cached_property
@@ -249,7 +251,7 @@ class Run:
 
 
 def _renew_locks(owner: type) -> None:
-    """In a child of a fork: each cached property of Python 3.11 has a lock, which a thread of the parent may hold."""
+    """Replace the locks in a forked child: in Python 3.11, cached properties have locks that a thread of the parent may hold."""
     for each in vars(owner).values():
         if isinstance(each, cached_property) and hasattr(each, "lock"):
             each.lock = threading.RLock()

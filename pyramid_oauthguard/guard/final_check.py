@@ -1,4 +1,4 @@
-"""Refuse to start where requests would be refused later, or let in: the checks that only the finished application allows."""
+"""Checks of the complete application: it does not start if requests would later be refused or accepted by mistake."""
 
 from __future__ import annotations
 
@@ -46,29 +46,29 @@ def check_application(config: Configurator) -> None:
 
 
 def build_check(handler: Callable[[Any], Any], registry: Registry) -> Callable[[Any], Any]:
-    """A tween that is none: it leaves the handler alone, but is asked for one when all is configured."""
+    """Not a real tween: it returns the handler unchanged. Pyramid calls it when everything is configured."""
     _check(registry)
     return handler
 
 
 def _check_created(event: Any) -> None:
-    """Not at a commit: an authorization server of a later one has the secret. Not in the tween: ``pyramid.tweens`` may
-    leave that out."""
+    """Check the caches when the application is created. A commit is too early: a later one may add an authorization server,
+    which has the secret. The tween may be missing: ``pyramid.tweens`` may leave it out."""
     registry = event.app.registry
     registry.unregisterHandler(_check_created, _CREATED)
-    # Pyramid notifies of each request where anything listens to anything, which costs a third of a small request.
+    # Pyramid sends events for each request while any listener is registered, which costs a third of a small request.
     registry.has_listeners = any((*registry.registeredHandlers(), *registry.registeredSubscriptionAdapters()))
     check_caches(registry, get_guard(registry).settings)
 
 
 def describe_foreign_policy(registry: Registry, found: Any) -> SettingError:
-    """The error of an application whose own security policy leaves the guard's out."""
+    """The error of an application whose own security policy replaces the guard's."""
     kind, set_by = type(found), registry.introspector.get("security policy", None)
     name = "None" if found is None else f"{kind.__module__}.{kind.__qualname__}"
     return SettingError(
         "oauthguard.policy",
-        f"the application has another security policy, {name}, which leaves that of pyramid_oauthguard out",
-        "set oauthguard.policy = off and compose the two with TokensUnder, or drop the other",
+        f"the application has another security policy, {name}, which replaces that of pyramid_oauthguard",
+        "set oauthguard.policy = off and compose the two with TokensUnder, or remove the other policy",
         at=getattr(set_by, "action_info", None),
     )
 
@@ -81,7 +81,7 @@ def _check(registry: Registry) -> None:
     if not makes_guarded(registry.queryUtility(IRequestFactory)):
         raise SettingError(
             "set_request_factory",
-            "came after the guard was committed, and its requests know no access token",
+            "was called after the commit of the guard, so its requests have no access token",
             "set the request factory before the first commit",
         )
     remote = _find_remote(registry, settings)
@@ -101,14 +101,14 @@ def _check(registry: Registry) -> None:
     for view in _find_unguarded(registry) if settings.policy or composed is not None else ():
         raise SettingError(
             f"{view.__module__}.{view.__name__}",
-            "has a permission that nobody asks for: it was registered before there was a policy",
+            "has a permission that is never checked: it was registered before there was a policy",
             "include pyramid_oauthguard before the first commit",
             at=_find_place(registry, view),
         )
 
 
 def _describe_missing_client(registry: Registry, settings: GuardSettings, *, at: Any) -> SettingError:
-    """What a remote check lacks. In the process of an authorization server it is the issuer's name that is misspelt, most likely."""
+    """The setting that a remote check needs. With an authorization server in this process, the issuer is probably misspelled."""
     near = [name for name, _issuer in registry.getUtilitiesFor(IIssuer)]
     if near:
         text = f"is {settings.issuer}, and a view is checked remotely; the server in this process is {' '.join(near)}"
@@ -117,13 +117,13 @@ def _describe_missing_client(registry: Registry, settings: GuardSettings, *, at:
     return SettingError(
         "oauthguard.introspection.client_id",
         "is required: a view is checked remotely",
-        "or set oauthguard.introspection.auth_method = none for an endpoint that asks nobody who they are",
+        "or set oauthguard.introspection.auth_method = none for an endpoint without client authentication",
         at=at,
     )
 
 
 def _find_remote(registry: Registry, settings: GuardSettings) -> Any:
-    """A view that is checked remotely, as introspection has it; the settings where they make that the default."""
+    """The introspectable of a view that is checked remotely; the settings if remote is the default mode."""
     if settings.token_check == "remote":  # noqa: S105  # the name of a mode
         return settings
     views = (each["introspectable"] for each in registry.introspector.get_category("views", []))

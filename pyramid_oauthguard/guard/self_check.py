@@ -1,4 +1,4 @@
-"""Is this application's guard sound: issuer, clock, keys, introspection, views."""
+"""Checks the guard of an application: issuer, clock, keys, introspection, views."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .verifiers.chosen import ChosenVerifier
 
 __all__ = ["judge_guard"]
 
-#: No issuer knows such a token; it has the form of one all the same.
+#: It has the form of a token, but no issuer knows it.
 _PROBE: Final = "oauthguard-check-probe"
 
 
 def judge_guard(registry: Any) -> Iterator[Finding]:
-    """What is right and wrong with the guard of the application. Asks the issuer, live."""
+    """Check the guard of the application. Sends requests to the issuer."""
     settings = get_guard(registry).settings
     views = find_views(registry, settings)
     wanted = _find_wanted(registry, find_modes(views, settings))
@@ -59,7 +59,7 @@ def _judge_shared_caches(settings: GuardSettings) -> Iterator[Finding]:
             yield Step("ok", f"oauthguard.cache.{name}.backend", "")
             failure = probe_cache(options)
             if failure is not None:
-                text = f"{options['backend']} does not answer as a cache should: {failure}"
+                text = f"{options['backend']} does not work as a cache: {failure}"
                 hint = "until it does, each process keeps its own entries, and asks the issuer for them"
                 yield Finding("warning", f"oauthguard.cache.{name}.backend", text, hint)
 
@@ -90,7 +90,7 @@ def _judge_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]
 def _judge_metadata(
     issuer: HTTPIssuer, settings: GuardSettings, wanted: frozenset[str]
 ) -> Generator[Finding, None, bool]:
-    """Whether there are metadata."""
+    """Check the metadata. Whether they could be fetched."""
     yield Step("ok", "the issuer's metadata", settings.metadata_url or settings.issuer)
     needed = not settings.jwks_uri or ("introspection" in wanted and not settings.introspection_endpoint)
     asked_at = time.time()
@@ -100,7 +100,7 @@ def _judge_metadata(
         if needed:
             yield _describe_failure("oauthguard.issuer", error, "metadata")
         else:
-            hint = "nothing depends on them: oauthguard.jwks_uri and introspection.endpoint say where to go"
+            hint = "they are not needed: oauthguard.jwks_uri and introspection.endpoint are set"
             yield Finding("warning", "oauthguard.issuer", str(error), hint)
         return False
     yield Finding("ok", "oauthguard.issuer", f"{metadata.url} describes {metadata.issuer}")
@@ -132,16 +132,18 @@ def _compare(settings: GuardSettings, document: Any, wanted: frozenset[str]) -> 
         theirs = document.get(key)
         if ours and theirs and ours != theirs:
             name = f"oauthguard.{key.replace('_endpoint', '.endpoint')}"
-            yield Finding("warning", name, f"is {ours}, the issuer's metadata say {theirs}", "drop the setting?")
+            yield Finding("warning", name, f"is {ours}, but the issuer's metadata have {theirs}", "remove the setting?")
     methods = document.get("introspection_endpoint_auth_methods_supported")
     method = settings.introspection_auth_method
     if "introspection" in wanted and isinstance(methods, list) and method not in methods:
         offered = " ".join(map(str, methods))
-        yield Finding("warning", "oauthguard.introspection.auth_method", f"is {method}, the issuer takes {offered}")
+        yield Finding(
+            "warning", "oauthguard.introspection.auth_method", f"is {method}, but the issuer supports {offered}"
+        )
 
 
 def _judge_clock(date: float, asked_at: float, leeway: float) -> Finding:
-    """By the whole second in an answer that came between ``asked_at`` and now: the least that the clocks can differ."""
+    """Compare the clocks by the Date of an answer, which has whole seconds: the smallest possible difference counts."""
     ahead, behind = date - time.time(), asked_at - (date + 1)
     if ahead <= 0 and behind <= 0:
         return Finding("ok", "clock", "the issuer's clock agrees with this machine's")
@@ -162,9 +164,7 @@ def _judge_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     unusable = describe_unusable_keys(document.keys, settings.algorithms)
     if not keys:
         hint = "compare oauthguard.algorithms with what the issuer signs with"
-        text = (
-            f"none of {len(document.keys)} keys is usable under the settings: {'; '.join(unusable) or 'there is none'}"
-        )
+        text = f"none of {len(document.keys)} keys is usable under the settings: {'; '.join(unusable) or 'there are no keys'}"
         yield Finding("error", "keys", text, hint)
         return
     yield Finding("ok", "keys", f"{len(keys)} of {len(document.keys)} usable under the settings")
@@ -185,7 +185,7 @@ def _judge_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Findi
         yield _describe_failure("oauthguard.introspection", error, "introspection")
         return
     if answer.get("active") is not False:
-        hint = "remote checks are worth nothing with this issuer"
-        yield Finding("error", "oauthguard.introspection", "calls a made-up token active", hint)
+        hint = "remote checks with this issuer do not protect anything"
+        yield Finding("error", "oauthguard.introspection", "says that an invented token is active", hint)
         return
-    yield Finding("ok", "introspection", "answers, and lets this application ask")
+    yield Finding("ok", "introspection", "answers this application")

@@ -90,7 +90,7 @@ class GuardSettings:
     issuer_name: str | None = None
 
     def is_public(self, text: str) -> bool:
-        """Whether ``text`` is what a setting says that is no secret, whatever the case and the slash at its end."""
+        """Whether ``text`` is the value of a setting that is not secret, without regard to case and a slash at the end."""
         public = (*(getattr(self, name) for name in _PUBLIC), *self.audience, *self.client_id)
         return _fold(text) in {_fold(each) for each in public if each}
 
@@ -155,7 +155,7 @@ def _as_timeout(value: Any) -> float:
 def _as_size(value: Any) -> int:
     size = as_int(value)
     if not size:
-        raise ValueError("must be more than 0: no answer of the issuer is so short")
+        raise ValueError("must be more than 0: every answer of the issuer is longer")
     return size
 
 
@@ -195,7 +195,7 @@ TABLE: Final = (
     Setting("issuer", _as_issuer, REQUIRED, "Issuer identifier, compared byte for byte with `iss`; https, http only for loopback hosts."),
     Setting("audience", _as_audience, REQUIRED, "Accepted audiences; the token's `aud` must name one of them."),
     Setting("client_id", as_list, (), "If given, the token's `client_id` (or `cid`, or `azp`) must be one of these."),
-    Setting("token_check", as_choice("local", "remote"), "local", "The mode of views that name none."),
+    Setting("token_check", as_choice("local", "remote"), "local", "The mode of views that do not set one."),
     Setting("profile", as_choice("generic", "rfc9068"), "generic", "`generic` takes typ absent, `JWT` or `at+jwt`; `rfc9068` takes `at+jwt` only and wants every claim that RFC 9068 requires."),
     Setting("algorithms", _as_algorithms, ALGORITHMS, "Signature algorithms that are accepted; `none` and HS* are refused."),
     Setting("leeway", as_duration, 30.0, "Clock skew allowed for `exp`, `nbf` and `iat`."),
@@ -206,20 +206,20 @@ TABLE: Final = (
     Setting("metadata_url", as_url, None, "Where the issuer's metadata is, if not at its well-known URLs."),
     Setting("jwks_uri", as_url, None, "Where the issuer's keys are, if not where its metadata says."),
     Setting("introspection.endpoint", as_url, None, "Where tokens are introspected, if not where the metadata says."),
-    Setting("introspection.client_id", as_str, None, "Who this application is at the introspection endpoint."),
-    Setting("introspection.client_secret", as_str, None, "Its secret there.", secret=True),
-    Setting("introspection.auth_method", as_choice("client_secret_basic", "client_secret_post", "none"), "client_secret_basic", "How it authenticates there (RFC 7591 section 2)."),
-    Setting("introspection.require_audience", as_bool, True, "`false` accepts an opaque token whose introspection names no `aud`. It costs this: a token made for any other API of the same issuer is then good here."),
-    Setting("introspection.max_in_flight", _as_count, None, "How many threads of a process may wait for an answer about a token at once; a remote check beyond is answered with 503 and `Retry-After`. By default half of the threads that make remote checks, at least 1, so that a slow issuer leaves threads for other requests. An issuer in the same process is bounded only where this is set."),
+    Setting("introspection.client_id", as_str, None, "The client id of this application at the introspection endpoint."),
+    Setting("introspection.client_secret", as_str, None, "The client secret of this application at the introspection endpoint.", secret=True),
+    Setting("introspection.auth_method", as_choice("client_secret_basic", "client_secret_post", "none"), "client_secret_basic", "How this application authenticates there (RFC 7591 section 2)."),
+    Setting("introspection.require_audience", as_bool, True, "`false` accepts an opaque token whose introspection answer has no `aud`. The risk: a token for any other API of the same issuer is then accepted here."),
+    Setting("introspection.max_in_flight", _as_count, None, "How many threads of a process may wait for an answer about a token at the same time; a remote check above this number is answered with 503 and `Retry-After`. By default half of the threads that make remote checks, at least 1, so that a slow issuer leaves threads for other requests. An issuer in the same process is limited only if this is set."),
     Setting("http.timeout", _as_timeout, 5.0, "Seconds for one call to the issuer in all, the last byte included."),
     Setting("http.max_bytes", _as_size, 1_048_576, "A longer answer of the issuer is refused."),
     Setting("http.ca_file", _as_ca_file, None, "PEM file of the certificate authorities to trust instead of the system's."),
     Setting("cache.metadata.*", _as_cache, {}, _CACHE_HELP + "Issuer metadata, one day; at least `keys.cooldown`. They are renewed in the background before they expire."),
-    Setting("cache.jwks.*", _as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest a withdrawn key stays accepted while the issuer answers. At least `keys.cooldown`; a shorter `max-age` of the issuer counts as `keys.cooldown`."),
+    Setting("cache.jwks.*", _as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest time that a withdrawn key is accepted while the issuer answers. At least `keys.cooldown`; a shorter `max-age` of the issuer counts as `keys.cooldown`."),
     Setting("cache.introspection.*", _as_cache, {}, _CACHE_HELP + "Positive answers; 0 (the default) is live, n trusts one for at most n seconds and never past `exp`."),
     Setting("cache.inactive.*", _as_cache, {}, _CACHE_HELP + "Tokens the issuer called inactive, 10 seconds; 0 asks again each time."),
-    Setting("cache.secret", as_str, None, "What seals the entries of caches outside this process, so that only those who know it can make one: 32 characters or more that cannot be guessed, the same in all processes that share a cache. Without it, a key of the authorization server in the same process is used, or `introspection.client_secret`.", secret=True),
-    Setting("cache.trusted", as_bool, False, "`true` allows a cache outside this process without any secret. It costs this: every program that can write to that cache can put its own keys and answers there, and so make tokens that are accepted here."),
+    Setting("cache.secret", as_str, None, "The secret that seals the entries of caches outside this process, so that no other program can make an entry: at least 32 characters that cannot be guessed, the same in all processes that share a cache. Without it, a key of the authorization server in the same process is used, or `introspection.client_secret`.", secret=True),
+    Setting("cache.trusted", as_bool, False, "`true` allows a cache outside this process without any secret. The risk: every program that can write to that cache can put its own keys and answers there, and can so make tokens that are accepted here."),
     Setting("cache.tokens.size", as_int, 10_000, "Verified tokens remembered in the process for local checks, and as many judged answers beside an introspection cache in the process; 0 is off."),
     Setting("keys.cooldown", as_duration, 30.0, "Seconds between attempts to refetch keys for an unknown kid or after a failure. For unknown kids, one extra attempt is made in each."),
     Setting("keys.max_stale", as_duration, 86_400.0, "How long the last good key set serves while the issuer is down."),
@@ -243,7 +243,7 @@ def is_on(settings: Mapping[str, Any], name: str, default: bool) -> bool:
 
 
 def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
-    """The guard's settings out of the application's. :raises SettingError: naming the key."""
+    """The guard's settings from the application's. :raises SettingError: naming the key."""
     parsed = parse(TABLE, settings, PREFIX, into=GuardSettings, foreign=("server.",))
     if parsed.resource_metadata and not parsed.resource:
         raise SettingError("oauthguard.resource", "is required when oauthguard.resource_metadata is on")
@@ -266,22 +266,22 @@ def _check_cache_secret(parsed: GuardSettings) -> None:
     if len(secret) < MIN_CACHE_SECRET_CHARACTERS or len(set(secret)) < _MIN_DIFFERENT:
         problem = f"must have at least {MIN_CACHE_SECRET_CHARACTERS} characters, {_MIN_DIFFERENT} of them different"
     elif any(secret.startswith(secret[length:]) for length in range(1, len(secret) // 2 + 1)):
-        problem = "must have more than the same characters again and again"
+        problem = "must not repeat the same characters"
     elif parsed.is_public(secret):
-        problem = "must have another value than a setting that is no secret"
+        problem = "must not be the value of a setting that is not secret"
     if problem:
         hint = 'make one: python -c "import secrets; print(secrets.token_urlsafe(32))"'
         raise SettingError("oauthguard.cache.secret", problem, hint)
 
 
 def _check_key_lifetime(parsed: GuardSettings) -> None:
-    """Keys that lapse before they may be fetched again would be missing in between."""
+    """Check that keys do not expire before they may be fetched again."""
     lifetime = parsed.find_expiration("jwks", KEY_LIFETIME_SECONDS)
     if lifetime >= parsed.keys_cooldown:
         return
     name = "cache.jwks.expiration_time" if "expiration_time" in parsed.cache_jwks else "keys.cooldown"
     raise SettingError(
         f"{PREFIX}.{name}",
-        f"keys would lapse after {lifetime:g} s, and may be fetched again only after {parsed.keys_cooldown:g} s",
+        f"keys would expire after {lifetime:g} s, but may be fetched again only after {parsed.keys_cooldown:g} s",
         f"{PREFIX}.cache.jwks.expiration_time must be at least {PREFIX}.keys.cooldown",
     )

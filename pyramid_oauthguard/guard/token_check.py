@@ -139,7 +139,7 @@ def bind_view(view: View, info: Any) -> View:
         try:
             return view(context, request)
         except HTTPForbidden as error:
-            request.add_response_callback(mark_refusal)  # whoever's the forbidden view is
+            request.add_response_callback(mark_refusal)  # also if the application has its own forbidden view
             return guard.translate(error)
 
     _bind_permitted(view, guard)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..caching import SKEW, read_number
+from ..caching import SKEW_SECONDS, read_number
 
 __all__ = ["EMBEDDED_COOLDOWN_SECONDS", "EMBEDDED_LIFE_SECONDS", "Attempts"]
 
@@ -16,7 +16,7 @@ _NEVER: Final = -float("inf")
 
 
 class Attempts:
-    """The attempts of all processes that share a cache, as far as this one knows. Times are seconds since the epoch.
+    """The attempts of all processes that share a cache, that this process knows of. Times are seconds since the epoch.
 
     :ivar count: how many this process has begun.
     :ivar cooldown: seconds between two regular attempts, and between two extra ones.
@@ -35,11 +35,11 @@ class Attempts:
 
     def is_cooling(self, now: float) -> bool:
         """Whether a regular attempt comes too early. A clock that was set back ends the cool-down."""
-        return -SKEW <= now - self.tried_at < self.cooldown
+        return -SKEW_SECONDS <= now - self.tried_at < self.cooldown
 
     def is_spent(self, now: float) -> bool:
         """Whether the extra attempt of this cool-down was made."""
-        return -SKEW <= now - self.extra_at < self.cooldown
+        return -SKEW_SECONDS <= now - self.extra_at < self.cooldown
 
     def learn(self, entry: Mapping[str, Any], now: float) -> None:
         """Take up what another process told, whose clock may be ahead a little; anything odd is passed over."""
@@ -54,4 +54,4 @@ class Attempts:
 
 def _find_later(known: float, told: object, now: float) -> float:
     number = read_number(told)
-    return known if number is None or number > now + SKEW else max(known, min(number, now))
+    return known if number is None or number > now + SKEW_SECONDS else max(known, min(number, now))

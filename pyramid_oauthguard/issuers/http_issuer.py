@@ -106,7 +106,7 @@ class HTTPIssuer:
         return answer.body
 
     def subscribe(self, listener: object) -> None:
-        """An issuer elsewhere tells nobody anything."""
+        """Do nothing: an issuer in another process does not report changes."""
 
     def _build_credentials(self) -> tuple[dict[str, str], dict[str, str]]:
         client_id = self._settings.introspection_client_id

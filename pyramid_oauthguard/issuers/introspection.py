@@ -157,7 +157,7 @@ class Introspector:
             self._positive.set(f"gone {token_id}", True)
             entry = self._positive.get(f"id {token_id}", ignore_expiration=True)
             if isinstance(entry, str):
-                self._positive.backend.delete(entry)  # by its hash: nobody here knows the token
+                self._positive.backend.delete(entry)  # by its hash, since the token itself is not known
 
     def _leave_parent(self) -> None:
         """In a child of a fork: a call that runs in the parent is answered there alone."""

@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 from dogpile.cache import CacheRegion
 
 from .. import processes
-from ..caching import SKEW, read_number
+from ..caching import SKEW_SECONDS, read_number
 from ..errors import CoolingError, UnavailableError
 from .attempts import EMBEDDED_COOLDOWN_SECONDS, EMBEDDED_LIFE_SECONDS, Attempts
 from .last_good import LastGood
@@ -87,7 +87,7 @@ class Kept(LastGood[T]):
         :raises UnavailableError: there is none and the issuer can't be asked.
         """
         value = self.value
-        if value is not None and self._fetched_at - SKEW <= now < self.calm_until:
+        if value is not None and self._fetched_at - SKEW_SECONDS <= now < self.calm_until:
             return value  # nearly always, and once in every request
         if value is None or not self.is_fresh(now):
             return self._require_expired()
@@ -121,7 +121,7 @@ class Kept(LastGood[T]):
                 elif self._failure is None and not self.attempts.is_spent(now):
                     self._ask_once_more(now)
             if self._failure is not None:
-                raise self._failure.repeat()  # nobody can say whether the issuer has it
+                raise self._failure.repeat()  # it is not known whether the issuer has it
             return self._serve(now)
         finally:
             lock.release()
@@ -191,7 +191,7 @@ class Kept(LastGood[T]):
             return lock.acquire(blocking=False)
         if self.value is None or not self._is_embedded():
             return lock.acquire()
-        # A storage that hangs is no reason for all threads to hang.
+        # If the storage hangs, not all threads may hang with it.
         return lock.acquire(timeout=max(self._began + _PATIENCE - time.monotonic(), 0.05))
 
     def _renew_in_background(self, now: float) -> None:
@@ -218,7 +218,7 @@ class Kept(LastGood[T]):
     def _refresh(self, now: float) -> None:
         """Adopt another process's newer value, or fetch one, unless an attempt is cooling down. Holds the lock."""
         self._began = time.monotonic()
-        if now < self._fetched_at - SKEW:  # the clock was set back: nobody knows how old the value is
+        if now < self._fetched_at - SKEW_SECONDS:  # the clock was set back: the age of the value is not known
             self._fetched_at = self._fresh_until = self.calm_until = now
         if self._is_embedded():
             self.attempts.cooldown = min(self.attempts.cooldown, EMBEDDED_COOLDOWN_SECONDS)
@@ -286,7 +286,7 @@ class Kept(LastGood[T]):
         if fetched_at is None or life is None:
             return False
         life = min(life, self._lifetime)
-        if not max(self._fetched_at, self._forgotten_at) < fetched_at <= now + SKEW or now >= fetched_at + life:
+        if not max(self._fetched_at, self._forgotten_at) < fetched_at <= now + SKEW_SECONDS or now >= fetched_at + life:
             return False
         value = self._read(entry)
         if value is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final, Generic, TypeVar
 
-from ..caching import SKEW
+from ..caching import SKEW_SECONDS
 from ..errors import UnavailableError
 from ..outages import Outages
 
@@ -39,7 +39,7 @@ class LastGood(Generic[T]):
 
     def is_fresh(self, now: float) -> bool:
         """Whether it may serve at ``now`` without the issuer being asked first."""
-        return self._fetched_at - SKEW <= now < self._fresh_until  # and not from before the clock was set back
+        return self._fetched_at - SKEW_SECONDS <= now < self._fresh_until  # and not from before the clock was set back
 
     def drop(self) -> None:
         """It must not serve any more, whatever the issuer answers next."""

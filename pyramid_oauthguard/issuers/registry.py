@@ -49,7 +49,7 @@ class IssuerRegistry(Generic[T]):
     def choose(self, credential: Credential) -> Issuer[T]:
         """The issuer that has to judge the token. NOT checked: whether the token is from it.
 
-        An only issuer judges every token. With several, a JWT is for the one that it names; a token that names none is for
+        A single issuer gets every token. With several, a JWT is for the one that it names; a token that names none is for
         none, because it must not be shown to issuers until one knows it.
 
         :raises InvalidToken: it names no issuer, or an unknown one.

@@ -1,6 +1,6 @@
 """The signature algorithms that are supported, and the keys that they need (RFC 7518 section 3.1, RFC 8037, RFC 9864).
 
-Only those with a private and a public half: with a shared secret whoever verifies could also sign (RFC 8725 section 3.5).
+Only algorithms with a private and a public key: with a shared secret, the verifier could also sign (RFC 8725 section 3.5).
 """
 
 from __future__ import annotations

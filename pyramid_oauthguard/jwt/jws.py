@@ -35,7 +35,7 @@ def split(raw: str) -> tuple[bytes, bytes, bytes, bytes]:
     """
     if len(raw) > MAX_TOKEN_CHARACTERS:
         raise InvalidToken("too_long")
-    data = raw.encode("ascii", "replace")  # what is not ASCII is no base64url either
+    data = raw.encode("ascii", "replace")  # other characters become ?, which is not base64url
     parts = data.split(b".", 3)
     if len(parts) != 3 or not all(parts):
         raise InvalidToken("not_a_jwt")

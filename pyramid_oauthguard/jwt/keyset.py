@@ -1,6 +1,6 @@
 """One key set, judged and prepared: which key may verify which algorithm (RFC 7517; RFC 8725 section 3).
 
-The same for everybody who verifies a signature: the guard with its issuer's keys, the authorization server with a client's,
+All verifiers use it: the guard with its issuer's keys, the authorization server with a client's,
 the command with those of the issuer that it inspects a token of.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["KeySet", "build_key_set", "find_fault"]
 _IMPORTERS: Final[dict[str, Any]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 #: A prime alone gives the whole private key away (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-#: Trying every key of a large set for a token that names none would let it cost what it likes.
+#: Without this limit, a token without a kid could cost one try for each key of a large set.
 _MAX_TRIED: Final = 4
 
 

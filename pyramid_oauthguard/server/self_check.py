@@ -129,7 +129,7 @@ def _report_limits_cache(settings: ServerSettings) -> Iterator[Finding]:
     yield Step("ok", key, "")
     failure = probe_cache(settings.limits_cache)
     if failure is not None:
-        text = f"{settings.limits_cache['backend']} does not answer as a cache should: {failure}"
+        text = f"{settings.limits_cache['backend']} does not work as a cache: {failure}"
         yield Finding("warning", key, text, "until it does, each process counts for itself")
 
 

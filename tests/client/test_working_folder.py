@@ -427,7 +427,7 @@ def test_the_home_of_an_unknown_user_is_said_in_one_line(
     terminal.environ |= {"OAUTHGUARD_ISSUER": scripted.issuer, "OAUTHGUARD_CLIENT_ID": "app"}
     answer = terminal.run("token", **{"OAUTHGUARD_CLIENT_SECRET": SECRET, variable: "~no-such-user/x"})
     assert (answer.status, answer.err.count("\n"), scripted.asked) == (1, 1, [])
-    assert "~no-such-user/x names the home of a user that is unknown" in answer.err
+    assert "~no-such-user/x names a user that does not exist on this machine" in answer.err
 
 
 def test_a_folder_that_was_deleted_holds_nothing_up(terminal: Terminal, scripted: ScriptedIssuer) -> None:

@@ -56,7 +56,7 @@ def test_a_view_committed_before_there_was_a_policy_is_not_open(issuer, autocomm
         config.make_wsgi_app()
 
     error = find_setting_error(configure)
-    assert "has a permission that nobody asks for" in str(error)
+    assert "has a permission that is never checked" in str(error)
 
 
 def test_views_that_ask_for_no_permission_may_be_committed_before(issuer):

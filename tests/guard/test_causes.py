@@ -143,7 +143,7 @@ def make_certificate(folder: Path, subject: str) -> tuple[Path, Path]:
     ("issuer", "said", "helps"),
     [
         ("http://127.0.0.1:9", "ECONNREFUSED", "nothing listens there"),
-        ("https://no-such-host.invalid", "NameResolutionError", "is it spelt right"),
+        ("https://no-such-host.invalid", "NameResolutionError", "is it right"),
     ],
 )
 def test_why_nothing_came_back(tmp_path: Path, issuer: str, said: str, helps: str) -> None:

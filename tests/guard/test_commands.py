@@ -63,7 +63,7 @@ def test_a_sound_application(server: HTTPIssuer, tmp_path: Path) -> None:
         "ok    clock: the issuer's clock agrees with this machine's",
         "ok    keys: 1 of 1 usable under the settings",
         f"ok    keys: {kid} verifies RS256",
-        "ok    introspection: answers, and lets this application ask",
+        "ok    introspection: answers this application",
         "ok    GET /local: checked locally",
         "ok    GET POST /remote: checked remotely",
         "ok    any method /s/{id}/x: checked locally, scope a b",
@@ -200,7 +200,7 @@ def test_wrong_credentials_are_named_and_not_repeated(server: HTTPIssuer, tmp_pa
 def test_an_issuer_that_calls_anything_active(issuer: MemoryIssuer, tmp_path: Path) -> None:
     issuer.answer("oauthguard-check-probe", {"active": True})
     result = run_check(write_ini(tmp_path, issuer.settings, "remote"))
-    assert "FAIL  oauthguard.introspection: calls a made-up token active" in result.output
+    assert "FAIL  oauthguard.introspection: says that an invented token is active" in result.output
     assert result.exit_code == 1
 
 
@@ -259,9 +259,9 @@ def test_settings_that_say_something_else_than_the_metadata(tmp_path: Path) -> N
         result = run_check(write_ini(tmp_path, settings, "remote"), "--format", "json")
     (different,) = find(result, "oauthguard.jwks_uri")
     assert different["level"] == "warning"
-    assert different["text"] == f"is {there}, the issuer's metadata say {server.origin}/jwks"
+    assert different["text"] == f"is {there}, but the issuer's metadata have {server.origin}/jwks"
     (method,) = find(result, "oauthguard.introspection.auth_method")
-    assert method["text"] == "is client_secret_basic, the issuer takes private_key_jwt"
+    assert method["text"] == "is client_secret_basic, but the issuer supports private_key_jwt"
     assert result.exit_code == 0
 
 

@@ -246,7 +246,7 @@ UNUSABLE = [
     ({**RSA, "alg": ["RS256"]}, "'rsa' is not used: its alg ['RS256'] does not fit its kty or crv"),
     ({**RSA, "alg": None}, "'rsa' is not used: its alg None does not fit its kty or crv"),
     ({**RSA, "alg": "PS256"}, "'rsa' is not used: its alg 'PS256' is not one of oauthguard.algorithms"),
-    ({name: value for name, value in ED.items() if name != "alg"}, "'ed' is not used: it is for none of oauthguard.algorithms"),
+    ({name: value for name, value in ED.items() if name != "alg"}, "'ed' is not used: it fits no algorithm of oauthguard.algorithms"),
     ({**EC, "alg": "RS256"}, "'ec' is not used: its alg 'RS256' does not fit its kty or crv"),
     ({**RSA, "n": "!"}, "'rsa' is not used: it is malformed"),
     ({**RSA, "n": "AQAB"}, "'rsa' is not used: it "),
@@ -286,7 +286,7 @@ def test_explain_says_why_each_key_did_not_verify(server: HTTPIssuer, tmp_path: 
     assert outcome["reason"] == ("unknown_key" if kid else "bad_signature")
     assert f"{first!r}: verifies RS256, the token is signed with 'ES256'" in outcome["keys"]
     assert "'for-encryption': its use is 'enc', not sig" in outcome["keys"]
-    why = f"the token names the key {kid!r}" if kid else "fits, and did not make the signature"
+    why = f"the token names the key {kid!r}" if kid else "fits, but did not make the signature"
     assert f"{second!r}: {why}" in outcome["keys"]
 
 

@@ -153,7 +153,7 @@ def test_a_shared_cache_that_does_not_work_is_named(issuer: MemoryIssuer, tmp_pa
     redis.client.config_set("maxmemory-policy", "noeviction")
     redis.client.config_set("maxmemory", "1")
     (full,) = find_faults(issuer, tmp_path, redis)
-    assert "does not answer as a cache should: OutOfMemoryError" in full["text"]
+    assert "does not work as a cache: OutOfMemoryError" in full["text"]
     redis.client.config_set("maxmemory", "0")
     redis.client.config_set("requirepass", "another-one")
     (locked,) = find_faults(issuer, tmp_path, redis)

@@ -457,7 +457,7 @@ def include_own_policy_and_commit(config):
 @pytest.mark.parametrize("other", [include_own_policy, include_own_policy_and_commit])
 def test_another_packages_policy_stops_start_up(other):
     error = find_setting_error(lambda: build_app(lambda config: config.include(other)))
-    assert "OwnPolicy, which leaves that of pyramid_oauthguard out" in str(error)
+    assert "OwnPolicy, which replaces that of pyramid_oauthguard" in str(error)
     assert "oauthguard.policy = off" in str(error)
 
 

@@ -249,7 +249,7 @@ def test_a_wrong_value(key, value):
 def test_keys_that_lapse_before_they_may_be_fetched_again_stop_start_up(settings, key):
     error = find_setting_error(lambda: start(**settings))
     assert error.key == f"oauthguard.{key}"
-    assert "keys would lapse" in str(error)
+    assert "keys would expire" in str(error)
     assert "oauthguard.cache.jwks.expiration_time must be at least oauthguard.keys.cooldown" in str(error)
 
 

@@ -1,4 +1,4 @@
-"""One attempt at a code grant: what goes out to the browser, and which answer belongs to it."""
+"""One attempt at a code grant: the request that the browser sends, and the answer that belongs to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_FIELDS: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What this attempt sent and must get back.
+    """The values that this attempt sent and expects in the answer.
 
     :ivar issuer: what ``iss`` must be (RFC 9207 section 2.4).
     :ivar iss_required: the metadata promises ``iss`` in every answer, so an answer without one is forged.
@@ -36,7 +36,7 @@ class Attempt:
     verifier: str = field(repr=False)
 
     def read_answer(self, query: str) -> str | None:
-        """The code out of the query of a redirect; None where the redirect is not of this attempt.
+        """The code from the query of a redirect; None where the redirect is not of this attempt.
 
         A caller who does not know the state can't end the attempt or add an error to it (RFC 8252 section 8.9).
 
@@ -58,7 +58,7 @@ class Attempt:
         return session.redeem_code(code, redirect_uri=self.redirect_uri, verifier=self.verifier)
 
     def build_url(self, session: OAuthSession, extra: Mapping[str, str]) -> str:
-        """What the browser opens."""
+        """The URL that the browser opens."""
         return session.build_authorization_url(
             redirect_uri=self.redirect_uri, state=self.state, verifier=self.verifier, extra=extra
         )

@@ -9,7 +9,7 @@ from typing import Final
 
 __all__ = ["is_available", "open_url"]
 
-# The address goes through a pipe; the browser's own chatter must not end up between our data.
+# The address goes through a pipe; messages of the browser must not be mixed with our output.
 _OPEN: Final = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.stdin.readline().strip()))"
 _PATIENCE_SECONDS: Final = 3.0
 
@@ -19,7 +19,7 @@ def is_available(environ: Mapping[str, str]) -> bool:
     if environ.get("BROWSER"):
         return True
     if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"):
-        return False  # it would open on the other machine, or not at all
+        return False  # the browser would open on the wrong machine, or not at all
     if sys.platform in ("darwin", "win32"):
         return True
     if not (environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or environ.get("WSL_DISTRO_NAME")):
@@ -34,7 +34,7 @@ def is_available(environ: Mapping[str, str]) -> bool:
 
 
 def open_url(url: str) -> bool:
-    """Open ``url``. False if that failed for certain: some browsers do not end, so their end is not waited for."""
+    """Open ``url``. False if it certainly failed. The end of the process is not awaited: some browsers do not end."""
     # -I: a webbrowser.py in the working directory is not ours.
     process = subprocess.Popen(  # noqa: S603  # this interpreter, and nothing of the user's in its arguments
         [sys.executable, "-I", "-c", _OPEN],

@@ -15,7 +15,7 @@ from ..tokens import Tokens, as_seconds, is_token
 
 __all__ = ["DeviceAuthorization", "as_device_authorization", "poll"]
 
-_INTERVAL_SECONDS: Final = 5.0  # RFC 8628 section 3.2: where the server names none
+_INTERVAL_SECONDS: Final = 5.0  # RFC 8628 section 3.2: the default
 _SLOWER_SECONDS: Final = 5.0  # section 3.5: for this and all further requests
 _LONGEST_INTERVAL_SECONDS: Final = 60.0
 
@@ -40,10 +40,14 @@ class DeviceAuthorization:
 def as_device_authorization(body: Mapping[str, Any], issuer: str) -> DeviceAuthorization:
     """``body``, an answer of ``issuer``, checked. :raises CommandError: a member is missing, or would send the user to a page without TLS."""
     device_code, user_code = body.get("device_code"), body.get("user_code")
-    address = body.get("verification_uri", body.get("verification_url"))  # the second from drafts, still met
+    address = body.get(
+        "verification_uri", body.get("verification_url")
+    )  # the second name is from drafts; some servers still use it
     expires_in = as_seconds(body.get("expires_in"))
     if not is_token(device_code) or not isinstance(user_code, str) or not user_code.strip() or not expires_in:
-        raise CommandError(NETWORK, "the device authorization endpoint answered without what RFC 8628 asks of it")
+        raise CommandError(
+            NETWORK, "the device authorization endpoint answered without the members that RFC 8628 requires"
+        )
     interval = max(1.0, as_seconds(body.get("interval")) or _INTERVAL_SECONDS)
     if interval >= expires_in:
         text = f"the server wants {interval:g} s between two requests, but the code ends after {expires_in:g} s"
@@ -76,15 +80,15 @@ def poll(
         except RefusedError as error:
             interval += _SLOWER_SECONDS if _read_refusal(error) == "slow_down" else 0
         except UnusableTokensError:
-            raise  # the code is spent
-        except CommandError:  # no usable answer; the one before was usable, so this may pass
+            raise  # the code is used up
+        except CommandError:  # no usable answer; an earlier one was usable, so the problem may be temporary
             interval = min(interval * 2, _LONGEST_INTERVAL_SECONDS)  # section 3.5 wants this after a connection timeout
     sleep(max(0.0, deadline - time.monotonic()))
     raise CommandError(TIMEOUT, "the code was not entered in time", "try again")
 
 
 def _read_refusal(error: RefusedError) -> str:
-    """Why to go on polling. :raises CommandError: there is no reason to."""
+    """The error code, if polling goes on after ``error``. :raises CommandError: polling must end."""
     if error.code in ("authorization_pending", "slow_down"):
         return error.code
     if error.code == "access_denied":
@@ -97,8 +101,8 @@ def _read_refusal(error: RefusedError) -> str:
 def _as_address(address: object, issuer: str) -> str:
     try:
         if not isinstance(address, str):
-            raise ValueError("is not text")  # one path for both refusals
+            raise ValueError("is not text")  # handled below, like a bad URL
         check_endpoint(address, issuer)
     except ValueError as error:
-        raise CommandError(NETWORK, f"the address that the server would have the user open {error}") from error
+        raise CommandError(NETWORK, f"the verification_uri of the server {error}") from error
     return address

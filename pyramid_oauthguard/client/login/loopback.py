@@ -45,7 +45,7 @@ class Listener:
 
     @contextmanager
     def serve(self, attempt: Attempt, answers: Answers) -> Iterator[None]:
-        """Put the code, or the error that ends the attempt, into ``answers``; whatever else comes changes nothing."""
+        """Put the code, or the error that ends the attempt, into ``answers``; any other request changes nothing."""
         threads = []
         for server in self._servers:
             server.desk = _Desk(attempt, answers, {_format_host(each) for each in self._servers})
@@ -61,7 +61,7 @@ class Listener:
 
 @contextmanager
 def open_listener(redirect_uri: str) -> Iterator[Listener]:
-    """Listen where ``redirect_uri`` says, at a random port where it names none.
+    """Listen at the address of ``redirect_uri``, at a random port if it has none.
 
     :raises CommandError: it is not an http URI of a loopback IP address, or the port is taken.
     """
@@ -95,7 +95,7 @@ def parse_redirect_uri(redirect_uri: str) -> SplitResult:
 
 
 def _bind(host: str, port: int) -> list[_Server]:
-    """Servers at one port of both addresses, the one of ``host`` first; both, so that no other program gets the other."""
+    """Servers at one port of both addresses, the one of ``host`` first. Both are used, so that no other program can listen on one of them."""
     other = _IPV6 if host == _IPV4 else _IPV4
     for _ in range(_TRIES):
         first = _open(host, port)
@@ -121,7 +121,7 @@ def _open(host: str, port: int) -> _Server:
 
 
 class _Server(ThreadingMixIn, TCPServer):
-    # Not http.server's own: that one asks the name service who 127.0.0.1 is.
+    # The method of http.server would resolve the name of 127.0.0.1.
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = os.name == "posix"  # on Windows it would let others listen on the same port
@@ -134,11 +134,11 @@ class _Server(ThreadingMixIn, TCPServer):
         processes.register(self, _Server._leave_parent)
 
     def shutdown(self) -> None:
-        if not self._inherited:  # else the thread that serves is the parent's, and would never answer
+        if not self._inherited:  # in a child, the serving thread of the parent does not run
             super().shutdown()
 
     def _leave_parent(self) -> None:
-        """In a child of a fork: the port is the parent's, and is free when the parent is done with it."""
+        """Prepare a forked child: the port belongs to the parent, and must become free when the parent closes it."""
         self._inherited = True
         processes.cut(self.socket)
 
@@ -148,11 +148,11 @@ class _Server(ThreadingMixIn, TCPServer):
         super().server_bind()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that breaks off changes nothing."""
+        """Ignore broken connections."""
 
 
 class _Desk:
-    """Decides which page a request gets; takes the first answer that belongs to the attempt and no other."""
+    """Chooses the page for each request. Takes the first answer that belongs to the attempt, and no later one."""
 
     def __init__(self, attempt: Attempt, answers: Answers, hosts: set[str]) -> None:
         self._attempt = attempt
@@ -161,9 +161,9 @@ class _Desk:
         self._path = urlsplit(attempt.redirect_uri).path
 
     def receive(self, target: str, host: str | None) -> tuple[Page, str | CommandError | None]:
-        """The page for a GET of ``target``, and the answer where it brought one."""
+        """The page for a GET of ``target``, and the answer if ``target`` contains one."""
         path, _, query = target.partition("?")
-        # A page of the internet whose name was made to resolve to this machine sends its own name.
+        # A web page whose host name resolves to this machine (DNS rebinding) sends its own name in Host.
         if path != self._path or host not in self._hosts:
             return Page.NOTHING_HERE, None
         try:
@@ -187,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         page, answer = desk.receive(self.path, self.headers.get("Host"))
         try:
             self._send(page)
-        finally:  # also when the browser did not stay for the page; after it, since the listener closes on an answer
+        finally:  # even if the browser closed the connection; after the page, since the listener closes when it has an answer
             if answer is not None:
                 desk.hand_over(answer)
 
@@ -199,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         return "oauthguard"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it
-        """The request line holds the code."""
+        """Log nothing, since the request line contains the code."""
 
     def _send(self, page: Page) -> None:
         body = page.html

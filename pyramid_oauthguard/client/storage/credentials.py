@@ -40,12 +40,12 @@ def load_client_secret(options: ClientOptions, sources: tuple[Source, ...]) -> C
     try:
         found = KeyringVault().load(f"{options.client_id}@{options.issuer}")
     except VaultError:
-        return None  # most clients without a secret anywhere else are public, and need no keyring
+        return None  # such a client is probably public, so the keyring is not asked
     return Credential(text=found, name=_SECRET, place="the keyring") if found else None
 
 
 def load_token(environ: Mapping[str, str], path: str | None) -> Credential | None:
-    """The token out of ``path`` ("-" is standard input) or ``OAUTHGUARD_TOKEN``; None where neither names one."""
+    """The token out of ``path`` ("-" is standard input) or ``OAUTHGUARD_TOKEN``; None if there is neither."""
     if path is not None:
         return Credential(text=read_token(_read_file(path, _TOKEN), path), name=_TOKEN, place=_describe_path(path))
     raw = environ.get("OAUTHGUARD_TOKEN", "").strip()

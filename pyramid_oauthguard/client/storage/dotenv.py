@@ -18,7 +18,7 @@ _TAKEN: Final = frozenset(
     f"OAUTHGUARD_{name}"
     for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "SCOPE", "AUDIENCE", "RESOURCE", "AUTH_METHOD")
 )
-# A folder that names a file could have any file of the user sent; one that names a login or a token could have it used.
+# If a folder could name a file, a login or a token, it could make the command send that file or use that login or token.
 _IGNORED: Final = frozenset(
     f"OAUTHGUARD_{name}" for name in ("CLIENT_SECRET_FILE", "CA_FILE", "TOKEN", "PROFILE", "HOME")
 )
@@ -40,14 +40,14 @@ class Dotenv:
 
 
 def read_dotenv(path: Path) -> Dotenv:
-    """The settings of the command in ``path``; nothing where there is no such file. Parent folders are not looked at.
+    """The settings of the command in ``path``; nothing if the file does not exist. Parent folders are not searched.
 
     Values are taken as they are, with one pair of quotes around them removed: nothing is expanded or run.
 
     :raises CommandError: the file can't be read, is another user's, or lies outside its folder.
     """
     if not path.is_file():
-        return Dotenv({})  # none, or a folder or FIFO of that name
+        return Dotenv({})  # there is no file, or it is a folder or FIFO
     try:
         with path.open("rb") as file:
             owner = os.fstat(file.fileno()).st_uid
@@ -86,7 +86,7 @@ def _parse(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _unquote(value: str) -> str:
-    """``value`` without the quotes around it and without the comment behind it."""
+    """``value`` without quotes and without the comment after it."""
     quote = value[:1]
     if quote in ('"', "'"):
         end = re.search(rf"{quote}\s+#", value[1:])

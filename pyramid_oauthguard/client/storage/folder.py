@@ -1,4 +1,4 @@
-"""The command's own folder: 0700, its files 0600, replaced as a whole or not at all."""
+"""The command's own folder. It has mode 0700 and its files have mode 0600. A file is replaced completely or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NOFOLLOW: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC if _POSIX else 0
 
 
 class Folder:
-    """Small private files by name. Refuses a folder or a file that others of this machine could read or change."""
+    """Small private files by name. Refuses a folder or a file that other users of this machine could read or change."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -45,7 +45,7 @@ class Folder:
             raise CommandError(USAGE, f"{path} can't be read: {_why(error)}", "remove it and log in again") from error
 
     def write(self, name: str, text: str) -> None:
-        """Replace a file by one with ``text``. A reader finds the whole old or the whole new text, also after an interruption."""
+        """Replace a file by one with ``text``. A reader gets the old or the new text, never a mixture, also after an interruption."""
         self._create()
         self._sweep()
         path = self.path / name
@@ -75,7 +75,7 @@ class Folder:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold the lock ``name`` against every other process of this user.
+        """Lock ``name`` against all other processes of this user.
 
         :raises CommandError: another one held it for half a minute.
         """

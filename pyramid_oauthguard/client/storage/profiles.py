@@ -24,7 +24,7 @@ class Profile:
 
     :ivar store: where its tokens are, ``"keyring"`` or ``"file"``.
     :ivar signed_in_as: the name shown at login; it is not verified.
-    :ivar issuer_origin: ``".env"`` where only the ``.env`` of a folder named the issuer at login, else None.
+    :ivar issuer_origin: ``".env"`` if only the ``.env`` of a folder named the issuer at login, else None.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Profiles:
 
     @property
     def current(self) -> str:
-        """The name of the profile that is used when the user names none."""
+        """The name of the profile that is used if the user does not name one."""
         name = (self._folder.read("current") or DEFAULT).strip()
         return name if _NAME.fullmatch(name) else DEFAULT
 
@@ -82,7 +82,7 @@ def _as_profile(name: str, text: str) -> Profile:
         read = json.loads(text)
         known = {field.name: read.get(field.name) for field in fields(Profile)}
         if not all(value is None or isinstance(value, str) for value in known.values()):
-            raise ValueError("not text")  # one path for everything that is wrong with it
+            raise ValueError("not text")  # handled below, like every other fault of the file
         return Profile(**{**known, "name": name, "store": known["store"] or "file"})
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CommandError(USAGE, f"profile {name} is damaged", f"oauthguard login --profile {name}") from error

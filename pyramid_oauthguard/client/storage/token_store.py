@@ -22,7 +22,7 @@ FILE: Final = "file"
 
 
 class TokenStore:
-    """Keeps the tokens of profiles; whatever interrupts it, the old ones or the new ones are there whole."""
+    """Keeps the tokens of profiles. After an interruption, either the old or the new tokens are complete."""
 
     def __init__(self, folder: Folder, reporter: Reporter) -> None:
         self._folder = folder
@@ -32,7 +32,7 @@ class TokenStore:
         self._files = FileVault(folder)
 
     def lock(self, name: str) -> AbstractContextManager[None]:
-        """Hold the profile ``name`` against other processes."""
+        """Lock the profile ``name`` against other processes."""
         return self._folder.lock(name)
 
     def load(self, profile: Profile) -> Tokens | None:
@@ -61,11 +61,11 @@ class TokenStore:
         kept = replace(profile, store=self._put(profile.name, text, prefer))
         self._profiles.save(kept)
         if before and before.store != kept.store:
-            self._drop(before)  # only once nothing points there any more
+            self._drop(before)  # after the new profile is written, since the old one refers to these tokens
         return kept
 
     def check_writable(self, profile: Profile, tokens: Tokens) -> None:
-        """Write what is there once more, before a refresh makes it worthless.
+        """Check that tokens can be written, by writing the old tokens again before a refresh makes them invalid.
 
         A server that rotates refresh tokens (RFC 9700 section 4.14) sends the only good one exactly once.
         """

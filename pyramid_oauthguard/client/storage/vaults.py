@@ -1,4 +1,4 @@
-"""Two places where a secret may rest: the machine's keyring, and a file of our own folder."""
+"""The two places that can keep a secret: the keyring of the machine, and a file in the command's folder."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .folder import Folder
 __all__ = ["FileVault", "KeyringVault", "VaultError"]
 
 _SERVICE: Final = "oauthguard"
-# Below these is what chooses the keyring and its code; a relative one would let the working folder choose them.
+# These folders contain the keyring's configuration and code. A relative path would let the working folder choose them.
 _CONFIGURE_KEYRING: Final = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "LOCALAPPDATA", "ProgramData")
 
 
 class VaultError(Exception):
-    """The keyring failed. The text names the class of its error, not the text of it."""
+    """The keyring failed. The message contains the class of its error, but not its text."""
 
 
 class KeyringVault:
@@ -29,7 +29,7 @@ class KeyringVault:
         self._backend: Any = None
 
     def is_there(self) -> bool:
-        """Whether this machine has a keyring at all; one that fails later is still there.
+        """Whether this machine has a keyring. It may still fail later.
 
         :raises CommandError: the working folder would choose the keyring.
         """
@@ -41,12 +41,12 @@ class KeyringVault:
         return None if backend is None else _ask(backend.get_password, _SERVICE, name)
 
     def put(self, name: str, secret: str) -> None:
-        """:raises VaultError: it failed, or did not keep what it took."""
+        """:raises VaultError: it failed, or it did not store the secret."""
         backend = self._load_backend()
         if backend is None:
             raise VaultError("no keyring")
         _ask(backend.set_password, _SERVICE, name, secret)
-        # Some cut long secrets off, and some only say that they keep them.
+        # Some keyrings cut long secrets off, and some report success without storing anything.
         if _ask(backend.get_password, _SERVICE, name) != secret:
             raise VaultError("the secret was not kept")
 

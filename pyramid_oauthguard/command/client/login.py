@@ -86,7 +86,7 @@ def login(run: Run, flow: str, timeout: float, redirect_uri: str, store: str, pa
 
 
 def _keep(run: Run, tokens: Tokens, store: str) -> Profile:
-    """Store the tokens. The name is asked for later, so that no answer about it costs the tokens."""
+    """Store the tokens. The name is asked for later, so that a failure cannot lose the tokens."""
     with run.store.lock(run.profile_name):
         profile = run.store.save(_build_profile(run), tokens, prefer=store)
         run.profiles.choose(profile.name)
@@ -95,7 +95,7 @@ def _keep(run: Run, tokens: Tokens, store: str) -> Profile:
 
 def _keep_name(run: Run, profile: Profile, who: str) -> None:
     with run.store.lock(profile.name):
-        if run.profiles.load(profile.name) == profile:  # no other login took its place meanwhile
+        if run.profiles.load(profile.name) == profile:  # no other login has replaced it meanwhile
             run.profiles.save(replace(profile, signed_in_as=who))
 
 

@@ -35,7 +35,7 @@ def profiles(ctx: click.Context, form: str | None) -> None:
 @click.argument("name")
 @pass_run
 def use(run: Run, name: str) -> None:
-    """Make NAME the profile that is used when none is named."""
+    """Make NAME the profile that is used by default."""
     if run.profiles.load(name) is None:
         known = ", ".join(run.profiles.list()) or "none"
         raise CommandError(USAGE, f"there is no profile {name}", f"there are: {known}")

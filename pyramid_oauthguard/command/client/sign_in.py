@@ -26,7 +26,7 @@ FLOWS: Final = ("auto", "loopback", "device", "paste")
 
 
 def sign_in(run: Run, flow: str, *, redirect_uri: str, timeout: float, extra: Mapping[str, str]) -> Tokens:
-    """The tokens of a user who signed in and agreed.
+    """Let the user sign in and agree. The tokens.
 
     :param flow: one of FLOWS; ``auto`` takes the browser where there is one, else the device flow where the
         server offers it, else a pasted address.
@@ -56,7 +56,7 @@ def _sign_in_automatically(run: Run, redirect_uri: str, timeout: float, extra: M
 
 
 def _sign_in_here(run: Run, redirect_uri: str, timeout: float, extra: Mapping[str, str], *, paste: bool) -> Tokens:
-    """The code grant (RFC 6749 section 4.1) with a listener; the port is open in here and nowhere else."""
+    """The code grant (RFC 6749 section 4.1) with a listener; the port is open only during this call."""
     session, console = run.session, run.console
     session.require_endpoint("authorization_endpoint")
     deadline = time.monotonic() + timeout

@@ -26,7 +26,9 @@ def whoami(run: Run, form: str) -> None:
     tokens = fetch_login_tokens(run, profile)
     found = fetch_identity(run.session, tokens, may_introspect=True)
     if found.get("active") is False:
-        raise CommandError(INACTIVE, f"the token of profile {profile.name} is no longer active", "oauthguard login")
+        raise CommandError(
+            INACTIVE, f"the token of profile {profile.name} was revoked or has expired", "oauthguard login"
+        )
     name = find_name(found)
     if name is None:
         raise CommandError(REFUSED, f"{profile.issuer} does not name the user")

@@ -1,4 +1,4 @@
-"""``oauthguard check``: whether the configuration of an application is sound."""
+"""``oauthguard check``: check the configuration of an application."""
 
 from __future__ import annotations
 

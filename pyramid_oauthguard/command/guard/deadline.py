@@ -1,4 +1,4 @@
-"""The end of a command whose step does not end: a start, an issuer, a database, a cache."""
+"""Ends a command if one of its steps does not end, such as a request to an issuer or a database."""
 
 from __future__ import annotations
 

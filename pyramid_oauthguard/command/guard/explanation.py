@@ -50,7 +50,7 @@ class Explanation:
 
 
 def find_modes_in_use(registry: Any) -> list[str]:
-    """The modes that some view is checked in, the laxest first."""
+    """The modes that some view is checked in, the least strict first."""
     settings = get_guard(registry).settings
     modes = find_modes(find_views(registry, settings), settings)
     return [mode for mode in RANKS if mode in modes]
@@ -74,7 +74,7 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
         return Explanation(mode, error.reason, str(error), remedy.setting, advice, find_exit_status(error))
     except OAuthGuardError as error:
         return _explain_refusal(error, registry, settings, raw=raw, mode=mode)
-    except Exception as error:  # noqa: BLE001  # a verifier of the application's own may raise anything
+    except Exception as error:  # noqa: BLE001  # a verifier of the application may raise any error
         text = f"the application's own verifier failed with {type(error).__qualname__}"
         return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", USAGE)
     if not isinstance(token, AccessToken):

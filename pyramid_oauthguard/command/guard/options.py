@@ -1,4 +1,4 @@
-"""What ``check`` and ``explain`` share: an option, and silence while an application runs."""
+"""What ``check`` and ``explain`` share: an option, and keeping the application's log from the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["START", "silence", "timeout_option"]
 
 #: The first step of both: an application may wait for a database when it starts.
 START: Final = "the start of the application"
-#: With the start of the interpreter and the last line, less than half a minute.
+#: The whole command then takes less than half a minute, with the start of the interpreter.
 _DEADLINE_SECONDS: Final = 25.0
 
 timeout_option = click.option(

@@ -19,7 +19,7 @@ REASONS: Final[Mapping[str, Words]] = {
     "header_too_long": (None, "its header is longer than 16 KiB", "ask the issuer"),
     "bad_algorithm": ("algorithms", "it is signed with {alg!r}; accepted are {algorithms}", "have the issuer sign with one of them"),
     "unknown_critical": (None, "its header marks an extension as critical (crit) that is not supported", "have the issuer leave it out"),
-    "encrypted": (None, "its header says that it is encrypted (enc)", "have the issuer sign without encrypting"),
+    "encrypted": (None, "its header says that it is encrypted (enc)", "configure the issuer to sign without encryption"),
     "wrong_type": ("profile", "its typ is {typ!r}, which is not the type of an access token in the profile {profile!r}", "send the access token, not the ID token; or set the profile to generic"),
     "bound_token": (None, "it is bound to a key or a certificate (cnf), and this application does not check the proof of possession", "have the issuer give this client bearer tokens: without DPoP (RFC 9449) and without certificates (RFC 8705)"),
     "wrong_token_type": (None, "its token_type is not Bearer: the issuer says that it is a token of another kind", "send the access token"),
@@ -49,7 +49,7 @@ REASONS: Final[Mapping[str, Words]] = {
 }  # fmt: skip
 
 #: More than ``not_a_jwt`` and ``wrong_audience`` say.
-ENCRYPTED: Final[Words] = ("audience", "it is encrypted (a JWE of five parts, RFC 7516): only the owner of the key can read it", "ask the issuer for a signed access token for the audience {audience}: Auth0 encrypts where the request for the token names no audience. Or check such tokens remotely, where the issuer introspects them: token_check=\"remote\"")  # fmt: skip
+ENCRYPTED: Final[Words] = ("audience", "it is encrypted (a JWE of five parts, RFC 7516): only the owner of the key can read it", "ask the issuer for a signed access token for the audience {audience}: Auth0 encrypts if the request for the token has no audience. Or check such tokens remotely, where the issuer introspects them: token_check=\"remote\"")  # fmt: skip
 UNSIGNED: Final[Words] = (None, "it is a JWT without a signature: its alg is {alg!r} and its third part is empty", "have the issuer sign access tokens; or the token was cut on the way")  # fmt: skip
 TOKEN_WITHOUT_AUDIENCE: Final[Words] = ("audience", "it has no aud; accepted are {audience}", "request the token for this API; the issuer must name it in aud")  # fmt: skip
 ANSWER_WITHOUT_AUDIENCE: Final[Words] = ("introspection.require_audience", "the introspection answer has no aud; accepted are {audience}", "have the issuer name the audience; or set oauthguard.introspection.require_audience = false, if every token that it calls active is for this API")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What ``oauthguard check`` and ``oauthguard explain`` print: lines, each as soon as it is known, or one JSON document."""
+"""What ``oauthguard check`` and ``oauthguard explain`` print: lines, each printed at once, or one JSON document."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Report:
         self._shown: list[Any] = []
 
     def end(self) -> None:
-        """Nothing more is found."""
+        """All findings are reported."""
         if self._is_json:
             self._console.write_json([asdict(each) for each in self._shown])
         self._console.flush()
@@ -66,7 +66,7 @@ class Findings(_Report):
 
 
 class Outcomes(_Report):
-    """The outcomes of ``explain``, one a mode."""
+    """The outcomes of ``explain``, one for each mode."""
 
     def show(self, outcome: Explanation) -> None:
         self._shown.append(outcome)

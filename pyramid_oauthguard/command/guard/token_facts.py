@@ -1,4 +1,4 @@
-"""What a token says, unverified, and what the issuer says of it, for ``oauthguard explain``."""
+"""The unverified content of a token, and the issuer's answer about it, for ``oauthguard explain``."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def _list(claims: Mapping[str, Any], *names: str) -> str:
 
 
 def _as_number(value: Any) -> float:
-    """``value`` where a clock can show it, else now."""
+    """``value`` if it is a possible time, else now."""
     if isinstance(value, int | float) and abs(value) < 2**53 and math.isfinite(value):
         return float(value)
     return time.time()
 
 
 def _mask(value: Any, raw: str) -> Any:
-    """Some issuers repeat the token in the answer."""
+    """Remove the token: some issuers repeat it in the answer."""
     return _MASK if isinstance(value, str) and raw in value else value
 
 

@@ -1,4 +1,4 @@
-"""``oauthguard server``: what an operator does to an authorization server, by its ini file."""
+"""``oauthguard server``: operate an authorization server by its ini file."""
 
 from __future__ import annotations
 

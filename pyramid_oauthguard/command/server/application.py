@@ -66,7 +66,7 @@ def _lift_time_limits(registry: Any) -> None:
 def _close_store(registry: Any) -> None:
     service = registry.queryUtility(IService)
     close = getattr(service.store, "close", None) if service is not None else None
-    if close is not None:  # a store of the application's own need not have one
+    if close is not None:  # a store of the application may have no such method
         close()
 
 

@@ -19,7 +19,7 @@ __all__ = ["audit"]
 
 @click.command()
 @ini_argument
-@click.option("--since", help="The oldest event, as a time before now: 30m, 12h, 7d.")
+@click.option("--since", help="How old the listed events may be: 30m, 12h, 7d.")
 @click.option("--event", type=PRINTABLE, help="TokenIssued, TokenRevoked, ClientCreated …")
 @click.option("--client", "client_id", type=PRINTABLE, help="Of this client.")
 @click.option("--subject", type=PRINTABLE, help="Of this user.")

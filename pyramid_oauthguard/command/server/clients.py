@@ -123,7 +123,7 @@ def replace_keys(run: Run, ini: str, client_id: str, jwks: BinaryIO) -> None:
 @click.option("--secret-id", type=PRINTABLE, help="Revoke only this secret; the client and its tokens stay valid.")
 @pass_run
 def revoke(run: Run, ini: str, client_id: str, secret_id: str | None) -> None:
-    """Revoke CLIENT_ID and all its tokens, at once and for ever."""
+    """Revoke CLIENT_ID and all its tokens, at once. This can't be undone."""
     with open_application(ini) as registry:
         clients = _open(registry)
         if secret_id is None:

@@ -55,7 +55,7 @@ def upgrade(run: Run, ini: str) -> None:
 
 
 def _read_url(settings: Mapping[str, Any]) -> str:
-    """The one setting that is needed. A wrong one of the others does not matter here."""
+    """The one setting that is needed. Errors in other settings do not matter here."""
     row = next(each for each in TABLE if each.name == "sqlalchemy.url")
     given = {name: value for name, value in settings.items() if name.startswith(f"{PREFIX}.sqlalchemy.")}
     found: _Url = parse((row,), given, PREFIX, into=_Url)

@@ -1,4 +1,4 @@
-"""Where the views that want a token are, under a policy that takes tokens under some paths only."""
+"""Checks the paths of guarded views against a policy that accepts tokens under some paths only."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def describe_places(registry: Any, policy: TokensUnder) -> Iterator[Finding]:
 
 
 def _judge_pages(registry: Any, policy: TokensUnder) -> Iterator[Finding]:
-    """Where the policy takes tokens it knows no users, and so the pages of the authorization server may know none."""
+    """Warn about pages of the authorization server under a prefix: the policy knows no signed-in users there."""
     for name in _PAGES:
         pattern = _find_pattern(registry, name)
         if pattern and policy.prefixes.covers_pattern(pattern):
-            text = f"is for users, and under {policy.prefixes}, where request.authenticated_userid is a token's or None"
-            hint = "set oauthguard.server.path to a path elsewhere, or let user() of the resource owner ask the session"
+            text = f"is a page for users, but it is under {policy.prefixes}, where request.authenticated_userid comes from a token"
+            hint = "set oauthguard.server.path to another path, or let user() of the resource owner read the session"
             yield Finding("warning", pattern, text, hint)
 
 

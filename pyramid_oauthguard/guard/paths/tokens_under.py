@@ -49,7 +49,7 @@ class TokensUnder:
             _check_other(other)
             self.prefixes = Prefixes(_NAME, prefixes)
         except SettingError as error:
-            error.place = describe_call(find_line())  # not a call of Pyramid's, which would be found
+            error.place = describe_call(find_line())  # found here, since this is not a call of Pyramid
             raise
         self.other = other
         self.tokens = OAuthSecurityPolicy()
@@ -78,24 +78,24 @@ class TokensUnder:
         return policy.permits(request, context, permission)
 
     def effective_principals(self, request: Request) -> frozenset[str]:
-        """What ACLs are asked with; elsewhere than under a prefix only as far as ``other`` has this method."""
+        """The principals for ACLs. Outside of the prefixes, those of ``other``, or Everyone if it has no such method."""
         find = getattr(self._find(request), "effective_principals", None)
         return frozenset({Everyone} if find is None else find(request))
 
     def result(self, request: Request) -> TokenOutcome:
-        """What :meth:`OAuthSecurityPolicy.result` says under a prefix; elsewhere a token counts as none."""
+        """What :meth:`OAuthSecurityPolicy.result` says under a prefix. Elsewhere a token counts as missing."""
         return self.tokens.result(request) if self.handles(request) else build_outcome(MissingToken("outside_prefix"))
 
     def remember(self, request: Request, userid: Any, **kw: Any) -> Any:
-        """What ``other`` says, whatever the path: a token is the client's to keep."""
+        """The answer of ``other`` for every path, since the client keeps its tokens itself."""
         return self.other.remember(request, userid, **kw)
 
     def forget(self, request: Request, **kw: Any) -> Any:
-        """What ``other`` says, as :meth:`remember`."""
+        """The answer of ``other``, as in :meth:`remember`."""
         return self.other.forget(request, **kw)
 
     def _find(self, request: Request) -> Any:
-        """The policy of the request's path; None where the path has two readings."""
+        """The policy of the request's path; None if the path can be read in two ways."""
         covered = self.prefixes.covers(request.environ)
         if covered is None:
             return None

@@ -12,7 +12,7 @@ from .live_issuer import build_live_issuer
 
 __all__ = ["describe_keys", "describe_unusable_keys"]
 
-_MOST: Final = 20
+_MOST_LINES: Final = 20
 
 
 def describe_unusable_keys(keys: Sequence[object], algorithms: Iterable[str]) -> list[str]:
@@ -43,11 +43,11 @@ def _judge_for(key: object, settings: GuardSettings, facts: Mapping[str, Any]) -
         return f"verifies {' '.join(algorithms)}, the token is signed with {facts['alg']!r}"
     if facts["kid"] is not None and kid != facts["kid"]:
         return f"the token names the key {facts['kid']!r}"
-    return "fits, and did not make the signature"
+    return "fits, but did not make the signature"
 
 
 def _judge(key: object, allowed: tuple[str, ...]) -> str | None:
-    """Why ``key`` can't be used at all, None where it can."""
+    """Why ``key`` can't be used with any token; None if it can."""
     fault = find_fault(key)
     if fault is not None or find_fault(key, allowed) is None:
         return fault
@@ -55,7 +55,7 @@ def _judge(key: object, allowed: tuple[str, ...]) -> str | None:
     return (
         f"its alg {algorithm!r} is not one of oauthguard.algorithms"
         if algorithm
-        else "it is for none of oauthguard.algorithms"
+        else "it fits no algorithm of oauthguard.algorithms"
     )
 
 
@@ -65,5 +65,5 @@ def _name(key: object) -> str:
 
 
 def _shorten(lines: list[str]) -> list[str]:
-    rest = len(lines) - _MOST
-    return [*lines[:_MOST], f"and {rest} more"] if rest > 0 else lines
+    rest = len(lines) - _MOST_LINES
+    return [*lines[:_MOST_LINES], f"and {rest} more"] if rest > 0 else lines

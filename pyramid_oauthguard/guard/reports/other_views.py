@@ -1,4 +1,4 @@
-"""What else the application has that changes what callers meet: open views, another forbidden view. For ``oauthguard check``."""
+"""Finds open views, and forbidden views that replace the guard's own, for ``oauthguard check``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..guarded_views import describe_place, find_permission
 
 __all__ = ["describe_other_views"]
 
-_MOST: Final = 50
+_MOST_NAMED_VIEWS: Final = 50
 _OURS: Final = "pyramid_oauthguard"
-#: Of a view's introspectable: what makes it answer some requests only.
+#: Keys of a view's introspectable: with one of them, the view answers some requests only.
 _PREDICATES: Final = (
     "request_methods",
     "request_param",
@@ -39,8 +39,8 @@ def describe_other_views(registry: Any) -> Iterator[Finding]:
         {describe_place(registry, view) for view in views if _is_open(registry, view, related[id(view)])}
     )
     if open_views:
-        more = f", and {len(open_views) - _MOST} more" if len(open_views) > _MOST else ""
-        text = f"answer without a token: {', '.join(open_views[:_MOST])}{more}"
+        more = f", and {len(open_views) - _MOST_NAMED_VIEWS} more" if len(open_views) > _MOST_NAMED_VIEWS else ""
+        text = f"answer without a token: {', '.join(open_views[:_MOST_NAMED_VIEWS])}{more}"
         yield Finding("ok", "open views", text, "token_check, token_require or a permission guards a view")
     for view in views:
         if view.get("context") is HTTPForbidden:
@@ -52,7 +52,7 @@ def _is_ours(view: Any) -> bool:
 
 
 def _is_open(registry: Any, view: Any, related: Any) -> bool:
-    """Without a check, and not said to be open with NO_PERMISSION_REQUIRED, as static files are."""
+    """Whether a view has no check and is not declared open (NO_PERMISSION_REQUIRED), as static files are."""
     if view.get("exception_only") or _is_of_exceptions(view.get("context")):
         return False
     if view.get("token_check") is not None or view.get("token_require") is not None:

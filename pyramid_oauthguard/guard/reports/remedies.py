@@ -1,4 +1,4 @@
-"""Which setting helps where an issuer can't be asked, for ``oauthguard check`` and ``oauthguard explain``."""
+"""Which setting helps if an issuer can't be asked, for ``oauthguard check`` and ``oauthguard explain``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Remedy", "find_remedy"]
 class Remedy:
     """What to do about an :class:`~pyramid_oauthguard.errors.UnavailableError`.
 
-    :ivar setting: the key that helps, or None where none does.
+    :ivar setting: the key that helps, or None if no setting helps.
     :ivar text: what to do, for a person.
     """
 
@@ -35,14 +35,14 @@ _ENDPOINT: Final = "oauthguard.introspection.endpoint"
 
 #: What the detail of ``unreachable`` says, as :func:`pyramid_oauthguard.outages.name_cause` writes it.
 _UNREACHABLE: Final[Mapping[str, Remedy]] = {
-    r"certificate": Remedy("oauthguard.http.ca_file", "the issuer's certificate is not accepted here: where an authority of your own signed it, name that authority with oauthguard.http.ca_file"),
+    r"certificate": Remedy("oauthguard.http.ca_file", "the issuer's certificate is not accepted here: if your own authority signed it, name its file with oauthguard.http.ca_file"),
     r"SSLError": Remedy("oauthguard.issuer", "no TLS connection: does this port speak https?"),
-    r"Timeout": Remedy("oauthguard.http.timeout", "no whole answer in time: is the way to the issuer open? oauthguard.http.timeout allows more time"),
-    r"NameResolution": Remedy("oauthguard.issuer", "the host name is not known here: is it spelt right?"),
+    r"Timeout": Remedy("oauthguard.http.timeout", "the answer did not arrive completely in time: can this machine reach the issuer? oauthguard.http.timeout allows more time"),
+    r"NameResolution": Remedy("oauthguard.issuer", "the host name is not known here: is it right?"),
     r"ECONNREFUSED": Remedy(None, "nothing listens there: is the issuer running, and reachable from here?"),
 }  # fmt: skip
 _INTROSPECTION: Final[Mapping[str, Remedy]] = {
-    r"answered 2\d\d\b": Remedy(_ENDPOINT, "an introspection endpoint (RFC 7662) says active true or false; is oauthguard.introspection.endpoint that of such an endpoint, or of another one, such as tokeninfo or userinfo?"),
+    r"answered 2\d\d\b": Remedy(_ENDPOINT, "an introspection endpoint (RFC 7662) says active true or false; is oauthguard.introspection.endpoint that of such an endpoint? It may be another one, such as tokeninfo or userinfo"),
     r"answered 40[013]\b": Remedy(_CLIENT, "check oauthguard.introspection.client_id, client_secret and auth_method; the client must be one that may introspect"),
     r"answered (404|405)\b": Remedy(_ENDPOINT, "is oauthguard.introspection.endpoint right?"),
 }  # fmt: skip

@@ -37,7 +37,7 @@ def build_access_token(
     """Check ``iss``, ``cnf``, the kind, ``exp``, ``nbf``, ``iat``, ``aud`` and the client (RFC 7519 section 4.1), then build the
     value.
 
-    Takes ``claims`` over: nobody may change it afterwards. Not checked here: signature, ``typ`` of the header, whether
+    Takes ``claims`` over: the caller may not change it afterwards. Not checked here: signature, ``typ`` of the header, whether
     the issuer still calls the token active.
 
     :param now: seconds since the epoch.
@@ -101,7 +101,7 @@ def build_access_token(
 def find_roles(claims: Mapping[str, Any], path: str) -> tuple[str, ...]:
     """The roles at a dotted ``path``; a claim whose own name has dots in it is found first.
 
-    Text counts as one role; whatever else is no text gives none.
+    A text counts as one role. In a list, values that are not text are left out.
     """
     value: Any = claims.get(path)
     if value is None:

@@ -50,7 +50,7 @@ class RemoteVerifier:
         raw = credential.characters
         is_jwt = raw.count(".") == 2
         if not raw.isascii() or not 0 < len(raw) <= (MAX_TOKEN_CHARACTERS if is_jwt else _MAX_OPAQUE_CHARACTERS):
-            raise InvalidToken("not_a_token")  # nobody issued it: not worth a call
+            raise InvalidToken("not_a_token")  # it can't be a token, so the issuer is not asked
         local = self._local.verify(credential) if is_jwt else None
         return self._introspector.ask(raw, lambda answer: self._judge(answer, local))
 
