@@ -19,11 +19,7 @@ class BoundedMap:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        #: Whether entries are being dropped, or soon will be.
-        self.crowded = False
         self._entries: OrderedDict[Any, Any] = OrderedDict()
-        #: Looks up without counting as a use. It is the dictionary's own method, which saves one call.
-        self.peek = self._entries.get
 
     def get(self, key: Any, default: Any = None) -> Any:
         entries = self._entries
@@ -39,8 +35,6 @@ class BoundedMap:
     def set(self, key: Any, value: Any) -> None:
         entries = self._entries
         entries[key] = value
-        if len(entries) * 2 > self._size:
-            self.crowded = True
         if len(entries) > self._size:
             try:  # noqa: SIM105  # as above
                 entries.popitem(last=False)

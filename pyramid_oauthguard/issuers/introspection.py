@@ -126,11 +126,9 @@ class Introspector:
         judged = self._judged
         if judged is None:
             return None
-        remembered: _Remembered | None = judged.peek(header)
+        remembered: _Remembered | None = judged.get(header)
         if remembered is None:
             return None
-        if judged.crowded:
-            judged.get(header)  # counts as a use
         since, until, asked_at, token = remembered
         if not since <= time.time() < until or self._is_revoked(token, asked_at):
             return None

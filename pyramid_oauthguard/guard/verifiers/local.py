@@ -65,21 +65,18 @@ class LocalVerifier:
         verified = self._verified
         if verified is None or header is None:
             return None
-        remembered: _Remembered | None = verified.peek(header)
+        remembered: _Remembered | None = verified.get(header)
         if remembered is None:
             return None
-        if verified.crowded:
-            verified.get(header)  # counts as a use
         keys, since, until, token = remembered
         now = time.time()
-        kept = self._kept
-        if not since <= now < until or keys is not (kept.value if now < kept.calm_until else self._fetch_keys(now)):
+        if not since <= now < until or keys is not self._fetch_keys(now):
             return None
         return token if token is not None else self._rebuild(header, remembered, now)
 
     def _verify(self, raw: str, header: str, now: float) -> AccessToken:
         head, body, tail, message = split(raw)
-        known: tuple[KeySet, Candidates] | None = self._headers.peek(head)
+        known: tuple[KeySet, Candidates] | None = self._headers.get(head)
         seen = known is not None and known[0] is self._kept.require(now)
         keys, candidates = known if known is not None and seen else self._fetch_candidates(head)
         if not is_signed(message, parse_segment(tail), candidates):
