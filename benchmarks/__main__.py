@@ -17,6 +17,7 @@ from .harness.report import describe_machine, render, write
 QUESTIONS: Final = (
     "warm",
     "cold",
+    "fast_paths",
     "served",
     "live",
     "crowds",

@@ -1,8 +1,7 @@
 """Base64url as a JWS has it (RFC 7515 section 2), in its one canonical spelling.
 
 By hand, because ``base64.urlsafe_b64decode`` passes over what is not in its alphabet and takes several spellings of the same
-bytes. To find that out by encoding again costs an eighth of the whole check of an RS256 token, and with joserfc's functions
-more than a third.
+bytes. To find that out by encoding again, or with joserfc's functions, the whole check of an RS256 token takes a tenth longer.
 """
 
 from __future__ import annotations
