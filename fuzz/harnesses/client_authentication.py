@@ -8,7 +8,7 @@ import time
 
 from authlib.oauth2.base import OAuth2Error
 
-from pyramid_oauthguard.server.clients.assertion import RefusedError, check_assertion, read_assertion
+from pyramid_oauthguard.server.clients.assertion import RefusedError, verify_assertion, read_assertion
 from pyramid_oauthguard.server.clients.credentials import read_credentials
 from pyramid_oauthguard.server.store.records import Client
 from pyramid_oauthguard.testing import generate_key
@@ -68,7 +68,7 @@ def _build_assertion(source: Source) -> str:
     text = ".".join(base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=").decode() for each in parts)
     assertion = f"{text}.{base64.urlsafe_b64encode(source.take_bytes()).rstrip(b'=').decode()}"
     try:
-        check_assertion(read_assertion(assertion), CLIENT, audiences={"https://issuer.example"}, now=time.time())
+        verify_assertion(read_assertion(assertion), CLIENT, audiences={"https://issuer.example"}, now=time.time())
     except RefusedError as error:
         assert error.reason
         return assertion
