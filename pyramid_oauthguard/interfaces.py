@@ -6,8 +6,8 @@ The guard, the authorization server and the applications meet here and nowhere e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from zope.interface import Attribute, Interface
 
@@ -54,21 +54,35 @@ class ProofFacts:
     certificate: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """A token in a request, and the facts that may prove that the caller is its owner.
 
+    A named tuple, because one is made for each request with a token that was not seen before, and a frozen dataclass takes
+    three times as long. Two are equal if all but ``find_facts`` is.
+
     :ivar scheme: the authentication scheme in its registered spelling, such as ``Bearer``.
-    :ivar characters: the token, unchecked.
+    :ivar characters: the token, unchecked. Not shown by ``repr``.
     :ivar source: where it came from: ``header``, or ``argument`` where no request brought it.
     :ivar find_facts: the facts of the request that a proof needs. They are worked out at each call, so that a token that
         needs no proof does not pay for them.
     """
 
     scheme: str
-    characters: str = field(repr=False)
+    characters: str
     source: str
-    find_facts: Callable[[], ProofFacts] = field(default=ProofFacts, repr=False, compare=False)
+    find_facts: Callable[[], ProofFacts] = ProofFacts
+
+    def __repr__(self) -> str:
+        return f"Credential(scheme={self.scheme!r}, source={self.source!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Credential) and self[:3] == other[:3]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:3])
 
 
 @dataclass(frozen=True, slots=True)
