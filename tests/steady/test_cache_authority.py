@@ -346,7 +346,7 @@ LONG = {
 
 @pytest.mark.parametrize("secret", ["change-me-" * 4, "change-me-" * 4 + "change", "abcdefgh" * 4, "the same! " * 4])
 def test_a_secret_of_a_few_characters_again_and_again_stops_start_up(secret):
-    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.cache\.secret: must have more than"):
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.cache\.secret: must not repeat the same"):
         start({"oauthguard.cache.secret": secret})
 
 
@@ -355,7 +355,7 @@ def test_a_secret_of_a_few_characters_again_and_again_stops_start_up(secret):
 @pytest.mark.parametrize("name", LONG)
 def test_a_secret_that_is_another_setting_is_known_to_others_and_stops_start_up(name, change):
     secret = change(LONG[name])
-    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.cache\.secret: must have another value"):
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.cache\.secret: must not be the value of"):
         start({**LONG, "oauthguard.cache.secret": secret})
     client = {"oauthguard.introspection.client_id": "api", "oauthguard.introspection.client_secret": secret}
     with pytest.raises(SettingError, match=r"oauthguard\.cache\.jwks\.backend: is tests\.elsewhere, which is outside"):

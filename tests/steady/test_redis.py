@@ -59,7 +59,7 @@ def own(tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """Look again after a failure sooner than a test can wait."""
-    monkeypatch.setattr(shared_cache, "_PAUSE", 0.2)
+    monkeypatch.setattr(shared_cache, "_PAUSE_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -269,7 +269,7 @@ def test_an_entry_of_another_type_is_a_miss(server, cache, raw, log, kind):
         fill(key)
     api = build(server, cache)
     assert api.ask_all("remote", [raw] * 5) == {200: 5}
-    assert all("refusing (ResponseError)" in line for line in log())
+    assert all("refusing (ResponseError WRONGTYPE)" in line for line in log())
     assert len(log()) <= len(CACHES)  # once for each cache, whatever comes
     assert build(server, cache).ask("remote", raw) == 200
     assert count(server) == (2, 2, 2)
@@ -306,7 +306,8 @@ def test_hostile_metadata_is_not_taken(server, cache, raw):
     [key] = cache.read_all()
     with HTTPIssuer() as thief:
         document = {**server.issuer.metadata, "jwks_uri": f"{thief.origin}/jwks"}
-        entry = {"document": document, "url": server.origin, "fetched_at": time.time()}
+        now = time.time()
+        entry = {"document": document, "url": server.origin, "fetched_at": now, "tried_at": now, "life": 3_600}
         cache.client.set(key, forge(entry, key, server, "metadata", ""))
         assert build(server, cache, "metadata").ask("remote", raw) == 200
         assert thief.calls == Counter()

@@ -17,6 +17,7 @@ from typing import Any
 
 from zope.interface import implementer
 
+from pyramid_oauthguard.caching import build_region
 from pyramid_oauthguard.guard.settings import parse_settings
 from pyramid_oauthguard.interfaces import IIssuer
 from pyramid_oauthguard.issuers.http_issuer import build_http_issuer
@@ -30,7 +31,9 @@ class Telling:
     """An issuer over HTTP that hears of revocations in this process."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        issuer = build_http_issuer(parse_settings(settings).build_issuer_settings())
+        parsed = parse_settings(settings)
+        region = build_region("metadata", parsed.cache_metadata, expiration_time=86_400, secret="of these processes")
+        issuer = build_http_issuer(parsed.build_issuer_settings(), region)
         self.identifier = issuer.identifier
         self.fetch_keys, self.introspect = issuer.fetch_keys, issuer.introspect
         self.listeners: list[Any] = []
