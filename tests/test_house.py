@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +21,20 @@ from pyramid_oauthguard import AccessToken
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """The linter turns off all loggers that are there; the tests that follow need them."""
+    before = {
+        name: each.disabled
+        for name, each in logging.root.manager.loggerDict.items()
+        if isinstance(each, logging.Logger)
+    }
+    yield
+    for name, disabled in before.items():
+        logging.getLogger(name).disabled = disabled
+
+
+@pytest.mark.usefixtures("loggers")
 def test_import_contracts() -> None:
     status = lint_imports(config_filename=str(ROOT / "setup.cfg"), no_cache=True, no_logo=True)
     assert status == EXIT_STATUS_SUCCESS, "see the broken contract above; `make check` prints it too"
