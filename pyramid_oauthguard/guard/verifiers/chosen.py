@@ -15,7 +15,6 @@ __all__ = ["ChosenVerifier", "Recall", "Verifier"]
 
 #: An Authorization header's token, if it was verified before and is as good as then.
 Recall = Callable[[str | None], AccessToken | None]
-Verify = Callable[[Credential], AccessToken]
 
 
 class Verifier(Protocol):
@@ -29,20 +28,17 @@ class Verifier(Protocol):
 class ChosenVerifier:
     """Leaves each token to the verifier, of this mode, of its issuer.
 
-    :ivar verify: the check of a credential. With one issuer it is its verifier's own, so that it costs no more than there.
-    :ivar recall: what the verifiers remember; the same holds for it.
+    :ivar recall: what the verifiers remember. With one issuer it is its verifier's own, so that a token that was verified
+        before costs no more than there.
     """
 
     def __init__(self, issuers: IssuerRegistry[Mapping[str, Verifier]], mode: str) -> None:
         self._issuers = issuers
         self._mode = mode
-        verifiers = [each[mode] for each in issuers.list_parts()]
-        recalls = [each.recall for each in verifiers]
-        is_alone = len(verifiers) == 1
-        self.verify: Verify = verifiers[0].verify if is_alone else self._verify
-        self.recall: Recall = recalls[0] if is_alone else lambda header: _recall_any(recalls, header)
+        recalls = [each[mode].recall for each in issuers.list_parts()]
+        self.recall: Recall = recalls[0] if len(recalls) == 1 else lambda header: _recall_any(recalls, header)
 
-    def _verify(self, credential: Credential) -> AccessToken:
+    def verify(self, credential: Credential) -> AccessToken:
         """The verified token.
 
         :raises InvalidToken: it names no issuer of ours, or its issuer's verifier refuses it.
