@@ -17,7 +17,7 @@ extensions = ["myst_parser", "settings_tables", "interfaces", "sphinx.ext.autodo
 exclude_patterns = ["_build"]
 nitpicky = True
 # Types in signatures are classes of other distributions, or are not public.
-nitpick_ignore_regex = [("py:class", r"(\w+\.)+\w+.*|Request")]
+nitpick_ignore_regex = [("py:class", r"(\w+\.)+\w+.*|Request|Callable\[\[\]")]
 
 autodoc_member_order = "bysource"
 
