@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from pyramid.config import Configurator
 from pyramid.config.predicates import DEFAULT_PHASH
-from pyramid.config.views import DefaultViewMapper
 from pyramid.exceptions import URLDecodeError
 from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden
 from pyramid.interfaces import IExceptionViewClassifier, IMultiView, IRequest, ISecuredView, IView
@@ -15,9 +13,10 @@ from pyramid.request import Request
 from pyramid.traversal import ResourceTreeTraverser
 from zope.interface import implementedBy
 
+from ..exception_views import View, add_fallback_view, add_late_view
+
 __all__ = ["add_late_views", "find_forbidden_view"]
 
-View = Callable[[Any, Any], Any]
 #: After the views of the application.
 _LAST: Final = 1_000
 
@@ -28,11 +27,11 @@ def add_late_views(config: Configurator, forbidden_view: View) -> None:
 
     def add_forbidden() -> None:
         if find_forbidden_view(registry) is None:
-            _add(registry, HTTPForbidden, forbidden_view)
+            add_late_view(registry, HTTPForbidden, forbidden_view)
 
     def add_undecodable() -> None:
-        _add_fallback(registry, URLDecodeError, _render_undecodable)
-        _add_fallback(registry, UnicodeDecodeError, _render_undecodable_root)  # the base class, so it comes second
+        add_fallback_view(registry, URLDecodeError, _render_undecodable)
+        add_fallback_view(registry, UnicodeDecodeError, _render_undecodable_root)  # the base class, so it comes second
 
     config.action(("oauthguard", "forbidden"), add_forbidden, order=_LAST)
     config.action(("oauthguard", "undecodable"), add_undecodable, order=_LAST)
@@ -53,37 +52,6 @@ def find_forbidden_view(registry: Any) -> Any:
             if plain and getattr(plain[0], "__phash__", DEFAULT_PHASH) == DEFAULT_PHASH:
                 return plain[0]
     return None
-
-
-def _find_view(registry: Any, error: type[Exception]) -> Any:
-    """The view of this exception or of a base class, or None."""
-    return registry.adapters.lookup((IExceptionViewClassifier, IRequest, implementedBy(error)), IView, "")
-
-
-def _add_fallback(registry: Any, error: type[Exception], view: View) -> None:
-    """Add the view unless the application has one; one for all exceptions is asked first."""
-    found = _find_view(registry, error)
-    if found is None:
-        _add(registry, error, view)
-    elif found is _find_view(registry, Exception):
-        _add(registry, error, _ask_first(found, view))
-
-
-def _ask_first(catch_all: View, otherwise: View) -> View:
-    """A view of all exceptions answers, unless it raises the exception again, as Cornice's does."""
-
-    def answer(context: Any, request: Request) -> Any:
-        try:
-            return catch_all(context, request)
-        except type(context):
-            return otherwise(context, request)
-
-    return answer
-
-
-def _add(registry: Any, error: type[Exception], view: View) -> None:
-    late = Configurator(registry=registry, autocommit=True)  # where views are no longer in conflict
-    late.add_exception_view(view, context=error, mapper=DefaultViewMapper)
 
 
 def _render_undecodable(_context: Any, _request: Request) -> HTTPBadRequest:
