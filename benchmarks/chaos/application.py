@@ -28,7 +28,7 @@ _SITE = "https://spa.example"
 
 
 class People:
-    """The user is whoever the header says."""
+    """The user is the one that the header names."""
 
     def user(self, request: Any) -> str | None:
         return request.headers.get("X-User")

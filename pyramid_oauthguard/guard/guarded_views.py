@@ -53,7 +53,7 @@ def find_modes(views: tuple[GuardedView, ...], settings: GuardSettings) -> froze
 
 
 def judge_view(view: GuardedView, settings: GuardSettings) -> Finding:
-    """What the view wants, and a warning where nobody can have its permission."""
+    """What the view requires, and a warning if no caller can have its permission."""
     subject = f"{' '.join(view.methods) or 'any method'} {view.place}"
     wants = [f"checked {'locally' if view.mode == 'local' else 'remotely'}", *_describe_requirements(view.require)]
     if view.permission is not None:
@@ -129,7 +129,7 @@ def _as_items(value: Any) -> Any:
 
 
 def _find_hopelessness(view: GuardedView, settings: GuardSettings) -> str | None:
-    """Why nobody can have the permission, as far as the ACLs that can be seen without a request say.
+    """Why no caller can have the permission, by the ACLs that can be seen without a request.
 
     An ACL that is computed can't be judged, nor can a context whose parents are only known at run time.
     """

@@ -73,7 +73,7 @@ def extend_request(request: Request) -> Any:
 
 
 class _ExtendingFactory:
-    """A request factory that is no class, and what the guard adds to its requests."""
+    """A request factory that is not a class, and what the guard adds to its requests."""
 
     def __init__(self, factory: Any) -> None:
         self._factory = factory

@@ -172,7 +172,7 @@ class Kept(LastGood[T]):
         self._renewing = False
 
     def _require_expired(self) -> T:
-        """Nobody may use a value past its life without having asked, lest a withdrawn key lives on."""
+        """Ask before a value is used after the end of its life: else a withdrawn key would be accepted longer."""
         lock = self._lock  # a fork may replace it meanwhile
         if not self._wait_for_turn(lock):
             return self._serve(time.time())
@@ -203,7 +203,7 @@ class Kept(LastGood[T]):
             return
         try:
             threading.Thread(target=self._renew, name=f"oauthguard-{self._name}", daemon=True).start()
-        except RuntimeError:  # no more threads to be had: the value serves on, and who comes later tries again
+        except RuntimeError:  # no thread can be started: the value serves on, and a later call tries again
             self._renewing = False
 
     def _renew(self) -> None:
@@ -272,7 +272,7 @@ class Kept(LastGood[T]):
         if self._is_embedded():
             now = max(now, time.time())  # a storage that hangs takes longer to fail than to cool down
         if isinstance(error, CoolingError):
-            # Nobody was asked. A cool-down from now on would come on top of the one that is under way.
+            # The issuer was not asked. A cool-down from now on would come on top of the one that is under way.
             now = min(now, time.time() + error.wait - self.attempts.cooldown)
         self.attempts.tried_at = now
         self._share()

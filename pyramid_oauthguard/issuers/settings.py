@@ -9,7 +9,7 @@ __all__ = ["IssuerSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerSettings:
-    """One issuer over HTTP. Whoever reads an ini file makes one of these; nothing in it is judged here.
+    """One issuer over HTTP. The code that reads an ini file makes it. Nothing in it is checked here.
 
     :ivar issuer: the issuer identifier, compared byte for byte.
     :ivar metadata_url: where the metadata are; None: at the well-known URLs.

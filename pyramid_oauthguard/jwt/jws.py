@@ -12,7 +12,7 @@ from .base64url import parse_segment
 
 __all__ = ["MAX_TOKEN_CHARACTERS", "ParsedHeader", "check_type", "parse_header", "parse_segment_object", "split"]
 
-#: Nobody's header is this long; refused before it is decoded. In bytes of base64url.
+#: Real headers are much shorter. A longer one is refused before it is decoded. In bytes of base64url.
 MAX_HEADER_BYTES: Final = 16_384
 #: A token of more characters than any web server takes in a header by default.
 MAX_TOKEN_CHARACTERS: Final = 262_144

@@ -144,7 +144,7 @@ def _flood(stage: Stage) -> Seen:
 
 
 def _distrust(stage: Stage) -> Seen:
-    """The issuer's certificate is signed by nobody that the application trusts."""
+    """The issuer's certificate is not signed by an authority that the application trusts."""
     issuer = stage.enter(HTTPIssuer(tls=write_certificate(stage.folder)))
     stage.settings = {**issuer.settings, "oauthguard.http.ca_file": ""}
     served = stage.serve_now(app="build_guarded")

@@ -1,4 +1,4 @@
-"""Writes that stall while clients refresh their tokens: nobody may be signed out."""
+"""Writes that stall while clients refresh their tokens: no user may be signed out."""
 
 from __future__ import annotations
 
@@ -105,12 +105,12 @@ def _use_again(stage: Stage) -> Seen:
 
 
 FAULTS = (
-    Fault("write: a lock of 12 s", "nobody is signed out", _stall),
+    Fault("write: a lock of 12 s", "no user is signed out", _stall),
     Fault(
         "write: a lock of 12 s, and limits of a minute",
-        "nobody is signed out",
+        "no user is signed out",
         lambda stage: _stall(stage, options=_PATIENT),
     ),
-    Fault("write: PostgreSQL is frozen for 12 s, three times", "nobody is signed out", _freeze),
+    Fault("write: PostgreSQL is frozen for 12 s, three times", "no user is signed out", _freeze),
     Fault("write: a refresh token comes again after the grace", "400, and a warning in the log", _use_again),
 )
