@@ -1,4 +1,4 @@
-"""`@pytest.mark.promise("GD-07")`: a test names the lines of docs/promises.md that it shows.
+"""`@pytest.mark.promise("GD-07")`: a test names the lines of docs/project/promises.md that it shows.
 
 A run of the whole suite ends with the lines that no passing test shows yet. An id that the page does not have stops the run.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parent.parent / "docs" / "promises.md"
+PAGE = Path(__file__).parent.parent / "docs" / "project" / "promises.md"
 _LINE = re.compile(r"^- \*\*([A-Z]{2}-\d{2})\*\* (.+)$", re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""docs/architecture.md names what there is: every package, and symbols that exist."""
+"""docs/project/architecture.md names what there is: every package, and symbols that exist."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.documentation import read_page
 from tests.test_public_names import MODULES, PACKAGE, find_name
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+PAGE = read_page("project/architecture")
 QUOTED = sorted(set(re.findall(r"`([^`\n]+)`", PAGE)))
 #: With a dot, and nothing else than a name. Settings are checked by tests/test_readme.py, where they look like settings.
 DOTTED = [each for each in QUOTED if re.fullmatch(r"\w+(\.\w+)+", each) and not each.startswith("oauthguard.")]

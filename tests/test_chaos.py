@@ -28,7 +28,11 @@ def test_each_fault_has_a_name_of_its_own_and_says_what_is_right():
 
 
 def test_the_docs_have_a_row_for_each_fault():
-    rows = [line for line in (ROOT / "docs" / "faults.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    rows = [
+        line
+        for line in (ROOT / "docs" / "project" / "faults.md").read_text("utf-8").splitlines()
+        if line.startswith("| ")
+    ]
     assert [row.split(" | ")[0].removeprefix("| ") for row in rows[1:]] == [fault.name for fault in FAULTS]
 
 

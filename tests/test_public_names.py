@@ -16,16 +16,17 @@ import pytest
 from webtest import TestApp as App
 
 from pyramid_oauthguard.testing import trust
+from tests import documentation
 from tests.test_house import PARTS, SURFACE
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [ROOT / "README.md", *documentation.PAGES]
 PACKAGE = "pyramid_oauthguard"
 
 
 def find_imports(page: Path) -> Iterator[str]:
     """Yield each import of ours in the Python blocks of a page, as a statement."""
-    for block in re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+    for block in documentation.find_blocks(page.read_text("utf-8"), "python"):
         inside = "def show():\n" + textwrap.indent(block, "    ")  # some are the inside of a function
         for node in ast.walk(ast.parse(inside)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
@@ -66,7 +67,7 @@ MODULES = {PACKAGE} | {
 }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=documentation.name_page)
 def test_a_dotted_name_on_a_page_exists(page: Path) -> None:
     for name in re.findall(rf"`({PACKAGE}\.[\w.]+)(?:\([^`]*)?`", page.read_text("utf-8")):
         find_name(name)
@@ -74,7 +75,7 @@ def test_a_dotted_name_on_a_page_exists(page: Path) -> None:
 
 # ── The reference ────────────────────────────────────────────────────────────────────────────────────────────────
 
-REFERENCE = (ROOT / "docs" / "reference.md").read_text("utf-8")
+REFERENCE = documentation.read_page("reference/api")
 
 
 def find_described(module: str) -> list[str]:

@@ -12,7 +12,7 @@ from .report import RESULTS, Row
 
 __all__ = ["publish"]
 
-_DOCS: Final = Path(__file__).parent.parent.parent / "docs" / "benchmarks"
+_DOCS: Final = Path(__file__).parent.parent.parent / "docs" / "project" / "benchmarks"
 #: Which curves of which question each plot shows.
 _PLOTS: Final = {
     "growth": (

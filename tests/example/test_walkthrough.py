@@ -91,7 +91,7 @@ def test_the_three_messages(server: Server) -> None:
 
 
 def test_the_printed_walk_through(server: Server) -> None:
-    page = (CHECKOUT / "docs" / "walkthrough.md").read_text("utf-8")
+    page = (CHECKOUT / "docs" / "tutorials" / "walkthrough.md").read_text("utf-8")
     script, expected = _find_block(page, "sh"), _find_block(page, "text")
     ran = subprocess.run(
         [find_sh(), "-eu"],

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +18,7 @@ from webtest import TestApp
 from pyramid_oauthguard.guard import OAuthSecurityPolicy, TokensUnder, csrf_callback
 from pyramid_oauthguard.guard.self_check import judge_guard
 from pyramid_oauthguard.testing import MemoryIssuer
+from tests.documentation import find_blocks, read_page
 from tests.guard.guarding import add, ask, build_app, find_setting_error, find_status, tell
 
 OFF = {"oauthguard.policy": "off"}
@@ -568,12 +567,9 @@ def test_check_says_where_tokens_count(issuer):
 
 
 def test_the_composition_in_the_docs_is_the_one_that_works(issuer):
-    page = (Path(__file__).parents[2] / "docs" / "guard.md").read_text("utf-8")
-    (code,) = [
-        block for block in re.findall(r"```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if "TokensUnder" in block
-    ]
+    (code,) = [block for block in find_blocks(read_page("how-to/guard/pages"), "python") if "TokensUnder" in block]
     space: dict[str, Any] = {}
-    exec(compile(code, "guard.md", "exec"), space)  # noqa: S102  # it is our own page
+    exec(compile(code, "pages.md", "exec"), space)  # noqa: S102  # it is our own page
 
     def configure(config):
         config.set_session_factory(SignedCookieSessionFactory("key", serializer=JSONSerializer()))

@@ -15,6 +15,7 @@ from webtest import TestApp
 from pyramid_oauthguard.server import events
 from pyramid_oauthguard.server.clients import get_clients
 from pyramid_oauthguard.server.service import IService
+from tests.documentation import find_blocks, read_page
 from tests.promises import read_promises
 from tests.server.conftest import Build
 from tests.server.flows import CALLBACK, Flow, build_flow, read_answer
@@ -22,8 +23,8 @@ from tests.server.flows import CALLBACK, Flow, build_flow, read_answer
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "server.md").read_text("utf-8")
-SECURITY = (ROOT / "docs" / "security.md").read_text("utf-8")
+START, ENDPOINTS, OPERATION = map(read_page, ["how-to/server/start", "reference/endpoints", "how-to/server/operation"])
+SECURITY = read_page("project/security")
 
 
 @pytest.fixture
@@ -31,16 +32,12 @@ def flow(build: Build) -> Flow:
     return build_flow(build)
 
 
-def find_blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-
-
 @pytest.fixture
 def application(tmp_path) -> Iterator[Any]:
     """The whole application of the page, and its client."""
-    (code,) = [block for block in find_blocks("python") if "def main(" in block]
+    (code,) = [block for block in find_blocks(START, "python") if "def main(" in block]
     space: dict[str, Any] = {}
-    exec(compile(code, "server.md", "exec"), space)  # noqa: S102  # it is our own page
+    exec(compile(code, "start.md", "exec"), space)  # noqa: S102  # it is our own page
     settings = {
         "session.secret": "x" * 40,
         "oauthguard.server.issuer": "http://localhost:6543",
@@ -93,13 +90,13 @@ def test_every_endpoint_is_on_the_page(flow):
     found = flow.server.registry.getUtility(IRoutesMapper).get_routes()
     # The addresses of the metadata once more, as an application sees them that is mounted there.
     routes = {route.pattern for route in found if route.name != "oauthguard.metadata.mounted"}
-    headings = "\n".join(re.findall(r"^###? .*", PAGE, re.MULTILINE))
+    headings = "\n".join(re.findall(r"^##? .*", ENDPOINTS, re.MULTILINE))
     assert routes - {"/oauth/pages.css"} == {path for path in routes if f"{path}`" in headings}
 
 
 def find_object(member: str) -> dict[str, Any]:
     """The one answer on the page that has this member."""
-    objects = [json.loads(block) for block in find_blocks("json")]
+    objects = [json.loads(block) for block in find_blocks(ENDPOINTS, "json")]
     (found,) = [each for each in objects if member in each]
     return found
 
@@ -116,7 +113,7 @@ def test_the_answers_on_the_page_are_those_of_the_endpoints(flow):
     answer = server.app.post("/oauth/device_authorization", {"client_id": box.client.client_id})
     assert answer.json.keys() == find_object("user_code").keys()
     refusal = '{"error": "invalid_request", "error_description": "The parameter grant_type is missing."}'
-    assert refusal in PAGE
+    assert refusal in ENDPOINTS
     assert server.app.post("/oauth/token", {}, headers=headers, status=400).json == json.loads(refusal)
 
 
@@ -127,7 +124,7 @@ def test_the_keys_on_the_page_are_rsa_keys_as_they_are_published(build):
 
 
 def test_the_events_on_the_page_are_those_that_there_are():
-    section = PAGE.partition("\n## Events\n")[2].partition("\n## ")[0]
+    section = OPERATION.partition("\n## Events\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"`([A-Z]\w+)`", section)) == {name for name in events.__all__ if name[0].isupper()}
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,23 +13,20 @@ from pyramid_oauthguard import SettingError
 from pyramid_oauthguard.server.clients import MadeClient, RegistrationError
 from pyramid_oauthguard.server.grant_types import declare_grant
 from pyramid_oauthguard.server.grants import GRANTS, Approval, InvalidGrantError, OAuthGrant
+from tests.documentation import find_blocks, read_page
 from tests.server.conftest import Build
 from tests.server.flows import CALLBACK, Flow, build_flow
 
-PAGE = (Path(__file__).parents[2] / "docs" / "server.md").read_text("utf-8")
+PAGE = read_page("how-to/server/extend")
 TYPE = "urn:example:badge"
 APIS = ("https://orders.example", "https://stock.example")
 
 
 def load_page() -> dict[str, Any]:
     """The example of the documentation, executed."""
-    (code,) = [
-        block
-        for block in re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-        if "(OAuthGrant)" in block
-    ]
+    (code,) = [block for block in find_blocks(PAGE, "python") if "(OAuthGrant)" in block]
     space: dict[str, Any] = {"__name__": "page"}
-    exec(compile(code, "server.md", "exec"), space)  # noqa: S102  # it is our own page
+    exec(compile(code, "extend.md", "exec"), space)  # noqa: S102  # it is our own page
     return space
 
 

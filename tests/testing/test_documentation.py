@@ -1,9 +1,8 @@
-"""The example of docs/testing.md is run as it is printed, and by the fixture it names."""
+"""The example of docs/how-to/testing.md is run as it is printed, and by the fixture it names."""
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -11,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.documentation import find_blocks, read_page
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/testing.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+BLOCKS = find_blocks(read_page("how-to/testing"), "python")
 PLUGIN = "pyramid_oauthguard.testing.plugin"
 
 
