@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
-
-from pyramid.path import DottedNameResolver
 
 from ..errors import SettingError
 from ..issuers.settings import IssuerSettings
 from ..jwt.algorithms import ALGORITHMS
 from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url, parse
+from .converters import (
+    as_algorithms,
+    as_audience,
+    as_ca_file,
+    as_cache,
+    as_callable,
+    as_count,
+    as_issuer,
+    as_realm,
+    as_size,
+    as_timeout,
+)
 
 __all__ = [
     "CACHES",
@@ -105,104 +113,20 @@ class GuardSettings:
         return IssuerSettings(**own, metadata_lifetime=self.find_expiration("metadata", METADATA_LIFETIME_SECONDS))
 
 
-def _as_algorithms(value: Any) -> tuple[str, ...]:
-    names = as_list(value)
-    for name in names:
-        if name not in ALGORITHMS:
-            raise ValueError(f"{name!r} is not one of {' '.join(ALGORITHMS)}; 'none' and HS* are never accepted")
-    if not names:
-        raise ValueError("must name at least one algorithm")
-    return names
-
-
-def _as_issuer(value: Any) -> str:
-    issuer = as_url(value)
-    if "?" in issuer:
-        raise ValueError(f"must have no query (RFC 8414 section 2), not {issuer!r}")
-    return issuer
-
-
-def _as_audience(value: Any) -> tuple[str, ...]:
-    names = as_list(value)
-    if not names:
-        raise ValueError("must name at least one audience")
-    return names
-
-
-def _as_realm(value: Any) -> str:
-    realm = as_str(value)
-    if not re.fullmatch(r"[\x20-\x7e]+", realm):
-        raise ValueError("must be printable ASCII: it goes into a header")
-    return realm
-
-
-def _as_ca_file(value: Any) -> str:
-    path = as_str(value)
-    try:
-        ssl.create_default_context(cafile=path)
-    except (OSError, ssl.SSLError) as error:
-        raise ValueError(f"is not a readable PEM file of certificates: {path}") from error
-    return path
-
-
-def _as_timeout(value: Any) -> float:
-    seconds = as_duration(value)
-    if not 0 < seconds <= 300:
-        raise ValueError(f"must be more than 0 and at most 300 seconds, not {value!r}")
-    return seconds
-
-
-def _as_size(value: Any) -> int:
-    size = as_int(value)
-    if not size:
-        raise ValueError("must be more than 0: every answer of the issuer is longer")
-    return size
-
-
-def _as_count(value: Any) -> int:
-    count = as_int(value)
-    if not count:
-        raise ValueError("must be at least 1")
-    return count
-
-
-def _as_callable(value: Any) -> Any:
-    try:
-        found = DottedNameResolver(None).maybe_resolve(value)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"names nothing that can be imported: {error}") from error
-    if not callable(found):
-        raise ValueError(f"must name a callable, not {value!r}")
-    return found
-
-
-def _as_cache(value: Any) -> dict[str, Any]:
-    options = {key: text.strip() if isinstance(text, str) else text for key, text in dict(value).items()}
-    for key in options:
-        if key not in {"backend", "expiration_time"} and not key.startswith("arguments."):
-            raise ValueError(f"{key!r} is not backend, expiration_time or arguments.*")
-    if "expiration_time" in options:
-        try:
-            options["expiration_time"] = as_duration(options["expiration_time"])
-        except ValueError as error:
-            raise ValueError(f"expiration_time {error}") from error
-    return options
-
-
 _CACHE_HELP = "A dogpile.cache region: `backend`, `expiration_time`, `arguments.*`. "
 
 TABLE: Final = (
-    Setting("issuer", _as_issuer, REQUIRED, "Issuer identifier, compared byte for byte with `iss`; https, http only for loopback hosts."),
-    Setting("audience", _as_audience, REQUIRED, "Accepted audiences; the token's `aud` must name one of them."),
+    Setting("issuer", as_issuer, REQUIRED, "Issuer identifier, compared byte for byte with `iss`; https, http only for loopback hosts."),
+    Setting("audience", as_audience, REQUIRED, "Accepted audiences; the token's `aud` must name one of them."),
     Setting("client_id", as_list, (), "If given, the token's `client_id` (or `cid`, or `azp`) must be one of these."),
     Setting("token_check", as_choice("local", "remote"), "local", "The mode of views that do not set one."),
     Setting("profile", as_choice("generic", "rfc9068"), "generic", "`generic` takes typ absent, `JWT` or `at+jwt`; `rfc9068` takes `at+jwt` only and wants every claim that RFC 9068 requires."),
-    Setting("algorithms", _as_algorithms, ALGORITHMS, "Signature algorithms that are accepted; `none` and HS* are refused."),
+    Setting("algorithms", as_algorithms, ALGORITHMS, "Signature algorithms that are accepted; `none` and HS* are refused."),
     Setting("leeway", as_duration, 30.0, "Clock skew allowed for `exp`, `nbf` and `iat`."),
-    Setting("realm", _as_realm, "api", "The realm named in challenges."),
+    Setting("realm", as_realm, "api", "The realm named in challenges."),
     Setting("scope_claim", as_list, ("scope", "scp"), "Claims that hold the scopes, the first present is used; a space-separated string or a list."),
     Setting("role_claim", as_str, None, "Dotted path of the claim that holds roles, such as `realm_access.roles`; gives `role:` principals."),
-    Setting("principals", _as_callable, None, "Dotted name of `callable(access_token, request)` that returns more principals."),
+    Setting("principals", as_callable, None, "Dotted name of `callable(access_token, request)` that returns more principals."),
     Setting("metadata_url", as_url, None, "Where the issuer's metadata is, if not at its well-known URLs."),
     Setting("jwks_uri", as_url, None, "Where the issuer's keys are, if not where its metadata says."),
     Setting("introspection.endpoint", as_url, None, "Where tokens are introspected, if not where the metadata says."),
@@ -210,14 +134,14 @@ TABLE: Final = (
     Setting("introspection.client_secret", as_str, None, "The client secret of this application at the introspection endpoint.", secret=True),
     Setting("introspection.auth_method", as_choice("client_secret_basic", "client_secret_post", "none"), "client_secret_basic", "How this application authenticates there (RFC 7591 section 2)."),
     Setting("introspection.require_audience", as_bool, True, "`false` accepts an opaque token whose introspection answer has no `aud`. The risk: a token for any other API of the same issuer is then accepted here."),
-    Setting("introspection.max_in_flight", _as_count, None, "How many threads of a process may wait for an answer about a token at the same time; a remote check above this number is answered with 503 and `Retry-After`. By default half of the threads that make remote checks, at least 1, so that a slow issuer leaves threads for other requests. An issuer in the same process is limited only if this is set."),
-    Setting("http.timeout", _as_timeout, 5.0, "Seconds for one call to the issuer in all, the last byte included."),
-    Setting("http.max_bytes", _as_size, 1_048_576, "A longer answer of the issuer is refused."),
-    Setting("http.ca_file", _as_ca_file, None, "PEM file of the certificate authorities to trust instead of the system's."),
-    Setting("cache.metadata.*", _as_cache, {}, _CACHE_HELP + "Issuer metadata, one day; at least `keys.cooldown`. They are renewed in the background before they expire."),
-    Setting("cache.jwks.*", _as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest time that a withdrawn key is accepted while the issuer answers. At least `keys.cooldown`; a shorter `max-age` of the issuer counts as `keys.cooldown`."),
-    Setting("cache.introspection.*", _as_cache, {}, _CACHE_HELP + "Positive answers; 0 (the default) is live, n trusts one for at most n seconds and never past `exp`."),
-    Setting("cache.inactive.*", _as_cache, {}, _CACHE_HELP + "Tokens the issuer called inactive, 10 seconds; 0 asks again each time."),
+    Setting("introspection.max_in_flight", as_count, None, "How many threads of a process may wait for an answer about a token at the same time; a remote check above this number is answered with 503 and `Retry-After`. By default half of the threads that make remote checks, at least 1, so that a slow issuer leaves threads for other requests. An issuer in the same process is limited only if this is set."),
+    Setting("http.timeout", as_timeout, 5.0, "Seconds for one call to the issuer in all, the last byte included."),
+    Setting("http.max_bytes", as_size, 1_048_576, "A longer answer of the issuer is refused."),
+    Setting("http.ca_file", as_ca_file, None, "PEM file of the certificate authorities to trust instead of the system's."),
+    Setting("cache.metadata.*", as_cache, {}, _CACHE_HELP + "Issuer metadata, one day; at least `keys.cooldown`. They are renewed in the background before they expire."),
+    Setting("cache.jwks.*", as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest time that a withdrawn key is accepted while the issuer answers. At least `keys.cooldown`; a shorter `max-age` of the issuer counts as `keys.cooldown`."),
+    Setting("cache.introspection.*", as_cache, {}, _CACHE_HELP + "Positive answers; 0 (the default) is live, n trusts one for at most n seconds and never past `exp`."),
+    Setting("cache.inactive.*", as_cache, {}, _CACHE_HELP + "Tokens the issuer called inactive, 10 seconds; 0 asks again each time."),
     Setting("cache.secret", as_str, None, "The secret that seals the entries of caches outside this process, so that no other program can make an entry: at least 32 characters that cannot be guessed, the same in all processes that share a cache. Without it, a key of the authorization server in the same process is used, or `introspection.client_secret`.", secret=True),
     Setting("cache.trusted", as_bool, False, "`true` allows a cache outside this process without any secret. The risk: every program that can write to that cache can put its own keys and answers there, and can so make tokens that are accepted here."),
     Setting("cache.tokens.size", as_int, 10_000, "Verified tokens remembered in the process for local checks, and as many judged answers beside an introspection cache in the process; 0 is off."),
