@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
@@ -250,3 +251,16 @@ def test_members_of_an_access_token() -> None:
         "token_id",
         "username",
     }
+
+
+# ── What the settings page says of each setting ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("part", ["guard", "server"])
+def test_each_setting_has_an_example_and_a_cost_and_no_other_has(part: str) -> None:
+    """A new row of a table needs a line in docs/reference/settings.toml."""
+    notes = tomllib.loads((ROOT / "docs" / "reference" / "settings.toml").read_text("utf-8"))
+    settings = import_module(f"{OURS}{part}.settings")
+    prefix = "oauthguard" if part == "guard" else "oauthguard.server"
+    assert sorted(notes[prefix]) == sorted(row.name for row in settings.TABLE)
+    assert all(note["example"] and note["cost"].endswith(".") for note in notes[prefix].values())

@@ -1,0 +1,49 @@
+"""The types of settings, as the documentation names them: read from the converters of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import getclosurevars
+from typing import Any, Final
+
+from pyramid_oauthguard.settings import Setting
+
+#: By the name of the converter.
+_TYPES: Final = {
+    "as_bool": "`true` or `false` (also `on`, `yes`, `1`, and their opposites)",
+    "as_duration": "duration: seconds, or `30s`, `5m`, `1h`, `7d`",
+    "as_file": "path of a file",
+    "as_int": "whole number",
+    "as_issuer": "URL",
+    "as_list": "list, separated by white space",
+    "as_path": "path of a URL",
+    "as_rate": "rate: `20/1m`, or `0` for no limit",
+    "as_scope_names": "list of scopes, separated by white space",
+    "as_scopes": "lines of `name = description`",
+    "as_str": "text",
+    "as_url": "URL",
+    "as_algorithms": "list, separated by white space",
+    "as_audience": "list, separated by white space",
+    "as_ca_file": "path of a PEM file",
+    "as_cache": "group of settings",
+    "as_callable": "dotted name of a function",
+    "as_count": "whole number, 1 or more",
+    "as_prefix": "whole number",
+    "as_realm": "text",
+    "as_size": "number of bytes",
+    "as_timeout": "duration: seconds, or `30s`, `5m`",
+    "dict": "group of settings",
+}
+
+
+def find_type(row: Setting) -> str | None:
+    """Return what kind of value a setting has; None where the converter is not known."""
+    name = row.convert.__qualname__
+    if name.startswith("as_choice."):
+        return " or ".join(f"`{choice}`" for choice in _find_choices(row.convert))
+    return _TYPES.get(name.lstrip("_"))
+
+
+def _find_choices(convert: Callable[[Any], Any]) -> tuple[str, ...]:
+    choices: tuple[str, ...] = getclosurevars(convert).nonlocals["choices"]
+    return choices
