@@ -28,6 +28,10 @@ __all__ = [
 ]
 
 PREFIX: Final = "oauthguard.server"
+#: The endpoints whose path can be set, by the name that they have below ``path``.
+ENDPOINT_NAMES: Final = (
+    "authorize", "token", "revoke", "introspect", "jwks", "device_authorization", "device", "applications",
+)  # fmt: skip
 _DAY_SECONDS: Final = 86400.0
 _MIN_PREFIX_BITS: Final = 32  # providers get networks of this size
 _KEY_SET_SECONDS: Final = 120  # by our other processes, and by caches of the key set
@@ -39,9 +43,11 @@ class ServerSettings:
 
     issuer: str
     path: str
+    paths: Mapping[str, str]
     audience: tuple[str, ...]
     scopes: Mapping[str, str]
     default_scopes: tuple[str, ...]
+    narrow_scopes: bool
     grants: tuple[str, ...]
     access_token_format: str
     access_token_ttl: float
@@ -78,6 +84,10 @@ class ServerSettings:
         """Scheme and host of the issuer: the beginning of every endpoint's URL, independent of the Host header."""
         parts = urlsplit(self.issuer)
         return f"{parts.scheme}://{parts.netloc}"
+
+    def find_path(self, endpoint: str) -> str:
+        """The path of an endpoint: its own, or below ``path``."""
+        return self.paths.get(endpoint, f"{self.path}/{endpoint}")
 
     @property
     def time_limits(self) -> TimeLimits:
@@ -155,9 +165,14 @@ def _as_prefix(value: Any) -> int:
 TABLE: tuple[Setting, ...] = (
     Setting("issuer", as_issuer, REQUIRED, "Issuer identifier: https, or http for loopback hosts; in metadata and in every token, byte for byte as written here."),
     Setting("path", as_path, "/oauth", "The path below which the endpoints are."),
+    *(
+        Setting(f"path.{name}", as_path, None, f"The path of the endpoint `{name}` alone, such as `/services/oauth2/{name}`. Clients find it in the metadata.")
+        for name in ENDPOINT_NAMES
+    ),
     Setting("audience", _as_audience, REQUIRED, "Audience of the tokens of clients without audiences: the identifier of your API, the value of `oauthguard.audience` there, such as `https://api.example.com`."),
     Setting("scopes", as_scopes, {}, "The scopes that exist, `name = description` a line; the description is what users read when they are asked."),
     Setting("default_scopes", _as_scope_names, (), "The scopes of a request without `scope`, if its client may have them; without this setting such a request is refused (RFC 6749 section 3.3)."),
+    Setting("narrow_scopes", as_bool, False, "A client that asks for more scopes than it may have gets those that it may have, and `scope` in the answer says so. If none is left, the error is `invalid_scope`. `off`: one scope too many is an error."),
     Setting("grants", as_list, None, "Grant types that are on: `client_credentials`, …; without it, all grants."),
     Setting("access_token_format", as_choice("jwt", "opaque"), "jwt", "`jwt` (RFC 9068) or `opaque`, which only introspection can read."),
     Setting("access_token_ttl", as_duration, 600.0, "How long an access token lives."),
@@ -231,11 +246,24 @@ def parse_settings(
     for life in ("access_token_ttl", "refresh_token_ttl", "refresh_token_max_age", "code_ttl", "device_code_ttl"):
         if found.values[life] < 1:
             raise SettingError(f"{PREFIX}.{life}", "must be at least a second")
-    _check_keys(found.values)
-    return ServerSettings(**{**found.values, "grants": tuple(sorted(known_grants)) if chosen is None else chosen})
+    _check_signing(found.values)
+    paths = {name: path for name in ENDPOINT_NAMES if (path := found.values.pop(f"path_{name}")) is not None}
+    _check_paths(paths, found.values["path"])
+    grants = tuple(sorted(known_grants)) if chosen is None else chosen
+    return ServerSettings(**{**found.values, "grants": grants, "paths": paths})
 
 
-def _check_keys(values: Mapping[str, Any]) -> None:
+def _check_paths(paths: Mapping[str, str], base: str) -> None:
+    """SettingError where two endpoints have one path."""
+    taken: dict[str, str] = {}
+    for name in sorted(ENDPOINT_NAMES, key=paths.__contains__):
+        path = paths.get(name, f"{base}/{name}")
+        if path in taken:
+            raise SettingError(f"{PREFIX}.path.{name}", f"is also the path of the endpoint {taken[path]}")
+        taken[path] = name
+
+
+def _check_signing(values: Mapping[str, Any]) -> None:
     lead, rotation = values["signing_lead"], values["signing_rotation"]
     if lead < _KEY_SET_SECONDS:
         raise SettingError(

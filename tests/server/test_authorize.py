@@ -71,7 +71,6 @@ def test_state_comes_back_untouched(flow):
         ({"response_type": "<script>"}, "unsupported_response_type"),
         ({"scope": "admin"}, "invalid_scope"),
         ({"scope": "read nonsense"}, "invalid_scope"),
-        ({"scope": "read  write"}, "invalid_scope"),
         ({"resource": "https://other.example"}, "invalid_target"),
         ({"response_mode": "fragment"}, "invalid_request"),
         ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),

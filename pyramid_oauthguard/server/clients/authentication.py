@@ -68,7 +68,7 @@ class ClientAuthentication:
         """
         with self.limits.watch(request, endpoint, guess=guess) as attempt:
             credentials = read_credentials(request.headers.get("Authorization"), form)
-            guessable = credentials.secret is not None and not is_client_secret(credentials.secret)
+            guessable = not all(map(is_client_secret, credentials.secrets))
             attempt.name(credentials.client_id, guessable=guessable)
             if credentials.method not in methods:
                 raise build_refusal()
@@ -80,16 +80,16 @@ class ClientAuthentication:
 
     def _accept_secret(self, credentials: Credentials, attempt: Attempt) -> Client:
         """The client whose secret this is, or a public client without one."""
-        if credentials.secret is None:
+        if not credentials.secrets:
             attempt.check_site(self.origins.__contains__)
         client = self._load_client(credentials.client_id)
-        if credentials.secret is None:
+        if not credentials.secrets:
             if client is None or not client.public:
                 raise build_refusal()
             attempt.succeed()
             return client
-        now, hashed = time.time(), self.pepper.hash_secret(credentials.secret)
-        secret = _find_secret(client.secrets if client else (), hashed, now)
+        now, hashes = time.time(), tuple(map(self.pepper.hash_secret, credentials.secrets))
+        secret = _find_secret(client.secrets if client else (), hashes, now)
         if client is None or secret is None:
             raise build_refusal()
         attempt.succeed()
@@ -131,7 +131,9 @@ class ClientAuthentication:
             unit.touch_secret(secret.secret_id, now)
 
 
-def _find_secret(secrets: tuple[ClientSecret, ...], hashed: bytes, now: float) -> ClientSecret | None:
-    hmac.compare_digest(hashed, _NO_HASH)  # the same work where there is no secret to compare with
-    matching = [secret for secret in secrets if hmac.compare_digest(hashed, secret.hash)]
+def _find_secret(secrets: tuple[ClientSecret, ...], hashes: tuple[bytes, ...], now: float) -> ClientSecret | None:
+    """The live secret with one of these hashes."""
+    for hashed in hashes:
+        hmac.compare_digest(hashed, _NO_HASH)  # the same work where there is no secret to compare with
+    matching = [secret for secret in secrets for hashed in hashes if hmac.compare_digest(hashed, secret.hash)]
     return next((secret for secret in matching if secret.is_live(now)), None)

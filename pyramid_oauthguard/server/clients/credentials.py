@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from ..http.errors import InvalidClientError, InvalidRequestError
 from .assertion import ASSERTION_TYPE, Assertion, RefusedError, read_assertion
@@ -38,12 +38,16 @@ EVERY: Final = (*CONFIDENTIAL, NONE)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The client credentials in a request. ``method`` is RFC 7591's name; ``assertion`` is there with
-    ``private_key_jwt``."""
+    """The client credentials in a request.
+
+    :ivar method: RFC 7591's name.
+    :ivar secrets: the ways to read the secret, see :func:`read_credentials`; empty if there is none.
+    :ivar assertion: with ``private_key_jwt``.
+    """
 
     method: str
     client_id: str
-    secret: str | None = field(default=None, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     assertion: Assertion | None = field(default=None, repr=False)
 
 
@@ -64,7 +68,7 @@ def read_credentials(authorization: str | None, form: Mapping[str, str]) -> Cred
     elif asserted:
         found = _read_assertion(form)
     elif client_id is not None:
-        return Credentials(POST if secret is not None else NONE, client_id, secret)
+        return Credentials(NONE, client_id) if secret is None else Credentials(POST, client_id, (secret,))
     else:
         raise build_refusal()
     if client_id is not None and client_id != found.client_id:
@@ -89,13 +93,25 @@ def _read_assertion(form: Mapping[str, str]) -> Credentials:
 
 
 def _read_basic(token: str) -> Credentials:
-    """RFC 7617, with the form-encoding of both halves that RFC 6749 section 2.3.1 adds."""
+    """RFC 7617, with the form-encoding of both halves that RFC 6749 section 2.3.1 adds.
+
+    Many clients do not encode. No client id contains a space or a percent sign, so both forms of an id are read alike. A secret
+    that contains ``+`` or ``%`` has two readings. An empty secret is none: the client is public.
+    """
     try:
         text = base64.b64decode(token.strip(), validate=True).decode("utf-8")
-        client_id, colon, secret = text.partition(":")
-        client_id, secret = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
+        client_id, colon, raw = text.partition(":")
+        client_id = unquote(client_id, errors="strict")
     except (binascii.Error, ValueError):
         raise build_refusal() from None
-    if not colon or not client_id or not secret:
+    if not colon or not client_id:
         raise build_refusal()
-    return Credentials(BASIC, client_id, secret)
+    return Credentials(BASIC, client_id, _read_secret(raw)) if raw else Credentials(NONE, client_id)
+
+
+def _read_secret(raw: str) -> tuple[str, ...]:
+    """The readings of a secret: decoded, and as it was sent."""
+    try:
+        return tuple(dict.fromkeys((unquote_plus(raw, errors="strict"), raw)))
+    except ValueError:  # percent signs, but not UTF-8
+        return (raw,)

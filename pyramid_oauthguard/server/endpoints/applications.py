@@ -35,7 +35,7 @@ def include(config: Configurator, settings: ServerSettings) -> None:
     if not USER_GRANTS.intersection(settings.grants):
         return
     views = {"GET": answer_errors_on_page(show_applications), "POST": answer_errors_on_page(answer_withdrawal)}
-    add_endpoint(config, ROUTE, f"{settings.path}/applications", views)
+    add_endpoint(config, ROUTE, settings.find_path("applications"), views)
 
 
 def show_applications(request: Request) -> Any:

@@ -37,7 +37,7 @@ def include(config: Configurator, settings: ServerSettings) -> None:
     if AuthorizationCode.GRANT_TYPE not in settings.grants:
         return
     views = {"GET": answer_errors_on_page(show_request), "POST": answer_errors_on_page(answer_decision)}
-    add_endpoint(config, ROUTE, f"{settings.path}/authorize", views)
+    add_endpoint(config, ROUTE, settings.find_path("authorize"), views)
 
 
 def show_request(request: Request) -> Any:

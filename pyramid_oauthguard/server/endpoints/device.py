@@ -38,7 +38,7 @@ def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its views."""
     if DEVICE_CODE in settings.grants:
         views = {"GET": answer_errors_on_page(show_device), "POST": answer_errors_on_page(answer_device)}
-        add_endpoint(config, ROUTE, f"{settings.path}/device", views)
+        add_endpoint(config, ROUTE, settings.find_path("device"), views)
 
 
 def show_device(request: Request) -> Any:

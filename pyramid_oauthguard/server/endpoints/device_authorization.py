@@ -82,7 +82,7 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):
 def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view."""
     if DEVICE_CODE in settings.grants:
-        path, views = f"{settings.path}/device_authorization", {"POST": answer_device}
+        path, views = settings.find_path("device_authorization"), {"POST": answer_device}
         add_endpoint(config, ROUTE, path, views, readers=Readers.CLIENTS)
 
 

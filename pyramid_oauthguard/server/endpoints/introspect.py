@@ -82,7 +82,7 @@ class Introspection(IntrospectionEndpoint):
 
 def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view."""
-    add_endpoint(config, ROUTE, f"{settings.path}/introspect", {"POST": answer_introspection})
+    add_endpoint(config, ROUTE, settings.find_path("introspect"), {"POST": answer_introspection})
 
 
 def answer_introspection(request: Request) -> Any:

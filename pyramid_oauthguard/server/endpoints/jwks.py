@@ -27,7 +27,7 @@ MAX_AGE_SECONDS: Final = 40
 
 def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view."""
-    add_endpoint(config, ROUTE, f"{settings.path}/jwks", {"GET": answer_keys}, readers=Readers.ANYBODY)
+    add_endpoint(config, ROUTE, settings.find_path("jwks"), {"GET": answer_keys}, readers=Readers.ANYBODY)
 
 
 def answer_keys(request: Request) -> Any:

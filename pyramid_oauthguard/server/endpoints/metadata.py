@@ -11,6 +11,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 
 from ...discovery import build_metadata_urls
+from ..clients.entitlement import OFFLINE_ACCESS
 from ..http.answers import build_answer
 from ..http.cors import Readers
 from ..http.mount_point import build_url, find_mount
@@ -94,8 +95,9 @@ def build_metadata(service: Service, locate: Callable[[str], str]) -> dict[str, 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
     """The members of the metadata."""
+    asks_refresh = {OFFLINE_ACCESS} if "refresh_token" in service.grants else set()
     return {
-        "scopes_supported": sorted(service.settings.scopes),
+        "scopes_supported": sorted({*service.settings.scopes, *asks_refresh}),
         # Required by RFC 8414; the authorization endpoint adds the values.
         "response_types_supported": [],
     }

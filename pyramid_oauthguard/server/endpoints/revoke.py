@@ -55,7 +55,7 @@ class Revocation(RevocationEndpoint):
 
 def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view."""
-    add_endpoint(config, ROUTE, f"{settings.path}/revoke", {"POST": answer_revocation}, readers=Readers.CLIENTS)
+    add_endpoint(config, ROUTE, settings.find_path("revoke"), {"POST": answer_revocation}, readers=Readers.CLIENTS)
 
 
 def answer_revocation(request: Request) -> Any:

@@ -22,7 +22,7 @@ __all__ = ["describe", "include"]
 
 def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view."""
-    add_endpoint(config, ROUTE, f"{settings.path}/token", {"POST": answer_token}, readers=Readers.CLIENTS)
+    add_endpoint(config, ROUTE, settings.find_path("token"), {"POST": answer_token}, readers=Readers.CLIENTS)
 
 
 def answer_token(request: Request) -> Any:

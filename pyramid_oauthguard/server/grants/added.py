@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UnavailableError
-from ..clients.entitlement import check_grant, choose_audiences, choose_scopes
+from ..clients.entitlement import check_grant, check_scopes, choose_audiences, choose_scopes
 from ..grant_types import GrantDeclaration
 from ..http.errors import ServerError, UnauthorizedClientError
 from ..service import Service
@@ -98,8 +98,7 @@ def _check_made_by_hand(service: Service, unit: Unit, answer: TokenAnswer, decla
     if client is None:
         raise UnauthorizedClientError("The client is not registered for this grant.")
     check_grant(client, declaration.grant_type)
-    if record.scopes:
-        choose_scopes(client, service.settings, " ".join(record.scopes))
+    check_scopes(client, service.settings, record.scopes)
     choose_audiences(client, service.settings, record.audiences)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 
 from ..clients.credentials import EVERY
-from ..clients.entitlement import choose_audiences, narrow_audiences
+from ..clients.entitlement import choose_audiences, keep_granted
 from ..clients.redirect_uris import find_default, is_registered
 from ..http.errors import InvalidGrantError, InvalidRequestError, OAuth2Error, UnauthorizedClientError
 from ..store.records import CodeRecord, Grant
@@ -98,18 +98,18 @@ class AuthorizationCode(AuthorizationCodeGrant):
         if code.record.used_at is None:
             if not service.is_active_user(code.grant.subject):
                 raise _build_refusal()
-            audiences = narrow_audiences(code.grant.audiences, self.request.parameters.get_all("resource"))
-            answer = self._redeem(code, audiences)
+            answer = self._redeem(code)
             if answer is not None:
                 return 200, answer, self.TOKEN_RESPONSE_HEADER
         # A code that is sent twice may have been stolen: all its tokens end (RFC 6749 section 4.1.2).
         end_reused(service, self.request.pyramid, code.record)
         raise _build_refusal()
 
-    def _redeem(self, code: _Code, audiences: tuple[str, ...]) -> TokenAnswer | None:
-        """The tokens; None when another request took the code a moment ago."""
+    def _redeem(self, code: _Code) -> TokenAnswer | None:
+        """The tokens for what the client may still have; None when another request took the code a moment ago."""
         service, client = self.server.service, self.request.client.record
-        how = {"scopes": code.grant.scopes, "audiences": audiences, "grant_type": self.GRANT_TYPE}
+        resources = self.request.parameters.get_all("resource")
+        how = {**keep_granted(client, service.settings, code.grant, resources), "grant_type": self.GRANT_TYPE}
         with service.store.writing() as unit:
             won = unit.use_code(code.record.hash, time.time())
             return issue(service, unit, client, code.grant, **how) if won else None

@@ -8,7 +8,7 @@ from typing import Final
 from authlib.oauth2.rfc8628 import AuthorizationPendingError, DeviceCodeGrant, ExpiredTokenError, SlowDownError
 
 from ..clients.credentials import EVERY
-from ..clients.entitlement import check_grant, narrow_audiences
+from ..clients.entitlement import check_grant, keep_granted
 from ..http.errors import (
     AccessDeniedError,
     InvalidGrantError,
@@ -39,7 +39,8 @@ class DeviceCode(DeviceCodeGrant):
         check_grant(request.client.record, self.GRANT_TYPE)
         text = request.parameters.require("device_code")
         request.device, request.grant = self._load_allowed(text)
-        request.audiences = narrow_audiences(request.grant.audiences, request.parameters.get_all("resource"))
+        client, settings = request.client.record, self.server.service.settings
+        request.granted = keep_granted(client, settings, request.grant, request.parameters.get_all("resource"))
 
     def create_token_response(self) -> tuple[int, TokenAnswer, object]:
         answer = self._redeem(self.request.device, self.request.grant)
@@ -51,7 +52,7 @@ class DeviceCode(DeviceCodeGrant):
     def _redeem(self, device: DeviceRecord, grant: Grant) -> TokenAnswer | None:
         """The tokens; None when another request took the code a moment ago."""
         service, request = self.server.service, self.request
-        how = {"scopes": grant.scopes, "audiences": request.audiences, "grant_type": self.GRANT_TYPE}
+        how = {**request.granted, "grant_type": self.GRANT_TYPE}
         with service.store.writing() as unit:
             won = unit.use_device(device.device_hash, time.time())
             return issue(service, unit, request.client.record, grant, **how) if won else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
 from ..clients.credentials import EVERY
-from ..clients.entitlement import keep_audiences, narrow_audiences, narrow_scopes
+from ..clients.entitlement import keep_granted
 from ..http.errors import InvalidGrantError
 from ..opaque import REFRESH_PREFIX, OpaqueValue, derive_opaque
 from ..service import Service
@@ -57,10 +57,8 @@ class RefreshToken(RefreshTokenGrant):
         text = request.parameters.require("refresh_token")
         request.refresh_token = presented = self._load(text)
         client, settings = request.client.record, self.server.service.settings
-        request.scopes = narrow_scopes(client, settings, presented.grant.scopes, request.payload.scope)
-        resources = request.parameters.get_all("resource")
-        granted = keep_audiences(client, settings, presented.grant.audiences)
-        request.audiences = narrow_audiences(granted, resources)
+        resources, scope = request.parameters.get_all("resource"), request.payload.scope
+        request.granted = keep_granted(client, settings, presented.grant, resources, scope=scope)
 
     def create_token_response(self) -> tuple[int, TokenAnswer, object]:
         service, presented = self.server.service, self.request.refresh_token
@@ -101,7 +99,7 @@ class RefreshToken(RefreshTokenGrant):
             raced = presented.is_fresh
             if record is None or not _is_shielded(service, unit, record, successor, raced=raced):
                 return None
-        how = {"scopes": request.scopes, "audiences": request.audiences, "grant_type": self.GRANT_TYPE}
+        how = {**request.granted, "grant_type": self.GRANT_TYPE}
         answer = issue_access_token(service, unit, request.client.record, presented.grant, **how)
         if won:
             add_refresh_token(service, unit, answer, presented.grant, made=successor)
