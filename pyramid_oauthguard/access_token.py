@@ -25,6 +25,8 @@ class AccessToken:
     :ivar subject: ``sub`` (RFC 7519 section 4.1.2), None when the token names no subject.
     :ivar client_id: ``client_id`` (RFC 9068 section 2.2), or ``cid`` or ``azp`` where issuers use these.
     :ivar scopes: the granted scopes (RFC 6749 section 3.3).
+    :ivar implied_scopes: what the granted scopes contain by ``oauthguard.scope_implies``: it counts in checks, and was not
+        granted by name.
     :ivar audience: ``aud``, always a tuple.
     :ivar issuer: ``iss``, or the configured issuer for an introspection answer without ``iss``.
     :ivar issuer_name: the application's own name for the issuer, None for the one of ``oauthguard.issuer``.
@@ -48,30 +50,32 @@ class AccessToken:
     claims: Mapping[str, Any] = field(repr=False, hash=False)
     mode: str
     issuer_name: str | None = None
+    implied_scopes: frozenset[str] = frozenset()
     #: What :func:`derive` worked out; not part of the value.
     _derived: Any = field(default=None, init=False, repr=False, compare=False)
 
     def can(self, scope: str) -> bool:
-        """Whether the token was granted ``scope``. Says nothing about what its user may do."""
-        return scope in self.scopes
+        """Whether the token was granted ``scope``, or one that contains it. Says nothing about what its user may do."""
+        return scope in self.scopes or scope in self.implied_scopes
 
     def can_all(self, *scopes: str) -> bool:
-        """Whether the token was granted every one of ``scopes``."""
-        return self.scopes.issuperset(scopes)
+        """As :meth:`can`, for every one of ``scopes``."""
+        return self.scopes.issuperset(scopes) or (self.scopes | self.implied_scopes).issuperset(scopes)
 
     def can_any(self, *scopes: str) -> bool:
-        """Whether the token was granted at least one of ``scopes``."""
-        return not self.scopes.isdisjoint(scopes)
+        """As :meth:`can`, for at least one of ``scopes``."""
+        return not (self.scopes.isdisjoint(scopes) and self.implied_scopes.isdisjoint(scopes))
 
     def to_dict(self) -> dict[str, Any]:
-        """The members as values that ``json`` can write: a new dictionary, with lists for ``scopes`` (sorted) and
-        ``audience``, and with ``claims`` as a dictionary. It contains personal data if the claims do, but never the
+        """The members as values that ``json`` can write: a new dictionary, with lists for ``audience`` and, sorted,
+        for ``scopes`` and ``implied_scopes``, and with ``claims`` as a dictionary. It contains personal data if the claims do, but never the
         token's characters, which are not kept.
         """
         members = {name: getattr(self, name) for name in _NAMES}
         return {
             **members,
             "scopes": sorted(self.scopes),
+            "implied_scopes": sorted(self.implied_scopes),
             "audience": list(self.audience),
             "claims": _as_plain(self.claims),
         }

@@ -121,6 +121,7 @@ SURFACE = {
         "csrf_callback",
         "forbidden_view",
         "includeme",
+        "require",
     },
     "pyramid_oauthguard.guard.events": {"AccessTokenAccepted", "AccessTokenRejected"},
     "pyramid_oauthguard.interfaces": {
@@ -241,6 +242,7 @@ def test_members_of_an_access_token() -> None:
         "claims",
         "client_id",
         "expires_at",
+        "implied_scopes",
         "issued_at",
         "issuer",
         "issuer_name",

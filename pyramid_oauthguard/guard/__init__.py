@@ -11,8 +11,9 @@ from pyramid.viewderivers import INGRESS
 from ..includes import name_include
 from ..interfaces import ISelfCheck, ITokenRequirement
 from .assembly import assemble, install_policy
+from .browsers.preflights import tween_factory
 from .credentials import header
-from .directives import add_token_requirement, set_token_verifier
+from .directives import add_protected_resource, add_token_requirement, set_token_verifier
 from .final_check import check_application
 from .late_views import add_late_views
 from .outcome import TokenOutcome
@@ -24,15 +25,24 @@ from .resource_metadata import add_metadata
 from .self_check import judge_guard
 from .settings import SWITCHES, is_on
 from .state import require_guard
-from .token_check import TokenCheckPredicate, bind_view, guard_view
+from .token_check import TokenCheckPredicate, bind_view, guard_view, require
 
-__all__ = ["OAuthSecurityPolicy", "TokenOutcome", "TokensUnder", "csrf_callback", "forbidden_view", "includeme"]
+__all__ = [
+    "OAuthSecurityPolicy",
+    "TokenOutcome",
+    "TokensUnder",
+    "csrf_callback",
+    "forbidden_view",
+    "includeme",
+    "require",
+]
 
 
 def includeme(config: Configurator) -> None:
     """Guard an application: settings, policy, predicate, derivers, directives, forbidden view."""
     config = name_include(config)
     assemble(config)
+    config.add_directive("add_protected_resource", add_protected_resource)
     config.add_directive("add_token_requirement", add_token_requirement)
     config.add_directive("set_token_verifier", set_token_verifier)
     for name, factory in BUILT_IN.items():
@@ -45,6 +55,8 @@ def includeme(config: Configurator) -> None:
     add_request_attribute(config)
     if is_on(config.registry.settings, "resource_metadata", SWITCHES["resource_metadata"]):
         add_metadata(config)
+    if config.registry.settings.get("oauthguard.cors_origins"):
+        config.add_tween(f"{tween_factory.__module__}.tween_factory")
     add_late_views(config, forbidden_view)
     check_application(config)
 

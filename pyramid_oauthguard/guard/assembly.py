@@ -6,6 +6,7 @@ import functools
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from dogpile.cache import CacheRegion
@@ -26,6 +27,7 @@ from ..issuers.registry import Issuer, IssuerRegistry
 from .cache_secret import require_cache_secret
 from .final_check import describe_foreign_policy
 from .policy import OAuthSecurityPolicy
+from .resources.table import Resource, ResourceTable, build_metadata_url, check_audiences, list_declared
 from .settings import KEY_LIFETIME_SECONDS, SWITCHES, GuardSettings, is_on, parse_settings
 from .state import Guard, get_guard
 from .verifiers.chosen import ChosenVerifier, Verifier
@@ -45,8 +47,10 @@ def assemble(config: Configurator) -> None:
     registry = config.registry
 
     def build() -> None:
-        settings = parse_settings(registry.settings)
-        registry.oauthguard = Guard(registry, settings, settings.principals)
+        declared = list_declared(registry)
+        parsed = parse_settings(registry.settings)
+        settings = replace(parsed, resource_audiences=tuple(each.identifier for each in declared if each.identifier))
+        registry.oauthguard = Guard(registry, settings, _build_resources(settings, declared))
         verifiers = _build_verifiers(registry, settings)
         issuers = IssuerRegistry([Issuer(settings.issuer_name, settings.issuer, verifiers)])
         for mode in verifiers:
@@ -54,6 +58,20 @@ def assemble(config: Configurator) -> None:
                 registry.registerUtility(ChosenVerifier(issuers, mode), ICredentialVerifier, name=mode)
 
     config.action(("oauthguard", "guard"), build, order=PHASE0_CONFIG)
+
+
+def _build_resources(settings: GuardSettings, declared: Iterable[Resource]) -> ResourceTable:
+    check_audiences((*settings.audience, *settings.resource_audiences, *filter(None, (settings.resource,))))
+    whole = Resource(
+        segments=(),
+        identifier=settings.resource,
+        metadata_url=build_metadata_url(settings.resource)
+        if settings.resource and settings.resource_metadata
+        else None,
+        name=settings.resource_name,
+        documentation=settings.resource_documentation,
+    )
+    return ResourceTable(whole, declared, settings.audience)
 
 
 def install_policy(config: Configurator) -> None:

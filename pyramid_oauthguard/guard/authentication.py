@@ -15,6 +15,8 @@ from ..outages import Outages
 from . import credentials
 from .credentials.header import describe_unread
 from .events import AccessTokenAccepted, AccessTokenRejected
+from .resources.table import ResourceTable
+from .settings import GuardSettings
 from .verifiers import RANKS
 from .verifiers.application import CheckedVerifier
 from .verifiers.chosen import ChosenVerifier, Recall
@@ -39,16 +41,19 @@ class Authenticator:
     What it finds stays in the request's ``__dict__``: the result in the present mode under one key, and one more
     for each mode asked.
 
-    :param default_mode: the mode of a request before a view that names a stricter one is bound.
+    :ivar default_mode: the mode of a request before a view that names a stricter one is bound.
+    :param resources: which audience a token must have under which path.
     """
 
-    def __init__(self, registry: Registry, default_mode: str) -> None:
+    def __init__(self, registry: Registry, settings: GuardSettings, resources: ResourceTable) -> None:
         self._registry = registry
+        self._settings = settings
+        self._resources = resources
         self._verifiers: dict[str, Any] = {}
         self._recalls: dict[str, Recall] = {}
         self._outages = Outages(logger)
         self._unread = Outages(logger)
-        self.default_mode = default_mode
+        self.default_mode = settings.token_check
 
     def authenticate(self, request: Request) -> Result:
         """The request's token as its present mode sees it, or the error. Never raises."""
@@ -94,6 +99,7 @@ class Authenticator:
                 self._report_unread(request)
                 return _MISSING
             token: AccessToken = self._load_verifier(mode).verify(credential)
+            self._resources.check(request.environ, token)
         except (TokenError, UnavailableError) as error:
             self._report(request, error, mode)
             return error.with_traceback(None)
@@ -131,8 +137,10 @@ class Authenticator:
         if found is None:
             found = self._registry.getUtility(ICredentialVerifier, name=mode)
             if type(found) is not ChosenVerifier:
-                found = CheckedVerifier(found)
-            elif credentials.is_header_alone():
-                self._recalls[mode] = found.recall  # no other's: what wraps or extends ours means to be asked each time
+                found = CheckedVerifier(found, self._settings.scope_implies)
+            elif credentials.is_header_alone() and not self._resources.parts:
+                # No other's: what wraps or extends ours means to be asked each time. With several resources, the path
+                # decides too.
+                self._recalls[mode] = found.recall
             self._verifiers[mode] = found
         return found

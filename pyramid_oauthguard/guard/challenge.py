@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from http.client import responses
 from typing import Any, Final
 
@@ -26,23 +27,23 @@ class Challenger:
     """Renders refusals for one application.
 
     :param realm: named in every challenge.
-    :param metadata_url: the address of the RFC 9728 document, or None.
+    :param find_metadata_url: the address of the RFC 9728 document of a request's resource, by its environment, or None.
     """
 
-    def __init__(self, realm: str, metadata_url: str | None) -> None:
+    def __init__(self, realm: str, find_metadata_url: Callable[[Mapping[str, Any]], str | None]) -> None:
         self._realm = realm
-        self._metadata_url = metadata_url
+        self._find_metadata_url = find_metadata_url
 
-    def render(self, error: OAuthGuardError) -> Response:
+    def render(self, request: Request, error: OAuthGuardError) -> Response:
         """The answer to a request that was refused with ``error``.
 
         Holds fixed words only: nothing of the request, the token, the issuer or a library gets in, but for
         the names of the scopes that the view wants.
         """
-        response: Response = self.dress(Response(), error)
+        response: Response = self.dress(Response(), request, error=error)
         return response
 
-    def dress(self, response: Any, error: OAuthGuardError) -> Any:
+    def dress(self, response: Any, request: Request, *, error: OAuthGuardError) -> Any:
         """Make ``response`` that answer. It may be an HTTP exception, for whichever view answers that as it is: the
         forbidden view may be one of another package that knows no tokens, such as Cornice's."""
         body = json.dumps(self._build_problem(error), separators=(",", ":")).encode()
@@ -50,12 +51,12 @@ class Challenger:
         response.app_iter = [body]
         response.headerlist = [
             ("Content-Type", "application/problem+json"),
-            *self._find_headers(error),
+            *self._find_headers(request, error),
             ("Content-Length", str(len(body))),
             _VARY,
             _NO_STORE,
         ]
-        response.__dict__[_DRESSED] = error
+        response.__dict__[_DRESSED] = True
         return response
 
     def _build_problem(self, error: OAuthGuardError) -> dict[str, Any]:
@@ -67,27 +68,28 @@ class Challenger:
             problem |= _find_needs(error)
         return problem
 
-    def _find_headers(self, error: OAuthGuardError) -> tuple[tuple[str, str], ...]:
+    def _find_headers(self, request: Request, error: OAuthGuardError) -> tuple[tuple[str, str], ...]:
         if isinstance(error, TokenError):
-            return (("WWW-Authenticate", self._render_challenge(error)),)
+            return (("WWW-Authenticate", self._render_challenge(request, error)),)
         return (("Retry-After", str(error.retry_after)),) if isinstance(error, UnavailableError) else ()
 
-    def _render_challenge(self, error: TokenError) -> str:
+    def _render_challenge(self, request: Request, error: TokenError) -> str:
         parts = {"realm": self._realm}
         if error.code:
             parts["error"] = error.code
             parts["error_description"] = error.description
         parts |= _find_needs(error)
-        if self._metadata_url:
-            parts["resource_metadata"] = self._metadata_url  # RFC 9728 section 5.1
+        metadata_url = self._find_metadata_url(request.environ)
+        if metadata_url:
+            parts["resource_metadata"] = metadata_url  # RFC 9728 section 5.1
         return "Bearer " + ", ".join(f"{name}={_quote(value)}" for name, value in parts.items())
 
     def handle_forbidden(self, context: Any, request: Request) -> Response:
         """The forbidden view: a refusal of ours becomes its challenge, any other HTTPForbidden stays what it is."""
         error = find_refusal(context)
-        if not isinstance(error, OAuthGuardError) or context.__dict__.get(_DRESSED) is error:
+        if not isinstance(error, OAuthGuardError) or _DRESSED in context.__dict__:
             return context
-        return self.render(error)
+        return self.render(request, error)
 
 
 def _find_needs(error: TokenError) -> dict[str, str]:

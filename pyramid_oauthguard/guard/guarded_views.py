@@ -13,9 +13,10 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.traversal import DefaultRootFactory
 
 from ..interfaces import Finding
+from .requirements import build_needs, build_requirements
 from .settings import GuardSettings
 
-__all__ = ["GuardedView", "describe_place", "find_modes", "find_permission", "find_views", "judge_view"]
+__all__ = ["GuardedView", "describe_place", "find_modes", "find_permission", "find_scopes", "find_views", "judge_view"]
 
 #: A placeholder of a route's pattern that says what it takes: {id:[0-9]{1,9}}
 _PLACEHOLDER: Final = re.compile(r"\{([_a-zA-Z]\w*):[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
@@ -30,6 +31,8 @@ class GuardedView:
     :ivar require: its ``token_require``, or None.
     :ivar permission: None where no ACL is asked.
     :ivar resource: what its ACL is looked for on, as far as that is known without a request.
+    :ivar route: the name of its route, or None.
+    :ivar pattern: the pattern of its route, or None.
     """
 
     methods: tuple[str, ...]
@@ -38,6 +41,8 @@ class GuardedView:
     require: Any
     permission: str | None
     resource: Any
+    route: str | None
+    pattern: str | None
 
 
 def find_views(registry: Any, settings: GuardSettings) -> tuple[GuardedView, ...]:
@@ -62,6 +67,19 @@ def judge_view(view: GuardedView, settings: GuardSettings) -> Finding:
     return Finding("warning" if why else "ok", subject, ", ".join(wants), why or "")
 
 
+def find_scopes(registry: Any, view: GuardedView) -> tuple[str, ...]:
+    """The scopes that a view requires, as its challenges name them; as far as they are known without a request."""
+    scopes = build_needs(build_requirements(registry, view.require)).scopes
+    acl = getattr(view.resource, "__acl__", None)
+    if view.permission is None or not isinstance(acl, (list, tuple)):
+        return scopes
+    granted = ACLHelper().principals_allowed_by_permission(_Seen(acl), view.permission)
+    if not {Everyone, Authenticated}.isdisjoint(granted):
+        return scopes
+    named = sorted(name.removeprefix("scope:") for name in granted if str(name).startswith("scope:"))
+    return tuple(dict.fromkeys((*scopes, *named)))
+
+
 def _describe(registry: Any, view: Any, related: Any, settings: GuardSettings) -> GuardedView | None:
     mode, require = view.get("token_check"), view.get("token_require")
     permission = find_permission(registry, view, related)
@@ -76,6 +94,8 @@ def _describe(registry: Any, view: Any, related: Any, settings: GuardSettings) -
         require=require,
         permission=permission,
         resource=_find_resource(registry, route, view),
+        route=None if route is None else route.name,
+        pattern=None if route is None else "/" + route.pattern.lstrip("/"),
     )
 
 

@@ -14,10 +14,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..access_token import AccessToken
-from ..errors import InsufficientScope, InsufficientUserAuthentication, InvalidRequest, OAuthGuardError, TokenError
+from ..errors import (
+    InsufficientScope,
+    InsufficientUserAuthentication,
+    InvalidRequest,
+    OAuthGuardError,
+    SettingError,
+    TokenError,
+)
+from ..interfaces import ITokenRequirement
 from ..settings import as_duration, as_list
 
-__all__ = ["BUILT_IN", "Needs", "Requirement", "build_needs", "name_scopes"]
+__all__ = ["BUILT_IN", "Needs", "Requirement", "build_needs", "build_requirements", "check_requirements", "name_scopes"]
 
 Requirement = Callable[[AccessToken], None]
 
@@ -57,6 +65,39 @@ def build_needs(requirements: Iterable[Any]) -> Needs:
     return Needs(tuple(dict.fromkeys(scopes)), tuple(dict.fromkeys(acr_values)), min(ages, default=None))
 
 
+def build_requirements(registry: Any, value: Any, owner: str = "token_require") -> tuple[Requirement, ...]:
+    """The requirements of a ``token_require``: scopes, or a dictionary with the value of each requirement.
+
+    :param owner: what errors begin with.
+    :raises SettingError: one is not known, or has a value that it can't have.
+    """
+    if value is None:
+        return ()
+    wanted: dict[Any, Any] = value if isinstance(value, dict) else {"scope": value}
+    return tuple(_build_requirement(registry, name, value=each, owner=owner) for name, each in wanted.items())
+
+
+def _build_requirement(registry: Any, name: Any, *, value: Any, owner: str) -> Requirement:
+    factory = registry.queryUtility(ITokenRequirement, name=name) if isinstance(name, str) else None
+    if factory is None:
+        known = ", ".join(sorted(each for each, _ in registry.getUtilitiesFor(ITokenRequirement)))
+        raise SettingError(owner, f"{name!r} is not a requirement", f"known are {known}")
+    try:
+        requirement: Requirement = factory(value)
+    except (ValueError, TypeError) as error:
+        raise SettingError(owner, f"{name}: {error}") from error
+    if not callable(requirement):
+        raise SettingError(owner, f"{name}: its factory must return a callable, not {requirement!r}")
+    return requirement
+
+
+def check_requirements(requirements: Iterable[Requirement], token: AccessToken) -> None:
+    """Check that a token meets all of them. :raises OAuthGuardError: what the first one that it does not meet raised."""
+    for check in requirements:
+        if check(token) is not None:
+            raise TypeError(f"{check!r} must return None or raise: what else it returns would be overlooked")
+
+
 def name_scopes(error: OAuthGuardError, scopes: tuple[str, ...]) -> OAuthGuardError:
     """``error``, or a copy that names ``scopes`` too.
 
@@ -76,7 +117,7 @@ def require_scope(value: Any) -> Requirement:
     needed = _as_words(value)
 
     def check_scope(token: AccessToken) -> None:
-        if not token.scopes.issuperset(needed):
+        if not token.can_all(*needed):
             raise InsufficientScope(scopes=needed)
 
     return _tell(check_scope, scopes=needed)
@@ -87,7 +128,7 @@ def require_any_scope(value: Any) -> Requirement:
     needed = _as_words(value)
 
     def check_any_scope(token: AccessToken) -> None:
-        if token.scopes.isdisjoint(needed):
+        if not token.can_any(*needed):
             raise InsufficientScope(scopes=needed)
 
     return _tell(check_any_scope, scopes=needed)

@@ -19,6 +19,7 @@ from .paths.tokens_under import find_tokens_under
 from .reports.key_report import describe_unusable_keys
 from .reports.other_views import describe_other_views
 from .reports.remedies import find_remedy
+from .reports.resource_report import describe_resources
 from .settings import CACHES, GuardSettings
 from .state import get_guard
 from .verifiers.chosen import ChosenVerifier
@@ -43,6 +44,7 @@ def judge_guard(registry: Any) -> Iterator[Finding]:
             yield Finding("ok", "verifiers", f"the application checks tokens of {mode} views itself")
     for view in views:
         yield judge_view(view, settings)
+    yield from describe_resources(registry)
     yield from describe_other_views(registry)
     composed = find_tokens_under(registry)
     if composed is not None:

@@ -17,7 +17,9 @@ from .converters import (
     as_cache,
     as_callable,
     as_count,
+    as_implications,
     as_issuer,
+    as_origins,
     as_realm,
     as_size,
     as_timeout,
@@ -94,8 +96,14 @@ class GuardSettings:
     policy: bool
     resource: str | None
     resource_metadata: bool
+    resource_name: str | None
+    resource_documentation: str | None
+    scope_implies: Mapping[str, frozenset[str]]
+    cors_origins: tuple[str, ...]
     #: The name of the issuer; None for the plain `issuer`, the only one so far.
     issuer_name: str | None = None
+    #: The identifiers of the resources with a path prefix: audiences that are accepted below it and nowhere else.
+    resource_audiences: tuple[str, ...] = ()
 
     def is_public(self, text: str) -> bool:
         """Whether ``text`` is the value of a setting that is not secret, without regard to case and a slash at the end."""
@@ -150,6 +158,10 @@ TABLE: Final = (
     Setting("policy", as_bool, SWITCHES["policy"], "`off` does not install the security policy: the application composes it. Read when the guard is included."),
     Setting("resource", as_url, None, "This API's resource identifier (RFC 9728)."),
     Setting("resource_metadata", as_bool, SWITCHES["resource_metadata"], "`on` serves `/.well-known/oauth-protected-resource` and names it in challenges; wants `resource`."),
+    Setting("resource_name", as_str, None, "The name of this API in the resource metadata, for people."),
+    Setting("resource_documentation", as_url, None, "The address of a page for developers, in the resource metadata."),
+    Setting("scope_implies", as_implications, {}, "Scopes that contain other scopes, one `write = read` a line: a token with `write` may do what requires `read`. For checks only: `AccessToken.scopes` has what was granted."),
+    Setting("cors_origins", as_origins, (), "Origins whose web pages may call guarded views: preflights are answered, and the pages may read the answers. Cookies are never allowed. Read when the guard is included."),
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from ..access_token import AccessToken, derive
 from ..errors import SettingError
 from .authentication import Authenticator, Result
 from .challenge import Challenger
-from .resource_metadata import build_metadata_url
+from .resources.table import ResourceTable
 from .settings import GuardSettings
 from .verifiers.access_tokens import find_roles
 
@@ -28,11 +28,12 @@ MorePrincipals = Callable[[AccessToken, Any], Iterable[str]]
 class Guard:
     """One application's guard."""
 
-    def __init__(self, registry: Registry, settings: GuardSettings, more_principals: MorePrincipals | None) -> None:
+    def __init__(self, registry: Registry, settings: GuardSettings, resources: ResourceTable) -> None:
         self.settings = settings
-        self.authenticator = Authenticator(registry, settings.token_check)
-        self.challenger = Challenger(settings.realm, _find_metadata_url(settings))
-        self.more_principals = more_principals
+        self.resources = resources
+        self.authenticator = Authenticator(registry, settings, resources)
+        self.challenger = Challenger(settings.realm, resources.find_metadata_url)
+        self.more_principals: MorePrincipals | None = settings.principals
 
     def list_principals(self, request: Request, result: Result) -> frozenset[str]:
         """Who the caller is to an ACL. Every principal out of the token bears a prefix, so none can be forged."""
@@ -51,7 +52,7 @@ class Guard:
 
     def _build_principals(self, token: AccessToken) -> frozenset[str]:
         principals = {Everyone, Authenticated}
-        principals.update(f"scope:{scope}" for scope in token.scopes)
+        principals.update(f"scope:{scope}" for scope in token.scopes | token.implied_scopes)
         if token.client_id is not None:
             principals.add(f"client:{token.client_id}")
         if token.subject is not None and _acts_for_user(token):
@@ -79,7 +80,3 @@ def _acts_for_user(token: AccessToken) -> bool:
     if token.subject in (token.client_id, f"{token.client_id}@clients"):
         return False
     return token.claims.get("gty") != "client-credentials" and token.claims.get("idtyp") != "app"
-
-
-def _find_metadata_url(settings: GuardSettings) -> str | None:
-    return build_metadata_url(settings.resource) if settings.resource and settings.resource_metadata else None

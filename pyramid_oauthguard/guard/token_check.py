@@ -21,17 +21,17 @@ from pyramid.security import NO_PERMISSION_REQUIRED, Allowed
 
 from ..access_token import AccessToken
 from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
-from ..interfaces import ITokenRequirement
 from .authentication import RESULT
+from .browsers.preflights import answer_preflight, is_preflight, share_answer
 from .challenge import find_refusal, mark_refusal, mark_response
 from .paths.tokens_under import find_misplacement
 from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
-from .requirements import Requirement, build_needs
-from .state import Guard, get_guard
+from .requirements import build_needs, build_requirements, check_requirements
+from .state import Guard, get_guard, require_guard
 from .verifiers import RANKS
 
-__all__ = ["TokenCheckPredicate", "bind_view", "guard_view"]
+__all__ = ["TokenCheckPredicate", "bind_view", "guard_view", "require"]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
@@ -64,10 +64,11 @@ class _ViewGuard:
         self.alone: bool = self._guard.settings.policy  # no other policy decides
         self.mode: str | None = _read_mode(info)
         self.stricter = self.mode is not None and RANKS[self.mode] > RANKS[self._guard.settings.token_check]
-        self.requirements = _build_requirements(info)
+        self.requirements = build_requirements(info.registry, info.options.get("token_require"))
         self._needs = build_needs(self.requirements)
         self.marked = self.mode is not None or info.options.get("token_require") is not None
         self.exception_only: bool = info.exception_only
+        self.origins = self._guard.settings.cors_origins
 
     def strengthen(self, request: Request) -> str:
         authenticator = self._guard.authenticator
@@ -79,9 +80,7 @@ class _ViewGuard:
         if not isinstance(result, AccessToken):
             return result
         try:
-            for check in self.requirements:
-                if check(result) is not None:
-                    raise TypeError(f"{check!r} must return None or raise: what else it returns would be overlooked")
+            check_requirements(self.requirements, result)
         except (TokenError, UnavailableError) as error:
             self.report(error)
             return error.with_traceback(None)
@@ -92,33 +91,71 @@ class _ViewGuard:
         if isinstance(error, UnavailableError):
             self._guard.authenticator.report_outage(error, "a view or its requirements")
 
-    def refuse(self, error: OAuthGuardError) -> Response:
+    def refuse(self, request: Request, error: OAuthGuardError) -> Response:
         """Raise the refusal. From an exception view nothing would catch it, so there it is the answer."""
-        error, challenger = self._needs.complete(error), self._guard.challenger
+        error = self._needs.complete(error)
         if self.exception_only:
-            return challenger.render(error)
-        if isinstance(error, UnavailableError):
-            raise challenger.dress(HTTPServiceUnavailable(), error)
-        raise challenger.dress(HTTPForbidden(result=TokenDenied(error)), error)
+            return self._guard.challenger.render(request, error)
+        raise _build_refusal(self._guard, request, error=error)
 
-    def translate(self, forbidden: HTTPForbidden) -> Response:
+    def translate(self, request: Request, forbidden: HTTPForbidden) -> Response:
         """What ``secured_view`` raised: an outage is not the caller's fault, whatever the forbidden view is."""
         error, challenger = find_refusal(forbidden), self._guard.challenger
         if not isinstance(error, OAuthGuardError):
             raise forbidden
         error = self._needs.complete(error)
         if self.exception_only:
-            return challenger.render(error)
+            return challenger.render(request, error)
         if isinstance(error, UnavailableError):
-            raise challenger.dress(HTTPServiceUnavailable(), error) from forbidden
-        raise challenger.dress(forbidden, error)
+            raise challenger.dress(HTTPServiceUnavailable(), request, error=error) from forbidden
+        raise challenger.dress(forbidden, request, error=error)
 
     def permitted(self, request: Request) -> Any:
         error = find_misplacement(request) or self.judge(request) if self.marked else None
         return TokenDenied(error) if error else Allowed("the access token will do")
 
+    def share(self, request: Request, response: Any) -> None:
+        """Let pages of the listed origins read the answer."""
+        share_answer(request, response, self.origins)
+
     def restore(self, request: Request, mode: str) -> None:
         self._guard.authenticator.restore(request, mode)
+
+
+def _build_refusal(guard: Guard, request: Request, *, error: OAuthGuardError) -> Exception:
+    """The exception whose answer is that of ``error``."""
+    if isinstance(error, UnavailableError):
+        unavailable: Exception = guard.challenger.dress(HTTPServiceUnavailable(), request, error=error)
+        return unavailable
+    refusal: Exception = guard.challenger.dress(HTTPForbidden(result=TokenDenied(error)), request, error=error)
+    return refusal
+
+
+def require(request: Request, **requirements: Any) -> AccessToken:
+    """The access token of a request, which must meet what ``token_require`` could ask for; called inside a view::
+
+        require(request, scope="customers:write")
+
+    It is for views that learn from the body what the caller wants: a tool of an MCP endpoint, a method of JSON-RPC. The
+    answer to a refusal is that of the view option, and names the scopes of both.
+
+    :raises pyramid.httpexceptions.HTTPForbidden: the token is missing, refused, or not enough; Pyramid answers with its
+        status and challenge.
+    :raises pyramid.httpexceptions.HTTPServiceUnavailable: the issuer can't be asked.
+    :raises SettingError: there is no such requirement.
+    """
+    guard = require_guard(request)
+    checks = build_requirements(request.registry, requirements, "require")
+    try:
+        result = find_misplacement(request) or guard.authenticator.authenticate(request)
+        if isinstance(result, AccessToken):
+            check_requirements(checks, result)
+            return result
+        error: OAuthGuardError = result
+    except (TokenError, UnavailableError) as raised:
+        error = raised.with_traceback(None)
+    request.add_response_callback(mark_refusal)
+    raise _build_refusal(guard, request, error=build_needs(checks).complete(error))
 
 
 def bind_view(view: View, info: Any) -> View:
@@ -129,18 +166,20 @@ def bind_view(view: View, info: Any) -> View:
     stricter = guard.stricter
 
     def bound_view(context: Any, request: Request) -> Any:
-        if request.environ["REQUEST_METHOD"] == "OPTIONS" and _is_preflight(request):
-            # A browser sends no token here. Nor does the view run: the answer is empty, for a tween to complete.
-            return Response(status=204)
+        if request.environ["REQUEST_METHOD"] == "OPTIONS" and is_preflight(request):
+            # A browser sends no token here, and the view does not run. A tween of the application may complete the answer.
+            return answer_preflight(request, guard.origins)
         if not isinstance(request, GuardedRequest):
             extend_request(request)
+        if guard.origins:
+            request.add_response_callback(guard.share)
         if stricter:
             guard.strengthen(request)
         try:
             return view(context, request)
         except HTTPForbidden as error:
             request.add_response_callback(mark_refusal)  # also if the application has its own forbidden view
-            return guard.translate(error)
+            return guard.translate(request, error)
 
     _bind_permitted(view, guard)
     return bound_view
@@ -163,13 +202,13 @@ def guard_view(view: View, info: Any) -> View:
                 error = guard.judge(request)
                 if error is not None:
                     request.add_response_callback(mark_refusal)
-                    return guard.refuse(error)
+                    return guard.refuse(request, error)
         try:
             response = view(context, request)
         except (TokenError, UnavailableError) as error:  # the view's own refusal, in the guard's words
             guard.report(error)
             request.add_response_callback(mark_refusal)
-            return guard.refuse(error.with_traceback(None))
+            return guard.refuse(request, error.with_traceback(None))
         except Exception:
             request.add_response_callback(mark_response)
             raise
@@ -192,7 +231,7 @@ def _confine(view: View, guard: _ViewGuard, original: Any) -> View:
             return view(context, request)
         logger.error("%s wants an access token, and its path is not under a prefix of TokensUnder: refused", name)
         request.add_response_callback(mark_refusal)
-        return guard.refuse(error)
+        return guard.refuse(request, error)
 
     return confined_view
 
@@ -235,31 +274,3 @@ def _read_mode(info: Any) -> str | None:
     if isinstance(mode, not_):
         raise SettingError("token_check", "can't be negated", "name the mode that the view wants")
     return mode
-
-
-def _build_requirements(info: Any) -> tuple[Requirement, ...]:
-    value = info.options.get("token_require")
-    if value is None:
-        return ()
-    wanted: dict[Any, Any] = value if isinstance(value, dict) else {"scope": value}
-    return tuple(_build_requirement(info.registry, name, each) for name, each in wanted.items())
-
-
-def _build_requirement(registry: Any, name: Any, value: Any) -> Requirement:
-    factory = registry.queryUtility(ITokenRequirement, name=name) if isinstance(name, str) else None
-    if factory is None:
-        known = ", ".join(sorted(each for each, _ in registry.getUtilitiesFor(ITokenRequirement)))
-        raise SettingError("token_require", f"{name!r} is not a requirement", f"known are {known}")
-    try:
-        requirement: Requirement = factory(value)
-    except (ValueError, TypeError) as error:
-        raise SettingError("token_require", f"{name}: {error}") from error
-    if not callable(requirement):
-        raise SettingError("token_require", f"{name}: its factory must return a callable, not {requirement!r}")
-    return requirement
-
-
-def _is_preflight(request: Request) -> bool:
-    """A CORS preflight as the Fetch standard defines it."""
-    environ = request.environ
-    return "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ

@@ -13,7 +13,7 @@ from pyramid_oauthguard.command.guard.explanation import explain_token
 from pyramid_oauthguard.discovery import build_metadata_urls
 from pyramid_oauthguard.fetch import Answer
 from pyramid_oauthguard.guard.challenge import mark_response
-from pyramid_oauthguard.guard.paths.prefixes import Prefixes
+from pyramid_oauthguard.guard.resources.prefixes import Prefixes
 from pyramid_oauthguard.guard.verifiers.access_tokens import find_roles
 from pyramid_oauthguard.strict_json import parse_object
 from pyramid_oauthguard.testing import MemoryIssuer, bearer

@@ -14,6 +14,7 @@ from ...guard.credentials.header import find_fault
 from ...guard.guarded_views import find_modes, find_views
 from ...guard.reports.key_report import describe_keys
 from ...guard.reports.remedies import find_remedy
+from ...guard.resources.table import ResourceTable
 from ...guard.settings import GuardSettings
 from ...guard.state import get_guard
 from ...guard.verifiers import RANKS
@@ -80,13 +81,15 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
     if not isinstance(token, AccessToken):
         text = f"the application's own verifier returned a {type(token).__qualname__}, not an AccessToken"
         return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", USAGE)
-    return Explanation(mode, None, _describe(token))
+    return Explanation(mode, None, _describe(token, get_guard(registry).resources))
 
 
-def _describe(token: AccessToken) -> str:
+def _describe(token: AccessToken, resources: ResourceTable) -> str:
     scopes = " ".join(sorted(token.scopes)) or "none"
     left = token.expires_at - time.time()
-    return f"sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}, expires in {left:.0f} s"
+    text = f"sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}, expires in {left:.0f} s"
+    places = [each.path for each in resources if resources.accepts(each, token)]
+    return f"{text}, accepted under {' '.join(places)}" if resources.parts else text
 
 
 def _explain_refusal(

@@ -61,7 +61,7 @@ def find_facts(settings: GuardSettings, raw: str, answer: Mapping[str, Any] | No
         "algorithms": " ".join(settings.algorithms),
         "profile": settings.profile,
         "issuer": settings.issuer,
-        "audience": " ".join(settings.audience),
+        "audience": " ".join((*settings.audience, *settings.resource_audiences)),
         "client_id": " ".join(settings.client_id),
         "leeway": settings.leeway,
     }

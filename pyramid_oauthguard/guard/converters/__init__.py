@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import Any
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Final
 
 from pyramid.path import DottedNameResolver
 
 from ...jwt.algorithms import ALGORITHMS
 from ...settings import as_duration, as_int, as_list, as_str, as_url
+from ...urls import as_origin
 
 __all__ = [
     "as_algorithms",
@@ -18,8 +21,11 @@ __all__ = [
     "as_cache",
     "as_callable",
     "as_count",
+    "as_implications",
     "as_issuer",
+    "as_origins",
     "as_realm",
+    "as_scope_names",
     "as_size",
     "as_timeout",
 ]
@@ -117,3 +123,60 @@ def as_cache(value: Any) -> dict[str, Any]:
         except ValueError as error:
             raise ValueError(f"expiration_time {error}") from error
     return options
+
+
+#: The characters of a scope (RFC 6749 section 3.3).
+_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+
+
+def as_scope_names(value: Any) -> tuple[str, ...]:
+    """Names of scopes, each once."""
+    names = tuple(dict.fromkeys(as_list(value)))
+    for name in names:
+        if not _SCOPE.fullmatch(name):
+            raise ValueError(f"{name!r} is not a scope (RFC 6749 section 3.3)")
+    return names
+
+
+def as_implications(value: Any) -> Mapping[str, frozenset[str]]:
+    """``write = read`` lines: for each scope on the left, all scopes that it contains, also those that these contain."""
+    lines = value.items() if isinstance(value, Mapping) else _split_lines(as_str(value))
+    direct: dict[str, tuple[str, ...]] = {}
+    for name, contained in lines:
+        (scope,) = _require_names(name, name)
+        if scope in direct:
+            raise ValueError(f"says twice what {scope} contains: write one line for it")
+        direct[scope] = _require_names(contained, name)
+    try:
+        order = tuple(TopologicalSorter(direct).static_order())
+    except CycleError as error:
+        raise ValueError(f"goes round in a circle: {' = '.join(reversed(error.args[1]))}") from None
+    found: dict[str, frozenset[str]] = {}
+    for scope in order:  # what a scope contains comes before it
+        below = direct.get(scope, ())
+        found[scope] = frozenset(below).union(*(found[each] for each in below))
+    return {scope: found[scope] for scope in direct}
+
+
+def _split_lines(text: str) -> Iterable[tuple[str, str]]:
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, equals, contained = line.partition("=")
+        if not equals:
+            raise ValueError(f"must be lines such as `write = read`, not {line!r}")
+        yield name, contained
+
+
+def _require_names(value: Any, line: Any) -> tuple[str, ...]:
+    names = as_scope_names(value)
+    if not names or (value is line and len(names) > 1):
+        raise ValueError(f"must be lines such as `write = read`; look at {line!r}")
+    return names
+
+
+def as_origins(value: Any) -> tuple[str, ...]:
+    """Origins of web pages, as browsers write them (RFC 6454 section 6.2)."""
+    names = as_list(value)
+    for name in names:
+        if name == "*" or str(as_origin(name)) != name:
+            raise ValueError(f"{name!r} is not an origin: scheme, host and port, such as https://app.example.com")
+    return names

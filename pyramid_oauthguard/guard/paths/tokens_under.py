@@ -16,7 +16,7 @@ from ...locations import describe_call, find_line
 from ..challenge import mark_refusal
 from ..outcome import TokenOutcome, build_outcome
 from ..policy import OAuthSecurityPolicy
-from .prefixes import Prefixes
+from ..resources.prefixes import Prefixes
 
 __all__ = ["TokensUnder", "find_misplacement", "find_tokens_under"]
 

@@ -13,12 +13,21 @@ from ...jwt.claims import MAX_TIME_SECONDS, as_texts, check_texts, read_audience
 from ...jwt.token_kind import MARKS, check_kind
 from ..settings import GuardSettings
 
-__all__ = ["CLIENT_CLAIMS", "HEADER_TYPES", "RFC9068_CLAIMS", "build_access_token", "check_profile", "find_roles"]
+__all__ = [
+    "CLIENT_CLAIMS",
+    "HEADER_TYPES",
+    "RFC9068_CLAIMS",
+    "build_access_token",
+    "check_profile",
+    "find_implied",
+    "find_roles",
+]
 
 #: What ``typ`` of the header may be, by profile (RFC 9068 section 4): an ID token or a proof is not an access token.
 HEADER_TYPES: Final = {"generic": frozenset({None, "jwt", "at+jwt"}), "rfc9068": frozenset({"at+jwt"})}
 #: Claims with none of these names are not looked at more closely.
 _MARKS: Final = MARKS | {"cnf"}
+_NO_SCOPES: Final[frozenset[str]] = frozenset()
 _CONTAINERS: Final = frozenset({dict, list})
 _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
@@ -55,18 +64,19 @@ def build_access_token(
     exp, iat = _read_times(claims, now - settings.leeway, now + settings.leeway)
     audience, client_id = get("aud"), get("client_id")
     if type(audience) is not str or audience not in settings.audience:
-        audience = _read_audience(claims, settings.audience, required=audience_required)
+        audience = _read_audience(claims, settings, required=audience_required)
     if type(client_id) is not str:
         client_id = _find_client(claims)
     if settings.client_id and client_id not in settings.client_id:
         raise InvalidToken("wrong_client")
+    scopes = _read_scopes(claims, settings.scope_claim)
     subject, token_id, username = get("sub"), get("jti"), get("username")
     if not (type(subject) is type(token_id) is str and username is None):
         check_texts(subject, token_id, username)
     return take({
         "subject": subject,
         "client_id": client_id,
-        "scopes": _read_scopes(claims, settings.scope_claim),
+        "scopes": scopes, "implied_scopes": find_implied(scopes, settings.scope_implies),
         "audience": audience if type(audience) is tuple else (audience,),
         "issuer": settings.issuer, "issuer_name": settings.issuer_name,
         "expires_at": exp, "issued_at": iat,
@@ -115,8 +125,8 @@ def _read_times(claims: Mapping[str, Any], soonest: float, latest: float) -> tup
     return read_times(claims, soonest, latest)
 
 
-def _read_audience(claims: Mapping[str, Any], accepted: tuple[str, ...], *, required: bool) -> tuple[str, ...]:
-    audience = read_audience(claims)
+def _read_audience(claims: Mapping[str, Any], settings: GuardSettings, *, required: bool) -> tuple[str, ...]:
+    audience, accepted = read_audience(claims), (*settings.audience, *settings.resource_audiences)
     if not any(each in accepted for each in audience) and (audience or required):
         raise InvalidToken("wrong_audience")
     return audience
@@ -138,6 +148,16 @@ def _read_scopes(claims: Mapping[str, Any], names: tuple[str, ...]) -> frozenset
             value = claims[name]
             return _split_scopes(value) if type(value) is str else frozenset(as_texts(value, "bad_scope"))
     return frozenset()
+
+
+def find_implied(scopes: frozenset[str], contained: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """What ``scopes`` contain beside themselves.
+
+    :param contained: for each scope, all scopes that it contains.
+    """
+    if not contained:
+        return _NO_SCOPES
+    return _NO_SCOPES.union(*(contained.get(each, _NO_SCOPES) for each in scopes)) - scopes
 
 
 @functools.lru_cache(maxsize=1024)

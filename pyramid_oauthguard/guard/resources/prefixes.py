@@ -7,15 +7,16 @@ empty segments and ``.``, resolves ``..``, and begins at the header ``X-Vhm-Root
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 from pyramid.traversal import split_path_info
 
 from ...errors import SettingError
 
-__all__ = ["Prefixes"]
+__all__ = ["Prefixes", "Segments", "find_unambiguous", "parse_prefix", "split_pattern"]
 
+T = TypeVar("T")
 Segments = tuple[str, ...]
 
 _REFUSED: Final = re.compile(r"[%?#{}*\\\s]")
@@ -42,24 +43,16 @@ class Prefixes:
 
     def covers(self, environ: Mapping[str, Any]) -> bool | None:
         """Whether the path of a request is under a prefix; None where Pyramid's readings of the path differ in that."""
-        path: str = environ.get("PATH_INFO", "")
-        found = self._covers(_split(path))
-        if "." not in path and "\n" not in path and _VIRTUAL_ROOT not in environ:
-            return found
-        traversed = split_path_info(environ.get(_VIRTUAL_ROOT, "") + path)
-        return found if found is self._covers(_split(path.removesuffix("\n"))) is self._covers(traversed) else None
+        return find_unambiguous(environ, self._covers)
 
     def covers_pattern(self, pattern: str) -> bool | None:
         """Whether the paths that a route's pattern matches are under a prefix; None where only a request can tell."""
-        literal = _PLACEHOLDER.split(pattern, maxsplit=1)[0]
-        exact = literal == pattern
-        start, _slash, rest = (literal, "", "") if exact else literal.rpartition("/")
-        segments = _split(_encode(start))
+        segments, rest = split_pattern(pattern)
         if "." in segments or ".." in segments:
             return None
         if self._covers(segments):
             return True
-        open_ended = not exact and any(_may_lead_to(known, segments, _encode(rest)) for known in self._known)
+        open_ended = rest is not None and any(_may_lead_to(known, segments, rest) for known in self._known)
         return None if open_ended else False
 
     def _covers(self, segments: Segments) -> bool:
@@ -69,12 +62,42 @@ class Prefixes:
         return " ".join(self.names)
 
 
-def _parse(owner: str, prefix: Any) -> Segments:
+def find_unambiguous(environ: Mapping[str, Any], find: Callable[[Segments], T]) -> T | None:
+    """What ``find`` says of the path of a request; None where Pyramid's readings of the path differ in that."""
+    path: str = environ.get("PATH_INFO", "")
+    found = find(_split(path))
+    if "." not in path and "\n" not in path and _VIRTUAL_ROOT not in environ:
+        return found
+    traversed = split_path_info(environ.get(_VIRTUAL_ROOT, "") + path)
+    return found if found is find(_split(path.removesuffix("\n"))) is find(traversed) else None
+
+
+def split_pattern(pattern: str) -> tuple[Segments, str | None]:
+    """The segments with which all paths of a route's pattern begin, and the letters that follow them; None for a pattern
+    without a placeholder, which matches one path."""
+    literal = _PLACEHOLDER.split(pattern, maxsplit=1)[0]
+    if literal == pattern:
+        return _split(_encode(literal)), None
+    start, _slash, rest = literal.rpartition("/")
+    return _split(_encode(start)), _encode(rest)
+
+
+def parse_prefix(owner: str, prefix: Any) -> Segments:
+    """The segments of a path prefix; none for ``/``.
+
+    :param owner: what errors begin with.
+    :raises SettingError: it is not a path prefix.
+    """
     if not isinstance(prefix, str):
         raise SettingError(owner, f"takes path prefixes one by one, not {prefix!r}", "such as '/api/', '/v2/'")
     segments = _split(_encode(prefix))
     if not prefix.startswith("/") or "//" in prefix or _REFUSED.search(prefix) or not {".", ".."}.isdisjoint(segments):
         raise SettingError(owner, f"{prefix!r} is not a path prefix", "such as /api/, decoded and without placeholders")
+    return segments
+
+
+def _parse(owner: str, prefix: Any) -> Segments:
+    segments = parse_prefix(owner, prefix)
     if not segments:
         raise SettingError(owner, "'/' leaves no path to the other policy", "drop it, and set oauthguard.policy = on")
     return segments

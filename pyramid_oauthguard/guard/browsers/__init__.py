@@ -1,0 +1,1 @@
+"""What browsers ask before they let a page call the API (Fetch, CORS)."""
