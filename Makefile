@@ -19,7 +19,7 @@ test: .venv/test.stamp
 	$(BIN)/pytest -n auto
 
 quick: .venv/test.stamp
-	$(BIN)/pytest -n auto -m "not slow"
+	$(BIN)/pytest -n auto -m "not slow" --ignore tests/client --ignore tests/steady
 
 check: .venv/check.stamp
 	$(BIN)/ruff check .

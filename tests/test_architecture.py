@@ -38,6 +38,7 @@ def find_section(title: str) -> str:
     return section
 
 
+@pytest.mark.slow
 def test_each_name_exists() -> None:
     assert len(DOTTED) > 100
     assert [name for name in DOTTED if name not in OTHERS and not exists(name)] == []

@@ -35,6 +35,7 @@ def loggers() -> Iterator[None]:
         logging.getLogger(name).disabled = disabled
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("loggers")
 def test_import_contracts() -> None:
     status = lint_imports(config_filename=str(ROOT / "setup.cfg"), no_cache=True, no_logo=True)
@@ -84,11 +85,13 @@ def list_imported(statement: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", BANNED)
 def test_import_brings_nothing_of_other_rooms(module: str) -> None:
     assert not list_imported(f"import {module}") & BANNED[module]
 
 
+@pytest.mark.slow
 def test_help_of_the_command_starts_light() -> None:
     run = "sys.argv = ['oauthguard', '--help']\ntry: main.main()\nexcept SystemExit: pass"
     assert (

@@ -33,12 +33,14 @@ def run(pytester: pytest.Pytester, *args: str, suite: str = SUITE) -> pytest.Run
     return pytester.runpytest("-p", "tests.promises", "-p", "tests.services", *args)
 
 
+@pytest.mark.slow
 def test_only_a_passing_test_shows_a_promise(pytester: pytest.Pytester) -> None:
     result = run(pytester)
     count = len(read_promises())
     result.stdout.fnmatch_lines([f"promises shown: 2 of {count}; not yet shown: GD-03 GD-04 *"])
 
 
+@pytest.mark.slow
 def test_part_of_the_suite_says_nothing(pytester: pytest.Pytester) -> None:
     for part in (("-k", "passes"), ("test_part_of_the_suite_says_nothing.py",), ("-x",)):
         run(pytester, *part).stdout.no_fnmatch_line("promises shown*")
@@ -50,6 +52,7 @@ def test_unknown_promise_stops_the_run(pytester: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*test_skips*GD-99*"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ci", "outcome"), [("", {"skipped": 1}), ("true", {"errors": 1})])
 def test_missing_program(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ci: str, outcome: dict[str, int]

@@ -110,6 +110,7 @@ SETTINGS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("body", "settings", "key"), SETTINGS, ids=[each[2] for each in SETTINGS])
 def test_a_wrong_setting_is_named_with_its_line_and_the_include(application, body, settings, key):
     application.write(body, settings)
@@ -120,6 +121,7 @@ def test_a_wrong_setting_is_named_with_its_line_and_the_include(application, bod
     assert (application.find_line(application.ini, written) if written else str(application.ini)) in last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "key"), [(INCLUDE, "oauthguard.issuer"), (INCLUDE_SERVER, "oauthguard.server.issuer")]
 )
@@ -139,6 +141,7 @@ VIEWS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "said"), VIEWS, ids=[each[1] for each in VIEWS])
 def test_a_wrong_view_or_directive_is_named_with_the_line_of_its_call(application, call, said):
     application.write(f'{INCLUDE}\nconfig.add_route("x", "/x")\n{call}', GUARD)
@@ -147,6 +150,7 @@ def test_a_wrong_view_or_directive_is_named_with_the_line_of_its_call(applicatio
     assert application.find_line(application.python, call) in last
 
 
+@pytest.mark.slow
 def test_a_scanned_view_is_named_with_the_line_of_its_decorator(application):
     decorator = '@view_config(route_name="x", token_check="sometimes")'
     body = f'{INCLUDE}\nconfig.add_route("x", "/x")\nconfig.scan("started_app")'
@@ -159,12 +163,14 @@ def test_a_scanned_view_is_named_with_the_line_of_its_decorator(application):
     assert abs(int(found[1]) - int(line.rpartition(" ")[2])) <= 1
 
 
+@pytest.mark.slow
 def test_a_call_on_several_lines_is_named(application):
     body = f'{INCLUDE}\nconfig.add_route("x", "/x")\nconfig.add_view(\n    hello,\n    route_name="x",\n    token_require={{}},\n    token_check=[],\n)'
     application.write(body, GUARD)
     assert f"{application.python}, line" in application.start()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [
     f"{INCLUDE}\nconfig.set_security_policy(Policy())",
     f"config.include(lambda config: config.set_security_policy(Policy()))\n{INCLUDE}",
@@ -192,6 +198,7 @@ def test_a_composition_is_named_with_its_line(application):
     assert application.find_line(application.python, "TokensUnder(other") in last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("pserve",), ("oauthguard", "check"), ("oauthguard", "server", "key", "list")])
 def test_programs_print_the_same_line(application, command):
     settings = {**GUARD, "oauthguard.introspection.client_id": "api", "oauthguard.introspection.client_secret": "hush"}
@@ -203,6 +210,7 @@ def test_programs_print_the_same_line(application, command):
     assert "hush" not in printed
 
 
+@pytest.mark.slow
 def test_a_key_of_two_sections_has_the_file_without_a_line(application):
     application.write(INCLUDE, {**GUARD, "oauthguard.leeway": "soon"})
     with application.ini.open("a") as file:
@@ -211,6 +219,7 @@ def test_a_key_of_two_sections_has_the_file_without_a_line(application):
     assert f"[{application.ini}; " in last
 
 
+@pytest.mark.slow
 def test_settings_that_come_from_no_file_name_the_include(application):
     application.write(INCLUDE, {})
     script = application.folder / "script.py"

@@ -55,6 +55,7 @@ def test_a_refusal_can_be_read_with_its_challenge(api: App, path: str, status: i
     assert "WWW-Authenticate" in answer.headers["Access-Control-Expose-Headers"]
 
 
+@pytest.mark.slow
 def test_the_pages_are_for_no_other_origin(app: App) -> None:
     for path in ("/", "/sign-in", "/static/example.css"):
         assert "Access-Control-Allow-Origin" not in app.get(path, headers={"Origin": ORIGIN}).headers

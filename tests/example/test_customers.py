@@ -28,6 +28,7 @@ def post(api: App, path: str, body: bytes, headers: Headers, content_type: str =
     return api.post(path, body, headers={**headers, "Content-Type": content_type}, status="*")
 
 
+@pytest.mark.slow
 def test_a_customer_is_created_listed_and_shown(api: App, bearer: Headers) -> None:
     made = api.post_json("/customers", {"name": " Mary Shelley ", "balance": "3.5"}, headers=bearer, status=201)
     assert made.json["name"] == "Mary Shelley"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from example_app.money import LIMIT, NumberLiteral, as_units, format_units
 
 
+@pytest.mark.slow
 @given(st.integers(-LIMIT, LIMIT))
 def test_what_is_written_is_read(units: int) -> None:
     assert as_units(format_units(units)) == units

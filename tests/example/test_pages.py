@@ -91,6 +91,7 @@ def test_dark_is_dark_and_light_is_light(page: Any, address: str) -> None:
     assert light is not dark
 
 
+@pytest.mark.slow
 def test_without_script_it_all_works(chromium: Any, address: str) -> None:
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -45,6 +45,7 @@ texts = st.lists(st.sampled_from([bytes([each]) for each in ALPHABET + b"+/==*\n
 )
 
 
+@pytest.mark.slow
 @given(texts | st.binary(max_size=12))
 @example(b"")
 @example(b"A")

@@ -178,6 +178,7 @@ def list_descriptors() -> list[int]:
     return [int(each.name) for each in Path("/proc/self/fd").iterdir()]
 
 
+@pytest.mark.slow
 def test_a_socket_of_a_fetcher_is_cut_though_an_exchange_is_under_way() -> None:
     with HTTPIssuer(algorithm="ES256") as issuer:
         issuer.fail("hang", "introspection")

@@ -86,6 +86,7 @@ def test_numbers_outside_of_the_curves_order_are_judged_as_joserfc_judges_them(a
     assert check(algorithm, r.to_bytes(size, "big") + (order - s).to_bytes(size, "big"), MESSAGE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "ES512", "Ed25519"])
 @given(data=st.data())
 def test_any_bytes_are_judged_as_joserfc_judges_them(algorithm: str, data: st.DataObject) -> None:

@@ -81,6 +81,7 @@ def test_any_bytes_are_an_object_or_a_value_error(data):
         assert isinstance(parse_object(data), dict)
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(["[", "]", "{", "}", '"', "\\", "a", " "]), max_size=30).map("".join))
 def test_brackets_inside_of_strings_do_not_count(text):
     inside = json.dumps({"text": text * 20, "deep": [[[]]]})

@@ -289,6 +289,7 @@ def test_a_hundred_kilobytes(server, kind):
     assert len(got.body) < 500
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-11")
 def test_more_than_any_server_takes():
     """Where a server has no limit of its own."""

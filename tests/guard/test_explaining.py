@@ -120,6 +120,7 @@ def test_an_encrypted_token_is_called_encrypted(server: HTTPIssuer, tmp_path: Pa
     assert "for the audience https://api.test" in outcome["advice"]
 
 
+@pytest.mark.slow
 def test_an_encrypted_token_that_the_issuer_introspects_is_accepted(server: HTTPIssuer, tmp_path: Path) -> None:
     raw = encrypt(server.origin)
     server.issuer.answer(raw, {"active": True, "aud": "https://api.test", "exp": time.time() + 600, "sub": "ada"})
@@ -184,6 +185,7 @@ def test_the_token_in_an_answer_is_masked(server: HTTPIssuer, tmp_path: Path) ->
         assert "***" in output
 
 
+@pytest.mark.slow
 def test_a_long_answer_is_cut(server: HTTPIssuer, tmp_path: Path) -> None:
     server.issuer.answer(OPAQUE, {**GOOD, "aud": ["https://other.example"] * 20_000})
     output = run_explain(write_ini(tmp_path, server.settings, "remote"), OPAQUE).output
@@ -201,6 +203,7 @@ def test_a_jwt_that_the_local_check_refuses_is_not_sent_to_the_issuer(server: HT
     assert server.calls["introspection"] == 0
 
 
+@pytest.mark.slow
 def test_a_jwt_without_audience_does_not_get_the_advice_for_answers(server: HTTPIssuer, tmp_path: Path) -> None:
     ini = write_ini(tmp_path, server.settings, "local")
     outcome = explain(ini, server.issuer.mint({"aud": ABSENT}), "local")
@@ -290,6 +293,7 @@ def test_explain_says_why_each_key_did_not_verify(server: HTTPIssuer, tmp_path: 
     assert f"{second!r}: {why}" in outcome["keys"]
 
 
+@pytest.mark.slow
 def test_check_names_each_key_that_is_not_used(issuer: MemoryIssuer, tmp_path: Path) -> None:
     issuer.publish(*(key for key, _said in UNUSABLE if isinstance(key, dict)))
     result = run_check(write_ini(tmp_path, issuer.settings))

@@ -501,6 +501,7 @@ def test_a_port_that_never_shakes_hands():
         assert time.monotonic() - began < 2
 
 
+@pytest.mark.slow
 def test_a_certificate_that_nobody_trusts(tmp_path):
     import datetime
     import ssl

@@ -101,6 +101,7 @@ def test_two_causes_are_two_lines(log):
     assert len(log()) == 2
 
 
+@pytest.mark.slow
 def test_a_verifier_of_the_application_that_fails_is_one_line(log):
     class Broken:
         def verify(self, raw):

@@ -237,6 +237,7 @@ def test_an_inactive_token_may_become_active(issuer, clock):
     assert find_status(app, "/remote", raw) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-18")
 def test_inactive_tokens_fill_nothing_up(issuer):
     app = build(issuer, **{"cache.inactive.arguments.size": 10})
@@ -249,6 +250,7 @@ def test_inactive_tokens_fill_nothing_up(issuer):
     assert issuer.calls["introspect"] == 101  # the first ones had to go
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-18")
 def test_good_answers_are_not_driven_out_by_bad_tokens(issuer, clock):
     app = build(issuer, **{"cache.introspection.expiration_time": "1h", "cache.inactive.arguments.size": 10})

@@ -69,6 +69,7 @@ shapes = {
 odd = st.fixed_dictionaries({}, optional=shapes)
 
 
+@pytest.mark.slow
 @given(
     changed=odd, gone=st.sets(st.sampled_from(sorted(USUAL)), max_size=2),
     settings=st.sampled_from([SETTINGS, STRICT]), required=st.booleans(),

@@ -478,6 +478,7 @@ def test_a_signature_of_one_algorithm_is_none_of_another():
 # ── fuzz ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-05")
 def test_no_pair_of_members_of_odd_types_spoils_the_good_key():
     odd = (None, True, 1, -1.5, "", "x", [], ["x"], {}, {"x": 1})

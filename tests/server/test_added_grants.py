@@ -181,6 +181,7 @@ def test_a_token_for_nobody_in_particular_is_refused_and_the_log_says_why(
 # ── a user's token ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_the_token_is_the_users_as_those_of_built_in_grants_are(build: Build) -> None:
     flow = build_pin(build)
     client = add_client(flow)
@@ -197,6 +198,7 @@ def test_the_token_is_the_users_as_those_of_built_in_grants_are(build: Build) ->
     assert ask(flow, client).json["error"] == "invalid_grant"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_a_user_who_did_not_allow_it_is_not_acted_for(build: Build) -> None:
     flow = build_pin(build)
@@ -209,6 +211,7 @@ def test_a_user_who_did_not_allow_it_is_not_acted_for(build: Build) -> None:
     assert ask(flow, client, pin="5678", scope="read").json["error"] == "invalid_grant", "bob allowed nothing"
 
 
+@pytest.mark.slow
 def test_a_consent_is_for_the_apis_that_it_was_given_at(build: Build) -> None:
     flow = build_pin(build)
     client = add_client(flow, audiences=["https://api.example", "https://other.example"])
@@ -219,6 +222,7 @@ def test_a_consent_is_for_the_apis_that_it_was_given_at(build: Build) -> None:
     assert ask(flow, client, resource="https://unknown.example").json["error"] == "invalid_target"
 
 
+@pytest.mark.slow
 def test_withdrawing_ends_its_tokens_and_gives_no_other(build: Build) -> None:
     flow = build_pin(build)
     client = add_client(flow)
@@ -230,6 +234,7 @@ def test_withdrawing_ends_its_tokens_and_gives_no_other(build: Build) -> None:
     assert ask(flow, client).json["error"] == "invalid_grant"
 
 
+@pytest.mark.slow
 def test_a_withdrawal_between_the_making_and_the_storing_wins(build: Build) -> None:
     class Slow(Pin):
         def create_token_response(self) -> Any:
@@ -245,6 +250,7 @@ def test_a_withdrawal_between_the_making_and_the_storing_wins(build: Build) -> N
     assert count_tokens(flow) == 0
 
 
+@pytest.mark.slow
 def test_consents_of_a_public_client_do_not_count(build: Build) -> None:
     """Anybody can say to be it, so the authorization endpoint asks each time, too."""
     flow = build_pin(build)
@@ -260,6 +266,7 @@ class Trusted(Pin):
     refresh = False
 
 
+@pytest.mark.slow
 def test_a_grant_may_say_that_it_proves_the_consent_itself(build: Build) -> None:
     flow = build_pin(build, Trusted)
     client = add_client(flow)
@@ -283,6 +290,7 @@ def test_a_user_without_a_sound_identifier_gets_nothing(build: Build, subject: s
         del PINS["9999"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-07")
 def test_only_what_the_client_is_registered_for(build: Build) -> None:
     flow = build_pin(build, Trusted)
@@ -300,6 +308,7 @@ class Itself(Pin):
         return self.generate_token(scope=self.request.payload.scope)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-07")
 def test_a_grant_in_which_the_client_acts_for_itself(build: Build) -> None:
     flow = build_pin(build, Itself)
@@ -335,6 +344,7 @@ def test_a_token_made_by_hand_has_no_more_than_the_client_is_registered_for(
     assert count_tokens(flow) == 0
 
 
+@pytest.mark.slow
 def test_a_token_made_by_hand_needs_a_client_with_this_grant(build: Build) -> None:
     class Made(Itself):
         def make(self) -> Any:
@@ -378,6 +388,7 @@ class Assertion(JWTBearerGrant):
         return True
 
 
+@pytest.mark.slow
 def test_authlibs_jwt_bearer_grant_gets_a_token_for_the_user_it_found(build: Build) -> None:
     flow = build_pin(build, Assertion)
     client = add_client(flow, grants=[Assertion.GRANT_TYPE])
@@ -443,6 +454,7 @@ def test_a_refusal_that_a_grant_returns_is_counted_as_one_that_it_raises(build: 
     assert guess(flow, client, [WRONG] * 3 + ["1234"]) == [status] * 3 + [429]
 
 
+@pytest.mark.slow
 def test_the_right_one_is_not_counted(build: Build) -> None:
     flow = build_limited(build)
     client = add_client(flow)
@@ -450,6 +462,7 @@ def test_the_right_one_is_not_counted(build: Build) -> None:
     assert guess(flow, client, [WRONG, "1234"] * 2 + [WRONG, "1234"]) == [400, 200, 400, 200, 400, 429]
 
 
+@pytest.mark.slow
 def test_an_address_that_guesses_as_many_clients_is_stopped(build: Build) -> None:
     flow = build_limited(build)
     clients = [add_client(flow, public=True) for _ in range(6)]
@@ -457,6 +470,7 @@ def test_an_address_that_guesses_as_many_clients_is_stopped(build: Build) -> Non
     assert answers == [[400] * 3] * 5 + [[429] * 3]
 
 
+@pytest.mark.slow
 def test_what_comes_at_once_is_counted_before_it_is_judged(build: Build) -> None:
     judged = threading.Semaphore(0)
     gate = threading.Event()
@@ -481,6 +495,7 @@ def test_what_comes_at_once_is_counted_before_it_is_judged(build: Build) -> None
     assert done, "what is over the limit is refused before the others are judged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [{"scope": "read admin"}, {"resource": "https://unknown.example"}])
 def test_a_right_one_that_is_refused_for_something_else_tells_nothing_for_free(build: Build, form: Any) -> None:
     flow = build_limited(build)
@@ -488,6 +503,7 @@ def test_a_right_one_that_is_refused_for_something_else_tells_nothing_for_free(b
     assert guess(flow, client, ["1234"] * 4, **form) == [400] * 3 + [429]
 
 
+@pytest.mark.slow
 def test_who_does_not_know_the_clients_secret_does_not_use_up_its_guesses(build: Build) -> None:
     flow = build_limited(build)
     client = add_client(flow)
@@ -500,6 +516,7 @@ def test_who_does_not_know_the_clients_secret_does_not_use_up_its_guesses(build:
     assert guess(flow, client, ["1234", WRONG, WRONG, WRONG, "1234"]) == [200, 400, 400, 400, 429]
 
 
+@pytest.mark.slow
 def test_a_grant_that_calls_a_wrong_assertion_a_wrong_client_is_counted(build: Build) -> None:
     class Renaming(Trusted):
         def validate_token_request(self) -> None:
@@ -523,6 +540,7 @@ def test_an_outage_is_no_guess(build: Build) -> None:
     assert guess(flow, client, [WRONG] * 5) == [503] * 5
 
 
+@pytest.mark.slow
 def test_a_grant_that_breaks_counts(build: Build) -> None:
     class Broken(Trusted):
         def validate_token_request(self) -> None:
@@ -547,6 +565,7 @@ def test_without_client_authentication_the_address_counts(build: Build) -> None:
     assert answers == [400] * 15 + [429]
 
 
+@pytest.mark.slow
 def test_a_page_of_another_site_uses_up_nobodys_guesses(build: Build) -> None:
     flow = build_limited(build)
     client = add_client(flow, public=True)
@@ -561,6 +580,7 @@ def test_a_page_of_another_site_uses_up_nobodys_guesses(build: Build) -> None:
     ] * 3 + [429]
 
 
+@pytest.mark.slow
 def test_built_in_grants_are_not_counted(build: Build) -> None:
     flow = build_limited(build)
     for _ in range(5):
@@ -568,6 +588,7 @@ def test_built_in_grants_are_not_counted(build: Build) -> None:
     assert flow.redeem(flow.allow())["access_token"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # dogpile's, of redis' own client
 @pytest.mark.needs("redis-server")
 def test_processes_count_guesses_together(build: Build, tmp_path: Path) -> None:
@@ -595,6 +616,7 @@ def post(flow: Flow, client: MadeClient, *more: tuple[str, str]) -> Any:
     return flow.server.app.post("/oauth/token", body, headers=flow.server.basic(client), status="*")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-41")
 def test_a_parameter_that_a_grant_declares_is_given_once_or_is_repeatable(build: Build) -> None:
     flow = build_pin(build, Declaring)
@@ -606,6 +628,7 @@ def test_a_parameter_that_a_grant_declares_is_given_once_or_is_repeatable(build:
     assert Declaring.hints == ("a", "b")  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-41")
 def test_a_parameter_that_a_grant_does_not_declare_is_not_read_where_it_is_repeated(build: Build) -> None:
     flow = build_pin(build)

@@ -48,6 +48,7 @@ def test_hashes_are_keyed_and_of_one_purpose():
     assert "a" * 4 not in repr(first)
 
 
+@pytest.mark.slow
 def test_the_pepper_is_made_once_and_readable_by_its_owner_only(build):
     server = build()
     file = server.file.with_name("oauth.sqlite.pepper")
@@ -172,6 +173,7 @@ def test_database_and_folders_are_their_owners_alone(build, tmp_path, umask):
     assert set(found.values()) == {0o600}
 
 
+@pytest.mark.slow
 def test_a_database_of_before_is_closed_to_others(build):
     server = build()
     server.token()
@@ -186,6 +188,7 @@ def test_a_database_of_before_is_closed_to_others(build):
     assert {stat.S_IMODE(path.stat().st_mode) for path in copies if path.exists()} == {0o600}
 
 
+@pytest.mark.slow
 def test_a_database_that_only_sqlite_knows_the_file_of(build, tmp_path):
     file = tmp_path / "uri.sqlite"
     pepper = tmp_path / "uri.pepper"

@@ -20,6 +20,7 @@ def read_trail(server, **filters):
         return list(reversed(unit.list_audit(limit=100, **filters)))
 
 
+@pytest.mark.slow
 def test_every_event_is_in_the_trail_with_its_ids(server):
     token = server.token()
     token_id = read_trail(server, event="TokenIssued")[0].token_id
@@ -57,6 +58,7 @@ def test_a_request_id_that_can_not_be_written_anywhere_is_replaced(server, hosti
     assert read_trail(server, event="TokenIssued")[0].request_id == made
 
 
+@pytest.mark.slow
 def test_a_response_that_an_application_gives_each_time_does_not_grow(build):
     flow = build_flow(build)
     always = HTTPSeeOther("/sign-in")
@@ -66,6 +68,7 @@ def test_a_response_that_an_application_gives_each_time_does_not_grow(build):
     assert len({answer.headers["X-Request-Id"] for answer in answers}) == 3
 
 
+@pytest.mark.slow
 def test_the_trail_holds_no_secret(server):
     token = server.token()
     access, refresh = server.user_tokens()
@@ -77,6 +80,7 @@ def test_the_trail_holds_no_secret(server):
         assert secret not in text
 
 
+@pytest.mark.slow
 def test_what_is_rolled_back_leaves_no_line(build):
     def configure(config):
         config.add_settings({"tm.commit_veto": "pyramid_tm.default_commit_veto"})
@@ -97,6 +101,7 @@ def test_what_is_rolled_back_leaves_no_line(build):
     assert [each.event for each in read_trail(server, client_id="made")] == ["ClientCreated"]
 
 
+@pytest.mark.slow
 def test_a_unit_that_fails_leaves_neither_line_nor_event(server):
     from pyramid_oauthguard.server.events import ClientCreated
 
@@ -114,6 +119,7 @@ def test_a_unit_that_fails_leaves_neither_line_nor_event(server):
     assert read_trail(server, client_id="nobody") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", ["UPDATE oauth_audit SET client_id = 'x'", "DELETE FROM oauth_audit"])
 def test_the_database_itself_refuses_to_change_the_trail(server, statement):
     server.token()

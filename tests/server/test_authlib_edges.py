@@ -80,6 +80,7 @@ def test_behind_a_proxy_that_ends_tls_users_are_asked_all_the_same(build):
     assert "iss=https%3A%2F%2Fid.example" in answer.headers["Location"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-26")
 def test_no_log_line_holds_a_code_a_token_a_ticket_or_a_verifier(build, caplog):
     caplog.set_level(logging.DEBUG)

@@ -24,6 +24,7 @@ def refuse(flow, code, client=None, **changes):
     return flow.redeem(code, client, status=[400, 401], **changes)["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-09")
 def test_a_code_is_good_once_and_has_256_bits(flow):
     first, second = flow.allow(flow.native), flow.allow(flow.native)
@@ -33,6 +34,7 @@ def test_a_code_is_good_once_and_has_256_bits(flow):
     assert refuse(flow, first, flow.native) == "invalid_grant"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-09")
 def test_a_code_lives_a_minute(flow):
     with time_machine.travel(1_800_000_000, tick=False) as clock:
@@ -66,6 +68,7 @@ def test_a_code_is_bound_to_what_it_was_asked_with(flow, changes, error):
     assert flow.redeem(code)["access_token"], "a failed try by the client itself uses nothing up"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-09")
 def test_a_code_is_bound_to_its_client(flow):
     code = flow.allow()
@@ -79,6 +82,7 @@ def test_a_code_is_bound_to_its_client(flow):
     assert flow.is_active(token), "another client can't end what it has no part in"
 
 
+@pytest.mark.slow
 def test_a_confidential_client_authenticates(flow):
     code = flow.allow()
     form = {
@@ -142,6 +146,7 @@ def test_who_only_saw_a_used_code_ends_nothing(flow, changes):
     assert not flow.is_active(token), "from its client, with its verifier, it is a replay"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-40")
 def test_who_only_saw_a_code_of_a_public_client_ends_nothing(flow):
     code = flow.allow(flow.native)
@@ -163,6 +168,7 @@ def test_a_used_code_that_has_expired_ends_nothing(flow, seconds):
         assert flow.is_active(refresh)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-40")
 def test_a_replay_ends_the_grant_also_while_its_user_is_not_active(flow):
     code = flow.allow()
@@ -173,6 +179,7 @@ def test_a_replay_ends_the_grant_also_while_its_user_is_not_active(flow):
     assert not flow.is_active(token)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-09", "AS-40")
 def test_of_many_redemptions_at_once_exactly_one_succeeds(flow):
     code = flow.allow()
@@ -190,12 +197,14 @@ def test_of_many_redemptions_at_once_exactly_one_succeeds(flow):
     assert not flow.is_active(won[0]["access_token"]), "the others were a replay"
 
 
+@pytest.mark.slow
 def test_a_user_who_is_gone_gets_nothing(flow):
     code = flow.allow()
     flow.people.gone.add("anna")
     assert refuse(flow, code) == "invalid_grant"
 
 
+@pytest.mark.slow
 def test_a_client_that_was_revoked_gets_nothing(flow):
     code = flow.allow()
     flow.server.clients.revoke(flow.web.client.client_id)
@@ -226,6 +235,7 @@ def test_without_a_sound_challenge_there_is_no_page(flow, which, changes):
     assert "code_challenge" in answer["error_description"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-03")
 def test_where_pkce_may_be_left_out_a_verifier_wants_a_challenge_and_a_public_client_both(build):
     flow = build_flow(build, {"require_pkce": "false"})
@@ -239,6 +249,7 @@ def test_where_pkce_may_be_left_out_a_verifier_wants_a_challenge_and_a_public_cl
     assert read_answer(answer)["error"] == "invalid_request"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-07")
 def test_a_client_not_registered_for_codes_gets_none(flow):
     program = flow.server.program
@@ -250,6 +261,7 @@ def test_a_client_not_registered_for_codes_gets_none(flow):
     assert answer["error"] == "unauthorized_client"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-06")
 def test_the_audience_can_be_narrowed_twice_and_never_widened(flow):
     apis = ["https://api.example", "https://a.example", "https://b.example"]

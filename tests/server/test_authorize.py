@@ -23,6 +23,7 @@ def ask(flow: Flow, client=None, *, status=None, **changes):
     return flow.sign_in().get("/oauth/authorize", flow.ask(client, **changes), status=status)
 
 
+@pytest.mark.slow
 def test_a_user_allows_and_the_client_gets_tokens(flow):
     page = flow.show()
     assert "Allow Web shop?" in page.text
@@ -38,6 +39,7 @@ def test_a_user_allows_and_the_client_gets_tokens(flow):
     assert (said["sub"], said["scope"], said["aud"]) == ("anna", "read write", "https://api.example")
 
 
+@pytest.mark.slow
 def test_the_claims_of_the_token_say_when_the_user_signed_in(flow):
     from joserfc import jwk, jwt
 
@@ -48,6 +50,7 @@ def test_the_claims_of_the_token_say_when_the_user_signed_in(flow):
     assert claims["auth_time"] == 1000
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-02")
 def test_state_comes_back_untouched(flow):
     state = "".join(chr(code) for code in range(0x20, 0x7F))
@@ -116,6 +119,7 @@ def test_a_revoked_client_gets_a_page(flow):
     assert "invalid_client" in ask(flow, status=400).text
 
 
+@pytest.mark.slow
 def test_a_client_with_several_addresses_must_name_one(flow):
     several = flow.server.clients.create(
         "Several", redirect_uris=["https://a.example/", "https://b.example/"], grants=["authorization_code"]
@@ -146,6 +150,7 @@ def test_a_repeated_parameter_that_nobody_knows_is_ignored(flow, values):
     assert set(answer) == {"tenant", "code", "state", "iss", "to"}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-41", "AS-02")
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
 def test_a_repeated_address_is_told_nobody_but_the_user(flow, name):
@@ -154,6 +159,7 @@ def test_a_repeated_address_is_told_nobody_but_the_user(flow, name):
     assert "repeated" in answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-41")
 def test_parameters_in_the_body_of_a_get_and_the_query_of_a_post_are_not_read(flow):
     from urllib.parse import urlencode
@@ -218,6 +224,7 @@ def test_there_is_no_implicit_grant(flow, kind):
     assert read_answer(answer)["error"] == "unsupported_response_type"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-11")
 def test_a_user_whose_id_is_a_clients_is_nobody(flow, caplog):
     browser = flow.sign_in(flow.web.client.client_id)
@@ -232,6 +239,7 @@ def test_a_user_whose_id_is_a_clients_is_nobody(flow, caplog):
     assert browser.get("/oauth/applications", status=400)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-11")
 def test_a_client_cant_take_the_id_of_a_user_seen_before(flow):
     from pyramid_oauthguard.server.clients import RegistrationError
@@ -241,6 +249,7 @@ def test_a_client_cant_take_the_id_of_a_user_seen_before(flow):
         flow.server.clients.create("Anna", client_id="anna", grants=["client_credentials"])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-11")
 def test_a_client_cant_take_the_id_of_a_user_whose_grants_were_pruned(flow):
     from pyramid_oauthguard.server.clients import RegistrationError
@@ -275,6 +284,7 @@ def test_the_application_may_refuse_until_the_last_moment(flow):
     assert read_answer(page.form.submit("decision", value="allow"))["error"] == "access_denied"
 
 
+@pytest.mark.slow
 def test_a_user_who_may_not_be_acted_for_can_allow_nothing(flow):
     page = flow.show()
     flow.people.gone.add("anna")
@@ -282,6 +292,7 @@ def test_a_user_who_may_not_be_acted_for_can_allow_nothing(flow):
     assert read_answer(ask(flow))["error"] == "access_denied"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("EV-01")
 def test_events_say_what_was_decided_and_hold_no_code(flow):
     heard = listen(flow, AuthorizationApproved, AuthorizationDenied, TokenIssued)
@@ -294,6 +305,7 @@ def test_events_say_what_was_decided_and_hold_no_code(flow):
     assert token not in repr(heard)
 
 
+@pytest.mark.slow
 def test_a_native_program_is_sent_back_to_its_port(flow):
     uri = "http://127.0.0.1:51234/callback"
     page = flow.show(flow.native, redirect_uri=uri)
@@ -303,6 +315,7 @@ def test_a_native_program_is_sent_back_to_its_port(flow):
     assert flow.redeem(answer["code"], flow.native, redirect_uri=uri)["access_token"]
 
 
+@pytest.mark.slow
 def test_a_client_without_scopes_learns_who_the_user_is(flow):
     bare = flow.server.clients.create("Bare", redirect_uris=["https://bare.example/"], grants=["authorization_code"])
     page = flow.show(bare, redirect_uri=None, scope=None)

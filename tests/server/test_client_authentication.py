@@ -15,11 +15,13 @@ def post_credentials(client):
     return {**GRANT, "client_id": client.client.client_id, "client_secret": client.secret}
 
 
+@pytest.mark.slow
 def test_basic_and_body_both_work(server):
     assert server.token()
     assert server.app.post("/oauth/token", post_credentials(server.program)).json["access_token"]
 
 
+@pytest.mark.slow
 def test_basic_with_the_same_client_id_in_the_body_works(server):
     form = {**GRANT, "client_id": server.program.client.client_id}
     assert server.app.post("/oauth/token", form, headers=server.basic(server.program)).status_int == 200
@@ -83,6 +85,7 @@ def test_failed_authentication_is_one_401_with_a_challenge_whatever_the_bytes(se
     assert answer.json == {"error": "invalid_client", "error_description": "Client authentication failed."}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 def test_unknown_revoked_and_wrong_look_the_same(server):
     other = server.clients.create("Other", grants=["client_credentials"], scopes=["read"])
@@ -110,12 +113,14 @@ def test_a_non_ascii_secret_in_the_body_is_refused_not_raised(server):
     assert server.app.post("/oauth/token", form, status=400).json["error"] == "invalid_request"
 
 
+@pytest.mark.slow
 def test_a_confidential_client_can_not_only_name_itself(server):
     form = {"client_id": server.program.client.client_id, "token": server.token()}
     assert server.app.post("/oauth/revoke", form, status=401).json["error"] == "invalid_client"
     assert server.introspect(form["token"])["active"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-03")
 def test_a_rotation_has_an_overlap(server):
     client_id = server.program.client.client_id
@@ -136,6 +141,7 @@ def test_a_rotation_has_an_overlap(server):
         assert status(made.secret) == 401
 
 
+@pytest.mark.slow
 def test_the_last_use_of_a_secret_is_noted_to_the_hour(server):
     start = time.time()
     client_id = server.program.client.client_id

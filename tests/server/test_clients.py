@@ -11,6 +11,7 @@ from pyramid_oauthguard.server.grant_types import DEVICE_CODE
 from pyramid_oauthguard.server.store.records import Grant
 
 
+@pytest.mark.slow
 def test_a_client_is_what_was_asked_for(server):
     made = server.clients.create(
         " Desk ",
@@ -31,6 +32,7 @@ def test_a_client_is_what_was_asked_for(server):
     assert server.clients.find("\x00\udcff") is None
 
 
+@pytest.mark.slow
 def test_the_server_chooses_ids_and_secrets(server):
     made = [server.clients.create("X", grants=["client_credentials"]) for _ in range(20)]
     assert len({each.client.client_id for each in made} | {each.secret for each in made}) == 40

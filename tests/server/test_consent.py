@@ -29,6 +29,7 @@ def list_ticked(page):
     return [name for name, fields in page.form.fields.items() if name and fields[0].attrs.get("checked") is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_the_user_may_allow_less(flow):
     form = flow.show().form
@@ -49,6 +50,7 @@ def test_nobody_can_allow_more_than_was_shown(flow, field):
     assert flow.redeem(read_answer(answer)["code"])["scope"] == "read"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_what_the_form_says_beside_its_ticket_changes_nothing(flow):
     form = flow.show().form
@@ -59,6 +61,7 @@ def test_what_the_form_says_beside_its_ticket_changes_nothing(flow):
     assert answer["state"] == "s t/%"
 
 
+@pytest.mark.slow
 def test_nothing_chosen_is_asked_again(flow):
     form = flow.show().form
     form["scope.read"].checked = form["scope.write"].checked = False
@@ -68,6 +71,7 @@ def test_nothing_chosen_is_asked_again(flow):
     assert read_answer(page.form.submit("decision", value="allow"))["code"]
 
 
+@pytest.mark.slow
 def test_a_page_that_comes_back_says_again_what_was_allowed_before(flow):
     flow.allow(scope="read")
     form = get(flow).form
@@ -75,6 +79,7 @@ def test_a_page_that_comes_back_says_again_what_was_allowed_before(flow):
     assert form.submit("decision", value="allow", status=422).text.count("allowed before") == 1
 
 
+@pytest.mark.slow
 def test_denying_is_told_the_client(flow):
     answer = read_answer(flow.show().form.submit("decision", value="deny"))
     assert answer["error"] == "access_denied"
@@ -97,6 +102,7 @@ def tamper(ticket, **changes):
     return base64.urlsafe_b64encode(raw[:32] + json.dumps(body).encode()).decode()
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_only_the_user_whom_the_page_was_shown_can_send_it(flow):
     page = flow.show(browser=flow.sign_in("mallory"))
@@ -111,6 +117,7 @@ def test_only_the_user_whom_the_page_was_shown_can_send_it(flow):
     assert read_answer(flow.sign_in("mallory").post("/oauth/authorize", fields))["code"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_a_page_is_good_for_an_hour(flow):
     with time_machine.travel(1_800_000_000, tick=False) as clock:
@@ -121,6 +128,7 @@ def test_a_page_is_good_for_an_hour(flow):
         assert page.form.submit("decision", value="allow", status=400)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_a_ticket_of_one_form_opens_no_other(flow):
     flow.allow()
@@ -131,6 +139,7 @@ def test_a_ticket_of_one_form_opens_no_other(flow):
     assert browser.post("/oauth/applications", {"ticket": page.form["ticket"].value}, status=400)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_what_was_shown_is_looked_at_again_when_it_is_allowed(flow):
     page = flow.show()
@@ -138,6 +147,7 @@ def test_what_was_shown_is_looked_at_again_when_it_is_allowed(flow):
     assert "invalid_client" in page.form.submit("decision", value="allow", status=400).text
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_a_confidential_client_is_asked_for_once_and_a_public_one_every_time(flow):
     flow.allow(flow.web)
@@ -175,6 +185,7 @@ def test_what_was_allowed_at_one_api_is_not_allowed_at_another(flow):
     assert not flow.show().html.select("fieldset .where")  # a client with one API
 
 
+@pytest.mark.slow
 def test_only_what_is_new_is_asked_for(flow):
     heard = []
     flow.server.registry.registerHandler(heard.append, [AuthorizationApproved])
@@ -192,6 +203,7 @@ def test_only_what_is_new_is_asked_for(flow):
     ]
 
 
+@pytest.mark.slow
 def test_a_client_without_scopes_is_asked_for_too(flow):
     bare = flow.server.clients.create("Bare", redirect_uris=["https://bare.example/"], grants=["authorization_code"])
     page = get(flow, bare, redirect_uri=None, scope=None)
@@ -200,6 +212,7 @@ def test_a_client_without_scopes_is_asked_for_too(flow):
     assert read_answer(get(flow, bare, redirect_uri=None, scope=None))["code"]
 
 
+@pytest.mark.slow
 def test_the_record_says_who_allowed_whom_what_when_and_with_which_words(flow):
     with time_machine.travel(1_800_000_000, tick=False):
         form = flow.show().form
@@ -212,6 +225,7 @@ def test_the_record_says_who_allowed_whom_what_when_and_with_which_words(flow):
     assert json.loads(consent.wording) == {"read": "Read", "write": "Write"}
 
 
+@pytest.mark.slow
 def test_the_applications_that_were_allowed_are_listed(flow):
     assert "There is none." in flow.sign_in().get("/oauth/applications").text
     flow.allow(scope="read")
@@ -222,6 +236,7 @@ def test_the_applications_that_were_allowed_are_listed(flow):
     assert flow.server.app.get("/oauth/applications").status_int == 303
 
 
+@pytest.mark.slow
 def test_withdrawing_ends_the_tokens_and_the_memory(flow):
     heard = []
     for kind in (TokenRevoked, ConsentRevoked):
@@ -249,6 +264,7 @@ def test_withdrawing_ends_the_tokens_and_the_memory(flow):
     assert len(heard) == 3
 
 
+@pytest.mark.slow
 def test_nobody_withdraws_for_another(flow):
     token = flow.redeem(flow.allow())["access_token"]
     ticket = flow.sign_in().get("/oauth/applications").form["ticket"].value
@@ -258,6 +274,7 @@ def test_nobody_withdraws_for_another(flow):
     assert flow.is_active(token)
 
 
+@pytest.mark.slow
 def test_a_consent_withdrawn_a_moment_ago_is_asked_for_again(flow, monkeypatch):
     from pyramid_oauthguard.server.consent import flow as consent_flow
     from pyramid_oauthguard.server.consent.consents import withdraw

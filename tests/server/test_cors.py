@@ -103,6 +103,7 @@ def test_names_that_are_none_are_not_repeated(spa, headers):
     assert answer.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
 
 
+@pytest.mark.slow
 def test_a_script_can_read_answers_and_errors(spa):
     answer = spa.app.get("/oauth/jwks", headers={"Origin": SITE})
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
@@ -119,10 +120,12 @@ def test_what_no_browser_needs_is_not_shared(spa, path):
     assert "Access-Control-Allow-Origin" not in preflight(spa, path, "POST").headers
 
 
+@pytest.mark.slow
 def test_without_asking_first_options_is_no_method(spa):
     assert spa.app.options("/oauth/token", status=405).headers["Allow"] == "POST"
 
 
+@pytest.mark.slow
 def test_confidential_clients_and_revoked_ones_share_nothing(server):
     server.clients.create("Web", grants=["authorization_code"], redirect_uris=["https://web.example/cb"])
     gone = server.clients.create(
@@ -134,6 +137,7 @@ def test_confidential_clients_and_revoked_ones_share_nothing(server):
         assert "Access-Control-Allow-Origin" not in preflight(server, "/oauth/token", "POST", origin).headers
 
 
+@pytest.mark.slow
 def test_another_process_hears_of_a_new_client_within_a_minute(build):
     one, other = build(), build()
     assert "Access-Control-Allow-Origin" not in preflight(other, "/oauth/token", "POST").headers

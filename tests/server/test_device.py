@@ -76,6 +76,7 @@ def allow(flow, codes, *, browser=None, decision="allow"):
     return answer.follow()
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_a_device_gets_tokens_once_its_user_has_allowed_it(flow, tv):
     heard = []
@@ -105,6 +106,7 @@ def test_a_device_gets_tokens_once_its_user_has_allowed_it(flow, tv):
     assert kinds[TokenIssued].grant_id == kinds[AuthorizationApproved].grant_id
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_a_code_in_the_url_still_has_to_be_sent_by_the_user(flow, tv):
     codes = begin(flow, tv)
@@ -143,6 +145,7 @@ def test_who_is_not_signed_in_signs_in_first_and_comes_back_with_the_code(flow, 
     assert answer.headers["Location"].endswith(f"/sign-in?next=%2Foauth%2Fdevice%3Fuser_code%3D{code}")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_a_denied_device_is_told_and_stays_denied(flow, tv):
     heard = []
@@ -155,6 +158,7 @@ def test_a_denied_device_is_told_and_stays_denied(flow, tv):
     assert [(event.subject, event.by) for event in heard] == [("anna", "user")]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_the_application_may_refuse_and_the_user_is_not_asked(flow, tv):
     flow.people.refused.add("Television")
@@ -165,6 +169,7 @@ def test_the_application_may_refuse_and_the_user_is_not_asked(flow, tv):
     assert flow.people.asked[-1].redirect_uri == ""
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_polling_too_fast_slows_down_for_good(flow, tv, clock):
     codes = begin(flow, tv)
@@ -184,6 +189,7 @@ def test_polling_too_fast_slows_down_for_good(flow, tv, clock):
     assert "access_token" in poll(flow, tv, codes)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_an_expired_code_is_told_so_and_can_be_neither_typed_nor_used(flow, tv, clock):
     codes, approved = begin(flow, tv), begin(flow, tv)
@@ -197,6 +203,7 @@ def test_an_expired_code_is_told_so_and_can_be_neither_typed_nor_used(flow, tv, 
     assert poll(flow, tv, codes)["error"] == "expired_token"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_a_device_code_is_used_once_and_comes_again_to_the_end_of_the_grant(build, clock):
     def with_tm(config):
@@ -216,6 +223,7 @@ def test_a_device_code_is_used_once_and_comes_again_to_the_end_of_the_grant(buil
     assert [event.reason for event in heard] == ["device_code_reuse"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_a_used_device_code_that_has_expired_or_is_another_clients_ends_nothing(flow, tv, clock):
     codes = begin(flow, tv)
@@ -248,6 +256,7 @@ def test_of_many_polls_at_once_one_gets_tokens(flow, tv):
     assert {answer.get("error") for answer in answers} == {None, "invalid_grant"}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_a_device_code_is_its_clients_alone(flow, tv, box):
     codes = begin(flow, tv)
@@ -256,6 +265,7 @@ def test_a_device_code_is_its_clients_alone(flow, tv, box):
     assert "access_token" in poll(flow, tv, codes)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_five_wrong_codes_lock_the_user_out_and_nobody_else(flow, tv, clock):
     codes = begin(flow, tv)
@@ -273,6 +283,7 @@ def test_five_wrong_codes_lock_the_user_out_and_nobody_else(flow, tv, clock):
     assert "Television" in enter(flow, begin(flow, tv)["user_code"]).text
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_right_codes_take_back_no_wrong_ones(flow, tv):
     for _ in range(4):
@@ -302,12 +313,14 @@ def test_many_wrong_codes_at_once_are_not_more_than_five_tries(flow, tv):
     assert sorted(seen) == [422] * 5 + [429] * 15
 
 
+@pytest.mark.slow
 def test_a_code_that_can_be_none_is_no_try(flow, tv):
     for _ in range(9):
         assert "eight letters" in enter(flow, "12345678", status=422).text
     assert "Television" in enter(flow, begin(flow, tv)["user_code"]).text
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08", "AS-07")
 def test_only_who_typed_the_code_can_approve_it(flow, tv):
     codes = begin(flow, tv)
@@ -323,6 +336,7 @@ def test_only_who_typed_the_code_can_approve_it(flow, tv):
     assert poll(flow, tv, codes)["error"] == "authorization_pending"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_the_ticket_of_the_first_step_decides_nothing(flow, tv):
     codes = begin(flow, tv)
@@ -332,6 +346,7 @@ def test_the_ticket_of_the_first_step_decides_nothing(flow, tv):
     assert poll(flow, tv, codes)["error"] == "authorization_pending"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-08")
 def test_a_code_is_decided_once(flow, tv):
     codes = begin(flow, tv)
@@ -341,6 +356,7 @@ def test_a_code_is_decided_once(flow, tv):
     assert flow.server.introspect(poll(flow, tv, codes)["access_token"])["sub"] == "anna"
 
 
+@pytest.mark.slow
 def test_of_two_users_who_allow_a_device_at_once_the_second_leaves_no_grant(flow, tv, monkeypatch):
     codes, client_id = begin(flow, tv), tv.client.client_id
     first, second = (enter(flow, codes["user_code"], browser=flow.sign_in(who)) for who in ("anna", "berta"))
@@ -358,6 +374,7 @@ def test_of_two_users_who_allow_a_device_at_once_the_second_leaves_no_grant(flow
         assert not unit.is_subject("berta")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_the_user_can_narrow_the_scopes_and_never_widen_them(flow, tv):
     codes = begin(flow, tv)
@@ -372,6 +389,7 @@ def test_the_user_can_narrow_the_scopes_and_never_widen_them(flow, tv):
     assert poll(flow, tv, codes)["scope"] == "read"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_allowing_nothing_is_asked_again(flow, tv):
     page = enter(flow, begin(flow, tv, scope="read")["user_code"])
@@ -406,6 +424,7 @@ def test_what_a_device_was_allowed_can_be_withdrawn(flow, tv):
     assert poll(flow, tv, waiting)["error"] == "invalid_grant"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-03")
 def test_no_tokens_for_a_user_who_may_not_be_acted_for_nor_for_a_client_that_is_revoked(flow, tv, box):
     codes = begin(flow, tv)
@@ -420,6 +439,7 @@ def test_no_tokens_for_a_user_who_may_not_be_acted_for_nor_for_a_client_that_is_
     assert send(flow, "token", box, body, 401).json["error"] == "invalid_client"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-03")
 def test_who_may_not_be_acted_for_can_allow_nothing(flow, tv):
     codes = begin(flow, tv)
@@ -431,6 +451,7 @@ def test_who_may_not_be_acted_for_can_allow_nothing(flow, tv):
     assert "Device not connected" in enter(flow, again["user_code"], status=303).follow().text
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-06")
 def test_resource_selects_the_audience(flow, tv):
     answer = send(flow, "device_authorization", tv, {"scope": "read", "resource": "https://other.example"}, 400)
@@ -441,6 +462,7 @@ def test_resource_selects_the_audience(flow, tv):
     assert flow.server.introspect(poll(flow, tv, codes)["access_token"])["aud"] == "https://more.example"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-06", "TK-07")
 def test_scopes_are_those_of_the_client(flow, box):
     answer = send(flow, "device_authorization", box, {"scope": "write"}, 400)
@@ -457,6 +479,7 @@ def test_a_client_that_is_not_registered_for_it_is_refused(flow):
         assert answer.json["error"] == "unauthorized_client"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-01", "TK-02")
 def test_a_confidential_client_proves_who_it_is_in_both_places(flow, box):
     for path, form in (("device_authorization", {}), ("token", {"grant_type": GRANT, "device_code": "x"})):
@@ -475,6 +498,7 @@ def test_an_unknown_device_code_is_refused(flow, tv, code):
     assert answer["error"] == ("invalid_grant" if code else "invalid_request")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("EV-01")
 def test_no_code_or_token_is_logged_or_in_an_event(flow, tv, caplog):
     caplog.set_level("DEBUG")
@@ -493,6 +517,7 @@ def test_no_code_or_token_is_logged_or_in_an_event(flow, tv, caplog):
     assert not [secret for secret in secrets if secret in text]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-03")
 def test_neither_code_is_at_rest(flow, tv):
     codes = begin(flow, tv)
@@ -508,6 +533,7 @@ def test_neither_code_is_at_rest(flow, tv):
         assert text.encode() not in content
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-06")
 def test_the_pages_are_framed_by_nobody_and_load_nothing_from_elsewhere(flow, tv):
     codes = begin(flow, tv)

@@ -73,6 +73,7 @@ def test_listeners_hear_of_every_token_of_a_revoked_client(server, issuer):
     assert set(listener.revoked) == ids
 
 
+@pytest.mark.slow
 def test_two_applications_do_not_meet(build):
     first, second = build(name="first"), build(name="second")
     token = first.token()

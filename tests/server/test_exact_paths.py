@@ -37,6 +37,7 @@ def test_no_endpoint_answers_at_an_address_that_goes_on(flow: Flow, end: str) ->
             assert answer.status_int == 404, (method, path + end)
 
 
+@pytest.mark.slow
 def test_over_a_socket(build: Build) -> None:
     flow = build_flow(build)
     with serve(flow.server.app.app) as server:

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 
 
+@pytest.mark.slow
 def test_an_active_token_is_described(server):
     token = server.token(scope="write read")
     answer = server.introspect(token)
@@ -22,6 +23,7 @@ def test_an_active_token_is_described(server):
     assert answer["iss"] == "http://localhost:6543"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-01")
 def test_only_resource_servers_may_ask(server):
     token = server.token()
@@ -43,6 +45,7 @@ def test_a_token_for_another_api_is_inactive_and_nothing_is_said(server):
     assert server.introspect(token)["active"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-01")
 @pytest.mark.parametrize("token", ["x", "ogat_", "a.b.c", "ü", "\x00", "x" * 50_000, "' or 1=1 --"])
 def test_an_unknown_token_is_inactive_alone(server, token):
@@ -51,11 +54,13 @@ def test_an_unknown_token_is_inactive_alone(server, token):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.slow
 def test_without_a_token_the_parameter_is_named(server):
     answer = server.app.post("/oauth/introspect", {"token": ""}, headers=server.basic(server.api), status=400)
     assert (answer.json["error"], "token" in answer.json["error_description"]) == ("invalid_request", True)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-40")
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "pct_token", "", "ü"])
 def test_hints_only_hint(server, hint):
@@ -71,6 +76,7 @@ def test_hints_only_hint(server, hint):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-40")
 @pytest.mark.parametrize("hint", [{}, {"token_type_hint": "refresh_token"}, {"token_type_hint": "access_token"}])
 @pytest.mark.parametrize("audience", ["https://api.example", "http://localhost:6543", "http://localhost:6543/oauth"])
@@ -87,6 +93,7 @@ def test_no_resource_server_is_told_anything_of_a_refresh_token(build, audience,
     assert server.is_active(refresh), "which it was all the time"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-01", "IN-40")
 def test_not_even_its_own_client_introspects_a_refresh_token(server):
     """A client learns by using it whether its refresh token is good."""
@@ -97,6 +104,7 @@ def test_not_even_its_own_client_introspects_a_refresh_token(server):
         assert server.app.post("/oauth/introspect", form, headers=headers, status=401).json["error"] == "invalid_client"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-03")
 def test_expired_and_not_yet_valid_are_inactive(server):
     start = int(time.time())
@@ -112,6 +120,7 @@ def test_expired_and_not_yet_valid_are_inactive(server):
         assert server.introspect(token) == {"active": False}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-03")
 def test_revoked_tokens_and_those_of_a_revoked_client_are_inactive(server):
     first, second = server.token(), server.token()
@@ -122,6 +131,7 @@ def test_revoked_tokens_and_those_of_a_revoked_client_are_inactive(server):
     assert server.introspect(second) == {"active": False}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-03")
 def test_tokens_of_a_disabled_user_are_inactive(build):
     class Users:
@@ -166,6 +176,7 @@ def log(caplog):
     return lambda: [each.getMessage() for each in caplog.records if each.getMessage().startswith("introspection")]
 
 
+@pytest.mark.slow
 def test_a_client_that_is_no_resource_server_is_logged_once(server, log):
     token = server.token()
     for _ in range(20):
@@ -176,6 +187,7 @@ def test_a_client_that_is_no_resource_server_is_logged_once(server, log):
     assert token not in line
 
 
+@pytest.mark.slow
 def test_an_audience_that_is_not_the_callers_is_logged_once(server, log):
     other = server.clients.create("Other API", role="resource_server", audiences=["https://other.example"])
     token = server.token()
@@ -187,6 +199,7 @@ def test_an_audience_that_is_not_the_callers_is_logged_once(server, log):
     assert token not in line
 
 
+@pytest.mark.slow
 def test_nothing_is_logged_of_a_token_that_is_unknown_or_the_callers(server, log):
     assert server.introspect(server.token())["active"] is True
     assert server.introspect("unknown") == {"active": False}

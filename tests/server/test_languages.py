@@ -32,6 +32,7 @@ def find_language(flow: Flow, wanted: str) -> str:
     return page.text.partition('lang="')[2].partition('"')[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wanted", "spoken"),
     [("de", "de"), ("de_AT", "de"), ("pt_BR", "pt_BR"), ("pt", "en"), ("fr", "en"), ("", "en"), ("en", "en")],
@@ -40,6 +41,7 @@ def test_a_language_that_there_is_is_spoken(flow: Flow, wanted: str, spoken: str
     assert find_language(flow, wanted) == spoken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wanted", ["..", "../..", "/etc", "a\0b", "de\0", "日本", "de/../de", ".", "x" * 5000, '"><script>']
 )
@@ -47,6 +49,7 @@ def test_a_name_that_is_a_path_opens_nothing_and_makes_no_500(flow: Flow, wanted
     assert find_language(flow, wanted) == "en"
 
 
+@pytest.mark.slow
 def test_names_without_end_leave_nothing_behind(flow: Flow) -> None:
     """Pyramid registers a localizer for each name that it meets, for as long as the process lives."""
     registry = flow.server.registry
@@ -58,6 +61,7 @@ def test_names_without_end_leave_nothing_behind(flow: Flow) -> None:
     assert {name for name, _localizer in registry.getUtilitiesFor(ILocalizer)} <= {"en", "de"}
 
 
+@pytest.mark.slow
 def test_what_scopes_mean_is_translated_and_remembered_as_it_was_read(build: Build, tmp_path: Path) -> None:
     folder = tmp_path / "locale" / "de" / "LC_MESSAGES"
     folder.mkdir(parents=True)

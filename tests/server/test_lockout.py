@@ -73,6 +73,7 @@ def test_a_secret_of_this_server_is_known_by_its_spelling():
     assert not is_client_secret("ogcs_" + "ä" * 73)
 
 
+@pytest.mark.slow
 @time_machine.travel(NOW, tick=False)
 @pytest.mark.parametrize("whose", ["its own", "others"])
 def test_a_secret_that_this_server_made_passes_a_limit_of_failures(limited, whose):
@@ -87,6 +88,7 @@ def test_a_secret_that_this_server_made_passes_a_limit_of_failures(limited, whos
     assert ask(server, server.basic(server.program), path="/oauth/revoke", body={"token": "x"}).status_int == 200
 
 
+@pytest.mark.slow
 @time_machine.travel(NOW, tick=False)
 def test_at_the_limit_a_wrong_secret_is_too_many_however_it_is_spelt(limited):
     server = limited()
@@ -98,6 +100,7 @@ def test_at_the_limit_a_wrong_secret_is_too_many_however_it_is_spelt(limited):
         assert (answer.status_int, answer.headers["Retry-After"]) == (429, "60")
 
 
+@pytest.mark.slow
 @time_machine.travel(NOW, tick=False)
 def test_a_secret_that_people_chose_does_not_pass_a_limit_of_failures(limited):
     """Neither does one from elsewhere: the limit is all that stands between it and a guess."""
@@ -108,6 +111,7 @@ def test_a_secret_that_people_chose_does_not_pass_a_limit_of_failures(limited):
     assert ask(server, server.basic(chosen), address=ELSEWHERE).status_int == 200
 
 
+@pytest.mark.slow
 def test_a_revoked_secret_does_not_pass(limited):
     server = limited()
     client_id, old = server.program.client.client_id, server.basic(server.program)
@@ -117,6 +121,7 @@ def test_a_revoked_secret_does_not_pass(limited):
     assert ask(server, basic(client_id, new.secret)).status_int == 200
 
 
+@pytest.mark.slow
 def test_a_signature_passes_a_limit_of_failures(limited):
     server = limited()
     keys = {"keys": [KEY.as_dict(private=False)]}
@@ -129,6 +134,7 @@ def test_a_signature_passes_a_limit_of_failures(limited):
     assert ask(server, {}, body=sign(signer, OTHER)).status_int == 429
 
 
+@pytest.mark.slow
 def test_a_public_client_has_nothing_that_could_be_guessed(build):
     flow = build_flow(build, {"limits": "on", "limits.failures": "3/1m"})
     code = flow.allow(flow.native)
@@ -151,6 +157,7 @@ def test_a_public_client_has_nothing_that_could_be_guessed(build):
     assert ask(flow.server, {}, body=refresh).status_int == 200
 
 
+@pytest.mark.slow
 @time_machine.travel(NOW, tick=False)
 def test_failing_in_the_name_of_a_client_uses_none_of_what_it_may_do(limited):
     server = limited({"limits.failures": "0", "limits.token": "2/1m"})
@@ -159,6 +166,7 @@ def test_failing_in_the_name_of_a_client_uses_none_of_what_it_may_do(limited):
     assert [ask(server, good).status_int for _ in range(3)] == [200, 200, 429]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", UNKNOWN)
 def test_callers_whose_address_is_unknown_share_no_limit(limited, address, caplog):
     server = limited({"limits.token": "30/1m"})
@@ -190,6 +198,7 @@ def test_an_application_still_counts_each_user_whose_address_is_unknown(limited,
         limits.hit(Request(), "sign_in", "user-1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -205,6 +214,7 @@ def test_the_port_of_an_address_makes_no_other_address(limited, first, second):
     assert fail(server, 1, address="192.0.2.77") == [401]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prefix", "same"),
     [("128", []), ("64", ["2001:db8:1:2::9"]), ("48", ["2001:db8:1:2::9", "2001:db8:1:ffff::1"])],
@@ -227,6 +237,7 @@ def test_a_prefix_that_is_none_stops_start_up_by_name(limited, wrong):
 CROSS = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
 
 
+@pytest.mark.slow
 @time_machine.travel(NOW, tick=False)
 def test_a_page_of_another_site_uses_nothing_that_an_office_may_do(build):
     server = build_flow(build, {"limits": "on", "limits.token": "20/1m", "limits.revocation": "20/1m"}).server
@@ -244,6 +255,7 @@ def test_a_page_of_another_site_uses_nothing_that_an_office_may_do(build):
     assert [ask(server, {}, body=form).status_int for _ in range(21)] == [400] * 20 + [429]
 
 
+@pytest.mark.slow
 @time_machine.travel(NOW, tick=False)
 @pytest.mark.parametrize("origin", [None, "https://evil.example", SITE, "null", "http://localhost:6543"])
 def test_who_says_to_be_a_page_of_another_site_gets_no_guess(limited, origin):
@@ -306,6 +318,7 @@ def test_pages_of_a_registered_site_are_counted_apart_from_others(build):
     assert statuses == [400] * 3 + [429], "the page is known, and its requests are not without end"
 
 
+@pytest.mark.slow
 def test_a_page_of_another_site_fills_no_table(build):
     server = build_flow(build, {"limits": "on"}).server
     tv = server.clients.create("TV", public=True, grants=["device_code"], scopes=["read"])

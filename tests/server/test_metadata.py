@@ -15,6 +15,7 @@ ALGORITHMS = [
 PLACES = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
 
 
+@pytest.mark.slow
 def test_it_says_what_is_on(server):
     assert server.app.get(PLACES[0]).json == {
         "issuer": "http://localhost:6543",
@@ -67,6 +68,7 @@ def test_a_mount_point_is_in_the_urls(server):
     assert answer.json["token_endpoint"] == "http://localhost:6543/mounted/oauth/token"
 
 
+@pytest.mark.slow
 def test_the_applications_own_policy_defaults_and_factories_do_not_reach_the_endpoints(build):
     class NoPolicy:
         def identity(self, request):

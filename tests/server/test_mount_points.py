@@ -60,6 +60,7 @@ def read_location(response):
     return response.headers["Location"].removeprefix("http://localhost")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", MOUNTS)
 def test_each_address_in_the_metadata_is_below_the_mount_point(build_mounted, place):
     app = build_mounted(place).server.app
@@ -72,6 +73,7 @@ def test_each_address_in_the_metadata_is_below_the_mount_point(build_mounted, pl
             assert app.request(value.removeprefix(HOST), method="DELETE", status="*").status_int == 405
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", MOUNTS)
 def test_a_code_is_given_and_redeemed_below_the_mount_point(build_mounted, place):
     flow = build_mounted(place)
@@ -96,6 +98,7 @@ def test_a_code_is_given_and_redeemed_below_the_mount_point(build_mounted, place
     assert app.get(withdrawn).status_int == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", MOUNTS)
 def test_a_device_sends_its_user_below_the_mount_point(build_mounted, place):
     flow = build_mounted(place)
@@ -131,6 +134,7 @@ def test_an_assertion_may_be_for_the_token_endpoint_below_the_mount_point(build_
         assert answer.status_int == (200 if place in audience else 401)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", MOUNTS)
 @pytest.mark.parametrize("document", ["oauth-authorization-server", "openid-configuration"])
 @pytest.mark.parametrize("at", ["/.well-known/{document}{place}", "/.well-known/{document}", "/.well-known"])
@@ -164,6 +168,7 @@ def test_other_addresses_stay_the_application_s(build, path):
     assert server.app.get(path or "/").text == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script_name", ["//", '/"><b>', "/\u2028".encode().decode("latin-1"), "/a?b#c", "/a\\b"])
 def test_no_mount_point_makes_an_endpoint_fail(build, script_name):
     flow = build_flow(build)
@@ -179,6 +184,7 @@ def test_no_mount_point_makes_an_endpoint_fail(build, script_name):
     assert read_answer(answer)["error"] == "access_denied"
 
 
+@pytest.mark.slow
 def test_waitress_with_a_url_prefix(build):
     flow = build_flow(build, {"issuer": f"{HOST}/auth"})
     with serve(flow.server.app.app, url_prefix="/auth") as server:

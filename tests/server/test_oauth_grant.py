@@ -101,6 +101,7 @@ def list_audit(flow: Flow, event: str) -> Any:
 # ── the page ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_the_example_on_the_page_gives_a_token_for_the_apis_that_it_names(build: Build) -> None:
     space = load_page()
     flow = build_flow(build, configure=space["includeme"])
@@ -121,6 +122,7 @@ def test_the_example_on_the_page_gives_a_token_for_the_apis_that_it_names(build:
 # ── what the server does ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_a_refusal_is_told_and_leaves_nothing_behind(build: Build) -> None:
     flow, client = build_badge(build)
     answer = ask(flow, client, badge="9", status=400)
@@ -128,6 +130,7 @@ def test_a_refusal_is_told_and_leaves_nothing_behind(build: Build) -> None:
     assert not list_audit(flow, "TokenIssued")
 
 
+@pytest.mark.slow
 def test_a_parameter_of_its_own_is_required_and_is_given_once(build: Build) -> None:
     flow, client = build_badge(build)
     twice = ask(flow, client, ("badge", "2"), status=400).json
@@ -136,6 +139,7 @@ def test_a_parameter_of_its_own_is_required_and_is_given_once(build: Build) -> N
     assert none == {"error": "invalid_request", "error_description": "The parameter badge is missing."}
 
 
+@pytest.mark.slow
 def test_the_token_is_audited_and_belongs_to_a_grant_of_the_user(build: Build) -> None:
     flow, client = build_badge(build)
     ask(flow, client, status=200)
@@ -145,6 +149,7 @@ def test_the_token_is_audited_and_belongs_to_a_grant_of_the_user(build: Build) -
     assert f'"grant_type": "{TYPE}"' in entry.detail
 
 
+@pytest.mark.slow
 def test_the_user_must_have_allowed_it(build: Build) -> None:
     flow, client = build_badge(build, Badge)
     assert ask(flow, client, status=400).json["error"] == "invalid_grant"
@@ -155,6 +160,7 @@ def test_the_user_must_have_allowed_it(build: Build) -> None:
     assert ask(flow, client, scope="read", resource=APIS[0], badge="2").json["error"] == "invalid_grant", "bob did not"
 
 
+@pytest.mark.slow
 def test_withdrawing_the_consent_ends_the_tokens(build: Build) -> None:
     flow, client = build_badge(build, Badge)
     allow(flow, client)
@@ -165,12 +171,14 @@ def test_withdrawing_the_consent_ends_the_tokens(build: Build) -> None:
     assert ask(flow, client).json["error"] == "invalid_grant"
 
 
+@pytest.mark.slow
 def test_a_user_who_is_not_active_is_not_acted_for(build: Build) -> None:
     flow, client = build_badge(build)
     flow.people.gone.add("anna")
     assert ask(flow, client, status=400).json["error"] == "invalid_grant"
 
 
+@pytest.mark.slow
 def test_the_refresh_token_carries_the_whole_grant(build: Build) -> None:
     class Wide(Trusted):
         def approve(self, client: Any, parameters: Any) -> Approval:
@@ -192,6 +200,7 @@ def test_a_client_that_is_not_registered_for_it_gets_no_refresh_token(build: Bui
     assert "refresh_token" not in ask(flow, add_till(flow, grants=["badge"]), status=200).json
 
 
+@pytest.mark.slow
 def test_a_grant_may_do_without_refresh_tokens(build: Build) -> None:
     flow, client = build_badge(build, type("Once", (Trusted,), {"MAY_REFRESH": False}))
     assert "refresh_token" not in ask(flow, client, status=200).json
@@ -199,6 +208,7 @@ def test_a_grant_may_do_without_refresh_tokens(build: Build) -> None:
         add_till(flow, grants=["badge", "refresh_token"])
 
 
+@pytest.mark.slow
 def test_a_client_may_be_registered_for_the_grant_and_its_refresh_tokens_alone(build: Build) -> None:
     flow, _client = build_badge(build)
     client = add_till(flow, grants=["badge", "refresh_token"], redirect_uris=[])
@@ -229,6 +239,7 @@ def test_the_client_authenticates_and_is_registered_for_the_grant(build: Build) 
 # ── what the application says ────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scopes", "asked", "found"),
     [
@@ -255,6 +266,7 @@ def test_scopes_are_those_approved_that_the_client_asks_for_and_may_have(
     assert answer.get("scope", answer.get("error")) == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("audiences", "resource", "found"),
     [
@@ -280,6 +292,7 @@ def test_audiences_are_those_approved_that_the_client_asks_for_and_may_have(
     assert told == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("returned", "problem"),
     [
@@ -315,6 +328,7 @@ def test_a_parameter_that_a_built_in_grant_declares_is_given_once(build: Build, 
     assert answer.json["error_description"] == f"The parameter {name} is repeated."
 
 
+@pytest.mark.slow
 def test_a_built_in_grant_is_one_file_and_one_line(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """As CONTRIBUTING says: nothing else of the server has to know of it."""
     monkeypatch.setitem(GRANTS, TYPE, declare_grant(Badge))
@@ -340,6 +354,7 @@ def test_what_the_built_in_grants_declare() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_grant_may_repeat_only_what_it_declares_itself(build: Build) -> None:
     class Rooms(Trusted):
         REPEATABLE_PARAMETERS = ("room",)
@@ -362,6 +377,7 @@ def test_a_grant_may_repeat_only_what_it_declares_itself(build: Build) -> None:
     assert answer.json["error_description"] == "The parameter room is repeated."
 
 
+@pytest.mark.slow
 def test_settings_and_clients_may_use_its_short_name(build: Build) -> None:
     flow, client = build_badge(build, grants="badge authorization_code refresh_token")
     assert client.client.grants[0] == TYPE

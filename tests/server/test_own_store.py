@@ -69,6 +69,7 @@ def own(tmp_path):
     store.close()
 
 
+@pytest.mark.slow
 def test_the_whole_of_it_works_on_what_the_contract_names(build: Build, own, tmp_path):
     assert list_names(Store) == {"reading", "writing", "join"}
     flow = build_flow(

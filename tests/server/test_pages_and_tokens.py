@@ -141,6 +141,7 @@ def site(build: Build, request: pytest.FixtureRequest) -> Site:
     return Site(build, POLICIES[request.param]())
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-07")
 def test_a_token_does_not_approve_a_wider_one_for_itself(site: Site) -> None:
     headers = {"Authorization": f"Bearer {site.narrow_token()}"}
@@ -152,6 +153,7 @@ def test_a_token_does_not_approve_a_wider_one_for_itself(site: Site) -> None:
     assert site.owner.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "header",
     ["Bearer {}", "bearer {}", "BEARER  {}", "Bearer\t{}", " Bearer {}", "\tBearer {}", "Basic YTpi, Bearer {}", "Basic YTpi,bearer {}", "Bearer {}, Basic YTpi", "Basic YTpi;Bearer {}", "Basic YTpi Bearer {}", "DPoP {}", "dpop {}", "DPOP\t{}", "Basic YTpi, DPoP {}", "Bearer", "Bearer:{}", "Bearer{}", "Bearer\xa0{}", "\x85Bearer {}", "\x1cBearer {}", ",,,Bearer {}", "Bearer x, Bearer {}"],
@@ -181,6 +183,7 @@ def test_every_page_treats_a_request_with_a_token_as_signed_out(build: Build, he
     assert browser.get("/oauth/applications").status_int == 200, "without the token Anna is still signed in"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "header", ["", "Basic YTpi", 'Digest username="a", uri="/x?bearer=1"', "Negotiate YII=", "Token x"]
 )
@@ -190,6 +193,7 @@ def test_what_browsers_send_by_themselves_signs_nobody_out(build: Build, header:
     assert answer.status_int == 200
 
 
+@pytest.mark.slow
 def test_over_a_socket_a_second_authorization_header_is_seen(build: Build) -> None:
     site = Site(build, Anybody())
     with serve(site.server.app.app) as server:
@@ -201,6 +205,7 @@ def test_over_a_socket_a_second_authorization_header_is_seen(build: Build) -> No
     assert site.owner.asked == []
 
 
+@pytest.mark.slow
 def test_the_log_says_why_somebody_is_signed_out(
     build: Build, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +219,7 @@ def test_the_log_says_why_somebody_is_signed_out(
     assert "s3cret" not in caplog.text
 
 
+@pytest.mark.slow
 def test_with_tokens_by_path_api_and_pages_share_one_application(build: Build) -> None:
     site = Site(build, POLICIES["by path"]())
     token = {"Authorization": f"Bearer {site.narrow_token()}"}
@@ -225,6 +231,7 @@ def test_with_tokens_by_path_api_and_pages_share_one_application(build: Build) -
     assert site.flow.redeem(read_answer(answer)["code"], site.big)["scope"] == "read write"
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([*"xb=,; \t\n\x85", "bearer", "Bearer ", "BEARER,", "Basic "])).map("".join))
 @example("x, Bearer y")
 @example("\nbearer")
@@ -234,6 +241,7 @@ def test_what_the_guard_takes_for_a_token_the_pages_take_for_one(header: str) ->
         assert brings_token(header)
 
 
+@pytest.mark.slow
 def test_check_warns_of_pages_under_a_prefix(build: Build) -> None:
     """There the session is not asked, so nobody would ever be signed in."""
     for prefix, warned in (("/api/", False), ("/oauth/", True), ("/oauth/token", False)):
@@ -243,6 +251,7 @@ def test_check_warns_of_pages_under_a_prefix(build: Build) -> None:
         assert {each.subject for each in found} <= set(PAGES)
 
 
+@pytest.mark.slow
 def test_the_flows_of_users_go_on_as_before(build: Build) -> None:
     flow = build_flow(build)
     assert flow.redeem(flow.allow())["access_token"]

@@ -80,12 +80,14 @@ def refuse(server, assertion, **form):
     assert "WWW-Authenticate" in answer.headers
 
 
+@pytest.mark.slow
 def test_a_signed_assertion_is_the_clients(server, signer):
     token = send(server, sign(signer)).json["access_token"]
     assert server.introspect(token)["client_id"] == signer.client_id
     assert send(server, sign(signer), client_id=signer.client_id).json["access_token"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "algorithm"),
     [
@@ -105,11 +107,13 @@ def test_each_kind_of_key_can_sign_and_needs_no_kid(server, key, algorithm):
         assert "private_key_jwt" in said["token_endpoint_auth_methods_supported"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("audience", [TOKEN, [TOKEN], "http://localhost:6543"])
 def test_we_are_named_by_the_issuer_or_the_token_endpoint(server, signer, audience):
     assert send(server, sign(signer, aud=audience)).json["access_token"]
 
 
+@pytest.mark.slow
 def test_it_works_at_every_endpoint_that_authenticates_clients(server, signer):
     token = send(server, sign(signer)).json["access_token"]
     api = server.clients.create("API", role="resource_server", jwks=publish(KEY)).client
@@ -121,6 +125,7 @@ def test_it_works_at_every_endpoint_that_authenticates_clients(server, signer):
     refuse(server, sign(signer, aud="http://localhost:6543/oauth/revoke"))
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 @pytest.mark.parametrize(
     "claims",
@@ -167,6 +172,7 @@ def test_a_time_that_no_float_can_hold_is_refused_not_raised(server, signer, nam
     refuse(server, sign(signer, **{name: sign_of_it * 10**400}))
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 @pytest.mark.parametrize(
     "header",
@@ -195,6 +201,7 @@ def test_its_type_may_be_named(server, signer, kind):
     assert send(server, sign(signer, header={"typ": kind})).json["access_token"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 def test_another_key_or_another_clients_is_refused(server, signer):
     other = server.clients.create("Other", grants=["client_credentials"], scopes=["read"], jwks=publish(OTHER)).client
@@ -204,6 +211,7 @@ def test_another_key_or_another_clients_is_refused(server, signer):
     assert answer.json["error"] == "invalid_request"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 def test_an_hmac_with_the_public_key_or_none_is_refused(server, signer):
     public = OctKey.import_key(json.dumps(KEY.as_dict(private=False)))
@@ -225,6 +233,7 @@ def test_what_is_no_jwt_is_refused(server, text):
         assert send(server, text, status=400).json["error"] == "invalid_request"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 def test_each_proves_once_until_it_has_expired(server, signer, clock):
     assertion = sign(signer, jti="once")
@@ -239,6 +248,7 @@ def test_each_proves_once_until_it_has_expired(server, signer, clock):
     refuse(server, assertion)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 def test_of_many_at_once_one_proves(server, signer):
     assertion, barrier, seen = sign(signer), threading.Barrier(8), []
@@ -255,12 +265,14 @@ def test_of_many_at_once_one_proves(server, signer):
     assert sorted(seen) == [200] + [401] * 7
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 def test_one_that_is_refused_for_its_claims_is_not_used_up(server, signer):
     refuse(server, sign(signer, jti="a", aud="https://other.example"))
     assert send(server, sign(signer, jti="a")).json["access_token"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 def test_clocks_may_differ_a_little_and_lives_are_short(server, signer, clock):
     now = int(time.time())
@@ -272,6 +284,7 @@ def test_clocks_may_differ_a_little_and_lives_are_short(server, signer, clock):
     refuse(server, sign(signer, exp=now + 3631))
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-01")
 def test_with_another_authentication_it_is_one_too_many(server, signer):
     assertion = sign(signer)
@@ -292,6 +305,7 @@ def test_another_type_of_assertion_is_refused(server, signer, kind):
     refuse(server, sign(signer), client_assertion_type=kind)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 def test_a_client_without_keys_has_none_that_fits(server, signer):
     for client in (server.program.client, server.public.client):
@@ -303,6 +317,7 @@ def test_a_client_without_keys_has_none_that_fits(server, signer):
     refuse(server, sign(revoked))
 
 
+@pytest.mark.slow
 def test_a_client_with_keys_has_no_secret_unless_given_one(server, signer):
     made = server.clients.create("M", grants=["client_credentials"], jwks=json.dumps(publish(KEY)), scopes=["read"])
     assert made.secret is None
@@ -314,6 +329,7 @@ def test_a_client_with_keys_has_no_secret_unless_given_one(server, signer):
     assert server.app.post("/oauth/token", named, status=401).json["error"] == "invalid_client"
 
 
+@pytest.mark.slow
 def test_keys_can_be_replaced_with_an_overlap(server, signer):
     heard = []
     server.registry.registerHandler(heard.append, [ClientKeysReplaced])
@@ -339,6 +355,7 @@ def as_ed25519(raw):
     return {"kty": "OKP", "crv": "Ed25519", "x": base64.urlsafe_b64encode(raw).decode().rstrip("=")}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-46")
 @pytest.mark.filterwarnings("ignore:Key size should be")  # joserfc's, of the key that is refused
 @pytest.mark.parametrize(
@@ -401,6 +418,7 @@ def test_a_public_client_has_no_keys(server):
         server.clients.create("X", public=True, redirect_uris=["https://x.example/"], jwks=publish(KEY))
 
 
+@pytest.mark.slow
 @pytest.mark.promise("EV-01")
 def test_the_log_says_what_was_wrong_and_not_with_what(server, signer, caplog):
     caplog.set_level("DEBUG")

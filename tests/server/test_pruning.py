@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 import time_machine
 
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
@@ -20,6 +21,7 @@ def count(server, *tables):
     return found
 
 
+@pytest.mark.slow
 def test_nothing_that_lives_goes(server):
     token = server.token()
     access, refresh = server.user_tokens()
@@ -29,6 +31,7 @@ def test_nothing_that_lives_goes(server):
     assert server.find_refresh_token(refresh) is not None
 
 
+@pytest.mark.slow
 def test_what_expired_goes_and_the_grant_with_its_last_token(server):
     server.token()
     server.user_tokens()
@@ -41,12 +44,14 @@ def test_what_expired_goes_and_the_grant_with_its_last_token(server):
         assert count(server, "refresh_tokens", "grants") == [0, 0]
 
 
+@pytest.mark.slow
 def test_what_expired_just_now_is_kept_for_a_day(server):
     server.token()
     with time_machine.travel(time.time() + 3600):
         assert prune(server.service.store) == 0
 
 
+@pytest.mark.slow
 def test_any_number_goes_in_batches(server):
     for _ in range(25):
         server.token()
@@ -55,6 +60,7 @@ def test_any_number_goes_in_batches(server):
     assert count(server, "access_tokens") == [0]
 
 
+@pytest.mark.slow
 def test_clients_and_the_audit_trail_stay(server):
     server.token()
     before = count(server, "clients", "audit", "signing_keys")

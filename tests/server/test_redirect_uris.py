@@ -114,6 +114,7 @@ def test_the_answer_is_added_to_what_is_there(uri, answer):
     assert build_answer_uri(uri, {"code": "x", "state": None}) == answer
 
 
+@pytest.mark.slow
 @given(st.text("?&=/b", max_size=8))
 def test_what_is_added_keeps_its_name_whatever_the_query_ends_in(query):
     answer = build_answer_uri(f"https://a.example?{query}", {"code": "x"})
@@ -121,6 +122,7 @@ def test_what_is_added_keeps_its_name_whatever_the_query_ends_in(query):
     assert parse_qsl(urlsplit(answer).query)[-1] == ("code", "x")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-01")
 @given(st.text())
 def test_nothing_added_leads_elsewhere(state):

@@ -47,6 +47,7 @@ def refuse(flow, token, client=None, error="invalid_grant", **form):
     assert "access_token" not in answer
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-04")
 @pytest.mark.parametrize("which", ["web", "native"])
 def test_each_refresh_gives_another_refresh_token_of_the_same_grant(flow, which):
@@ -69,6 +70,7 @@ def test_each_refresh_gives_another_refresh_token_of_the_same_grant(flow, which)
     assert (said["sub"], said["client_id"]) == ("anna", client.client.client_id)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-04")
 def test_a_refresh_token_is_its_clients_alone(flow):
     answer = obtain(flow)
@@ -85,6 +87,7 @@ def test_a_refresh_token_is_its_clients_alone(flow):
     assert flow.is_active(used["refresh_token"]), "and a stranger who knows it can't end it"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-04", "TK-07")
 def test_a_confidential_client_must_prove_who_it_is(flow):
     answer = obtain(flow)
@@ -95,6 +98,7 @@ def test_a_confidential_client_must_prove_who_it_is(flow):
     refuse(flow, answer["refresh_token"], flow.server.program, "unauthorized_client")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-07")
 def test_a_client_that_is_not_registered_for_it_gets_none_and_may_not_use_one(flow):
     plain = flow.server.clients.create(
@@ -106,6 +110,7 @@ def test_a_client_that_is_not_registered_for_it_gets_none_and_may_not_use_one(fl
     refuse(flow, "ogrt_x", plain, "unauthorized_client")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-04")
 def test_scope_can_only_shrink_and_what_is_left_of_it_comes_back(flow):
     token = obtain(flow)["refresh_token"]
@@ -116,6 +121,7 @@ def test_scope_can_only_shrink_and_what_is_left_of_it_comes_back(flow):
     assert refresh(flow, narrow["refresh_token"])["scope"] == "read write", "RFC 6749 section 6: as originally granted"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-04")
 @pytest.mark.parametrize("scope", ["admin", "read admin", "read  write", "unknown", 'a"b'])
 def test_a_scope_beyond_the_grant_is_refused_and_the_token_is_not_used_up(flow, scope):
@@ -125,6 +131,7 @@ def test_a_scope_beyond_the_grant_is_refused_and_the_token_is_not_used_up(flow, 
     assert refresh(flow, token)["scope"] == "read"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-04", "TK-07")
 def test_a_scope_that_exists_no_longer_is_no_longer_given(build):
     before = build_flow(build)
@@ -136,6 +143,7 @@ def test_a_scope_that_exists_no_longer_is_no_longer_given(build):
     refuse(gone, shrunk["refresh_token"], before.web, "invalid_scope")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-06")
 def test_resource_selects_among_the_audiences_of_the_grant(flow):
     answer = obtain(flow, resource="https://more.example")
@@ -148,6 +156,7 @@ def test_resource_selects_among_the_audiences_of_the_grant(flow):
     assert flow.server.introspect(wide["access_token"])["aud"] == ["https://api.example", "https://more.example"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-06")
 def test_an_audience_that_the_server_no_longer_has_is_no_longer_given(build):
     before = build_flow(build, {"audience": "https://api.example https://more.example"})
@@ -160,6 +169,7 @@ def test_an_audience_that_the_server_no_longer_has_is_no_longer_given(build):
     refuse(gone, shrunk["refresh_token"], before.web, "invalid_target")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-04")
 def test_unused_it_dies_of_idleness(flow, clock):
     token = obtain(flow)["refresh_token"]
@@ -171,6 +181,7 @@ def test_unused_it_dies_of_idleness(flow, clock):
     refuse(flow, token)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-04")
 def test_however_often_it_is_used_it_dies_of_age(flow, clock):
     token = obtain(flow)["refresh_token"]
@@ -185,6 +196,7 @@ def test_however_often_it_is_used_it_dies_of_age(flow, clock):
     refuse(flow, token)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-04")
 def test_a_shorter_life_in_the_settings_holds_for_what_was_issued_before(build, clock):
     before = build_flow(build)
@@ -194,6 +206,7 @@ def test_a_shorter_life_in_the_settings_holds_for_what_was_issued_before(build, 
     refuse(after, token, before.web)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-05")
 @pytest.mark.parametrize("which", ["web", "native"])
 def test_a_token_that_comes_again_ends_the_grant(flow, clock, which):
@@ -213,6 +226,7 @@ def test_a_token_that_comes_again_ends_the_grant(flow, clock, which):
     assert len(heard[0].token_ids) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-05")
 def test_the_end_of_the_grant_outlives_the_rollback_of_the_400(build, clock):
     def with_tm(config):
@@ -228,6 +242,7 @@ def test_the_end_of_the_grant_outlives_the_rollback_of_the_400(build, clock):
     refuse(flow, second["refresh_token"])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-05")
 def test_an_answer_that_got_lost_can_be_asked_for_again_at_once(flow, clock):
     first = obtain(flow)
@@ -240,6 +255,7 @@ def test_an_answer_that_got_lost_can_be_asked_for_again_at_once(flow, clock):
     assert refresh(flow, again["refresh_token"])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-05")
 def test_the_grace_is_over_when_what_replaced_it_was_used(flow, clock):
     first = obtain(flow)
@@ -249,6 +265,7 @@ def test_the_grace_is_over_when_what_replaced_it_was_used(flow, clock):
     assert not flow.is_active(third["refresh_token"])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-05")
 def test_the_grace_does_not_grow_with_each_use(flow, clock):
     first = obtain(flow)
@@ -260,6 +277,7 @@ def test_the_grace_does_not_grow_with_each_use(flow, clock):
     refuse(flow, first["refresh_token"])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-05")
 def test_the_grace_shields_no_revoked_token(flow, clock):
     first = obtain(flow)
@@ -268,6 +286,7 @@ def test_the_grace_shields_no_revoked_token(flow, clock):
     refuse(flow, first["refresh_token"])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-05")
 def test_without_a_grace_the_first_repetition_ends_the_grant(build, clock):
     flow = build_flow(build, {"refresh_reuse_grace": "0"})
@@ -294,6 +313,7 @@ def refresh_at_once(flow, token, number):
     return answers
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-05")
 def test_processes_of_a_client_that_refresh_at_once_share_one_refresh_token(flow):
     answers = refresh_at_once(flow, obtain(flow)["refresh_token"], 8)
@@ -301,6 +321,7 @@ def test_processes_of_a_client_that_refresh_at_once_share_one_refresh_token(flow
     assert len({answer["access_token"] for answer in answers}) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-05")
 def test_without_a_grace_one_of_those_wins_and_nothing_lives(build):
     flow = build_flow(build, {"refresh_reuse_grace": "0"})
@@ -311,6 +332,7 @@ def test_without_a_grace_one_of_those_wins_and_nothing_lives(build):
     assert not any(flow.is_active(answer["refresh_token"]) for answer in won)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-03")
 def test_a_user_who_may_not_be_acted_for_gets_no_more_tokens_until_they_may_again(flow):
     token = obtain(flow)["refresh_token"]
@@ -321,6 +343,7 @@ def test_a_user_who_may_not_be_acted_for_gets_no_more_tokens_until_they_may_agai
     assert refresh(flow, token)["access_token"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-03")
 def test_a_revoked_client_refreshes_no_more(flow):
     answer = obtain(flow)
@@ -330,6 +353,7 @@ def test_a_revoked_client_refreshes_no_more(flow):
     assert not flow.is_active(answer["refresh_token"])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-03")
 @pytest.mark.parametrize("which", ["access_token", "refresh_token", "older refresh_token"])
 def test_revoking_any_token_of_a_grant_ends_the_grant(flow, which):
@@ -342,6 +366,7 @@ def test_revoking_any_token_of_a_grant_ends_the_grant(flow, which):
     refuse(flow, second["refresh_token"])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-03")
 def test_without_the_cascade_an_access_token_ends_alone_and_the_client_goes_on(build):
     flow = build_flow(build, {"revocation.cascade": "false"})
@@ -351,6 +376,7 @@ def test_without_the_cascade_an_access_token_ends_alone_and_the_client_goes_on(b
     assert refresh(flow, answer["refresh_token"])["access_token"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-01")
 def test_a_public_client_revokes_its_refresh_token_by_naming_itself(flow):
     answer = obtain(flow, flow.native)
@@ -360,11 +386,13 @@ def test_a_public_client_revokes_its_refresh_token_by_naming_itself(flow):
     refuse(flow, answer["refresh_token"], flow.native)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", ["x", "ogrt_", "' or 1=1 --", "x" * 50_000])
 def test_what_is_no_refresh_token_is_refused(flow, token):
     refuse(flow, token)
 
 
+@pytest.mark.slow
 def test_an_access_token_is_no_refresh_token(flow):
     refuse(flow, obtain(flow)["access_token"])
 
@@ -374,6 +402,7 @@ def test_without_a_token_the_parameter_is_named(flow):
     assert (answer["error"], "refresh_token" in answer["error_description"]) == ("invalid_request", True)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-03")
 def test_neither_the_token_nor_what_follows_it_is_at_rest(flow):
     first = obtain(flow)

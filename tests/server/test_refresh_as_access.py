@@ -30,6 +30,7 @@ def place(request):
     return request.param
 
 
+@pytest.mark.slow
 @pytest.mark.promise("IN-40", "GD-45")
 @pytest.mark.parametrize("form", ["jwt", "opaque"])
 @pytest.mark.parametrize("audience", ["the issuer", "an API"])

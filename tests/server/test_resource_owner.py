@@ -24,6 +24,7 @@ class Row:
     """A user of an ORM."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", [7, 0, uuid.uuid4(), b"anna", 7.5, True, Row(), ("anna",)])
 def test_an_identifier_that_is_not_text_is_said_in_the_log_with_what_to_return(flow, caplog, found):
     flow.people.user = lambda request: found
@@ -37,6 +38,7 @@ def test_an_identifier_that_is_not_text_is_said_in_the_log_with_what_to_return(f
     assert "anna" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/oauth/device", "/oauth/applications"])
 def test_the_other_pages_say_that_something_is_wrong_here(flow, caplog, path):
     flow.people.user = lambda request: 7
@@ -45,6 +47,7 @@ def test_the_other_pages_say_that_something_is_wrong_here(flow, caplog, path):
     assert "return str(user.id)" in read_errors(caplog)[0]
 
 
+@pytest.mark.slow
 def test_an_identifier_that_changes_its_type_on_the_page(flow, caplog):
     page = flow.show()
     flow.people.user = lambda request: 7
@@ -53,6 +56,7 @@ def test_an_identifier_that_changes_its_type_on_the_page(flow, caplog):
     assert "return str(user.id)" in read_errors(caplog)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "found", ["yesterday", datetime.now(UTC), True, float("nan"), float("inf"), 10**400, complex(1)]
 )
@@ -65,6 +69,7 @@ def test_a_time_that_is_not_in_seconds_is_said_in_the_log(flow, caplog, found):
     assert "moment.timestamp()" in read_errors(caplog)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", [None, "/sign-in", 303])
 def test_a_sign_in_that_is_not_a_response_is_said_in_the_log(flow, caplog, found):
     flow.people.sign_in = lambda request: found
@@ -73,6 +78,7 @@ def test_a_sign_in_that_is_not_a_response_is_said_in_the_log(flow, caplog, found
     assert "sign_in() of the resource owner" in read_errors(caplog)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decision", ["allow", "deny"])
 def test_a_session_that_ends_on_the_consent_page_leads_to_the_sign_in_page_and_back(flow, decision):
     browser = flow.sign_in()
@@ -90,6 +96,7 @@ def test_a_session_that_ends_on_the_consent_page_leads_to_the_sign_in_page_and_b
     assert answer["state"] == "s" * 3000
 
 
+@pytest.mark.slow
 def test_another_user_does_not_take_over_the_page(flow):
     browser = flow.sign_in()
     page = flow.show(browser=browser)
@@ -97,12 +104,14 @@ def test_another_user_does_not_take_over_the_page(flow):
     assert "shown to somebody else" in page.form.submit("decision", value="allow", status=400).text
 
 
+@pytest.mark.slow
 def test_a_page_that_is_not_ours_leads_nowhere(flow):
     form = {"ticket": "AAAA", "decision": "allow", "redirect_uri": "https://evil.example/"}
     for path in ("/oauth/authorize", "/oauth/device", "/oauth/applications"):
         assert flow.server.app.post(path, form, status=400).content_type == "text/html"
 
 
+@pytest.mark.slow
 def test_a_page_shown_too_long_ago_still_leads_to_the_sign_in_page(flow):
     browser = flow.sign_in()
     with time_machine.travel(0, tick=False):
@@ -112,6 +121,7 @@ def test_a_page_shown_too_long_ago_still_leads_to_the_sign_in_page(flow):
     assert "client_id=" in again.headers["Location"]
 
 
+@pytest.mark.slow
 def test_a_session_that_ends_on_the_device_page_leads_to_the_sign_in_page_with_the_code(flow):
     device = flow.server.clients.create("TV", public=True, grants=["device_code"], scopes=["read"])
     form = {"client_id": device.client.client_id}
@@ -129,6 +139,7 @@ def test_a_session_that_ends_on_the_device_page_leads_to_the_sign_in_page_with_t
     assert read_next(browser.get(again.headers["Location"])) == "/oauth/device"
 
 
+@pytest.mark.slow
 def test_a_session_that_ends_on_the_page_of_applications_leads_to_the_sign_in_page(flow):
     flow.allow()
     browser = flow.sign_in()

@@ -13,6 +13,7 @@ def listen(server):
     return heard
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-40")
 @pytest.mark.parametrize("hint", [None, "access_token", "refresh_token", "pct_token", ""])
 def test_a_revocation_is_200_and_an_empty_object_whatever_the_hint(server, hint):
@@ -24,6 +25,7 @@ def test_a_revocation_is_200_and_an_empty_object_whatever_the_hint(server, hint)
     assert server.introspect(token) == {"active": False}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-40")
 @pytest.mark.parametrize("token", ["x", "a.b.c", "ü", "\x00", "ogat_xyz", "x" * 50_000])
 def test_unknown_tokens_are_200_and_an_empty_object(server, token):
@@ -33,6 +35,7 @@ def test_unknown_tokens_are_200_and_an_empty_object(server, token):
     assert answer.headers["Pragma"] == "no-cache"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-40")
 def test_revoking_twice_is_200_twice_and_told_once(server):
     heard = listen(server)
@@ -41,6 +44,7 @@ def test_revoking_twice_is_200_twice_and_told_once(server):
     assert len(heard) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-40")
 @pytest.mark.parametrize("wrong", [("access_token", 1), ("refresh_token", 0)])
 def test_a_wrong_hint_is_extended(server, wrong):
@@ -50,6 +54,7 @@ def test_a_wrong_hint_is_extended(server, wrong):
     assert server.introspect(tokens[which]) == {"active": False}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-01")
 def test_someone_elses_token_is_not_revoked(server):
     token = server.token()
@@ -61,6 +66,7 @@ def test_someone_elses_token_is_not_revoked(server):
     assert server.introspect(token)["active"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-01")
 def test_a_public_client_is_identified_by_its_id(server):
     access, refresh = server.user_tokens(client=server.public)
@@ -72,6 +78,7 @@ def test_a_public_client_is_identified_by_its_id(server):
     server.app.post("/oauth/revoke", {"token": refresh, "client_id": "nobody"}, status=401)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-01")
 def test_credentials_in_the_body_work(server):
     token = server.token()
@@ -80,6 +87,7 @@ def test_credentials_in_the_body_work(server):
     assert server.introspect(token) == {"active": False}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-03")
 @pytest.mark.parametrize("which", [0, 1])
 def test_revoking_one_ends_the_other(server, which):
@@ -93,6 +101,7 @@ def test_revoking_one_ends_the_other(server, which):
     assert [event.token_ids for event in heard] == [(access_id,)]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("RV-03")
 def test_without_the_cascade_an_access_token_ends_alone(build):
     server = build({"revocation.cascade": "false"})

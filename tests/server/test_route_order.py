@@ -74,6 +74,7 @@ def list_names(config):
     return [route.name for route in config.registry.getUtility(IRoutesMapper).get_routes()]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-16")
 @pytest.mark.parametrize("pattern", ["/*rest", "/{page:.*}", "/{owner}/{repo}", "/oauth/{rest}", "/oauth/token"])
 def test_a_route_added_after_the_include_answers_in_place_of_no_endpoint(settings, start, pattern):
@@ -87,6 +88,7 @@ def test_a_route_added_after_the_include_answers_in_place_of_no_endpoint(setting
     assert app.post("/oauth/token", {"grant_type": "client_credentials"}, headers=headers).json["scope"] == "read"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-16")
 def test_a_static_view_at_the_root_answers_in_place_of_no_endpoint(settings, start, tmp_path):
     (tmp_path / "index.txt").write_text("index")
@@ -139,6 +141,7 @@ def test_an_include_inside_an_include_keeps_its_place(settings, start):
     assert list_names(config)[-1] == "fallback"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-16")
 @pytest.mark.parametrize("again", [False, True])
 def test_a_commit_in_between_changes_nothing(settings, start, again):
@@ -165,6 +168,7 @@ def test_the_settings_may_still_be_changed_after_the_include(settings, start):
     assert app.get("/oauth/jwks").text == "fallback"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-16")
 def test_defaults_of_the_application_do_not_reach_the_endpoints(settings, start):
     class Backwards(DefaultViewMapper):

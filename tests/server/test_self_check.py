@@ -31,10 +31,12 @@ def warnings(server):
     return {each.subject for each in check(server) if each.level != "ok"}
 
 
+@pytest.mark.slow
 def test_a_strong_server_has_one_thing_to_say(build):
     assert warnings(build(STRONG)) == {"oauthguard.server.sqlalchemy.url"}, "SQLite, where others can reach it"
 
 
+@pytest.mark.slow
 def test_at_home_nothing_but_the_issuer_is_weak(build):
     assert warnings(build({"limits": "on"})) == {"oauthguard.server.issuer"}
 
@@ -63,6 +65,7 @@ def test_each_weakness_has_a_line_with_what_to_do(build, settings, subject):
     assert finding.hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "said"), [("90d", "90d"), ("26h", "26h"), ("150", "150s"), ("90m", "90m"), ("3d", "3d")]
 )
@@ -70,6 +73,7 @@ def test_durations_are_said_as_people_write_them(build, given, said):
     assert find(build({"refresh_token_ttl": given}), "oauthguard.server.refresh_token_ttl").text == said
 
 
+@pytest.mark.slow
 def test_sqlite_under_several_processes(build, monkeypatch):
     server = build({"limits": "on"})
     assert find(server, "oauthguard.server.sqlalchemy.url").level == "ok"
@@ -77,6 +81,7 @@ def test_sqlite_under_several_processes(build, monkeypatch):
     assert "PostgreSQL" in find(server, "oauthguard.server.sqlalchemy.url").hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secret", ["reports-secret", "reports", "password", "secret"])
 def test_a_secret_that_everybody_can_guess(build, secret):
     server = build(STRONG)
@@ -179,6 +184,7 @@ def test_a_scope_openid_without_openid_connect(tmp_path, scopes, warned):
     assert all("issues no ID token" in text for text in found)
 
 
+@pytest.mark.slow
 def test_a_sqlite_database_that_is_read_only(tmp_path):
     close(make(tmp_path))
     settings = {
@@ -192,6 +198,7 @@ def test_a_sqlite_database_that_is_read_only(tmp_path):
     assert "READONLY" in finding.text
 
 
+@pytest.mark.slow
 @pytest.mark.needs("initdb", "pg_ctl")
 def test_a_postgresql_that_is_read_only(tmp_path, postgresql):
     url = make_url(make_database(postgresql))
@@ -212,6 +219,7 @@ def test_a_postgresql_that_is_read_only(tmp_path, postgresql):
     assert (finding.level, finding.status) == ("error", 6)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("initdb", "pg_ctl")
 def test_a_postgresql_that_does_not_answer_is_not_called_read_only(tmp_path):
     with run_cluster() as cluster:
@@ -234,6 +242,7 @@ def test_a_postgresql_that_does_not_answer_is_not_called_read_only(tmp_path):
         assert finding.status == 6
 
 
+@pytest.mark.slow
 @pytest.mark.needs("redis-server")
 def test_a_cache_of_limits_that_does_not_answer(tmp_path):
     with run_redis(tmp_path) as redis:

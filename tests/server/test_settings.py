@@ -124,6 +124,7 @@ def test_a_password_that_is_not_encoded_is_not_taken_for_a_host_or_a_port(passwo
     assert "hunter2" not in str(caught.value) + caplog.text
 
 
+@pytest.mark.slow
 def test_settings_may_come_after_the_include(tmp_path):
     config = Configurator(settings={})
     config.include("pyramid_oauthguard.server")
@@ -161,6 +162,7 @@ class Handshake(BaseGrant, TokenEndpointMixin):
         return 200, token, self.TOKEN_RESPONSE_HEADER
 
 
+@pytest.mark.slow
 def test_an_application_adds_a_grant(build):
     server = build(configure=lambda config: config.add_oauth_grant(Handshake))
     metadata = server.app.get("/.well-known/oauth-authorization-server").json

@@ -34,6 +34,7 @@ def flow(build, request):
     return flow
 
 
+@pytest.mark.slow
 def test_a_token_of_a_code_says_when_and_how_the_user_signed_in(flow):
     token = flow.redeem(flow.allow())["access_token"]
     expected = {"auth_time": 1000, "acr": GOLD}
@@ -44,6 +45,7 @@ def test_a_token_of_a_code_says_when_and_how_the_user_signed_in(flow):
         assert find_facts(read_claims(token)) == expected
 
 
+@pytest.mark.slow
 def test_a_refreshed_token_says_what_the_first_one_said(flow):
     tokens = flow.redeem(flow.allow())
     flow.people.auth_time, flow.people.acr = lambda request: 2000, lambda request: "urn:example:bronze"
@@ -53,6 +55,7 @@ def test_a_refreshed_token_says_what_the_first_one_said(flow):
     assert find_facts(flow.server.introspect(again)) == {"auth_time": 1000, "acr": GOLD}
 
 
+@pytest.mark.slow
 def test_a_new_code_says_how_the_user_signed_in_this_time(flow):
     flow.redeem(flow.allow())
     flow.people.auth_time, flow.people.acr = lambda request: 2000, lambda request: "urn:example:silver"
@@ -62,6 +65,7 @@ def test_a_new_code_says_how_the_user_signed_in_this_time(flow):
     assert find_facts(flow.server.introspect(token)) == {"auth_time": 2000, "acr": "urn:example:silver"}
 
 
+@pytest.mark.slow
 def test_a_token_of_a_device_says_it_too(flow):
     device = flow.server.clients.create("TV", public=True, grants=["device_code"], scopes=["read"])
     form = {"client_id": device.client.client_id}
@@ -73,6 +77,7 @@ def test_a_token_of_a_device_says_it_too(flow):
     assert find_facts(flow.server.introspect(token)) == {"auth_time": 1000, "acr": GOLD}
 
 
+@pytest.mark.slow
 def test_a_token_of_a_client_for_itself_says_nothing(flow):
     token = flow.server.token()
     assert find_facts(flow.server.introspect(token)) == {}
@@ -80,12 +85,14 @@ def test_a_token_of_a_client_for_itself_says_nothing(flow):
         assert find_facts(read_claims(token)) == {}
 
 
+@pytest.mark.slow
 def test_an_application_that_does_not_say_has_tokens_that_do_not(flow):
     flow.people.auth_time = flow.people.acr = lambda request: None
     token = flow.redeem(flow.allow())["access_token"]
     assert find_facts(flow.server.introspect(token)) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", ["", 1, True, ["gold"], "a\nb", "x" * 256, b"gold"])
 def test_an_acr_that_is_not_text_is_said_in_the_log(build, caplog, found):
     flow = build_flow(build)
@@ -95,6 +102,7 @@ def test_an_acr_that_is_not_text_is_said_in_the_log(build, caplog, found):
     assert "acr() of the resource owner returned a value of type" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_guard_in_the_same_process_judges_by_it(build):
     def configure(config):
         config.add_settings({"oauthguard.issuer": ISSUER, "oauthguard.audience": "https://api.example"})
@@ -123,6 +131,7 @@ def engine(database):
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_filled_database_goes_up_and_down(engine):
     schema.upgrade(engine)
     with engine.begin() as connection:

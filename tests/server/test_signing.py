@@ -107,11 +107,13 @@ def test_eight_processes_that_rotate_at_once_make_one_next_key(tmp_path):
     store.close()
 
 
+@pytest.mark.slow
 def test_a_key_outlives_the_process(build):
     first, second = build(), build()
     assert first.app.get("/oauth/jwks").json == second.app.get("/oauth/jwks").json
 
 
+@pytest.mark.slow
 @pytest.mark.promise("SK-01")
 def test_another_algorithm_makes_a_key_that_waits_its_turn(build):
     old = build({"signing.algorithm": "ES256"})
@@ -125,6 +127,7 @@ def test_another_algorithm_makes_a_key_that_waits_its_turn(build):
         assert read_header(new.token())["alg"] == "EdDSA"
 
 
+@pytest.mark.slow
 def test_two_processes_of_different_algorithms_do_not_make_keys_for_ever(build):
     one, other = build({"signing.algorithm": "ES256"}), build({"signing.algorithm": "EdDSA"})
     now = time.time()
@@ -145,6 +148,7 @@ def test_a_host_whose_clock_is_behind_makes_no_key_of_its_own(tmp_path):
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.promise("SK-01")
 def test_no_token_is_refused_while_keys_rotate_for_sixty_days(build):
     """Verifiers keep key sets for up to 47 hours here: each of them knows the key of every live token at any time."""
@@ -171,6 +175,7 @@ def test_no_token_is_refused_while_keys_rotate_for_sixty_days(build):
         assert read_states(server) == ["expired"] * 5 + ["signing", "next"]
 
 
+@pytest.mark.slow
 def test_a_server_that_slept_for_a_year_publishes_before_it_signs(build):
     server = build({"signing.rotation": "90d"})
     first = read_header(server.token())["kid"]
@@ -189,6 +194,7 @@ def test_rotation_off_leaves_the_key(build):
         assert read_header(server.token())["kid"] == first
 
 
+@pytest.mark.slow
 def test_an_operator_rotates_ahead_of_time(server):
     first = list_kids(server)
     made = get_keys(server.registry).rotate()
@@ -199,6 +205,7 @@ def test_an_operator_rotates_ahead_of_time(server):
     assert read_states(server) == ["signing", "next"]
 
 
+@pytest.mark.slow
 def test_an_operator_rotates_at_once(server):
     old = server.token()
     made = get_keys(server.registry).rotate(at_once=True)
@@ -208,6 +215,7 @@ def test_an_operator_rotates_at_once(server):
     assert read_states(server) == ["replaced", "signing"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("SK-01")
 def test_a_retired_key_stays_published_until_its_last_token_expired(server):
     old = server.token()
@@ -223,6 +231,7 @@ def test_a_retired_key_stays_published_until_its_last_token_expired(server):
         get_keys(server.registry).retire(kid)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("SK-01")
 def test_a_shorter_token_life_withdraws_no_key_too_early(build):
     """The key of a token that was issued for a day is published for that day, whatever the setting is now."""
@@ -234,6 +243,7 @@ def test_a_shorter_token_life_withdraws_no_key_too_early(build):
         assert read_header(token)["kid"] in list_kids(after)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("SK-01", "IN-03")
 def test_a_revoked_key_is_withdrawn_and_its_tokens_are_dead_at_once(build):
     server, elsewhere = build(), build()
@@ -250,6 +260,7 @@ def test_a_revoked_key_is_withdrawn_and_its_tokens_are_dead_at_once(build):
         get_keys(server.registry).revoke(kid)
 
 
+@pytest.mark.slow
 def test_revoking_the_signing_key_lets_the_published_next_one_sign(server):
     keys = get_keys(server.registry)
     first = list_kids(server)[0]
@@ -259,12 +270,14 @@ def test_revoking_the_signing_key_lets_the_published_next_one_sign(server):
     assert read_states(server) == ["revoked", "signing"]
 
 
+@pytest.mark.slow
 def test_no_key_of_that_name(server):
     for verb in ("retire", "revoke"):
         with pytest.raises(SigningKeyError, match="there is no signing key nobody"):
             getattr(get_keys(server.registry), verb)("nobody")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("SK-01", "GD-21")
 def test_the_embedded_guard_stops_accepting_a_revoked_key_at_once(tmp_path):
     settings = {
@@ -296,6 +309,7 @@ def test_the_embedded_guard_stops_accepting_a_revoked_key_at_once(tmp_path):
     config.registry.getUtility(IService).store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.promise("SK-01", "TK-03")
 def test_private_halves_are_encrypted_at_rest(server):
     engine = build_engine(f"sqlite:///{server.file}")
@@ -315,6 +329,7 @@ def test_another_pepper_opens_no_key(tmp_path):
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.promise("EV-01")
 def test_what_happens_to_keys_is_told(server):
     heard = []
@@ -329,6 +344,7 @@ def test_what_happens_to_keys_is_told(server):
     assert [event.kid for event in of_keys] == [following.kid, first, first]
 
 
+@pytest.mark.slow
 def test_a_key_that_can_not_be_made_now_stops_no_token(build, caplog):
     server = build({"signing.rotation": "90d"})
     first = read_header(server.token())["kid"]

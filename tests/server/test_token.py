@@ -20,6 +20,7 @@ def ask(server: Any, form: dict[str, str], **how: Any) -> Any:
     return server.app.post("/oauth/token", form, **{"headers": server.basic(server.program), "status": "*", **how})
 
 
+@pytest.mark.slow
 def test_a_token_answer_is_rfc_6749s(server):
     answer = ask(server, GRANT)
     assert answer.status_int == 200
@@ -31,6 +32,7 @@ def test_a_token_answer_is_rfc_6749s(server):
     assert answer.json["expires_in"] == 600
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-06")
 def test_an_access_token_is_an_rfc_9068_jwt_for_one_audience(build):
     server = build({"signing.algorithm": ""})  # the default
@@ -50,6 +52,7 @@ def test_an_access_token_is_an_rfc_9068_jwt_for_one_audience(build):
     assert claims["scope"] == "read"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # of joserfc's decoder here, not of the server
 @pytest.mark.parametrize(("algorithm", "kty"), [("RS256", "RSA"), ("ES256", "EC"), ("EdDSA", "OKP")])
 def test_each_algorithm_signs(build, algorithm, kty):
@@ -92,6 +95,7 @@ def test_a_scope_that_the_client_may_not_have_is_refused_not_dropped(server, sco
     assert "access_token" not in answer.json
 
 
+@pytest.mark.slow
 def test_a_scope_taken_out_of_the_settings_is_no_longer_granted(build):
     server = build()
     again = build({"scopes": "read = Read"})
@@ -101,6 +105,7 @@ def test_a_scope_taken_out_of_the_settings_is_no_longer_granted(build):
     assert answer.json["error"] == "invalid_scope"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-06")
 def test_resource_selects_among_the_clients_audiences(server):
     client = server.clients.create(
@@ -128,6 +133,7 @@ def test_without_an_audience_there_is_no_server(build):
         build({"audience": ""})
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-08")
 @pytest.mark.parametrize("grant", ["password", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer", "x"])
 def test_implicit_and_password_do_not_exist(server, grant):
@@ -153,6 +159,7 @@ def test_client_credentials_are_not_for_public_clients_nor_for_those_not_registe
     assert (answer.status_int, answer.json["error"]) == (400, "unauthorized_client")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-01")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("endpoint", ["token", "revoke", "introspect"])
@@ -188,12 +195,14 @@ def test_a_repeated_parameter_is_refused(server, name):
     assert (answer.status_int, answer.json["error"]) == (400, "invalid_request")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-41")
 def test_a_parameter_repeated_without_a_value_is_repeated_all_the_same(server):
     answer = ask(server, [*GRANT.items(), ("scope", "read"), ("scope", "")])
     assert answer.json["error"] == "invalid_request"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-41")
 def test_parameters_nobody_knows_are_ignored(server):
     assert ask(server, {**GRANT, "colour": "grün"}).status_int == 200
@@ -203,6 +212,7 @@ def test_parameters_nobody_knows_are_ignored(server):
         assert answer.json["scope"] == "read"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [

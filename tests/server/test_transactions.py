@@ -46,6 +46,7 @@ def test_the_endpoints_work_with_and_without_pyramid_tm(either):
     assert heard[0].token_id == heard[1].token_ids[0]
 
 
+@pytest.mark.slow
 def test_a_client_joins_the_applications_transaction(build):
     server = build(configure=with_tm)
     heard = listen(server, ClientCreated)

@@ -37,6 +37,7 @@ def test_it_says_how_long_keys_may_be_kept(server):
     assert Fetcher().get(server.issuer.metadata["jwks_uri"]).max_age == 7
 
 
+@pytest.mark.slow
 def test_it_introspects_for_who_may_ask(server):
     url = server.issuer.metadata["introspection_endpoint"]
     raw = server.issuer.mint(sub="ada")
@@ -73,6 +74,7 @@ def test_faults_are_of_one_endpoint_and_can_be_healed(server):
     assert fetcher.get(server.issuer.metadata["jwks_uri"]).status == 200
 
 
+@pytest.mark.slow
 def test_closing_does_not_wait_for_those_who_hang(server):
     server.fail("hang")
     with pytest.raises(UnavailableError):
