@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
+
+from urllib3.exceptions import ProtocolError
 
 from .errors import UnavailableError
 from .fetch import Answer, Fetcher
 from .urls import check_endpoint
 
 __all__ = ["IssuerMetadata", "build_metadata_urls", "fetch_metadata"]
+
+#: Reasons that say that a URL answered, and not with a document.
+_ANSWERS: Final = frozenset({"no_metadata", "unreachable", "circuit_open"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +26,22 @@ class IssuerMetadata:
     :ivar document: the whole object.
     :ivar url: where it was found.
     :ivar date: the issuer's clock in seconds since the epoch as of its answer, or None.
+    :ivar home: where the settings say that the metadata are; empty where that follows from the issuer identifier.
+    :ivar insecure_hosts: hosts whose addresses may be used without TLS.
     """
 
     issuer: str
     document: Mapping[str, Any]
     url: str
     date: float | None = None
+    home: str = ""
+    insecure_hosts: frozenset[str] = frozenset()
 
     def find_endpoint(self, name: str) -> str | None:
         """The URL under ``name`` (such as ``"jwks_uri"``), or None if the metadata do not contain it.
 
         :raises UnavailableError: it is not an https URL. http, and loopback hosts, are for an issuer that is itself at
-            such a URL.
+            such a URL; see :func:`.urls.check_endpoint`.
         """
         url = self.document.get(name)
         if url is None:
@@ -40,10 +49,14 @@ class IssuerMetadata:
         try:
             if not isinstance(url, str):
                 raise ValueError("must be text")  # handled below, like a bad URL
-            check_endpoint(url, self.issuer)
+            check_endpoint(url, self.issuer, self.insecure_hosts, self.home)
         except ValueError as error:
             raise UnavailableError("bad_metadata", f"{name} in {self.url} {error}", lasting=True) from None
         return url
+
+
+class _Overloaded(UnavailableError):
+    """A status that says that trying again later may help."""
 
 
 def build_metadata_urls(issuer: str) -> tuple[str, ...]:
@@ -63,45 +76,64 @@ def build_metadata_urls(issuer: str) -> tuple[str, ...]:
     return tuple(urlunsplit((parts.scheme, parts.netloc, each, "", "")) for each in dict.fromkeys(paths))
 
 
-def fetch_metadata(fetcher: Fetcher, issuer: str, url: str | None = None) -> IssuerMetadata:
+def fetch_metadata(
+    fetcher: Fetcher, issuer: str, url: str | None = None, *, insecure_hosts: frozenset[str] = frozenset()
+) -> IssuerMetadata:
     """The metadata of ``issuer``, from ``url`` or from its well-known URLs.
 
-    A document that names another issuer is refused, byte for byte (RFC 8414 section 3.3).
+    A document that names another issuer is refused, byte for byte (RFC 8414 section 3.3). After an answer that is not the
+    document, and after a connection that was cut, the next well-known URL is asked: gateways refuse the paths that they do not
+    know in all these ways. A host that cannot be reached or does not answer in time is not asked again.
 
+    :param insecure_hosts: hosts whose addresses may be used without TLS, see :func:`.urls.check_url`.
     :raises UnavailableError: nothing usable was found, or the issuer doesn't answer.
     """
-    absent: list[str] = []
-    why: UnavailableError | None = None
+    failures: list[UnavailableError] = []
     for each in (url,) if url else build_metadata_urls(issuer):
-        answer = _try(fetcher, each)
-        if isinstance(answer, UnavailableError):
-            why = answer
-        elif answer.status != 200:
-            absent.append(f"{each} answered {answer.status}")
+        try:
+            answer = _ask(fetcher, each, issuer)
+        except UnavailableError as error:
+            failures.append(error)
+            if _is_silent(error):
+                break
         else:
-            found = answer.body.get("issuer")
-            if found == issuer:
-                return IssuerMetadata(issuer, answer.body, each, answer.date)
-            why = _explain(each, found, issuer)
-    raise why or UnavailableError("no_metadata", f"no metadata: {', '.join(absent)}", retry_after=30, lasting=True)
+            return IssuerMetadata(issuer, answer.body, each, answer.date, url or "", insecure_hosts)
+    raise _summarize(failures)
 
 
-def _explain(url: str, found: object, issuer: str) -> UnavailableError:
-    """The error for metadata of another issuer, or for metadata without an issuer."""
-    if not isinstance(found, str):
-        return UnavailableError("bad_metadata", f"{url} names no issuer", lasting=True)
-    text = f"{url} describes {found!r}, not {issuer!r}; the two must be equal byte for byte"
-    return UnavailableError("other_issuer", text, lasting=True)
-
-
-def _try(fetcher: Fetcher, url: str) -> Answer | UnavailableError:
-    """The answer, or the error that it is; raises if the issuer is down."""
-    try:
-        answer = fetcher.get(url)
-    except UnavailableError as error:
-        if error.reason == "unreachable":
-            raise  # the other URLs are on the same host: asking it again only makes the caller wait
-        return error
+def _ask(fetcher: Fetcher, url: str, issuer: str) -> Answer:
+    """The answer with the metadata of ``issuer``. :raises UnavailableError: it is another one."""
+    answer = fetcher.get(url)
     if answer.is_overloaded:
-        raise UnavailableError("unreachable", f"{url} answered {answer.status}")
+        raise _Overloaded("unreachable", f"{url} answered {answer.status}")
+    if answer.status != 200:
+        raise UnavailableError("no_metadata", f"{url} answered {answer.status}", retry_after=30, lasting=True)
+    found = answer.body.get("issuer")
+    if not isinstance(found, str):
+        raise UnavailableError("bad_metadata", f"{url} names no issuer", lasting=True)
+    if found != issuer:
+        text = f"{url} describes {found!r}, not {issuer!r}; the two must be equal byte for byte"
+        raise UnavailableError("other_issuer", text, lasting=True)
     return answer
+
+
+def _is_silent(error: UnavailableError) -> bool:
+    """Whether its host does not answer at all: then asking it again would only make the caller wait.
+
+    A connection that was cut after it was made is an answer of a kind: some firewalls refuse a path so.
+    """
+    answered = isinstance(error, _Overloaded) or isinstance(error.__cause__, ProtocolError)
+    return error.reason == "unreachable" and not answered
+
+
+def _summarize(failures: list[UnavailableError]) -> UnavailableError:
+    """One error with what each URL answered. Its reason is the most telling one: a document that was there and is not usable,
+    then an answer that may be better next time.
+    """
+    found = next((each for each in failures if each.reason == "other_issuer"), None)
+    found = found or next((each for each in reversed(failures) if each.reason not in _ANSWERS), None)
+    found = found or next((each for each in failures if each.reason == "unreachable"), failures[-1])
+    if len(failures) == 1 and found.reason != "no_metadata":
+        return found
+    texts = [each.detail for each in failures]
+    return found.repeat("; ".join(texts) if found.reason != "no_metadata" else f"no metadata: {', '.join(texts)}")

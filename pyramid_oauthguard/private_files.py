@@ -9,7 +9,7 @@ from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DIFFERENT_IN_KEYS", "make_private_folder", "protect_database", "read_secret_file"]
+__all__ = ["DIFFERENT_IN_KEYS", "FileMark", "find_mark", "make_private_folder", "protect_database", "read_secret_file"]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
@@ -22,6 +22,8 @@ DIFFERENT_IN_KEYS: Final = 8
 _LARGEST_BYTES: Final = 1_048_576
 #: A FIFO at this path must not block the process, and a device must not become its terminal.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0)
+#: Inode, size and time of the last change in nanoseconds.
+FileMark = tuple[int, int, int]
 #: White space, and the padding of base64.
 _FILLING: Final = b" \t\r\n\v\f="
 
@@ -78,6 +80,12 @@ def _close_to_others(path: Path) -> None:
         logger.warning("%s was open to others (mode %03o): it has mode %03o now", path, mode, mode & stat.S_IRWXU)
     except OSError:
         logger.warning("%s is open to others (mode %03o), and another user's: chmod 600 it", path, mode)
+
+
+def find_mark(path: str) -> FileMark:
+    """What changes when the file at ``path`` is replaced or written. :raises OSError: there is none."""
+    status = os.stat(path)  # noqa: PTH116  # at each use: a Path would take as long as the call
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def read_secret_file(path: Path, *, different: int = 2) -> bytes:

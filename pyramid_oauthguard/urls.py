@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
 
-__all__ = ["Origin", "as_origin", "check_endpoint", "check_url", "is_loopback"]
+__all__ = ["Origin", "as_insecure_host", "as_origin", "check_endpoint", "check_url", "is_loopback"]
 
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 _FORBIDDEN: Final = frozenset('"<>\\^`{|}\x7f')
@@ -24,6 +24,7 @@ _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"(?!0\.){_OCTET}(?:\.{_OCTET}){{3}}")
 _IPV6: Final = re.compile(r"\[[0-9a-f:]{2,39}\]")
 _MAX_HOST: Final = 253
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,8 @@ class Origin:
     port: int
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{host}{port}"
+        return f"{self.scheme}://{_spell(self)}{port}"
 
 
 def as_origin(url: str) -> Origin:
@@ -66,26 +66,52 @@ def as_origin(url: str) -> Origin:
     return Origin(scheme, _as_host(parts[1].lower()), port)
 
 
+def as_insecure_host(text: str) -> str:
+    """``host`` or ``host:port`` as :func:`check_url` compares it: in lower case, an IPv6 address in brackets.
+
+    :raises ValueError: it is neither; the host has the grammar of all hosts.
+    """
+    try:
+        origin = as_origin(f"http://{text}")
+    except ValueError:
+        raise ValueError(f"must be a host or host:port, such as keycloak or keycloak:8080, not {text!r}") from None
+    if set(text) & set("/?"):
+        raise ValueError(f"must be a host without scheme and path, such as keycloak or keycloak:8080, not {text!r}")
+    return f"{_spell(origin)}:{origin.port}" if re.search(r":[0-9]+$", text) else _spell(origin)
+
+
 @functools.lru_cache(maxsize=64)  # endpoints are checked at each use; refused URLs are not kept
-def check_url(url: str) -> None:
-    """ValueError unless ``url`` is absolute https, or http to a loopback host, without user, fragment or controls."""
+def check_url(url: str, insecure_hosts: frozenset[str] = _NONE) -> None:
+    """ValueError unless ``url`` is absolute, without user, fragment or controls, and its host may be asked so: https, or http to
+    a loopback host.
+
+    :param insecure_hosts: hosts, as :func:`as_insecure_host` spells them, that may be asked by http, too.
+    """
     origin = as_origin(url)
-    if origin.scheme != "https" and not is_loopback(origin.host):
+    if origin.scheme != "https" and not is_loopback(origin.host) and not _is_listed(origin, insecure_hosts):
         raise ValueError(f"must begin with https:// (http:// only for loopback hosts), not {url!r}")
 
 
 @functools.lru_cache(maxsize=64)
-def check_endpoint(url: str, issuer: str) -> None:
+def check_endpoint(url: str, issuer: str, insecure_hosts: frozenset[str] = _NONE, home: str = "") -> None:
     """ValueError unless an address that ``issuer`` publishes may be used.
 
-    An issuer without TLS can only be on this machine, and only such an issuer may publish addresses without TLS. An
+    Only an issuer without TLS may publish addresses without TLS. It is on this machine, or on a host that the settings list. An
     issuer elsewhere may not send us to a service of this machine. Not checked: what the name of the host resolves to.
+
+    :param insecure_hosts: see :func:`check_url`.
+    :param home: where the settings say that it publishes them, if that is not at the issuer identifier.
     """
-    check_url(url)
-    found, home = as_origin(url), as_origin(issuer)
-    if found.scheme == "http" and home.scheme != "http":
-        raise ValueError(f"must begin with https://, as the issuer {issuer} does, not {url!r}")
-    if _is_here(found.host) and not _is_here(home.host):
+    check_url(url, insecure_hosts)
+    found, own = as_origin(url), _find_origin(issuer)
+    is_here = own is not None and _is_here(own.host)
+    if found.scheme == "http" and not (is_here and own is not None and own.scheme == "http"):
+        places = filter(None, (own, _find_origin(home)))
+        if not any(_is_listed(each, insecure_hosts) for each in places):
+            raise ValueError(
+                f"must begin with https://, because the issuer {issuer} is not asked without TLS, not {url!r}"
+            )
+    if _is_here(found.host) and not is_here:
         raise ValueError(f"must not be on a loopback host, because the issuer {issuer} is not, not {url!r}")
 
 
@@ -97,6 +123,22 @@ def is_loopback(host: str) -> bool:
 def _is_here(host: str) -> bool:
     """As :func:`is_loopback`, with the names that resolvers answer with loopback addresses (RFC 6761 section 6.3)."""
     return is_loopback(host) or host.endswith(".localhost")
+
+
+def _find_origin(text: str) -> Origin | None:
+    """The origin of an issuer identifier or an address; None for a name that is not a URL."""
+    try:
+        return as_origin(text)
+    except ValueError:
+        return None
+
+
+def _is_listed(origin: Origin, hosts: frozenset[str]) -> bool:
+    return bool(hosts) and not hosts.isdisjoint((_spell(origin), f"{_spell(origin)}:{origin.port}"))
+
+
+def _spell(origin: Origin) -> str:
+    return f"[{origin.host}]" if ":" in origin.host else origin.host
 
 
 def _as_host(text: str) -> str:

@@ -38,7 +38,8 @@ class HTTPIssuer:
     `calls` counts the requests by endpoint, failed ones too; what a redirect leads to is counted as "elsewhere".
     `delay` is what the fault "slow" adds to an answer, in seconds. The metadata are at `well_known` (where RFC 8414
     puts them, unless another path is given) and have the members of `extra`, too. `tls` is a PEM file with a certificate and its
-    key. `callers` has the port of each caller of the introspection endpoint, in their order.
+    key. `callers` has the port of each caller of the introspection endpoint, in their order; `headers` those of every request.
+    `identifier` is the issuer's name, where that is not the address of this server.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class HTTPIssuer:
         well_known: str = "",
         extra: Mapping[str, Any] | None = None,
         tls: Path | None = None,
+        identifier: str = "",
         **options: Any,
     ):
         self.calls: Counter[str] = Counter()
@@ -59,6 +61,7 @@ class HTTPIssuer:
         self.lock = threading.Lock()
         self._faults: dict[str, str] = {}
         self.callers: list[int] = []
+        self.headers: list[Mapping[str, str]] = []
         self.ca_file = tls
         self._server = _Server(self)
         if tls is not None:
@@ -68,7 +71,7 @@ class HTTPIssuer:
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
         self.origin = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
-        self.issuer = MemoryIssuer(self.origin + path, **options)
+        self.issuer = MemoryIssuer(identifier or self.origin + path, **options)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -160,6 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         endpoint = _find_endpoint(urlsplit(self.path).path)
         with owner.lock:
             owner.calls[endpoint] += 1
+            owner.headers.append(self.headers)
             if endpoint == "introspection":
                 owner.callers.append(self.client_address[1])
             owner.busy += 1

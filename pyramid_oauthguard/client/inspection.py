@@ -15,8 +15,8 @@ from ..exit_status import USAGE
 from ..jwt.algorithms import ALGORITHMS
 from ..jwt.base64url import parse_segment
 from ..jwt.claims import as_time, read_audience
-from ..jwt.jws import check_type, parse_segment_object
-from ..jwt.keyset import build_key_set, find_fault
+from ..jwt.jws import check_type, parse_segment_object, read_thumbprints
+from ..jwt.keyset import build_key_set, find_candidates, find_fault
 from ..jwt.verify import is_signed
 from .errors import CommandError
 
@@ -26,8 +26,6 @@ PASS: Final = "pass"  # noqa: S105  # an outcome
 FAIL: Final = "fail"
 SKIP: Final = "skip"
 
-#: More keys than an API tries: the command checks one token only, so this check may take longer.
-_MOST_TRIED_KEYS: Final = 16
 _TYPES: Final = frozenset({None, "at+jwt", "jwt"})
 _LEEWAY_SECONDS: Final = 30.0
 _LONGEST_TOKEN_CHARS: Final = 65536
@@ -96,7 +94,8 @@ def inspect_signature(jwt: Jwt, keys: object) -> Check:
         return Check("signature", FAIL, f"not checked: the kid {kid!r} is not text")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         return Check("signature", FAIL, "not checked: the algorithm is not supported")
-    found = build_key_set(keys, ALGORITHMS, max_tried=_MOST_TRIED_KEYS).find(algorithm, kid)
+    kid = kid or None
+    found = find_candidates(build_key_set(keys, ALGORITHMS), algorithm, kid, read_thumbprints(jwt.header))
     if not found:
         return Check("signature", FAIL, _explain_no_key(keys, algorithm, kid))
     which = f"the issuer's key {kid!r}" if kid is not None else "a key of the issuer"

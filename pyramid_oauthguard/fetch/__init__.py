@@ -1,7 +1,9 @@
-"""The only way out: HTTP requests to an issuer, bounded in time and size, never redirected."""
+"""The only way out: HTTP requests to an issuer, limited in time and size, never redirected."""
 
 from __future__ import annotations
 
+from .extras import Extras
 from .fetcher import Answer, Fetcher
+from .proxies import Proxy
 
-__all__ = ["Answer", "Fetcher"]
+__all__ = ["Answer", "Extras", "Fetcher", "Proxy"]

@@ -92,15 +92,22 @@ class _Kept:
 
 class _Connection(_Kept, HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        plain = super()._new_conn()
-        timeout = plain.gettimeout()
-        timed = _DeadlineSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
-        timed.settimeout(timeout)
-        return timed
+        return _add_deadline(super()._new_conn())
 
 
 class _TLSConnection(_Kept, HTTPSConnection):
-    """Its socket class comes from the context, see Fetcher."""
+    """Its socket class comes from the context, see Fetcher. What a proxy answers comes before TLS."""
+
+    def _new_conn(self) -> socket.socket:
+        plain = super()._new_conn()
+        return plain if self.proxy is None else _add_deadline(plain)
+
+
+def _add_deadline(plain: socket.socket) -> socket.socket:
+    timeout = plain.gettimeout()
+    timed = _DeadlineSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+    timed.settimeout(timeout)
+    return timed
 
 
 class _Pool(HTTPConnectionPool):

@@ -24,16 +24,19 @@ from ..circuit import Circuit
 from ..errors import UnavailableError
 from ..outages import Outages, name_cause
 from ..strict_json import parse_object
-from ..urls import check_url
+from ..urls import as_origin, check_url
+from .bodies import ENCODINGS, read_body
 from .connections import POOLS, DeadlineTLSSocket, StaleConnection, clock
+from .extras import Extras, find_user_agent
+from .proxies import Proxy
 
 __all__ = ["Answer", "Fetcher"]
 
-_CHUNK: Final = 65536
 _MAX_TARGETS: Final = 64
 _KEPT_CONNECTIONS: Final = 32
 _LONGEST_LOCATION: Final = 300
-_ACCEPT: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
+_BASIC: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
+_TUNNEL_STATUS: Final = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 Parse = Callable[[bytes], dict[str, Any]]
 _Send = functools.partial[urllib3.BaseHTTPResponse]
 
@@ -78,6 +81,9 @@ class _Target:
     path: str  # with the query
     pool: HTTPConnectionPool
     circuit: Circuit
+    proxy: Proxy | None
+    headers: Mapping[str, str]
+    has_extras: bool
 
 
 class Fetcher:
@@ -88,6 +94,9 @@ class Fetcher:
     :param max_bytes: a longer answer is refused.
     :param pause: seconds that a URL is left alone after three calls in a row that it did not answer.
     :param ca_file: PEM file of accepted certificate authorities; None takes the system's.
+    :param insecure_hosts: hosts that may be asked without TLS, see :func:`.urls.check_url`.
+    :param proxy: what requests with TLS go through; see :meth:`Proxy.serves`.
+    :param extras: additional headers for the origins that the settings name.
     :param outages: where it is logged that a URL does not answer, and that it does again; None logs nothing.
     """
 
@@ -98,8 +107,14 @@ class Fetcher:
         max_bytes: int = 1_048_576,
         ca_file: str | None = None,
         pause: float = 5,
+        insecure_hosts: frozenset[str] = frozenset(),
+        proxy: Proxy | None = None,
+        extras: Extras | None = None,
         outages: Outages | None = None,
     ) -> None:
+        self._insecure_hosts = insecure_hosts
+        self._proxy = proxy
+        self._extras = extras or Extras()
         self._outages = outages
         self._timeout = timeout
         self._max_bytes = max_bytes
@@ -108,7 +123,7 @@ class Fetcher:
         self._targets: dict[str, _Target] = {}
         self._parsers: dict[str, Parse] = {}
         self._context = _build_context(ca_file)
-        self._pools = self._build_pools()
+        self._pools: dict[Proxy | None, urllib3.PoolManager] = {}
         self._forked = False
         processes.register(self, Fetcher._leave_parent)
 
@@ -127,9 +142,12 @@ class Fetcher:
         """
         processes.renew_if_forked()
         target = self._targets.get(url) or self._find_target(url)
-        with self._build_pools() as pools:
+        headers = {**target.headers, "Accept-Encoding": ENCODINGS, "Connection": "close"}
+        if target.has_extras:
+            headers |= self._extras.find_authorization()
+        with self._build_pools(target.proxy) as pools:
             pool = pools.connection_from_url(url)
-            return self._exchange(target, _prepare(pool, "GET", target.path, None, {"Connection": "close"}))
+            return self._exchange(target, _prepare(pool, "GET", target.path, None, headers))
 
     def post(
         self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None, *, harmless: bool = False
@@ -142,7 +160,7 @@ class Fetcher:
         """
         processes.renew_if_forked()
         target = self._targets.get(url) or self._find_target(url)
-        extra = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        extra = {**target.headers, "Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
         send = _prepare(target.pool, "POST", target.path, urlencode(form).encode(), extra)
         return self._exchange(target, send, again=harmless)
 
@@ -155,17 +173,21 @@ class Fetcher:
         """At the first use in a child, for reading the authorities takes its time."""
         with contextlib.suppress(OSError):  # the child may have given up the right to read the file
             self._context = _build_context(self._ca_file)
-        self._pools = self._build_pools()
+        self._pools = {}
         self._forked = False
 
-    def _build_pools(self) -> urllib3.PoolManager:
-        pools = urllib3.PoolManager(
-            num_pools=8,
-            maxsize=_KEPT_CONNECTIONS,
-            block=False,
-            ssl_context=self._context,
-            timeout=urllib3.Timeout(total=self._timeout),
-        )
+    def _build_pools(self, proxy: Proxy | None) -> urllib3.PoolManager:
+        options: dict[str, Any] = {
+            "num_pools": 8,
+            "maxsize": _KEPT_CONNECTIONS,
+            "block": False,
+            "ssl_context": self._context,
+            "timeout": urllib3.Timeout(total=self._timeout),
+        }
+        if proxy is None:
+            pools = urllib3.PoolManager(**options)
+        else:
+            pools = urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, **options)
         pools.pool_classes_by_scheme = POOLS
         return pools
 
@@ -174,9 +196,10 @@ class Fetcher:
         try:
             answer = self._request(target, send, again=again)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            cause = name_cause(error)  # the text of some of these repeats what the other side sent
+            cause = _describe_cause(error)  # the text of some of these repeats what the other side sent
             target.circuit.fail(cause)
-            raise UnavailableError("unreachable", f"{send.args[0]} {target.url}: {cause}") from error
+            way = f" through the proxy {target.proxy.url}" if target.proxy else ""
+            raise UnavailableError("unreachable", f"{send.args[0]} {target.url}{way}: {cause}") from error
         except UnavailableError:
             target.circuit.succeed()  # it answered, if not well
             raise
@@ -186,11 +209,14 @@ class Fetcher:
     def _find_target(self, url: str) -> _Target:
         """Judge and take apart a URL; the two or three that a deployment uses are remembered."""
         try:
-            check_url(url)
+            check_url(url, self._insecure_hosts)
             parts = urlsplit(url)
             if self._forked:
                 self._start_anew()
-            pool = self._pools.connection_from_url(url)
+            proxy = self._proxy if self._proxy is not None and self._proxy.serves(as_origin(url)) else None
+            if proxy not in self._pools:
+                self._pools[proxy] = self._build_pools(proxy)
+            pool = self._pools[proxy].connection_from_url(url)
         except (ValueError, urllib3.exceptions.HTTPError) as error:
             raise UnavailableError("forbidden_url", str(error), lasting=True) from None
         path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
@@ -198,7 +224,9 @@ class Fetcher:
             self._targets.clear()
         # A circuit for each, not for the origin: introspection that hangs must not keep keys from being fetched.
         circuit = Circuit(self._pause, name=url, outages=self._outages)
-        return self._targets.setdefault(url, _Target(url, path, pool, circuit))
+        has_extras = self._extras.allows(url)
+        headers = _BASIC | {"User-Agent": find_user_agent()} | (dict(self._extras.headers) if has_extras else {})
+        return self._targets.setdefault(url, _Target(url, path, pool, circuit, proxy, headers, has_extras))
 
     def _request(self, target: _Target, send: _Send, *, again: bool) -> Answer:
         clock.deadline = time.monotonic() + self._timeout
@@ -213,7 +241,7 @@ class Fetcher:
     def _read(self, response: urllib3.BaseHTTPResponse, url: str) -> Answer:
         whole = False
         try:
-            data = self._read_body(response, url)
+            data = read_body(response, url, self._max_bytes)
             whole = True
         finally:
             # A connection with an unread rest can't be used again.
@@ -230,16 +258,11 @@ class Fetcher:
                 return Answer(response.status, headers, {})
             raise UnavailableError("not_json", f"{url} did not answer with a JSON object", lasting=True) from error
 
-    def _read_body(self, response: urllib3.BaseHTTPResponse, url: str) -> bytes:
-        if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise UnavailableError("encoded", f"{url} answered with an encoding that was not asked for")
-        chunks, size = [], 0
-        while chunk := response.read1(_CHUNK):
-            size += len(chunk)
-            if size > self._max_bytes:
-                raise UnavailableError("too_large", f"{url} answered with more than {self._max_bytes} bytes")
-            chunks.append(chunk)
-        return b"".join(chunks)
+
+def _describe_cause(error: BaseException) -> str:
+    """The cause of a failure, with the status by which a proxy refused a tunnel."""
+    refusal = _TUNNEL_STATUS.search(str(getattr(error, "original_error", "")))
+    return f"{name_cause(error)} (it answered {refusal[1]})" if refusal else name_cause(error)
 
 
 def _describe_location(location: str) -> str:
@@ -262,7 +285,7 @@ def _prepare(pool: HTTPConnectionPool, method: str, path: str, body: bytes | Non
         method,
         path,
         body=body,
-        headers={**_ACCEPT, **headers},
+        headers=headers,
         redirect=False,
         retries=False,
         preload_content=False,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote_plus
 
 from dogpile.cache import CacheRegion
 from zope.interface import implementer
@@ -14,9 +13,12 @@ from zope.interface import implementer
 from ..caching import build_region
 from ..discovery import IssuerMetadata
 from ..errors import CoolingError, UnavailableError
-from ..fetch import Answer, Fetcher
+from ..fetch import Answer, Extras, Fetcher
 from ..interfaces import IIssuer, KeyDocument
 from ..outages import Outages
+from ..urls import as_origin
+from .client_authentication import ClientAuthentication
+from .key_file import read_key_file
 from .metadata import MetadataSource
 from .settings import IssuerSettings
 
@@ -40,6 +42,9 @@ def build_http_issuer(settings: IssuerSettings, region: CacheRegion | None = Non
         timeout=settings.http_timeout,
         max_bytes=settings.http_max_bytes,
         ca_file=settings.http_ca_file,
+        insecure_hosts=settings.http_insecure_hosts,
+        proxy=settings.http_proxy,
+        extras=_build_extras(settings),
         pause=min(_MAX_PAUSE_SECONDS, settings.keys_cooldown),
         outages=Outages(logger),
     )
@@ -55,7 +60,7 @@ class HTTPIssuer:
     def __init__(self, settings: IssuerSettings, fetcher: Fetcher, region: CacheRegion) -> None:
         self.identifier = settings.issuer
         self._settings = settings
-        self._credentials = self._build_credentials()
+        self._authentication = ClientAuthentication(settings)
         self._fetcher = fetcher
         self._metadata = MetadataSource(settings, fetcher, region)
         self._outages = Outages(logger)
@@ -65,7 +70,7 @@ class HTTPIssuer:
         return self._metadata.require()
 
     def fetch_keys(self) -> KeyDocument:
-        """The issuer's key set.
+        """The issuer's key set, or that of the file that takes its place.
 
         :raises UnavailableError: it can't be had.
         :raises CoolingError: it can't be had, and the metadata say where it is: they are asked for again in a moment.
@@ -75,12 +80,14 @@ class HTTPIssuer:
         except CoolingError:
             raise
         except UnavailableError as error:
-            wait = 0.0 if self._settings.jwks_uri else self._metadata.find_wait()
+            wait = 0.0 if self._settings.jwks_uri or self._settings.jwks_file else self._metadata.find_wait()
             if wait:
                 raise CoolingError(error.reason, error.detail, wait=wait, lasting=error.lasting) from error
             raise
 
     def _fetch_keys(self) -> KeyDocument:
+        if self._settings.jwks_file:
+            return _read_keys(self._settings.jwks_file)
         url = self._settings.jwks_uri or self._metadata.find_endpoint("jwks_uri", self._metadata.wait())
         answer = self._fetcher.get(url)
         keys = answer.body.get("keys")
@@ -94,7 +101,7 @@ class HTTPIssuer:
         """RFC 7662 section 2. :raises UnavailableError: the endpoint refuses us or does not answer as it should."""
         url = self._settings.introspection_endpoint
         url = url or self._metadata.find_endpoint("introspection_endpoint", self._metadata.require())
-        headers, form = self._credentials
+        headers, form = self._authentication.find()
         answer = self._fetcher.post(
             url, {"token": raw, "token_type_hint": "access_token", **form}, headers, harmless=True
         )
@@ -108,24 +115,26 @@ class HTTPIssuer:
     def subscribe(self, listener: object) -> None:
         """Do nothing: an issuer in another process does not report changes."""
 
-    def _build_credentials(self) -> tuple[dict[str, str], dict[str, str]]:
-        client_id = self._settings.introspection_client_id
-        secret = self._settings.introspection_client_secret or ""
-        method = self._settings.introspection_auth_method
-        if not client_id:
-            return {}, {}
-        if method == "none":
-            return {}, {"client_id": client_id}
-        if method == "client_secret_post":
-            return {}, {"client_id": client_id, "client_secret": secret}
-        # RFC 6749 section 2.3.1: both are form-encoded before they are joined.
-        pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()
-        return {"Authorization": "Basic " + base64.b64encode(pair).decode()}, {}
-
     def _report(self, url: str, answer: Answer) -> None:
         if answer.status in (400, 401, 403):
             text = f"{url} refused our introspection with {answer.status}: check oauthguard.introspection.*"
             self._outages.report(_INTROSPECTION, text)
+
+
+def _build_extras(settings: IssuerSettings) -> Extras:
+    """For the origins of the URLs in the settings. An issuer identifier may be a name that is not a URL."""
+    origins = set()
+    for each in settings.addresses:
+        with contextlib.suppress(ValueError):
+            origins.add(as_origin(each))
+    return Extras(frozenset(origins), settings.http_headers, settings.http_bearer_token_file)
+
+
+def _read_keys(path: str) -> KeyDocument:
+    try:
+        return read_key_file(path)
+    except ValueError as error:
+        raise UnavailableError("bad_key_file", f"{path} {error}", lasting=True) from None
 
 
 def _describe_answer(answer: Answer) -> str:

@@ -10,7 +10,8 @@ from dogpile.cache import CacheRegion
 
 from ..errors import InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
-from ..jwt.keyset import KeySet, build_key_set
+from ..jwt.jws import Thumbprints
+from ..jwt.keyset import KeySet, build_key_set, find_candidates
 from ..jwt.verify import Candidates
 from ..strict_json import check_depth
 from .kept import Fetched, Kept
@@ -60,7 +61,7 @@ class KeySource:
             is_embedded=is_embedded,
         )
 
-    def find(self, algorithm: str, kid: str | None) -> tuple[KeySet, Candidates]:
+    def find(self, algorithm: str, kid: str | None, thumbprints: Thumbprints = ()) -> tuple[KeySet, Candidates]:
         """The set and its keys that may have signed a token with this header.
 
         :raises InvalidToken: no key fits, and the issuer was asked recently enough.
@@ -68,10 +69,10 @@ class KeySource:
         """
         attempts = self.kept.attempts.count
         keys = self.kept.require(time.time())
-        found = keys.find(algorithm, kid)
-        if not found and kid is not None and not keys.has(kid):
+        found = keys.find(algorithm, kid, thumbprints)
+        if not found and not keys.knows(kid, thumbprints):
             keys = self.kept.ask_again(keys, attempts)
-            found = keys.find(algorithm, kid)
+            found = find_candidates(keys, algorithm, kid, thumbprints)
         if not found:
             raise InvalidToken("unknown_key")
         return keys, found

@@ -77,7 +77,12 @@ class MetadataSource:
 
     def _ask(self) -> Fetched[IssuerMetadata]:
         try:
-            found = fetch_metadata(self._fetcher, self._settings.issuer, self._settings.metadata_url)
+            found = fetch_metadata(
+                self._fetcher,
+                self._settings.issuer,
+                self._settings.metadata_url,
+                insecure_hosts=self._settings.http_insecure_hosts,
+            )
         except UnavailableError as error:
             if error.reason == "other_issuer":
                 self._kept.drop()  # what it last said holds while it says nothing, not once another one answers for it
@@ -92,4 +97,10 @@ class MetadataSource:
             or document.get("issuer") != self._settings.issuer
         ):
             return None
-        return IssuerMetadata(self._settings.issuer, document, url)
+        return IssuerMetadata(
+            self._settings.issuer,
+            document,
+            url,
+            home=self._settings.metadata_url or "",
+            insecure_hosts=self._settings.http_insecure_hosts,
+        )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from ..fetch import Proxy
 
 __all__ = ["IssuerSettings"]
 
@@ -16,10 +19,18 @@ class IssuerSettings:
     :ivar jwks_uri: where the keys are; None: where the metadata say.
     :ivar introspection_endpoint: where tokens are introspected; None: where the metadata say.
     :ivar introspection_client_id: who asks there; None: a caller that does not authenticate.
-    :ivar introspection_auth_method: ``"client_secret_basic"``, ``"client_secret_post"`` or ``"none"``.
+    :ivar introspection_auth_method: one of :data:`.client_authentication.AUTH_METHODS`.
+    :ivar introspection_key_file: the key for ``private_key_jwt``.
+    :ivar introspection_token_file: the token for ``bearer``.
+    :ivar userinfo_endpoint: where users are described; None: where the metadata say.
+    :ivar jwks_file: a file with the keys; None: they are fetched.
     :ivar http_timeout: seconds for one call in all.
     :ivar http_max_bytes: a longer answer is refused.
     :ivar http_ca_file: PEM file of the accepted certificate authorities; None: those of the system.
+    :ivar http_insecure_hosts: hosts that may be asked without TLS, as :func:`..urls.as_insecure_host` spells them.
+    :ivar http_proxy: what requests with TLS go through.
+    :ivar http_headers: sent to the origins that these settings name.
+    :ivar http_bearer_token_file: a file with a token for the metadata and the keys at these origins.
     :ivar metadata_lifetime: seconds that the metadata are kept.
     :ivar keys_cooldown: seconds between two attempts to fetch metadata or keys after a failure.
     """
@@ -36,3 +47,17 @@ class IssuerSettings:
     http_ca_file: str | None
     metadata_lifetime: float
     keys_cooldown: float
+    introspection_key_file: str | None = None
+    introspection_token_file: str | None = None
+    userinfo_endpoint: str | None = None
+    jwks_file: str | None = None
+    http_insecure_hosts: frozenset[str] = frozenset()
+    http_proxy: Proxy | None = None
+    http_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    http_bearer_token_file: str | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The URLs that are named here, whoever named them."""
+        named = (self.issuer, self.metadata_url, self.jwks_uri, self.introspection_endpoint, self.userinfo_endpoint)
+        return tuple(each for each in named if each)

@@ -10,7 +10,16 @@ from ..errors import InvalidToken
 from ..strict_json import parse_object
 from .base64url import parse_segment
 
-__all__ = ["MAX_TOKEN_CHARACTERS", "ParsedHeader", "check_type", "parse_header", "parse_segment_object", "split"]
+__all__ = [
+    "MAX_TOKEN_CHARACTERS",
+    "ParsedHeader",
+    "Thumbprints",
+    "check_type",
+    "parse_header",
+    "parse_segment_object",
+    "read_thumbprints",
+    "split",
+]
 
 #: Real headers are much shorter. A longer one is refused before it is decoded. In bytes of base64url.
 MAX_HEADER_BYTES: Final = 16_384
@@ -18,14 +27,22 @@ MAX_HEADER_BYTES: Final = 16_384
 MAX_TOKEN_CHARACTERS: Final = 262_144
 
 Types = frozenset[str | None]
+Thumbprints = tuple[tuple[str, str], ...]
+_THUMBPRINTS: Final = frozenset({"x5t", "x5t#S256"})
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedHeader:
-    """What the checks of a header leave: the algorithm and the key's name."""
+    """What the checks of a header leave: the algorithm and what it says about the key.
+
+    :ivar kid: the key's name; None where there is none, or an empty one.
+    :ivar thumbprints: names and values of ``x5t`` and ``x5t#S256`` (RFC 7515 sections 4.1.7 and 4.1.8). Not checked: they only
+        say which key to try.
+    """
 
     algorithm: str
     kid: str | None
+    thumbprints: Thumbprints = ()
 
 
 def split(raw: str) -> tuple[bytes, bytes, bytes, bytes]:
@@ -67,7 +84,14 @@ def parse_header(segment: bytes, algorithms: Collection[str], types: Types) -> P
     kid = header.get("kid")
     if "kid" in header and type(kid) is not str:
         raise InvalidToken("bad_kid")
-    return ParsedHeader(algorithm, kid)
+    thumbprints = () if _THUMBPRINTS.isdisjoint(header) else read_thumbprints(header)
+    return ParsedHeader(algorithm, kid or None, thumbprints)
+
+
+def read_thumbprints(header: Mapping[str, Any]) -> Thumbprints:
+    """What a header says about the certificate of the key. What is not text says nothing."""
+    found = ((name, header.get(name)) for name in sorted(_THUMBPRINTS, reverse=True))  # the one with SHA-256 first
+    return tuple((name, value) for name, value in found if isinstance(value, str) and value)
 
 
 def check_type(header: Mapping[str, Any], types: Types) -> None:

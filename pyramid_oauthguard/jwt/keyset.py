@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final
 
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from .algorithms import ALGORITHMS, FITTING, is_same
+from .jws import Thumbprints
 from .key_strength import check_strength
-from .verify import Candidates, Verify, bind
+from .thumbprints import find_thumbprints
+from .verify import MAX_CHECKS, Candidates, LimitedCandidates, Verify, bind
 
-__all__ = ["KeySet", "build_key_set", "find_fault"]
+__all__ = ["KeySet", "build_key_set", "find_candidates", "find_fault", "find_secret_members"]
 
 _IMPORTERS: Final[dict[str, Any]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 #: A prime alone gives the whole private key away (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-#: Without this limit, a token without a kid could cost one try for each key of a large set.
-_MAX_TRIED: Final = 4
+_USES: Final = ("sig",)
 
 
 @dataclass(frozen=True, slots=True)
 class _Key:
     kid: str | None
     verify: Mapping[str, Verify]  # by algorithm
+    thumbprints: Mapping[str, str]
+
+    def differs(self, name: str, value: str) -> bool:
+        """Whether its thumbprint is known and another one. Some issuers publish it as the kid alone."""
+        return self.thumbprints.get(name, value) != value and self.kid != value
+
+    def bears(self, name: str, value: str) -> bool:
+        """Whether its thumbprint, or its kid, is this one."""
+        return value in (self.thumbprints.get(name), self.kid)
 
 
 class KeySet:
@@ -58,19 +67,38 @@ class KeySet:
         """Whether a usable key bears this name, for whatever algorithm."""
         return kid in self._named
 
-    def find(self, algorithm: str, kid: str | None) -> Candidates:
+    def knows(self, kid: str | None, thumbprints: Thumbprints) -> bool:
+        """Whether another key set would not help: the key that a token names is here, or it names none."""
+        if kid is not None:
+            return self.has(kid)
+        return not thumbprints or any(key.bears(*thumbprints[0]) for key in self._all)
+
+    def find(self, algorithm: str, kid: str | None, thumbprints: Thumbprints = ()) -> Candidates:
         """The checks that fit, at most as many as may be tried: of the keys named ``kid``, or of any when the token or no
         key has a name.
+
+        :param thumbprints: what the token says about the certificate of its key. It narrows the choice, also to nothing where
+            the token has no kid.
         """
-        keys = self._all if kid is None or self._nameless else self._named.get(kid, ())
-        return tuple(islice((key.verify[algorithm] for key in keys if algorithm in key.verify), self._max_tried))
+        keys: Sequence[_Key] = self._all if not kid or self._nameless else self._named.get(kid, ())
+        for name, value in thumbprints:
+            keys = _narrow(keys, name, value) or (keys if kid else ())
+        found = tuple(key.verify[algorithm] for key in keys if algorithm in key.verify)
+        return found if len(found) <= self._max_tried else LimitedCandidates(found[: self._max_tried])
 
     def describe(self) -> list[tuple[str | None, tuple[str, ...]]]:
         """Each key's name and the algorithms it verifies, for people."""
         return [(key.kid, tuple(key.verify)) for key in self._all]
 
 
-def build_key_set(documents: object, algorithms: Iterable[str], *, max_tried: int = _MAX_TRIED) -> KeySet:
+def _narrow(keys: Sequence[_Key], name: str, value: str) -> list[_Key]:
+    """Those of ``keys`` with this thumbprint; without any, those whose thumbprint is not known."""
+    return [key for key in keys if key.bears(name, value)] or [key for key in keys if not key.differs(name, value)]
+
+
+def build_key_set(
+    documents: object, algorithms: Iterable[str], *, max_tried: int = MAX_CHECKS, uses: Collection[str] = _USES
+) -> KeySet:
     """The keys that may verify signatures under ``algorithms``; whatever else is there is passed over.
 
     One key that is malformed, private, symmetric, too small or of an unknown kind does not spoil the rest
@@ -78,12 +106,13 @@ def build_key_set(documents: object, algorithms: Iterable[str], *, max_tried: in
 
     :param max_tried: how many keys are tried for one token. More than the default is for sets whose size is bounded, and
         for those whom a token of an attacker may cost more.
+    :param uses: values of a key's ``use`` that are accepted.
     """
     allowed = tuple(algorithms)
     keys: dict[str, _Key] = {}
     for document in documents if isinstance(documents, (list, tuple)) else ():
         try:
-            key = _prepare(document, allowed)
+            key = _prepare(document, allowed, uses)
             keys[_fingerprint(document)] = key
         except (ValueError, RecursionError):
             continue  # its members may be nested as deeply as could just be parsed
@@ -91,10 +120,17 @@ def build_key_set(documents: object, algorithms: Iterable[str], *, max_tried: in
     return KeySet(keys.values(), fingerprint, max_tried=max_tried)
 
 
-def find_fault(document: object, algorithms: Iterable[str] = ALGORITHMS) -> str | None:
+def find_candidates(keys: KeySet, algorithm: str, kid: str | None, thumbprints: Thumbprints) -> Candidates:
+    """The keys that may have signed a token with this header. A thumbprint that no key has is not a reason to refuse: some
+    issuers write it in a form of their own.
+    """
+    return keys.find(algorithm, kid, thumbprints) or keys.find(algorithm, kid)
+
+
+def find_fault(document: object, algorithms: Iterable[str] = ALGORITHMS, uses: Collection[str] = _USES) -> str | None:
     """Why a key can't verify anything under ``algorithms``, as a sentence about "it"; None where it can."""
     try:
-        _prepare(document, tuple(algorithms))
+        _prepare(document, tuple(algorithms), uses)
     except ValueError as error:
         return str(error)
     except RecursionError:
@@ -102,32 +138,38 @@ def find_fault(document: object, algorithms: Iterable[str] = ALGORITHMS) -> str 
     return None
 
 
+def find_secret_members(document: Mapping[str, Any]) -> list[str]:
+    """The members by which a key is private or symmetric."""
+    return sorted(_PRIVATE_MEMBERS.intersection(document))
+
+
 def _fingerprint(document: Any) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def _prepare(document: object, allowed: tuple[str, ...]) -> _Key:
+def _prepare(document: object, allowed: tuple[str, ...], uses: Collection[str]) -> _Key:
     """:raises ValueError: why it can't verify anything."""
     if not isinstance(document, Mapping):
         raise ValueError("it is not an object")
-    _check_members(document)
+    _check_members(document, uses)
     names = _list_algorithms(document)
     usable = [name for name in allowed if name in names]
     if not usable:
         raise ValueError("no algorithm that it is for is allowed")
     key = _import(document)
-    return _Key(document.get("kid"), {name: bind(name, key) for name in usable})
+    checks = {name: bind(name, key) for name in usable}
+    return _Key(document.get("kid") or None, checks, find_thumbprints(document))
 
 
-def _check_members(document: Mapping[str, Any]) -> None:
+def _check_members(document: Mapping[str, Any], uses: Collection[str]) -> None:
     """``use`` and ``key_ops`` allow it, and it is not private (RFC 7517 sections 4.2 and 4.3)."""
     if not isinstance(document.get("kid", ""), str):
         raise ValueError("its kid is not text")
-    secret = sorted(_PRIVATE_MEMBERS.intersection(document))
+    secret = find_secret_members(document)
     if secret:
         raise ValueError(f"it is private or symmetric: it has {' '.join(secret)}")
-    if document.get("use", "sig") != "sig":
-        raise ValueError(f"its use is {document['use']!r}, not sig")
+    if "use" in document and document["use"] not in tuple(uses):
+        raise ValueError(f"its use is {document['use']!r}, not {' or '.join(uses)}")
     operations = document.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
         raise ValueError("its key_ops do not include verify")

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc.jws import JWSRegistry
 
-__all__ = ["Candidates", "Verify", "bind", "is_signed"]
+__all__ = ["MAX_CHECKS", "Candidates", "LimitedCandidates", "Verify", "bind", "find_refusal", "is_signed"]
 
 #: ``verify(signature, message)`` raises InvalidSignature, or ValueError for one of impossible numbers.
 Verify = Callable[[bytes, bytes], None]
 Candidates = tuple[Verify, ...]
+#: How many signatures are checked for one token. Without a limit, a token could cost one check for each key of a large set.
+MAX_CHECKS: Final = 16
+
+
+class LimitedCandidates(tuple[Verify, ...]):
+    """The first of the keys that may have signed a token; there were more than may be tried."""
+
+    __slots__ = ()
+
+
+def find_refusal(candidates: Candidates) -> str:
+    """Why a token is refused that none of ``candidates`` found good."""
+    return "too_many_keys" if type(candidates) is LimitedCandidates else "bad_signature"
 
 
 def is_signed(message: bytes, signature: bytes, candidates: Candidates) -> bool:

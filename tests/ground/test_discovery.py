@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from urllib3.exceptions import ProtocolError
 
 from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.discovery import IssuerMetadata, build_metadata_urls, fetch_metadata
@@ -108,9 +109,22 @@ def test_another_issuers_document_is_not_believed(claimed):
     assert caught.value.reason in ("other_issuer", "bad_metadata")
 
 
-@pytest.mark.parametrize("trouble", [500, 502, 503, 429, UnavailableError("unreachable", "x")])
-def test_an_issuer_that_is_down_is_asked_once(trouble):
-    site = Site(**{OAUTH: trouble, OPENID: GOOD})
+def cut_off():
+    """What a Fetcher raises for a connection that was cut after it was made."""
+    error = UnavailableError("unreachable", "GET x: ProtocolError ECONNRESET")
+    error.__cause__ = ProtocolError("Connection aborted.", ConnectionResetError())
+    return error
+
+
+@pytest.mark.parametrize("first", [400, 401, 403, 404, 405, 410, 429, 500, 501, 502, 503, cut_off()])
+def test_the_next_address_is_asked_after_any_refusal(first):
+    site = Site(**{OAUTH: first, OPENID: GOOD})
+    assert fetch_metadata(site, "https://a.test").url == f"https://a.test{OPENID}"
+    assert site.asked == [f"https://a.test{OAUTH}", f"https://a.test{OPENID}"]
+
+
+def test_a_host_that_does_not_answer_is_asked_once():
+    site = Site(**{OAUTH: UnavailableError("unreachable", "x"), OPENID: GOOD})
     with pytest.raises(UnavailableError) as caught:
         fetch_metadata(site, "https://a.test")
     assert caught.value.reason == "unreachable"
@@ -121,7 +135,48 @@ def test_an_issuer_that_is_down_is_asked_once(trouble):
 def test_no_document_anywhere(status):
     with pytest.raises(UnavailableError) as caught:
         fetch({OAUTH: status, OPENID: status})
-    assert caught.value.reason == "no_metadata"
+    assert (caught.value.reason, caught.value.lasting) == ("no_metadata", True)
+
+
+@pytest.mark.parametrize("pages", [{OAUTH: 503}, {OPENID: 429}, {OAUTH: 404, OPENID: cut_off()}])
+def test_what_may_be_better_next_time_does_not_count_as_missing(pages):
+    with pytest.raises(UnavailableError) as caught:
+        fetch(pages)
+    assert (caught.value.reason, caught.value.lasting) == ("unreachable", False)
+
+
+def test_the_error_says_what_each_address_answered():
+    redirected = UnavailableError("redirected", "two answered 301 with Location three", lasting=True)
+    with pytest.raises(UnavailableError) as caught:
+        fetch({OAUTH: 503, OPENID: redirected})
+    assert caught.value.reason == "redirected"
+    assert caught.value.detail == f"https://a.test{OAUTH} answered 503; two answered 301 with Location three"
+    with pytest.raises(UnavailableError) as caught:
+        fetch({OAUTH: {**GOOD, "issuer": "https://b.test"}, OPENID: redirected})
+    assert caught.value.reason == "other_issuer"
+
+
+@pytest.mark.promise("GD-33", "GD-44")
+def test_which_endpoints_without_tls_an_issuer_in_a_closed_network_may_publish():
+    hosts = frozenset({"keycloak"})
+    document = {**GOOD, "jwks_uri": "http://keycloak:8080/certs"}
+    for url, good in [("http://keycloak:8080/metadata", True), ("https://a.test/metadata", False)]:
+        site = Site(**{url.removeprefix("https://a.test"): document})
+        metadata = fetch_metadata(site, "https://a.test", url, insecure_hosts=hosts)
+        if good:
+            assert metadata.find_endpoint("jwks_uri") == document["jwks_uri"]
+        else:
+            with pytest.raises(UnavailableError):
+                metadata.find_endpoint("jwks_uri")
+    for other in ("http://other:8080/certs", "http://127.0.0.1/certs", "https://localhost/certs", "http://keycloak./"):
+        metadata = fetch_metadata(
+            Site(**{"http://keycloak/m": {**GOOD, "jwks_uri": other}}),
+            "https://a.test",
+            "http://keycloak/m",
+            insecure_hosts=hosts,
+        )
+        with pytest.raises(UnavailableError):
+            metadata.find_endpoint("jwks_uri")
 
 
 @pytest.mark.promise("GD-44")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from pyramid_oauthguard import InvalidToken
 from pyramid_oauthguard.client.inspection import inspect_signature, read_jwt
 from pyramid_oauthguard.jwt.algorithms import ALGORITHMS
 from pyramid_oauthguard.jwt.keyset import build_key_set, find_fault
+from pyramid_oauthguard.jwt.thumbprints import describe_certificate
 from pyramid_oauthguard.server.clients.assertion import RefusedError, read_assertion, verify_assertion
 from pyramid_oauthguard.server.clients.keys import as_key_set
 from pyramid_oauthguard.server.grant_types import RegistrationError
@@ -105,8 +107,8 @@ def test_two_names_of_one_algorithm_are_one(role: str, names: tuple[str, str]) -
     assert ROLES[role](sign(key, alg=names[1]), [key.jwk])
 
 
-@pytest.mark.promise("GD-03")
-@pytest.mark.parametrize(("role", "most"), [("guard", 4), ("server", 10), ("command", 16)])
+@pytest.mark.promise("GD-61")
+@pytest.mark.parametrize(("role", "most"), [("guard", 16), ("server", 10), ("command", 16)])
 def test_without_a_name_so_many_keys_are_tried(role: str, most: int) -> None:
     others = [generate_key("ES256", kid=f"k{number}").jwk for number in range(most)]
     raw = sign(kid=ABSENT)
@@ -126,3 +128,75 @@ def test_what_is_not_used_has_a_reason_and_is_not_registered(name: str) -> None:
 
 def test_a_key_of_no_allowed_algorithm_has_a_reason() -> None:
     assert find_fault(KEY.jwk, ["RS256"]) == "no algorithm that it is for is allowed"
+
+
+# ── what a token and a key say about each other ─────────────────────────────────────────────────────────────────────
+
+MANY = [generate_key("RS256", kid=f"thumb-{number}") for number in range(20)]
+HINTS = ("x5t", "x5t#S256")
+
+
+def publish(name: str) -> list[Any]:
+    """Twenty keys, each with a thumbprint, and nothing else that tells them apart."""
+    return [{"kty": "RSA", "n": key.jwk["n"], "e": key.jwk["e"], name: key.kid} for key in MANY]
+
+
+@pytest.mark.promise("GD-61")
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", HINTS)
+def test_a_thumbprint_chooses_among_many_keys(role: str, name: str) -> None:
+    keys = publish(name)[10 if role == "server" else 0 :]  # a client may register ten
+    assert ROLES[role](sign(MANY[19], kid=ABSENT, **{name: MANY[19].kid}), keys)
+    assert not ROLES[role](sign(MANY[18], kid=ABSENT, **{name: MANY[19].kid}), keys)
+
+
+@pytest.mark.promise("GD-61")
+@pytest.mark.parametrize("name", HINTS)
+def test_a_thumbprint_is_found_in_a_certificate_and_in_a_kid(name: str) -> None:
+    der = b"a certificate"
+    thumbprint = describe_certificate(der)[name]
+    others = publish(name)
+    with_certificate = {"kty": "EC", **{m: KEY.jwk[m] for m in ("crv", "x", "y")}, "x5c": [b64encode(der).decode()]}
+    assert is_accepted_by_guard(sign(kid=ABSENT, **{name: thumbprint}), [*others, with_certificate])
+    named = [{**each, "kid": key.kid} for each, key in zip(publish("odd"), MANY, strict=True)]
+    assert is_accepted_by_guard(sign(MANY[17], kid=ABSENT, **{name: MANY[17].kid}), named)
+
+
+@pytest.mark.promise("GD-61")
+def test_a_thumbprint_that_no_key_has_does_not_refuse_a_good_token() -> None:
+    """Some issuers write it in a form of their own."""
+    for header in ({"kid": ABSENT}, {"kid": "good"}, {"kid": ""}):
+        assert is_accepted_by_guard(sign(x5t="odd", **header), [{**KEY.jwk, "x5t": "usual"}])
+        assert is_accepted_by_guard(sign(x5t=7, **header), [{**KEY.jwk, "x5t": None, "x5c": ["?"]}])
+
+
+@pytest.mark.promise("GD-61")
+@pytest.mark.parametrize("role", ROLES)
+def test_an_empty_kid_counts_as_none(role: str) -> None:
+    assert ROLES[role](sign(kid=""), [KEY.jwk])
+    assert ROLES[role](sign(kid=""), [{**KEY.jwk, "kid": ""}])
+    assert ROLES[role](sign(kid="some"), [{**KEY.jwk, "kid": ""}])
+
+
+@pytest.mark.promise("GD-61")
+def test_a_new_thumbprint_is_looked_for_like_a_new_kid() -> None:
+    keys = build_key_set(publish("x5t"), ALGORITHMS)
+    assert keys.knows(None, (("x5t", "thumb-3"),))
+    assert not keys.knows(None, (("x5t", "new"),))
+    assert keys.knows(None, ())
+
+
+@pytest.mark.promise("GD-61")
+def test_keys_of_other_algorithms_do_not_count_towards_the_limit() -> None:
+    others = [generate_key("ES384", kid=f"e{number}").jwk for number in range(20)]
+    wrong = [{**key.jwk, "alg": "PS256"} for key in MANY]
+    assert is_accepted_by_guard(sign(kid=ABSENT), [*others, *wrong, KEY.jwk])
+
+
+@pytest.mark.promise("GD-61")
+def test_a_use_of_ones_own_may_be_allowed() -> None:
+    key = {**KEY.jwk, "use": "jwt-svid"}
+    assert not build_key_set([key], ALGORITHMS)
+    assert build_key_set([key, {**KEY.jwk, "use": "enc"}], ALGORITHMS, uses=("sig", "jwt-svid")).has("good")
+    assert find_fault(key) == "its use is 'jwt-svid', not sig"
+    assert find_fault(key, uses=("sig", "jwt-svid")) is None

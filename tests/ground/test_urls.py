@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from pyramid_oauthguard.urls import Origin, as_origin, check_endpoint, check_url, is_loopback
+from pyramid_oauthguard.urls import Origin, as_insecure_host, as_origin, check_endpoint, check_url, is_loopback
 
 GOOD = [
     "https://a.test",
@@ -304,3 +304,50 @@ def test_an_issuer_here_without_tls_publishes_any_good_address(issuer):
     for url in ("http://a.test", "http://[::ffff:127.0.0.1]", "http://10.0.0.1"):
         with pytest.raises(ValueError, match="must"):
             check_endpoint(url, issuer)
+
+
+@pytest.mark.promise("GD-33")
+@pytest.mark.parametrize(
+    ("entry", "spelled"),
+    [
+        ("keycloak", "keycloak"),
+        ("Keycloak:8080", "keycloak:8080"),
+        ("10.0.0.7", "10.0.0.7"),
+        ("[FD00::7]:80", "[fd00::7]:80"),
+    ],
+)
+def test_hosts_that_may_be_asked_without_tls(entry, spelled):
+    host = as_insecure_host(entry)
+    assert host == spelled
+    hosts = frozenset({host})
+    check_url(f"http://{entry}/x", hosts)
+    for other in ("http://a.test/x", "http://keycloak.test:8080/x", "http://a.keycloak:8080/x", "http://10.0.0.70/x"):
+        with pytest.raises(ValueError, match="must"):
+            check_url(other, hosts)
+
+
+def test_a_listed_port_is_the_only_one():
+    check_url("http://keycloak:8080/x", frozenset({"keycloak:8080"}))
+    check_url("http://keycloak:80/x", frozenset({"keycloak"}))
+    for url in ("http://keycloak/x", "http://keycloak:8081/x"):
+        with pytest.raises(ValueError, match="must"):
+            check_url(url, frozenset({"keycloak:8080"}))
+
+
+@pytest.mark.promise("GD-33")
+@pytest.mark.parametrize(
+    "host", ["10.7", "0x0a000007", "167772167", "012.0.0.7", "[::ffff:10.0.0.7]", "10.0.0.7.", "a.test."]
+)
+def test_another_spelling_of_a_listed_host_is_not_listed(host):
+    with pytest.raises(ValueError, match="must"):
+        check_url(f"http://{host}/", frozenset({"10.0.0.7", "a.test"}))
+    with pytest.raises(ValueError, match="must be a host"):
+        as_insecure_host(host)
+
+
+@pytest.mark.parametrize(
+    "entry", ["", "http://a.test", "a.test/x", "*.test", "a.test:", "a.test:0", "a b", "u@a.test", "*"]
+)
+def test_what_is_not_a_host(entry):
+    with pytest.raises(ValueError, match="must be a host"):
+        as_insecure_host(entry)

@@ -194,47 +194,48 @@ def test_a_kid_of_another_key_is_not_that_key():
 # ── no kid, one kid twice ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.promise("GD-03")
+@pytest.mark.promise("GD-61")
 def test_without_a_kid_the_one_key_that_fits_is_used():
     assert accept([EC.jwk, RSA.jwk, EDWARDS.jwk], RSA, {"kid": ABSENT})
 
 
-@pytest.mark.promise("GD-03")
+@pytest.mark.promise("GD-61")
 def test_a_key_without_a_name_serves_tokens_without_and_with_one():
     nameless = without(RSA, "kid", "alg", "use")
     assert accept([nameless], RSA, {"kid": ABSENT})
     assert accept([nameless], RSA)
 
 
-@pytest.mark.promise("GD-03")
+@pytest.mark.promise("GD-61")
 def test_a_key_without_a_name_does_not_answer_to_another_ones():
     """Where keys have names, an unknown name is an unknown key, not an invitation to try the nameless ones."""
     assert refuse([without(RSA, "kid"), ANOTHER_RSA.jwk], RSA, {"kid": "rotated-away"}) == "unknown_key"
 
 
-@pytest.mark.promise("GD-03")
+@pytest.mark.promise("GD-61")
 @pytest.mark.parametrize("order", [0, 1])
 def test_of_two_keys_with_one_kid_the_signature_decides(order):
     twins = [RSA.jwk, {**ANOTHER_RSA.jwk, "kid": "good"}]
     assert accept(twins[order:] + twins[:order], RSA)
 
 
-@pytest.mark.promise("GD-03")
+@pytest.mark.promise("GD-61")
 def test_two_kinds_of_key_with_one_kid_are_told_apart_by_the_algorithm():
     assert accept([{**EC.jwk, "kid": "good"}, RSA.jwk, {**EDWARDS.jwk, "kid": "good"}], RSA)
 
 
-@pytest.mark.promise("GD-03")
+@pytest.mark.promise("GD-61")
 @pytest.mark.parametrize("header", [{"kid": ABSENT}, {"kid": "good"}], ids=["without a kid", "one kid for all"])
-def test_at_most_four_keys_are_tried(header):
+def test_at_most_sixteen_keys_are_tried(header):
     """Else one token without a kid costs as many signature checks as the issuer has keys."""
-    others = [generate_key("ES256", kid="good").jwk for _ in range(4)]
+    others = [generate_key("ES256", kid="good").jwk for _ in range(16)]
     mine = generate_key("ES256", kid="good")
-    assert accept([*others[:3], mine.jwk, *others[3:]], mine, header)
-    assert refuse([*others, mine.jwk], mine, header) == "bad_signature"
+    assert accept([*others[:15], mine.jwk, *others[15:]], mine, header)
+    assert refuse([*others, mine.jwk], mine, header) == "too_many_keys"
+    assert refuse(others, mine, header) == "bad_signature"
 
 
-@pytest.mark.promise("GD-03", "GD-05")
+@pytest.mark.promise("GD-61", "GD-05")
 def test_the_same_key_published_many_times_is_one_key():
     others = [generate_key("ES256", kid="good").jwk for _ in range(3)]
     mine = generate_key("ES256", kid="good")

@@ -32,6 +32,7 @@ REASONS: Final[Mapping[str, Words]] = {
     "bad_kid": (None, "its kid is not text", "ask the issuer"),
     "unknown_key": ("issuer", "the issuer {issuer!r} publishes no key {kid!r} that may verify {alg!r}", "the token's iss is {iss!r}: is this the right issuer?"),
     "bad_signature": ("issuer", "its signature is not that of the issuer's key {kid!r}", "the token was changed on the way or made elsewhere"),
+    "too_many_keys": ("issuer", "none of the first 16 of the issuer's keys that may verify {alg!r} made its signature, and there are more: it names no key (kid, x5t)", "have the issuer name the key in the header of its tokens"),
     "wrong_issuer": ("issuer", "its iss is {iss!r}, but must be {issuer!r}, byte for byte", "set the issuer to what the token says, trailing slash included, if you trust it"),
     "missing_exp": (None, "it has no exp", "have the issuer set one"),
     "bad_time": (None, "exp, nbf or iat is not a finite JSON number: {times}", "have the issuer send numbers"),

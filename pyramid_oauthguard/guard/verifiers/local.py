@@ -15,7 +15,7 @@ from ...issuers.keys import KeySource
 from ...jwt.base64url import parse_segment
 from ...jwt.jws import parse_header, parse_segment_object, split
 from ...jwt.keyset import KeySet
-from ...jwt.verify import Candidates, is_signed
+from ...jwt.verify import Candidates, find_refusal, is_signed
 from ..settings import GuardSettings
 from .access_tokens import HEADER_TYPES, build_access_token, check_profile
 
@@ -80,7 +80,7 @@ class LocalVerifier:
         seen = known is not None and known[0] is self._kept.require(now)
         keys, candidates = known if known is not None and seen else self._fetch_candidates(head)
         if not is_signed(message, parse_segment(tail), candidates):
-            raise InvalidToken("bad_signature")
+            raise InvalidToken(find_refusal(candidates))
         if not seen:
             self._headers.set(head, (keys, candidates))
             now = time.time()  # the issuer may have been asked
@@ -110,7 +110,7 @@ class LocalVerifier:
 
     def _fetch_candidates(self, head: bytes) -> tuple[KeySet, Candidates]:
         header = parse_header(head, self._algorithms, HEADER_TYPES[self._settings.profile])
-        return self._keys.find(header.algorithm, header.kid)
+        return self._keys.find(header.algorithm, header.kid, header.thumbprints)
 
     def _build(self, segment: bytes, now: float) -> AccessToken:
         claims = parse_segment_object(segment)

@@ -13,8 +13,9 @@ from ...errors import InvalidToken
 from ...jwt.algorithms import ALGORITHMS
 from ...jwt.base64url import parse_segment
 from ...jwt.claims import read_audience, read_times
-from ...jwt.jws import parse_header, parse_segment_object, split
-from ...jwt.verify import is_signed
+from ...jwt.jws import ParsedHeader, parse_header, parse_segment_object, split
+from ...jwt.keyset import find_candidates
+from ...jwt.verify import Candidates, is_signed
 from ..store.records import Client
 from .keys import build_client_keys
 
@@ -84,9 +85,13 @@ def verify_assertion(
 
 def _check_signature(assertion: Assertion, client: Client) -> None:
     header = parse_header(assertion.header, ALGORITHMS, _TYPES)
-    found = () if client.jwks is None else build_client_keys(client.jwks).find(header.algorithm, header.kid)
+    found = () if client.jwks is None else _find_keys(client.jwks, header)
     if not is_signed(assertion.signed, parse_segment(assertion.signature), found):
         raise RefusedError("no key of the client made the signature")
+
+
+def _find_keys(jwks: str, header: ParsedHeader) -> Candidates:
+    return find_candidates(build_client_keys(jwks), header.algorithm, header.kid, header.thumbprints)
 
 
 def _verify_claims(claims: Mapping[str, Any], audiences: Collection[str], now: float) -> tuple[str, float]:
