@@ -34,6 +34,7 @@ _TYPES: Final = {
     "as_realm": "text",
     "as_size": "number of bytes",
     "as_timeout": "duration: seconds, or `30s`, `5m`",
+    "as_unused_ttl": "duration: seconds, or `30s`, `5m`, `1h`, `1d`",
     "dict": "group of settings",
 }
 

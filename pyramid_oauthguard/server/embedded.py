@@ -51,7 +51,8 @@ class EmbeddedIssuer:
         if isinstance(event, TokenRevoked | ClientRevoked) and event.token_ids:
             for listener in tuple(self._listeners):
                 listener.tokens_revoked(event.token_ids)
-        if isinstance(event, ClientCreated | ClientRevoked):
+        # A client that registered itself counts once a user has allowed it something.
+        if isinstance(event, ClientRevoked) or (isinstance(event, ClientCreated) and event.by is None):
             self._require_service().origins.forget()
         if isinstance(event, SigningKeyMade | SigningKeyRetired | SigningKeyRevoked):
             self._require_service().keys.forget()

@@ -33,9 +33,13 @@ log = logging.getLogger("pyramid_oauthguard.server")
 
 @dataclass(frozen=True, slots=True)
 class ClientCreated:
-    """A client was registered."""
+    """A client was registered.
+
+    :ivar by: ``"registration"`` if it registered itself (RFC 7591), else None.
+    """
 
     client_id: str
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

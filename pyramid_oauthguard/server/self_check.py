@@ -14,6 +14,7 @@ from ..errors import UnavailableError
 from ..exit_status import find_exit_status
 from ..interfaces import Finding, IOAuthStore, Step
 from ..urls import as_origin, is_loopback
+from .clients.findings import report_self_registration
 from .http.route_order import find_routes_in_front
 from .keys.life import find_usable, is_published
 from .service import IService, Service
@@ -49,6 +50,7 @@ def report_server(registry: Registry) -> Iterator[Finding]:
     yield from _report_lifetimes(service.settings)
     yield from _report_switches(service.settings)
     yield from _report_scopes(service.settings)
+    yield from report_self_registration(service.settings)
     yield from _report_routes(registry)
     yield from _report_limits_cache(service.settings)
     yield Step("ok", "the database of the authorization server", "")
@@ -177,7 +179,7 @@ def _report_keys(service: Service) -> Iterator[Finding]:
 
 def _report_clients(service: Service) -> Iterator[Finding]:
     with service.store.reading() as unit:
-        clients = [client for client in unit.list_clients() if client.revoked_at is None]
+        clients = [client for client in unit.list_clients() if client.revoked_at is None and client.expires_at is None]
     for client in clients:
         if _has_weak_secret(client, service):
             hint = f"oauthguard server client rotate INI {client.client_id} --overlap 0"

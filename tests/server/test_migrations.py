@@ -173,3 +173,51 @@ def test_start_up_refuses_tables_of_another_release(engine, database, tmp_path):
         connection.exec_driver_sql("UPDATE oauth_alembic_version SET version_num = '0000'")
     with pytest.raises(ConfigurationExecutionError, match="are of revision 0000"):
         start(database, tmp_path / "pepper")
+
+
+def fill_as_of_0_1_0(connection):
+    """A client, a user's grant and a consent in the tables of 0.1.0."""
+    client = {"client_id": "app", "name": "App", "role": "client", "public": False, "created_at": 1}
+    client |= {"redirect_uris": "https://app.example/", "grants": "authorization_code", "scopes": "a", "audiences": "b"}
+    names = ", ".join(client)
+    values = ", ".join(f":{name}" for name in client)
+    connection.execute(sa.text(f"INSERT INTO oauth_clients ({names}) VALUES ({values})"), client)  # noqa: S608
+    connection.exec_driver_sql(
+        "INSERT INTO oauth_consents (consent_id, client_id, subject, scopes, wording, allowed_at) "
+        "VALUES ('c', 'app', 'anna', 'a', '{}', 1)"
+    )
+    connection.exec_driver_sql(
+        "INSERT INTO oauth_grants (grant_id, client_id, subject, scopes, audiences, created_at) "
+        "VALUES ('g', 'app', 'anna', 'a', 'b', 1)"
+    )
+
+
+RELEASE_0_1_0 = "0004"
+
+
+def test_a_filled_database_of_0_1_0_is_upgraded_and_taken_back(engine):
+    schema.upgrade(engine)
+    with engine.begin() as connection:
+        downgrade(connection, RELEASE_0_1_0)
+        fill_as_of_0_1_0(connection)
+    for _time in range(2):
+        assert schema.upgrade(engine) == (RELEASE_0_1_0, schema.HEAD)
+        with SQLAlchemyStore(engine).reading() as unit:
+            client, grant = unit.find_client("app"), unit.find_grant("g")
+            assert (client.registered_by, client.expires_at, client.is_live(2.0)) == ("operator", None, True)
+            assert (grant.subject, [each.scopes for each in unit.list_consents("anna")]) == ("anna", [("a",)])
+        with engine.begin() as connection:
+            downgrade(connection, RELEASE_0_1_0)
+            assert connection.exec_driver_sql("SELECT name, scopes FROM oauth_clients").all() == [("App", "a")]
+
+
+def test_a_client_that_nobody_uses_does_not_outlive_a_downgrade(engine):
+    schema.upgrade(engine)
+    with engine.begin() as connection:
+        downgrade(connection, RELEASE_0_1_0)
+        fill_as_of_0_1_0(connection)
+    schema.upgrade(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE oauth_clients SET registered_by = 'registration', expires_at = 9")
+        downgrade(connection, RELEASE_0_1_0)
+        assert connection.exec_driver_sql("SELECT revoked_at FROM oauth_clients").scalar() == 1

@@ -23,6 +23,7 @@ from ..store.contract import Store
 from ..store.records import Client, ClientSecret
 from .assertion import Assertion, RefusedError, verify_assertion
 from .credentials import Credentials, build_refusal, read_credentials
+from .live import find_live
 
 __all__ = ["TOKEN_ROUTE", "ClientAuthentication"]
 
@@ -119,10 +120,9 @@ class ClientAuthentication:
         return {self.settings.issuer, *(build_url(request, route, self.settings) for route in routes)}
 
     def _load_client(self, client_id: str) -> Client | None:
-        """The client with this id, unless it is revoked."""
+        """The client with this id, unless it is revoked or has ended."""
         with self.store.reading() as unit:
-            client = unit.find_client(client_id)
-        return client if client is not None and client.revoked_at is None else None
+            return find_live(unit, client_id, self.settings)
 
     def _touch(self, secret: ClientSecret, now: float) -> None:
         if secret.last_used_at is not None and 0 <= now - secret.last_used_at < _TOUCH_SECONDS:

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
-from ...urls import as_origin, is_loopback
 from ..clients.redirect_uris import build_answer_uri
 from ..http.errors import AccessDeniedError, OAuth2Error, ServerError
 from ..opaque import CODE_PREFIX, make_opaque
@@ -17,6 +15,7 @@ from ..service import Service
 from ..store.contract import Unit
 from ..store.records import CodeRecord, Consent, Grant
 from .flow import ConsentFlow
+from .naming import describe_destination
 from .pages import redirect
 from .request import AuthorizationRequest
 
@@ -32,7 +31,8 @@ class CodeFlow(ConsentFlow):
     TEMPLATE: ClassVar[str] = "consent"
 
     def describe_page(self) -> dict[str, Any]:
-        return {"destination": _name_destination(self.authorization.redirect_uri)}
+        destination = describe_destination(self.authorization.redirect_uri)
+        return {"destination": destination.host, "place": destination.place}
 
     def describe_request(self) -> dict[str, Any]:
         return {"query": self.authorization.query}
@@ -90,14 +90,3 @@ def _address(error: OAuth2Error, authorization: AuthorizationRequest) -> OAuth2E
 
 def _answer_client(service: Service, redirect_uri: str, **parameters: str | None) -> Any:
     return redirect(build_answer_uri(redirect_uri, {**parameters, "iss": service.settings.issuer}))
-
-
-def _name_destination(uri: str) -> str | None:
-    """The host whose page comes next, or None for a program on the user's own device."""
-    if not uri.lower().startswith(("https:", "http:")):
-        return None
-    try:
-        host = as_origin(uri).host
-    except ValueError:
-        return urlsplit(uri).netloc  # an invalid URI in the store is shown unchanged
-    return None if is_loopback(host) else host

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from ..clients.entitlement import find_audiences
 from ..events import ConsentRevoked
+from ..http.errors import InvalidRequestError
 from ..opaque import make_id
 from ..service import Service
 from ..settings import ServerSettings
@@ -15,12 +16,24 @@ from ..store.contract import Unit
 from ..store.records import Client, Consent
 from ..tokens.revocation import revoke_grant
 
-__all__ = ["name_apis", "remember", "withdraw"]
+__all__ = ["keep_client", "name_apis", "remember", "withdraw"]
 
 
 def name_apis(client: Client, settings: ServerSettings, audiences: tuple[str, ...]) -> tuple[str, ...]:
     """The APIs that a page has to name. Empty if the client can have tokens for one API only."""
     return audiences if len(find_audiences(client, settings)) > 1 else ()
+
+
+def keep_client(service: Service, unit: Unit, client: Client) -> None:
+    """Let a client live on that registered itself, in the unit that stores what a user allows it.
+
+    :raises InvalidRequestError: it ended a moment ago.
+    """
+    if client.expires_at is None:
+        return
+    if not unit.keep_client(client.client_id, time.time()):
+        raise InvalidRequestError("The client has ended.")
+    unit.after_commit(service.origins.forget)  # its site may read the answers to it from now on
 
 
 def remember(

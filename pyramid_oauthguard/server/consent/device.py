@@ -6,6 +6,7 @@ import re
 import time
 from typing import Final
 
+from ..clients.live import find_live
 from ..opaque import USER_CODE_LETTERS
 from ..service import Service
 from ..store.contract import Unit
@@ -82,8 +83,8 @@ def _fetch_request(unit: Unit, service: Service, code: str) -> AuthorizationRequ
     device = unit.find_device_of_user(service.pepper.hash_code(code))
     if device is None or device.status != "pending" or device.revoked or time.time() >= device.expires_at:
         return None
-    client = unit.find_client(device.client_id)
-    if client is None or client.revoked_at is not None:
+    client = find_live(unit, device.client_id, service.settings)
+    if client is None:
         return None
     return AuthorizationRequest(
         client=client,

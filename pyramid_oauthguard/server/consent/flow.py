@@ -20,7 +20,8 @@ from ..http.mount_point import build_path
 from ..service import Service
 from ..store.contract import Unit
 from ..store.records import Consent, Grant
-from .consents import name_apis, remember
+from .consents import keep_client, name_apis, remember
+from .naming import show_name
 from .pages import render_page, translate
 from .request import AuthorizationRequest
 from .resource_owner import ask_acr, ask_auth_time, ask_user_name, is_approvable
@@ -136,6 +137,7 @@ class ConsentFlow(ABC):
 
     def _store_grant(self, unit: Unit, scopes: tuple[str, ...], facts: Mapping[str, Any], *, remembered: bool) -> Any:
         client, audiences = self.authorization.client, self.authorization.audiences
+        keep_client(self.service, unit, client)
         grant = open_grant(unit, client, self.subject, scopes=scopes, audiences=audiences, **facts)
         answer = self.store_approval(unit, grant)
         event = AuthorizationApproved(client.client_id, self.subject, scopes, grant.grant_id, remembered)
@@ -167,6 +169,7 @@ class ConsentFlow(ABC):
             action=build_path(request, self.ROUTE),
             apis=name_apis(authorization.client, service.settings, authorization.audiences),
             client=authorization.client,
+            name=show_name(authorization.client),
             problem=problem,
             scopes=[
                 {"name": scope, "text": text, "checked": not problem, "allowed_before": scope in before}

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from pyramid.request import Request
 
+from ..clients.live import find_live
 from ..clients.redirect_uris import find_default, is_registered
 from ..grants.authlib_bridge import OAuthServer
 from ..grants.authlib_request import OAuthRequest
@@ -82,8 +83,8 @@ def add_address(error: OAuth2Error, service: Service, text: str) -> OAuth2Error:
     if not {"client_id", "redirect_uri"} <= found.keys():
         return error
     with service.store.reading() as unit:
-        client = unit.find_client(found["client_id"] or "")
-    if client is None or client.revoked_at is not None:
+        client = find_live(unit, found["client_id"] or "", service.settings)
+    if client is None:
         return error
     named = found["redirect_uri"]
     if named is None or is_registered(named, client.redirect_uris):

@@ -9,7 +9,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import applications, authorize, device, device_authorization, introspect, jwks, metadata, revoke, style, token
+from . import (
+    applications,
+    authorize,
+    device,
+    device_authorization,
+    introspect,
+    jwks,
+    metadata,
+    register,
+    revoke,
+    style,
+    token,
+)
 
 __all__ = ["ENDPOINTS"]
 
@@ -24,4 +36,5 @@ ENDPOINTS: Final = (
     device_authorization,
     device,
     applications,
+    register,
 )

@@ -18,6 +18,7 @@ from authlib.oauth2 import AuthorizationServer
 from pyramid.request import Request
 
 from ..clients.authentication import ClientAuthentication
+from ..clients.live import find_live
 from ..grant_types import GrantDeclaration
 from ..http.answers import build_answer, build_error
 from ..http.errors import InvalidRequestError, OAuth2Error, UnsupportedGrantTypeError
@@ -56,8 +57,8 @@ class OAuthServer(AuthorizationServer):
 
     def query_client(self, client_id: str) -> OAuthClient | None:
         with self.service.store.reading() as unit:
-            record = unit.find_client(client_id)
-        return OAuthClient(record, self.service) if record and record.revoked_at is None else None
+            record = find_live(unit, client_id, self.service.settings)
+        return None if record is None else OAuthClient(record, self.service)
 
     def create_token_response(self, request: Request) -> Any:
         asked = self.create_oauth2_request(request)

@@ -45,14 +45,13 @@ def find_allowed(consents: Iterable[Consent], audiences: Iterable[str]) -> froze
 
 def is_asked(client: Client, scopes: Iterable[str], audiences: Iterable[str], consents: tuple[Consent, ...]) -> bool:
     """Whether the user has to be asked: for new scopes or APIs, and always for a public client, because any program can
-    use its id
-    (RFC 6749 section 10.2, RFC 8252 section 8.6).
+    use its id (RFC 6749 section 10.2, RFC 8252 section 8.6), and for a client that registered itself.
 
     :param audiences: the APIs that the tokens would be for (RFC 8707).
     :param consents: those that the user gave this client and has not withdrawn.
     """
     known = {audience for consent in consents for audience in consent.audiences}
-    if client.public or not consents or not known.issuperset(audiences):
+    if client.public or client.is_self_registered or not consents or not known.issuperset(audiences):
         return True
     return not find_allowed(consents, audiences).issuperset(scopes)
 

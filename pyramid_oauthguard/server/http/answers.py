@@ -34,11 +34,12 @@ def build_answer(status: int, body: Mapping[str, Any] | None, headers: Iterable[
 
 
 def build_error(error: OAuth2Error) -> Any:
-    """RFC 6749 section 5.2; a 401 names the authentication scheme that the client should have used."""
+    """RFC 6749 section 5.2; a 401 names the authentication scheme that the client should have used: the ``challenge`` of the
+    error, or Basic."""
     body = {"error": error.error}
     if description := error.get_error_description():
         body["error_description"] = description
-    headers = [("WWW-Authenticate", CHALLENGE)] if error.status_code == 401 else []
+    headers = [("WWW-Authenticate", getattr(error, "challenge", CHALLENGE))] if error.status_code == 401 else []
     if retry_after := getattr(error, "retry_after", None):
         headers.append(("Retry-After", str(retry_after)))
     return build_answer(error.status_code, body, headers)

@@ -1,5 +1,6 @@
 """Which browsers' scripts may read the answers (Fetch, CORS): of the key set and the metadata, which are public, any script;
-of the endpoints that public clients call, the scripts of the sites that registered public clients are on.
+of the endpoints that public clients call, the scripts of the sites that registered public clients are on; of the registration
+endpoint, the script that sends the request, because its site is not known before.
 
 No answer allows credentials: an endpoint that is shared has no cookie.
 """
@@ -23,6 +24,7 @@ from ..store.contract import Store
 __all__ = ["Origins", "Readers", "answer_preflight", "find_origin", "is_preflight", "share_answers"]
 
 REMEMBER_SECONDS: Final = 60.0
+UNKNOWN_SECONDS: Final = 1.0
 STALE_SECONDS: Final = 3600.0
 _PREFLIGHT_SECONDS: Final = "600"
 _READABLE: Final = "Retry-After, WWW-Authenticate, X-Request-Id"
@@ -36,12 +38,13 @@ class Readers(Enum):
 
     NO_SITE = "no site"
     CLIENTS = "the sites of public clients"
+    SENDER = "the site that sends the request"
     ANYBODY = "any site"
 
 
 class Origins:
     """The origins of the redirect URIs of live public clients, remembered for a minute; for an hour while the storage is
-    away.
+    away. An unknown origin is looked up again once a second: another process may just have stored it.
     """
 
     def __init__(self, store: Store) -> None:
@@ -51,7 +54,7 @@ class Origins:
 
     def __contains__(self, origin: str) -> bool:
         now = time.time()
-        if not 0 <= now - self._read_at < REMEMBER_SECONDS:
+        if not 0 <= now - self._read_at < (REMEMBER_SECONDS if origin in self._found else UNKNOWN_SECONDS):
             try:
                 self._read(now)
             except UnavailableError:
@@ -90,6 +93,8 @@ def share_answers(
         response = view(request)
         if readers is Readers.ANYBODY:
             _allow(response, "*")
+        elif readers is Readers.SENDER:
+            _share_with_sender(request, response)
         else:
             _share(request, response, find_origins(request))
         return response
@@ -125,6 +130,14 @@ def _share(request: Request, response: Any, origins: Origins) -> None:
     except UnavailableError:  # the answer itself reports the failure
         allowed = False
     if allowed:
+        _allow(response, origin)
+
+
+def _share_with_sender(request: Request, response: Any) -> None:
+    """The site gets no more than any program without a cookie would."""
+    _add_vary(response, "Origin")
+    origin = request.headers.get("Origin", "")
+    if origin and find_origin(origin) == origin:
         _allow(response, origin)
 
 

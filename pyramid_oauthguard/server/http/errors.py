@@ -15,11 +15,14 @@ from authlib.oauth2.rfc6749.errors import (
     UnauthorizedClientError,
     UnsupportedGrantTypeError,
 )
+from authlib.oauth2.rfc7591 import InvalidClientMetadataError, InvalidRedirectURIError
 
 __all__ = [
     "AccessDeniedError",
     "InvalidClientError",
+    "InvalidClientMetadataError",
     "InvalidGrantError",
+    "InvalidRedirectURIError",
     "InvalidRequestError",
     "InvalidScopeError",
     "OAuth2Error",

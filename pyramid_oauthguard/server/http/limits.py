@@ -267,7 +267,7 @@ def build_limits(settings: ServerSettings, secret: str) -> Limits:
     :param secret: known to all processes of this server only; the keys in a shared cache are hashed with it.
     :raises SettingError: the cache can't be configured.
     """
-    names = ("failures", "token", "introspection", "revocation", "device_authorization", "sign_in")
+    names = ("failures", "token", "introspection", "revocation", "device_authorization", "registration", "sign_in")
     rates = {name: getattr(settings, f"limits_{name}") for name in names} if settings.limits else {}
     found = {name: rate for name, rate in rates.items() if rate is not None}
     return Limits(found, _build_tries(settings, secret), ipv6_prefix=settings.limits_ipv6_prefix)

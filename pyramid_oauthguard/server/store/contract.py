@@ -25,6 +25,7 @@ from .records import (
     RefreshTokenRecord,
     SigningKeyRecord,
 )
+from .self_registration import SelfRegistrationRows
 
 __all__ = [
     "AssertionRows",
@@ -57,7 +58,7 @@ class ClientRows(Protocol):
         """All clients, the oldest first."""
 
     def list_public_redirect_uris(self) -> tuple[str, ...]:
-        """The redirect URIs of all public clients that are not revoked."""
+        """The redirect URIs of all public clients that are not revoked and do not end by themselves."""
 
     def is_subject(self, subject: str) -> bool:
         """Whether any grant or consent names this user; consents count also after they are withdrawn."""
@@ -264,6 +265,7 @@ class UpkeepRows(Protocol):
 
 class Unit(
     ClientRows,
+    SelfRegistrationRows,
     CodeRows,
     ConsentRows,
     TokenRows,

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "CLIENT",
+    "OPERATOR",
+    "REGISTRATION",
     "RESOURCE_SERVER",
     "AccessTokenRecord",
     "AuditEntry",
@@ -24,6 +26,9 @@ __all__ = [
 
 CLIENT = "client"
 RESOURCE_SERVER = "resource_server"
+#: Who registered a client: the operator or the application, or the client itself (RFC 7591).
+OPERATOR = "operator"
+REGISTRATION = "registration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,8 @@ class Client:
         server's default audience.
     :ivar secrets: all of them, the revoked too; empty for a public client.
     :ivar jwks: the public keys of ``private_key_jwt`` as JSON, or None.
+    :ivar registered_by: ``"operator"`` or ``"registration"``.
+    :ivar expires_at: when it ends, such as one that no user has allowed anything; None if it does not end by itself.
     """
 
     client_id: str
@@ -73,6 +80,17 @@ class Client:
     revoked_at: float | None = None
     secrets: tuple[ClientSecret, ...] = ()
     jwks: str | None = None
+    registered_by: str = OPERATOR
+    expires_at: float | None = None
+
+    @property
+    def is_self_registered(self) -> bool:
+        """Whether nobody but the client itself says what is registered of it."""
+        return self.registered_by != OPERATOR
+
+    def is_live(self, now: float) -> bool:
+        """Whether it is neither revoked nor expired at ``now``."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,16 +15,16 @@ _BATCH: Final = 1000
 
 
 def prune(store: Store, *, keep: float = KEEP_SECONDS, batch: int = _BATCH) -> int:
-    """Delete tokens, codes and device codes that expired ``keep`` seconds ago or before, and grants with none left.
+    """Delete tokens, codes and device codes that expired ``keep`` seconds ago or before, and grants with none left; and the
+    clients that registered themselves and ended before a user allowed them anything.
 
     :return: the number of deleted rows.
     :raises UnavailableError: the storage can't be reached; the batches before are deleted.
     """
-    before = time.time() - keep
-    total = 0
+    now, total = time.time(), 0
     while True:
         with store.writing() as unit:
-            pruned = unit.prune(before, batch)
+            pruned = unit.prune(now - keep, batch) + unit.prune_clients(now, batch)
         if not pruned:
             return total
         total += pruned

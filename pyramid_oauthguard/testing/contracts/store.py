@@ -20,6 +20,7 @@ from .records import describe_token as _describe_token
 from .records import make_access as _make_access
 from .records import make_hash as _hash
 from .records import make_key as _make_key
+from .self_registration import SelfRegistrationContract
 from .signing_keys import SigningKeyContract
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _RACE_SECONDS: Final = 60.0
 _ODD: Final = ("", "nobody", "nul\0", "half a pair \ud800", "ключ", "x" * 5000, "' OR 1=1 --", "%", "\n")
 
 
-class StoreContract(SigningKeyContract):
+class StoreContract(SelfRegistrationContract, SigningKeyContract):
     """The contract of :class:`~pyramid_oauthguard.server.store.contract.Store`, as tests; needs the extra ``server``.
 
     ::

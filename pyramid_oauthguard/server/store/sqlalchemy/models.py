@@ -86,6 +86,8 @@ clients = Table(
     Column("jwks", Text),
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
+    Column("registered_by", String(16), nullable=False, server_default=text("'operator'")),
+    Column("expires_at", Double, index=True),
 )
 
 client_secrets = Table(

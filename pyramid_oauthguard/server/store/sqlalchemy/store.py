@@ -30,6 +30,7 @@ from .queries.consents import ConsentQueries
 from .queries.devices import DeviceQueries
 from .queries.keys import KeyQueries
 from .queries.refresh import RefreshQueries
+from .queries.self_registration import SelfRegistrationQueries
 from .queries.tokens import TokenQueries
 from .queries.upkeep import UpkeepQueries
 from .rows import storage_errors
@@ -46,6 +47,7 @@ _READERS: Final = 4  # as many as threads that usually read at once; fewer than 
 
 class SQLAlchemyUnit(
     ClientQueries,
+    SelfRegistrationQueries,
     CodeQueries,
     ConsentQueries,
     TokenQueries,

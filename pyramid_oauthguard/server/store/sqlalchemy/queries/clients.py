@@ -42,7 +42,7 @@ class ClientQueries(Rows):
         return tuple(client for client in found if client)
 
     def list_public_redirect_uris(self) -> tuple[str, ...]:
-        live = and_(clients.c.public, clients.c.revoked_at.is_(None))
+        live = and_(clients.c.public, clients.c.revoked_at.is_(None), clients.c.expires_at.is_(None))
         found = self._connection.scalars(select(clients.c.redirect_uris).where(live))
         return tuple(uri for uris in found for uri in as_words(uris))
 

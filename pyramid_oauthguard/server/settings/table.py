@@ -9,12 +9,13 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ..errors import SettingError
-from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url, parse
-from .addresses import IPV6_PREFIX
-from .grant_types import OWNED_GRANTS, GrantDeclaration, RegistrationError, as_grant, check_scope
-from .rates import Rate, as_rate
-from .time_limits import TimeLimits
+from ...errors import SettingError
+from ...settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url, parse
+from ..addresses import IPV6_PREFIX
+from ..grant_types import OWNED_GRANTS, GrantDeclaration, RegistrationError, as_grant, check_scope
+from ..rates import Rate, as_rate
+from ..time_limits import TimeLimits
+from .self_registration import ROWS, SelfRegistration, take_self_registration
 
 __all__ = [
     "PREFIX",
@@ -31,6 +32,7 @@ PREFIX: Final = "oauthguard.server"
 #: The endpoints whose path can be set, by the name that they have below ``path``.
 ENDPOINT_NAMES: Final = (
     "authorize", "token", "revoke", "introspect", "jwks", "device_authorization", "device", "applications",
+    "register",
 )  # fmt: skip
 _DAY_SECONDS: Final = 86400.0
 _MIN_PREFIX_BITS: Final = 32  # providers get networks of this size
@@ -75,9 +77,11 @@ class ServerSettings:
     limits_introspection: Rate | None
     limits_revocation: Rate | None
     limits_device_authorization: Rate | None
+    limits_registration: Rate | None
     limits_sign_in: Rate | None
     limits_ipv6_prefix: int
     limits_cache: Mapping[str, Any] | None
+    self_registration: SelfRegistration
 
     @property
     def origin(self) -> str:
@@ -185,6 +189,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("require_pkce", as_bool, True, "Every client must use PKCE with S256 (RFC 9700 section 2.1.1)."),
     Setting("user_names_in_tokens", as_bool, False, "Put the user's name, if the application has the hook for it, into access tokens as `preferred_username` (RFC 9068 section 2.2.2), so that a command line can show who signed in. The price: every API that gets a token can read the name."),
     Setting("revocation.cascade", as_bool, True, "Revoking an access token ends its refresh token and all other tokens of the grant (RFC 7009 section 2.1); revoking a refresh token always does."),
+    *ROWS,
     Setting("sqlalchemy.url", as_str, "sqlite:///oauthguard.sqlite", "The database, as SQLAlchemy writes it; the tables of a SQLite database are made at start-up.", secret=True),
     Setting("pepper_file", _as_file, None, "Key of the hashes at rest. Made at the first start, readable by its owner only, while the database is empty; without it, `<database>.pepper` beside a SQLite file; required with any other database. What is stored is lost without it: back it up, apart from the database."),
     Setting("database.connect_timeout", as_duration, 2.0, "How long PostgreSQL may take to accept a connection. With psycopg, half of it is the limit for the check whether a pooled connection is alive. libpq rounds less than 2 seconds up to 2. `0` for no limit, here and below. Values in the query of `sqlalchemy.url` take precedence over these settings."),
@@ -200,6 +205,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("limits.introspection", as_rate, Rate(60000, 60.0), "Introspections per resource server and address."),
     Setting("limits.revocation", as_rate, Rate(1200, 60.0), "Revocations per client and address."),
     Setting("limits.device_authorization", as_rate, Rate(60, 60.0), "Device codes per client and address."),
+    Setting("limits.registration", as_rate, Rate(20, 3600.0), "Registrations of clients per address, counted together where the address is not known."),
     Setting("limits.sign_in", as_rate, Rate(10, 60.0), "Sign-in attempts per user and address, where the application counts them; five times that per address."),
     Setting("limits.ipv6_prefix", _as_prefix, IPV6_PREFIX, "Addresses of IPv6 whose first bits are the same count as one address: 32 to 128 bits. Your callers' networks may be larger, such as 56 or 48."),
     Setting("limits.cache.*", dict, None, "Where tries are counted: a dogpile.cache `backend` with its `arguments.*`, such as Redis, so that all processes count together. Each process counts in its own memory, too, and uses that count while the cache fails."),
@@ -249,8 +255,9 @@ def parse_settings(
     _check_signing(found.values)
     paths = {name: path for name in ENDPOINT_NAMES if (path := found.values.pop(f"path_{name}")) is not None}
     _check_paths(paths, found.values["path"])
-    grants = tuple(sorted(known_grants)) if chosen is None else chosen
-    return ServerSettings(**{**found.values, "grants": grants, "paths": paths})
+    of_clients, values = take_self_registration(found.values, prefix=PREFIX, scopes=found.values["scopes"])
+    values["grants"] = tuple(sorted(known_grants)) if chosen is None else chosen
+    return ServerSettings(**values, paths=paths, self_registration=of_clients)
 
 
 def _check_paths(paths: Mapping[str, str], base: str) -> None:

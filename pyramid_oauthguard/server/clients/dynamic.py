@@ -1,0 +1,78 @@
+"""Dynamic registration (RFC 7591): who may register a client, how many there may be, and how one is stored."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..audit import Tell
+from ..events import ClientCreated
+from ..http.errors import InvalidClientMetadataError, OAuth2Error
+from ..http.limits import TooManyRequestsError
+from ..opaque import make_client_id
+from ..settings import ServerSettings
+from ..store.contract import Store, Unit
+from ..store.records import REGISTRATION, Client
+from .metadata import build_self_registered, read_metadata
+from .names import is_taken
+
+__all__ = ["InvalidTokenError", "check_initial_token", "register"]
+
+log = logging.getLogger("pyramid_oauthguard.server")
+_FULL_SECONDS: Final = 600
+_PRUNED_AT_ONCE: Final = 100
+
+
+class InvalidTokenError(OAuth2Error):
+    """RFC 6750 section 3.1: the token of the registration endpoint is missing or wrong."""
+
+    error = "invalid_token"
+    status_code = 401
+    challenge = 'Bearer realm="registration", error="invalid_token"'
+
+
+def check_initial_token(authorization: str | None, settings: ServerSettings) -> None:
+    """InvalidTokenError unless the caller sends one of the initial access tokens (RFC 7591 section 3), if they are required.
+
+    All of them are compared, in constant time.
+    """
+    if settings.self_registration.registration == "open":
+        return
+    scheme, _space, sent = (authorization or "").partition(" ")
+    given = sent.strip().encode("utf-8", "surrogateescape")
+    matches = [hmac.compare_digest(given, each.encode()) for each in settings.self_registration.registration_tokens]
+    if scheme.lower() != "bearer" or not any(matches):
+        raise InvalidTokenError("An initial access token is required.")
+
+
+def register(store: Store, settings: ServerSettings, tell: Tell, document: Mapping[str, Any]) -> Client:
+    """Store a new client with what ``document`` says and the settings allow.
+
+    Clients that ended before a user allowed them anything are deleted on the way, so that they cannot become many.
+
+    :raises InvalidRedirectURIError: see :func:`~.metadata.read_metadata`.
+    :raises InvalidClientMetadataError: the same, or the name is that of a client of the operator.
+    :raises TooManyRequestsError: there are too many clients that no user has allowed anything.
+    """
+    found, now = read_metadata(document, settings), time.time()
+    client = build_self_registered(found, settings, client_id=make_client_id(), by=REGISTRATION)
+    with store.writing() as unit:
+        unit.prune_clients(now, _PRUNED_AT_ONCE)
+        _check_room(unit, settings, now)
+        if is_taken(client.name, unit.list_operator_names()):
+            raise InvalidClientMetadataError("client_name is the name of another client.")
+        unit.add_client(client)
+        tell(unit, ClientCreated(client.client_id, by=REGISTRATION))
+    return client
+
+
+def _check_room(unit: Unit, settings: ServerSettings, now: float) -> None:
+    if unit.count_unused_clients(now) < settings.self_registration.registration_max_unused:
+        return
+    log.warning(
+        "a client was not registered: there are registration.max_unused clients that no user has allowed anything"
+    )
+    raise TooManyRequestsError(_FULL_SECONDS)

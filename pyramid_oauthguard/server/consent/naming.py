@@ -1,0 +1,39 @@
+"""How pages name a client, and where its answer goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...urls import as_origin, is_loopback
+from ..store.records import Client
+
+__all__ = ["Destination", "describe_destination", "show_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the browser is sent with the answer.
+
+    :ivar host: of the page; None for a program on the user's own device.
+    :ivar place: the host, or the private-use scheme. ASCII.
+    """
+
+    host: str | None
+    place: str
+
+
+def show_name(client: Client) -> str:
+    """The name; in quotes if nobody but the client itself says that it is called so."""
+    return f"“{client.name}”" if client.is_self_registered else client.name
+
+
+def describe_destination(uri: str) -> Destination:
+    """Where a registered redirect URI leads."""
+    scheme = uri.partition(":")[0].lower()
+    if scheme not in {"https", "http"}:
+        return Destination(None, f"{scheme}:")
+    try:
+        host = as_origin(uri).host
+    except ValueError:
+        return Destination(uri, uri)  # an invalid URI in the store is shown unchanged
+    return Destination(None if is_loopback(host) else host, host)
