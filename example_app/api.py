@@ -8,6 +8,7 @@ from pyramid.config import Configurator
 
 from .problems import add_resource
 from .resources import Customer, Customers
+from .settings import read_example
 
 __all__: list[str] = []
 
@@ -28,3 +29,5 @@ def includeme(config: Configurator) -> None:
     add_resource(config, "private_scoped", "/api/private-scoped", "GET", "HEAD")
     config.scan(".views.customers")
     config.scan(".views.messages")
+    if read_example(config.get_settings()).mcp:
+        config.include(".mcp")

@@ -19,9 +19,9 @@ from .settings import read_cors
 __all__ = ["tween_factory"]
 
 # Only the API: the authorization server has its own rules, and pages of other origins must not read our pages.
-_PATHS: Final = ("/customers", "/api/")
+_PATHS: Final = ("/customers", "/api/", "/mcp")
 _METHODS: Final = "GET, POST"
-_REQUEST_HEADERS: Final = "Authorization, Content-Type"
+_REQUEST_HEADERS: Final = "Authorization, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID, Traceparent"
 # What a page may read besides the body: the challenge has the reason why a token was refused.
 _RESPONSE_HEADERS: Final = "WWW-Authenticate, Location, Retry-After"
 _MAX_AGE: Final = "600"

@@ -21,7 +21,7 @@ from .users import hash_password
 __all__ = ["API_SECRET", "CLIENTS", "USER"]
 
 #: The demo clients; the self-check warns of them.
-CLIENTS: Final = ("customer-manager", "customer-manager-api", "customer-cli")
+CLIENTS: Final = ("customer-manager", "customer-manager-api", "customer-cli", "customer-assistant")
 USER: Final = "demo"
 API_SECRET: Final = "customer-manager-api-secret"  # noqa: S105  # known to everybody, as the docs print it
 
@@ -91,6 +91,18 @@ def _make_clients(registry: Any) -> None:
         grants=("authorization_code", "refresh_token", "device_code"),
         scopes=_SCOPES,
     )
+    resource = read_example(registry.settings).mcp
+    if resource is not None:
+        _make_client(
+            get_clients(registry),
+            "Assistant",
+            client_id="customer-assistant",
+            public=True,
+            redirect_uris=_LOOPBACK,
+            grants=("authorization_code", "refresh_token", "device_code"),
+            scopes=("customers:read", "customers:charge"),
+            audiences=(resource,),
+        )
 
 
 def _make_client(clients: Any, name: str, *, client_id: str, **registration: Any) -> None:

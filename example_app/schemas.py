@@ -11,7 +11,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from .money import as_units
 from .problems import WrongField
 
-__all__ = ["NewCharge", "NewCustomer", "Page", "find_errors"]
+__all__ = ["Amount", "NewCharge", "NewCustomer", "Page", "find_errors"]
 
 PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 200
@@ -37,7 +37,7 @@ class _Name(fields.String):
         return text
 
 
-class _Amount(fields.Field[int]):
+class Amount(fields.Field[int]):
     """An amount of money, as decimal text or a JSON number; in smallest units after loading."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
@@ -60,13 +60,13 @@ class NewCustomer(_Strict):
     """The body of POST /customers."""
 
     name = _Name(required=True, validate=validate.Length(1, 200, error="must have 1 to 200 characters"))
-    balance = _Amount(load_default=0)
+    balance = Amount(load_default=0)
 
 
 class NewCharge(_Strict):
     """The body of POST /customers/{id}/charges."""
 
-    amount = _Amount(required=True, validate=validate.Range(min=1, error="must be more than 0"))
+    amount = Amount(required=True, validate=validate.Range(min=1, error="must be more than 0"))
 
 
 class Page(_Strict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pyramid_oauthguard.settings import Setting, as_bool, as_list, as_str, parse
+from pyramid_oauthguard.settings import Setting, as_bool, as_list, as_str, as_url, parse
 from pyramid_oauthguard.urls import as_origin
 
 __all__ = ["CORS_TABLE", "TABLE", "CorsSettings", "ExampleSettings", "read_cors", "read_example"]
@@ -17,6 +17,7 @@ class ExampleSettings:
 
     demo: bool
     session_secret_file: str | None
+    mcp: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ TABLE: Final = (
         None,
         "File with the key that signs the session cookie; made on first start. Needed where people sign in.",
     ),
+    Setting("mcp", as_url, None, "The URL by which assistants know the MCP endpoint /mcp, which is served with it."),
 )
 CORS_TABLE: Final = (Setting("origins", as_origins, (), "Origins whose pages may call the API from a browser."),)
 

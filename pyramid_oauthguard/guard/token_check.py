@@ -139,9 +139,9 @@ def require(request: Request, **requirements: Any) -> AccessToken:
     It is for views that learn from the body what the caller wants: a tool of an MCP endpoint, a method of JSON-RPC. The
     answer to a refusal is that of the view option, and names the scopes of both.
 
-    :raises pyramid.httpexceptions.HTTPForbidden: the token is missing, refused, or not enough; Pyramid answers with its
-        status and challenge.
-    :raises pyramid.httpexceptions.HTTPServiceUnavailable: the issuer can't be asked.
+    A refusal is raised as Pyramid's HTTPForbidden, which becomes the answer with status and challenge; an issuer that can't be
+    asked as HTTPServiceUnavailable.
+
     :raises SettingError: there is no such requirement.
     """
     guard = require_guard(request)
