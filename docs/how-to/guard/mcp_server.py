@@ -5,6 +5,7 @@ import json
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.response import Response
+
 from pyramid_oauthguard.guard import require
 
 VERSION, OLDER = "2026-07-28", ("2025-11-25", "2025-06-18", "2025-03-26")
