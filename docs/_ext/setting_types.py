@@ -31,6 +31,8 @@ _TYPES: Final = {
     "as_callable": "dotted name of a function",
     "as_count": "whole number, 1 or more",
     "as_prefix": "whole number",
+    "as_names": "list of names, separated by white space",
+    "as_token_prefix": "text",
     "as_realm": "text",
     "as_size": "number of bytes",
     "as_timeout": "duration: seconds, or `30s`, `5m`",

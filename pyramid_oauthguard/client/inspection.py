@@ -95,7 +95,10 @@ def inspect_signature(jwt: Jwt, keys: object) -> Check:
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         return Check("signature", FAIL, "not checked: the algorithm is not supported")
     kid = kid or None
-    found = find_candidates(build_key_set(keys, ALGORITHMS), algorithm, kid, read_thumbprints(jwt.header))
+    issuer = jwt.claims.get("iss")
+    named = issuer if isinstance(issuer, str) else None
+    known = build_key_set(keys, ALGORITHMS)
+    found = find_candidates(known, algorithm, kid, read_thumbprints(jwt.header), issuer=named)
     if not found:
         return Check("signature", FAIL, _explain_no_key(keys, algorithm, kid))
     which = f"the issuer's key {kid!r}" if kid is not None else "a key of the issuer"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from dogpile.cache import CacheRegion
@@ -18,21 +18,25 @@ from zope.interface import implementer
 from .. import processes
 from ..caching import build_region
 from ..errors import SettingError
-from ..interfaces import ICredentialVerifier, IEmbeddedIssuer, IIssuer, IIssuerListener, KeyDocument
+from ..interfaces import ICredentialVerifier, IEmbeddedIssuer, IIssuer, IIssuerListener, ITokenRequirement, KeyDocument
 from ..issuers.http_issuer import build_http_issuer
 from ..issuers.in_flight import InFlight
 from ..issuers.introspection import Introspector
 from ..issuers.keys import KeySource
 from ..issuers.registry import Issuer, IssuerRegistry
+from ..issuers.template import IssuerTemplate
 from .cache_secret import require_cache_secret
 from .final_check import describe_foreign_policy
 from .policy import OAuthSecurityPolicy
+from .requirements import require_client
 from .resources.table import Resource, ResourceTable, build_metadata_url, check_audiences, list_declared
 from .settings import KEY_LIFETIME_SECONDS, SWITCHES, GuardSettings, is_on, parse_settings
 from .state import Guard, get_guard
-from .verifiers.chosen import ChosenVerifier, Verifier
-from .verifiers.local import LocalVerifier
+from .verifiers import RANKS
+from .verifiers.chosen import ChosenVerifier, Verifiers
+from .verifiers.local import LocalVerifier, build_memory
 from .verifiers.remote import RemoteVerifier
+from .verifiers.tenants import Tenants
 
 __all__ = ["assemble", "install_policy"]
 
@@ -48,20 +52,26 @@ def assemble(config: Configurator) -> None:
 
     def build() -> None:
         declared = list_declared(registry)
-        parsed = parse_settings(registry.settings)
-        settings = replace(parsed, resource_audiences=tuple(each.identifier for each in declared if each.identifier))
-        registry.oauthguard = Guard(registry, settings, _build_resources(settings, declared))
-        verifiers = _build_verifiers(registry, settings)
-        issuers = IssuerRegistry([Issuer(settings.issuer_name, settings.issuer, verifiers)])
-        for mode in verifiers:
+        identifiers = tuple(each.identifier for each in declared if each.identifier)
+        settings = parse_settings(registry.settings).add_audiences(identifiers)
+        guard = registry.oauthguard = Guard(registry, settings, _build_resources(settings, declared))
+        if not settings.is_plain:  # the application's own requirements are registered later
+            client = functools.partial(require_client, name=guard.name_client)
+            registry.registerUtility(client, ITokenRequirement, name="client")
+        issuers = IssuerRegistry([_build_issuer(registry, each) for each in settings.list_issuers()])
+        memory = sum(each.cache_tokens_size for each in settings.list_issuers())
+        for mode in RANKS:
             if registry.queryUtility(ICredentialVerifier, name=mode) is None:
-                registry.registerUtility(ChosenVerifier(issuers, mode), ICredentialVerifier, name=mode)
+                verifier = ChosenVerifier(issuers, mode, memory=memory)
+                registry.registerUtility(verifier, ICredentialVerifier, name=mode)
 
     config.action(("oauthguard", "guard"), build, order=PHASE0_CONFIG)
 
 
 def _build_resources(settings: GuardSettings, declared: Iterable[Resource]) -> ResourceTable:
-    check_audiences((*settings.audience, *settings.resource_audiences, *filter(None, (settings.resource,))))
+    audiences = {each.issuer_name: each.audience for each in settings.list_issuers()}
+    own = itertools.chain.from_iterable(audiences.values())
+    check_audiences((*own, *settings.resource_audiences, *filter(None, (settings.resource,))))
     whole = Resource(
         segments=(),
         identifier=settings.resource,
@@ -71,7 +81,7 @@ def _build_resources(settings: GuardSettings, declared: Iterable[Resource]) -> R
         name=settings.resource_name,
         documentation=settings.resource_documentation,
     )
-    return ResourceTable(whole, declared, settings.audience)
+    return ResourceTable(whole, declared, audiences)
 
 
 def install_policy(config: Configurator) -> None:
@@ -157,7 +167,36 @@ def _build_metadata_region(settings: GuardSettings, find_secret: FindSecret) -> 
     return _build_region(settings, "metadata", settings.build_issuer_settings().metadata_lifetime, find_secret)
 
 
-def _build_verifiers(registry: Registry, settings: GuardSettings) -> Mapping[str, Verifier]:
+def _build_issuer(registry: Registry, settings: GuardSettings) -> Issuer[Any]:
+    """One issuer of the settings. For a template, its tenants."""
+    template = settings.template
+    parts: Any = (
+        _build_verifiers(registry, settings) if template is None else _build_tenants(registry, settings, template)
+    )
+    return Issuer(settings.issuer_name, settings.issuer, parts, template, settings.token_prefix)
+
+
+def _build_tenants(registry: Registry, settings: GuardSettings, template: IssuerTemplate) -> Tenants:
+    if not settings.shares_keys:
+        return Tenants(settings, template, lambda tenant: _build_verifiers(registry, tenant))
+    keys, introspector = _build_sources(registry, settings)
+    verified = build_memory(settings)
+
+    def build(tenant: GuardSettings) -> Verifiers:
+        local = LocalVerifier(tenant, keys, verified=verified)
+        return {"local": local, "remote": RemoteVerifier(tenant, local, introspector)}
+
+    return Tenants(settings, template, build, introspector=introspector)
+
+
+def _build_verifiers(registry: Registry, settings: GuardSettings) -> Verifiers:
+    keys, introspector = _build_sources(registry, settings)
+    local = LocalVerifier(settings, keys)
+    return {"local": local, "remote": RemoteVerifier(settings, local, introspector)}
+
+
+def _build_sources(registry: Registry, settings: GuardSettings) -> tuple[KeySource, Introspector]:
+    """The keys and the introspection of one issuer, or of all tenants that share them."""
     # At the first use: an authorization server that is included later gives the secret.
     find_secret = functools.cache(
         lambda: require_cache_secret(settings, registry.queryUtility(IIssuer, name=settings.issuer))
@@ -185,8 +224,7 @@ def _build_verifiers(registry: Registry, settings: GuardSettings) -> Mapping[str
         memory=settings.cache_tokens_size,
     )
     issuer.listener = _Listener(keys, introspector)
-    local = LocalVerifier(settings, keys)
-    return {"local": local, "remote": RemoteVerifier(settings, local, introspector)}
+    return keys, introspector
 
 
 def _build_region(settings: GuardSettings, name: str, expiration_time: float, find_secret: FindSecret) -> CacheRegion:
@@ -198,4 +236,4 @@ def _build_region(settings: GuardSettings, name: str, expiration_time: float, fi
     try:
         return build_region(name, options, expiration_time=expiration_time, secret=bind_secret)
     except Exception as error:  # dogpile and its backends raise what they like
-        raise SettingError(f"oauthguard.cache.{name}", f"can't be configured: {error}") from error
+        raise SettingError(settings.name_key(f"cache.{name}"), f"can't be configured: {error}") from error

@@ -17,6 +17,7 @@ from .paths.placement import check_places
 from .paths.tokens_under import find_tokens_under
 from .policy import OAuthSecurityPolicy
 from .requests import makes_guarded
+from .requirements import is_for
 from .settings import SWITCHES, GuardSettings, is_on
 from .state import get_guard
 from .verifiers.chosen import ChosenVerifier
@@ -58,7 +59,8 @@ def _check_created(event: Any) -> None:
     registry.unregisterHandler(_check_created, _CREATED)
     # Pyramid sends events for each request while any listener is registered, which costs a third of a small request.
     registry.has_listeners = any((*registry.registeredHandlers(), *registry.registeredSubscriptionAdapters()))
-    check_caches(registry, get_guard(registry).settings)
+    for issuer in get_guard(registry).settings.list_issuers():
+        check_caches(registry, issuer)
 
 
 def describe_foreign_policy(registry: Registry, found: Any) -> SettingError:
@@ -84,9 +86,10 @@ def _check(registry: Registry) -> None:
             "was called after the commit of the guard, so its requests have no access token",
             "set the request factory before the first commit",
         )
-    remote = _find_remote(registry, settings)
-    if remote is not None and not _can_introspect(registry, settings):
-        raise _describe_missing_client(registry, settings, at=getattr(remote, "action_info", None))
+    for issuer in settings.list_issuers():
+        remote = _find_remote(registry, issuer)
+        if remote is not None and not _can_introspect(registry, issuer):
+            raise _describe_missing_client(registry, issuer, at=getattr(remote, "action_info", None))
     for view in _find_hidden(registry):
         raise SettingError(
             f"{view.__module__}.{view.__name__}",
@@ -112,22 +115,25 @@ def _describe_missing_client(registry: Registry, settings: GuardSettings, *, at:
     near = [name for name, _issuer in registry.getUtilitiesFor(IIssuer)]
     if near:
         text = f"is {settings.issuer}, and a view is checked remotely; the server in this process is {' '.join(near)}"
-        hint = "make them equal, byte for byte, or set oauthguard.introspection.client_id"
-        return SettingError("oauthguard.issuer", text, hint, at=at)
+        hint = f"make them equal, byte for byte, or set {settings.name_key('introspection.client_id')}"
+        return SettingError(settings.name_key("issuer"), text, hint, at=at)
+    hint = (
+        f"or set {settings.name_key('introspection.auth_method')} = none for an endpoint without client authentication"
+    )
+    if settings.issuer_name is not None:
+        hint += ", or name the issuers that the view is for: token_issuer"
     return SettingError(
-        "oauthguard.introspection.client_id",
-        "is required: a view is checked remotely",
-        "or set oauthguard.introspection.auth_method = none for an endpoint without client authentication",
-        at=at,
+        settings.name_key("introspection.client_id"), "is required: a view is checked remotely", hint, at=at
     )
 
 
 def _find_remote(registry: Registry, settings: GuardSettings) -> Any:
-    """The introspectable of a view that is checked remotely; the settings if remote is the default mode."""
+    """The introspectable of a view that checks tokens of this issuer remotely; the settings if remote is the default mode."""
     if settings.token_check == "remote":  # noqa: S105  # the name of a mode
         return settings
     views = (each["introspectable"] for each in registry.introspector.get_category("views", []))
-    return next((view for view in views if view.get("token_check") == "remote"), None)
+    remote = (view for view in views if view.get("token_check") == "remote")
+    return next((view for view in remote if is_for(view.get("token_issuer"), settings.issuer_name)), None)
 
 
 def _find_place(registry: Registry, view: Any) -> Any:

@@ -13,7 +13,8 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.traversal import DefaultRootFactory
 
 from ..interfaces import Finding
-from .requirements import build_needs, build_requirements
+from ..settings import as_list
+from .requirements import VIEW_OPTIONS, build_needs, build_requirements
 from .settings import GuardSettings
 
 __all__ = ["GuardedView", "describe_place", "find_modes", "find_permission", "find_scopes", "find_views", "judge_view"]
@@ -29,6 +30,7 @@ class GuardedView:
     :ivar place: the route's pattern, or the context and the name.
     :ivar mode: ``"local"`` or ``"remote"``.
     :ivar require: its ``token_require``, or None.
+    :ivar issuers: the issuers that its ``token_issuer`` names; empty for all.
     :ivar permission: None where no ACL is asked.
     :ivar resource: what its ACL is looked for on, as far as that is known without a request.
     :ivar route: the name of its route, or None.
@@ -39,6 +41,7 @@ class GuardedView:
     place: str
     mode: str
     require: Any
+    issuers: tuple[str, ...]
     permission: str | None
     resource: Any
     route: str | None
@@ -46,7 +49,7 @@ class GuardedView:
 
 
 def find_views(registry: Any, settings: GuardSettings) -> tuple[GuardedView, ...]:
-    """Every view with ``token_check``, ``token_require`` or a permission, in the order of their places."""
+    """Every view with ``token_check``, ``token_require``, ``token_issuer`` or a permission, in the order of their places."""
     found = registry.introspector.get_category("views", [])
     views = [_describe(registry, each["introspectable"], each["related"], settings) for each in found]
     return tuple(sorted((each for each in views if each is not None), key=lambda view: (view.place, view.methods)))
@@ -61,6 +64,8 @@ def judge_view(view: GuardedView, settings: GuardSettings) -> Finding:
     """What the view requires, and a warning if no caller can have its permission."""
     subject = f"{' '.join(view.methods) or 'any method'} {view.place}"
     wants = [f"checked {'locally' if view.mode == 'local' else 'remotely'}", *_describe_requirements(view.require)]
+    if view.issuers:
+        wants.append(f"issuer {' '.join(view.issuers)}")
     if view.permission is not None:
         wants.append(f"permission {view.permission}")
     why = _find_hopelessness(view, settings) if view.permission is not None and settings.policy else None
@@ -81,17 +86,17 @@ def find_scopes(registry: Any, view: GuardedView) -> tuple[str, ...]:
 
 
 def _describe(registry: Any, view: Any, related: Any, settings: GuardSettings) -> GuardedView | None:
-    mode, require = view.get("token_check"), view.get("token_require")
     permission = find_permission(registry, view, related)
-    if mode is None and require is None and permission is None:
+    if permission is None and all(view.get(name) is None for name in VIEW_OPTIONS):
         return None
     methods = view.get("request_methods") or ()
     route = _find_route(registry, view.get("route_name"))
     return GuardedView(
         methods=(methods,) if isinstance(methods, str) else tuple(methods),
         place=_find_place(route, view),
-        mode=mode or settings.token_check,
-        require=require,
+        mode=view.get("token_check") or settings.token_check,
+        require=view.get("token_require"),
+        issuers=_as_names(view.get("token_issuer")),
         permission=permission,
         resource=_find_resource(registry, route, view),
         route=None if route is None else route.name,
@@ -142,6 +147,10 @@ def _describe_requirements(require: Any) -> list[str]:
         f"{name} {value if isinstance(value, str) else ' '.join(map(str, _as_items(value)))}"
         for name, value in wanted.items()
     ]
+
+
+def _as_names(value: Any) -> tuple[str, ...]:
+    return () if value is None else as_list(value)
 
 
 def _as_items(value: Any) -> Any:

@@ -54,9 +54,10 @@ class OAuthSecurityPolicy:
         return require_guard(request).authenticator.fetch_token(request)
 
     def authenticated_userid(self, request: Request) -> str | None:
-        """The token's ``sub``."""
-        token = self.identity(request)
-        return None if token is None else token.subject
+        """The token's ``sub``; with the issuer's name before it if there are several issuers."""
+        guard = require_guard(request)
+        token = guard.authenticator.fetch_token(request)
+        return None if token is None else guard.name_user(token)
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:
         """ACLAllowed, or a ``TokenDenied`` with the error that says what is missing."""

@@ -25,9 +25,24 @@ from ..errors import (
 from ..interfaces import ITokenRequirement
 from ..settings import as_duration, as_list
 
-__all__ = ["BUILT_IN", "Needs", "Requirement", "build_needs", "build_requirements", "check_requirements", "name_scopes"]
+__all__ = [
+    "BUILT_IN",
+    "VIEW_OPTIONS",
+    "Needs",
+    "Requirement",
+    "build_needs",
+    "build_requirements",
+    "check_requirements",
+    "is_for",
+    "name_scopes",
+    "require_client",
+    "require_issuer",
+]
 
 Requirement = Callable[[AccessToken], None]
+
+#: The options of a view that need a token, whatever its permission.
+VIEW_OPTIONS: Final = ("token_check", "token_require", "token_issuer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +149,41 @@ def require_any_scope(value: Any) -> Requirement:
     return _tell(check_any_scope, scopes=needed)
 
 
-def require_client(value: Any) -> Requirement:
-    """The token was issued to one of these clients."""
+def require_client(value: Any, *, name: Callable[[AccessToken], str | None] | None = None) -> Requirement:
+    """The token was issued to one of these clients.
+
+    :param name: what a token's client is called in the value. None: by its own id.
+    """
     clients = frozenset(_as_words(value))
 
     def check_client(token: AccessToken) -> None:
-        if token.client_id not in clients:
+        if (token.client_id if name is None else name(token)) not in clients:
             raise InsufficientScope("wrong_client")
 
     return check_client
+
+
+def require_issuer(value: Any, *, known: Iterable[str]) -> Requirement:
+    """The token is from one of these issuers.
+
+    :param known: the names of all issuers.
+    :raises ValueError: one is not known.
+    """
+    names = frozenset(_as_words(value))
+    unknown = sorted(names.difference(known))
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not one of oauthguard.issuers")
+
+    def check_issuer(token: AccessToken) -> None:
+        if token.issuer_name not in names:
+            raise InsufficientScope("wrong_issuer")
+
+    return check_issuer
+
+
+def is_for(value: Any, name: str | None) -> bool:
+    """Whether a view whose option ``token_issuer`` is ``value`` accepts tokens of the issuer called ``name``."""
+    return value is None or name in _as_words(value)
 
 
 def require_acr(value: Any) -> Requirement:

@@ -18,6 +18,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from .guarded_views import find_scopes, find_views
 from .resources.table import WELL_KNOWN, Resource
+from .settings import GuardSettings
 from .state import get_guard, require_guard
 
 __all__ = ["add_metadata", "build_document", "find_supported_scopes"]
@@ -100,13 +101,22 @@ def build_document(registry: Registry, resource: Resource) -> dict[str, Any]:
     settings = get_guard(registry).settings
     document = {
         "resource": resource.identifier,
-        "authorization_servers": [settings.issuer],
+        "authorization_servers": list(_list_servers(settings)),
         "bearer_methods_supported": ["header"],
         "scopes_supported": list(find_supported_scopes(registry, resource)),
         "resource_name": resource.name,
         "resource_documentation": resource.documentation,
     }
     return {name: value for name, value in document.items() if value}
+
+
+def _list_servers(settings: GuardSettings) -> Iterator[str]:
+    """The issuers; of a template, those whose values are listed. A placeholder is not part of a URL."""
+    for each in settings.list_issuers():
+        if each.template is None:
+            yield each.issuer
+        else:
+            yield from map(each.template.fill, sorted(each.template.values or ()))
 
 
 def find_supported_scopes(registry: Registry, resource: Resource) -> tuple[str, ...]:

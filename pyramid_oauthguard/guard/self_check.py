@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator
-from typing import Any, Final
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from ..caching import is_shared, probe_cache
-from ..errors import UnavailableError
-from ..exit_status import find_exit_status
 from ..interfaces import Finding, ICredentialVerifier, IIssuer, Step
-from ..issuers.http_issuer import HTTPIssuer, build_http_issuer
-from ..jwt.keyset import build_key_set
 from .cache_secret import judge_caches
 from .guarded_views import find_modes, find_views, judge_view
 from .paths.placement import describe_places
 from .paths.tokens_under import find_tokens_under
-from .reports.key_report import describe_unusable_keys
+from .reports.issuer_report import judge_issuer
 from .reports.other_views import describe_other_views
-from .reports.remedies import find_remedy
 from .reports.resource_report import describe_resources
 from .settings import CACHES, GuardSettings
 from .state import get_guard
@@ -26,19 +21,17 @@ from .verifiers.chosen import ChosenVerifier
 
 __all__ = ["judge_guard"]
 
-#: It has the form of a token, but no issuer knows it.
-_PROBE: Final = "oauthguard-check-probe"
-
 
 def judge_guard(registry: Any) -> Iterator[Finding]:
     """Check the guard of the application. Sends requests to the issuer."""
     settings = get_guard(registry).settings
     views = find_views(registry, settings)
     wanted = _find_wanted(registry, find_modes(views, settings))
-    issuer = registry.queryUtility(IIssuer, name=settings.issuer)
-    yield from _judge_issuer(issuer, settings, wanted)
-    yield from judge_caches(settings, issuer)
-    yield from _judge_shared_caches(settings)
+    for each in settings.list_issuers():
+        issuer = registry.queryUtility(IIssuer, name=each.issuer)
+        yield from judge_issuer(issuer, each, wanted)
+        yield from judge_caches(each, issuer)
+    yield from _judge_shared_caches(settings.list_issuers())
     for mode in ("local", "remote"):
         if not _is_built_in(registry, mode):
             yield Finding("ok", "verifiers", f"the application checks tokens of {mode} views itself")
@@ -54,16 +47,21 @@ def judge_guard(registry: Any) -> Iterator[Finding]:
         yield Finding("warning", "views", "none is guarded", hint)
 
 
-def _judge_shared_caches(settings: GuardSettings) -> Iterator[Finding]:
-    for name in CACHES:
+def _judge_shared_caches(issuers: Iterable[GuardSettings]) -> Iterator[Finding]:
+    """Write to each shared cache once, however many issuers use it."""
+    seen: list[Any] = []
+    for settings, name in itertools.product(issuers, CACHES):
         options = getattr(settings, f"cache_{name}")
-        if is_shared(options):
-            yield Step("ok", f"oauthguard.cache.{name}.backend", "")
-            failure = probe_cache(options)
-            if failure is not None:
-                text = f"{options['backend']} does not work as a cache: {failure}"
-                hint = "until it does, each process keeps its own entries, and asks the issuer for them"
-                yield Finding("warning", f"oauthguard.cache.{name}.backend", text, hint)
+        if not is_shared(options) or (name, options) in seen:
+            continue
+        seen.append((name, options))
+        key = settings.name_key(f"cache.{name}.backend")
+        yield Step("ok", key, "")
+        failure = probe_cache(options)
+        if failure is not None:
+            text = f"{options['backend']} does not work as a cache: {failure}"
+            hint = "until it does, each process keeps its own entries, and asks the issuer for them"
+            yield Finding("warning", key, text, hint)
 
 
 def _find_wanted(registry: Any, modes: frozenset[str]) -> frozenset[str]:
@@ -74,120 +72,3 @@ def _find_wanted(registry: Any, modes: frozenset[str]) -> frozenset[str]:
 
 def _is_built_in(registry: Any, mode: str) -> bool:
     return isinstance(registry.queryUtility(ICredentialVerifier, name=mode), ChosenVerifier)
-
-
-def _judge_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]) -> Iterator[Finding]:
-    if embedded is not None:
-        yield Finding("ok", "oauthguard.issuer", f"{settings.issuer} runs in this process")
-    if not wanted:
-        return
-    issuer = embedded or build_http_issuer(settings.build_issuer_settings())
-    known = embedded is not None or (yield from _judge_metadata(issuer, settings, wanted))
-    if "keys" in wanted and (known or settings.jwks_uri):
-        yield from _judge_keys(issuer, settings)
-    if "introspection" in wanted and (known or settings.introspection_endpoint):
-        yield from _judge_introspection(issuer, settings)
-
-
-def _judge_metadata(
-    issuer: HTTPIssuer, settings: GuardSettings, wanted: frozenset[str]
-) -> Generator[Finding, None, bool]:
-    """Check the metadata. Whether they could be fetched."""
-    yield Step("ok", "the issuer's metadata", settings.metadata_url or settings.issuer)
-    needed = not settings.jwks_uri or ("introspection" in wanted and not settings.introspection_endpoint)
-    asked_at = time.time()
-    try:
-        metadata = issuer.fetch_metadata()
-    except UnavailableError as error:
-        if needed:
-            yield _describe_failure("oauthguard.issuer", error, "metadata")
-        else:
-            hint = "they are not needed: oauthguard.jwks_uri and introspection.endpoint are set"
-            yield Finding("warning", "oauthguard.issuer", str(error), hint)
-        return False
-    yield Finding("ok", "oauthguard.issuer", f"{metadata.url} describes {metadata.issuer}")
-    yield from _compare(settings, metadata.document, wanted)
-    if metadata.date is not None:
-        yield _judge_clock(metadata.date, asked_at, settings.leeway)
-    return True
-
-
-def _describe_failure(subject: str, error: UnavailableError, asked: str) -> Finding:
-    remedy = find_remedy(error, asked).text
-    hint = f"{_COSTS[asked]}; {remedy}" if remedy else _COSTS[asked]
-    return Finding("error", subject, str(error), hint, find_exit_status(error))
-
-
-_COSTS: Final = {
-    "metadata": "every guarded request will answer 503",
-    "keys": "every token will be refused with 503",
-    "introspection": "remote checks will answer 503",
-}
-
-
-def _compare(settings: GuardSettings, document: Any, wanted: frozenset[str]) -> Iterator[Finding]:
-    """Where the settings and the issuer's metadata say different things."""
-    for key, ours in (
-        ("jwks_uri", settings.jwks_uri),
-        ("introspection_endpoint", settings.introspection_endpoint),
-    ):
-        theirs = document.get(key)
-        if ours and theirs and ours != theirs:
-            name = f"oauthguard.{key.replace('_endpoint', '.endpoint')}"
-            yield Finding("warning", name, f"is {ours}, but the issuer's metadata have {theirs}", "remove the setting?")
-    methods = document.get("introspection_endpoint_auth_methods_supported")
-    method = settings.introspection_auth_method
-    if "introspection" in wanted and isinstance(methods, list) and method not in methods:
-        offered = " ".join(map(str, methods))
-        yield Finding(
-            "warning", "oauthguard.introspection.auth_method", f"is {method}, but the issuer supports {offered}"
-        )
-
-
-def _judge_clock(date: float, asked_at: float, leeway: float) -> Finding:
-    """Compare the clocks by the Date of an answer, which has whole seconds: the smallest possible difference counts."""
-    ahead, behind = date - time.time(), asked_at - (date + 1)
-    if ahead <= 0 and behind <= 0:
-        return Finding("ok", "clock", "the issuer's clock agrees with this machine's")
-    text = f"the issuer's clock is {max(ahead, behind):.0f} s {'ahead' if ahead > 0 else 'behind'}"
-    if max(ahead, behind) <= leeway:
-        return Finding("ok", "clock", text)
-    return Finding("warning", "clock", text, f"more than oauthguard.leeway ({leeway:g} s): set this machine's clock")
-
-
-def _judge_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
-    yield Step("ok", "the issuer's keys", settings.jwks_uri or settings.issuer)
-    try:
-        document = issuer.fetch_keys()
-    except UnavailableError as error:
-        yield _describe_failure("keys", error, "keys")
-        return
-    keys = build_key_set(document.keys, settings.algorithms)
-    unusable = describe_unusable_keys(document.keys, settings.algorithms)
-    if not keys:
-        hint = "compare oauthguard.algorithms with what the issuer signs with"
-        text = f"none of {len(document.keys)} keys is usable under the settings: {'; '.join(unusable) or 'there are no keys'}"
-        yield Finding("error", "keys", text, hint)
-        return
-    yield Finding("ok", "keys", f"{len(keys)} of {len(document.keys)} usable under the settings")
-    if document.max_age is not None and document.max_age < settings.keys_cooldown:
-        text = f"the issuer allows to keep its keys for {document.max_age:g} s; they are kept for {settings.keys_cooldown:g} s"
-        yield Finding("ok", "oauthguard.keys.cooldown", text, "a withdrawn key is accepted for that long")
-    for kid, algorithms in keys.describe():
-        yield Finding("ok", "keys", f"{kid or '(without kid)'} verifies {' '.join(algorithms)}")
-    for line in unusable:
-        yield Finding("ok", "keys", line)
-
-
-def _judge_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
-    yield Step("ok", "the issuer's introspection", settings.introspection_endpoint or settings.issuer)
-    try:
-        answer = issuer.introspect(_PROBE)
-    except UnavailableError as error:
-        yield _describe_failure("oauthguard.introspection", error, "introspection")
-        return
-    if answer.get("active") is not False:
-        hint = "remote checks with this issuer do not protect anything"
-        yield Finding("error", "oauthguard.introspection", "says that an invented token is active", hint)
-        return
-    yield Finding("ok", "introspection", "answers this application")

@@ -13,6 +13,7 @@ from ..access_token import AccessToken, derive
 from ..errors import SettingError
 from .authentication import Authenticator, Result
 from .challenge import Challenger
+from .naming import Naming
 from .resources.table import ResourceTable
 from .settings import GuardSettings
 from .verifiers.access_tokens import find_roles
@@ -34,6 +35,7 @@ class Guard:
         self.authenticator = Authenticator(registry, settings, resources)
         self.challenger = Challenger(settings.realm, resources.find_metadata_url)
         self.more_principals: MorePrincipals | None = settings.principals
+        self.naming = Naming(settings)
 
     def list_principals(self, request: Request, result: Result) -> frozenset[str]:
         """Who the caller is to an ACL. Every principal out of the token bears a prefix, so none can be forged."""
@@ -50,16 +52,37 @@ class Guard:
             kept = request.__dict__[_PRINCIPALS] = (result, principals.union(more))
         return kept[1]  # type: ignore[no-any-return]
 
+    def name_client(self, token: AccessToken) -> str | None:
+        """What the token's client is called in requirements and principals."""
+        return None if token.client_id is None else self.naming.qualify(token, token.client_id)
+
+    def name_user(self, token: AccessToken) -> str | None:
+        """What the token's subject is called; the authenticated user id."""
+        return None if token.subject is None else self.naming.qualify(token, token.subject)
+
     def _build_principals(self, token: AccessToken) -> frozenset[str]:
+        qualify = self.naming.qualify
         principals = {Everyone, Authenticated}
         principals.update(f"scope:{scope}" for scope in token.scopes | token.implied_scopes)
         if token.client_id is not None:
-            principals.add(f"client:{token.client_id}")
+            principals.add(f"client:{self.name_client(token)}")
         if token.subject is not None and _acts_for_user(token):
-            principals.add(f"user:{token.subject}")
-        if self.settings.role_claim:
-            principals.update(f"role:{role}" for role in find_roles(token.claims, self.settings.role_claim))
+            principals.add(f"user:{self.name_user(token)}")
+        principals.update(f"role:{qualify(token, role)}" for role in self._list_roles(token))
+        issuer = self.naming.name_issuer(token)
+        if issuer is not None:
+            principals.add(f"issuer:{issuer}")
         return frozenset(principals)
+
+    def _list_roles(self, token: AccessToken) -> tuple[str, ...]:
+        """The roles that are trusted from the token's issuer."""
+        settings = self.naming.find_settings(token) or self.settings
+        if not settings.role_claim:
+            return ()
+        roles = find_roles(token.claims, settings.role_claim)
+        if settings.trusted_roles is None:
+            return roles
+        return tuple(role for role in roles if role in settings.trusted_roles)
 
 
 def get_guard(registry: Registry) -> Guard:

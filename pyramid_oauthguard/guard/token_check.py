@@ -27,7 +27,7 @@ from .challenge import find_refusal, mark_refusal, mark_response
 from .paths.tokens_under import find_misplacement
 from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
-from .requirements import build_needs, build_requirements, check_requirements
+from .requirements import VIEW_OPTIONS, Requirement, build_needs, build_requirements, check_requirements, require_issuer
 from .state import Guard, get_guard, require_guard
 from .verifiers import RANKS
 
@@ -64,9 +64,10 @@ class _ViewGuard:
         self.alone: bool = self._guard.settings.policy  # no other policy decides
         self.mode: str | None = _read_mode(info)
         self.stricter = self.mode is not None and RANKS[self.mode] > RANKS[self._guard.settings.token_check]
-        self.requirements = build_requirements(info.registry, info.options.get("token_require"))
+        required = build_requirements(info.registry, info.options.get("token_require"))
+        self.requirements = (*_build_issuer_requirement(info), *required)
         self._needs = build_needs(self.requirements)
-        self.marked = self.mode is not None or info.options.get("token_require") is not None
+        self.marked = any(info.options.get(name) is not None for name in VIEW_OPTIONS)
         self.exception_only: bool = info.exception_only
         self.origins = self._guard.settings.cors_origins
 
@@ -218,7 +219,7 @@ def guard_view(view: View, info: Any) -> View:
     return guarded_view if guard.alone else _confine(guarded_view, guard, info.original_view)
 
 
-guard_view.options = ("token_require",)  # type: ignore[attr-defined]
+guard_view.options = ("token_require", "token_issuer")  # type: ignore[attr-defined]
 
 
 def _confine(view: View, guard: _ViewGuard, original: Any) -> View:
@@ -256,8 +257,7 @@ def _bind_permitted(view: Any, guard: _ViewGuard) -> None:
 
 
 def _is_guarded(info: Any) -> bool:
-    options = info.options
-    if options.get("token_check") is not None or options.get("token_require") is not None:
+    if any(info.options.get(name) is not None for name in VIEW_OPTIONS):
         return True
     return _has_permission(info) and get_guard(info.registry).settings.policy
 
@@ -274,3 +274,13 @@ def _read_mode(info: Any) -> str | None:
     if isinstance(mode, not_):
         raise SettingError("token_check", "can't be negated", "name the mode that the view wants")
     return mode
+
+
+def _build_issuer_requirement(info: Any) -> tuple[Requirement, ...]:
+    value = info.options.get("token_issuer")
+    if value is None:
+        return ()
+    try:
+        return (require_issuer(value, known=get_guard(info.registry).settings.issuers),)
+    except ValueError as error:
+        raise SettingError("token_issuer", str(error), "name one of oauthguard.issuers") from error

@@ -66,13 +66,15 @@ class KeyFile:
     def kept(self) -> KeyFile:
         return self
 
-    def find(self, algorithm: str, kid: str | None, thumbprints: Thumbprints = ()) -> tuple[KeySet, Candidates]:
-        """The set and its keys that may have signed a token with this header.
+    def find(
+        self, algorithm: str, kid: str | None, thumbprints: Thumbprints = (), *, issuer: str | None = None
+    ) -> tuple[KeySet, Candidates]:
+        """The set and its keys that may have signed a token of ``issuer`` with this header.
 
         :raises InvalidToken: no key fits. :raises UnavailableError: there is no file, and there was none for too long.
         """
         keys = self.require(time.time())
-        found = find_candidates(keys, algorithm, kid, thumbprints)
+        found = find_candidates(keys, algorithm, kid, thumbprints, issuer=issuer)
         if not found:
             raise InvalidToken("unknown_key")
         return keys, found

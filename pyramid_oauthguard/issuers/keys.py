@@ -61,18 +61,21 @@ class KeySource:
             is_embedded=is_embedded,
         )
 
-    def find(self, algorithm: str, kid: str | None, thumbprints: Thumbprints = ()) -> tuple[KeySet, Candidates]:
+    def find(
+        self, algorithm: str, kid: str | None, thumbprints: Thumbprints = (), *, issuer: str | None = None
+    ) -> tuple[KeySet, Candidates]:
         """The set and its keys that may have signed a token with this header.
 
+        :param issuer: of which the token is. A key that belongs to another one is not used.
         :raises InvalidToken: no key fits, and the issuer was asked recently enough.
         :raises UnavailableError: no key fits and the issuer can't be asked.
         """
         attempts = self.kept.attempts.count
         keys = self.kept.require(time.time())
-        found = keys.find(algorithm, kid, thumbprints)
+        found = keys.find(algorithm, kid, thumbprints, issuer=issuer)
         if not found and not keys.knows(kid, thumbprints):
             keys = self.kept.ask_again(keys, attempts)
-            found = find_candidates(keys, algorithm, kid, thumbprints)
+            found = find_candidates(keys, algorithm, kid, thumbprints, issuer=issuer)
         if not found:
             raise InvalidToken("unknown_key")
         return keys, found

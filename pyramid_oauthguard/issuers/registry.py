@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..errors import InvalidToken
 from ..interfaces import Credential
-from ..jwt.jws import parse_segment_object, split
+from ..jwt.jws import find_claims
+from .template import IssuerTemplate
 
-__all__ = ["Issuer", "IssuerRegistry"]
+__all__ = ["Choice", "Issuer", "IssuerRegistry"]
 
 T = TypeVar("T")
 
@@ -22,11 +23,29 @@ class Issuer(Generic[T]):
     :ivar name: the application's own name for it, None for the plain issuer.
     :ivar identifier: the issuer identifier, compared byte for byte with ``iss``.
     :ivar parts: what belongs to it alone, such as its verifiers.
+    :ivar template: the identifier's template, if it has a placeholder.
+    :ivar token_prefix: how its opaque tokens begin; None if no opaque token is for it.
     """
 
     name: str | None
     identifier: str
     parts: T
+    template: IssuerTemplate | None = None
+    token_prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[T]):
+    """The issuer that has to judge a token.
+
+    :ivar value: what stands for the placeholder of its template; None without a template, and where only the issuer's answer
+        can say it.
+    :ivar claims: the claims of the token, parsed and not verified; None for an opaque token, and where they were not needed.
+    """
+
+    issuer: Issuer[T]
+    value: str | None = None
+    claims: dict[str, Any] | None = None
 
 
 class IssuerRegistry(Generic[T]):
@@ -37,28 +56,50 @@ class IssuerRegistry(Generic[T]):
 
     def __init__(self, issuers: Iterable[Issuer[T]]) -> None:
         self._issuers = tuple(issuers)
-        self._by_identifier = {each.identifier: each for each in self._issuers}
-        if not self._issuers or len(self._by_identifier) < len(self._issuers):
+        self._templates = tuple((each.template, each) for each in self._issuers if each.template is not None)
+        self._by_identifier = {each.identifier: Choice(each) for each in self._issuers if each.template is None}
+        self._prefixes = tuple((each.token_prefix, Choice(each)) for each in self._issuers if each.token_prefix)
+        if not self._issuers or len({each.identifier for each in self._issuers}) < len(self._issuers):
             raise ValueError("issuers must have identifiers of their own, and there must be one")
-        self._only = self._issuers[0] if len(self._issuers) == 1 else None
 
     def list_parts(self) -> list[T]:
         """The parts of every issuer."""
         return [each.parts for each in self._issuers]
 
-    def choose(self, credential: Credential) -> Issuer[T]:
+    def find_only(self) -> Issuer[T] | None:
+        """The issuer that judges every token; None where a token has to say which one it is for."""
+        first = self._issuers[0]
+        plain = first.name is None and first.template is None and first.token_prefix is None
+        return first if plain and len(self._issuers) == 1 else None
+
+    def choose(self, credential: Credential) -> Choice[T]:
         """The issuer that has to judge the token. NOT checked: whether the token is from it.
 
-        A single issuer gets every token. With several, a JWT is for the one that it names; a token that names none is for
-        none, because it must not be shown to issuers until one knows it.
+        A JWT is for the issuer that it names. An opaque token is for the issuer with its prefix, and is shown to no other.
 
-        :raises InvalidToken: it names no issuer, or an unknown one.
+        :raises InvalidToken: it names no issuer or an unknown one, or has no prefix of one issuer alone.
         """
-        if self._only is not None:
-            return self._only
-        _head, body, _tail, _signed = split(credential.characters)
-        identifier = parse_segment_object(body).get("iss")
-        found = self._by_identifier.get(identifier) if isinstance(identifier, str) else None
-        if found is None:
+        raw = credential.characters
+        claims = find_claims(raw)
+        if claims is None:
+            return self._choose_by_prefix(raw)
+        identifier = claims.get("iss")
+        if not isinstance(identifier, str):
             raise InvalidToken("wrong_issuer")
-        return found
+        found = self._by_identifier.get(identifier)
+        if found is not None:
+            return Choice(found.issuer, None, claims)
+        return self._choose_by_template(identifier, claims)
+
+    def _choose_by_template(self, identifier: str, claims: dict[str, Any]) -> Choice[T]:
+        for template, issuer in self._templates:
+            value = template.find_value(identifier)
+            if value is not None:
+                return Choice(issuer, value, claims)
+        raise InvalidToken("wrong_issuer")
+
+    def _choose_by_prefix(self, raw: str) -> Choice[T]:
+        found = [choice for prefix, choice in self._prefixes if raw.startswith(prefix)]
+        if len(found) != 1:
+            raise InvalidToken("opaque_of_no_issuer")
+        return found[0]

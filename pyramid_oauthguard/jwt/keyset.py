@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from .algorithms import ALGORITHMS, FITTING, is_same
 from .jws import Thumbprints
+from .key_issuer import fits_issuer
 from .key_strength import check_strength
 from .thumbprints import find_thumbprints
 from .verify import MAX_CHECKS, Candidates, LimitedCandidates, Verify, bind
@@ -33,6 +34,7 @@ class _Key:
     kid: str | None
     verify: Mapping[str, Verify]  # by algorithm
     thumbprints: Mapping[str, str]
+    issuer: str | None  # the only one whose tokens it verifies, perhaps with a placeholder
 
     def differs(self, name: str, value: str) -> bool:
         """Whether its thumbprint is known and another one. Some issuers publish it as the kid alone."""
@@ -41,6 +43,10 @@ class _Key:
     def bears(self, name: str, value: str) -> bool:
         """Whether its thumbprint, or its kid, is this one."""
         return value in (self.thumbprints.get(name), self.kid)
+
+    def is_of(self, issuer: str | None) -> bool:
+        """Whether it may verify tokens of ``issuer``."""
+        return self.issuer is None or (issuer is not None and fits_issuer(self.issuer, issuer))
 
 
 class KeySet:
@@ -53,6 +59,7 @@ class KeySet:
         for key in keys:
             self._named.setdefault(key.kid, []).append(key)
         self._nameless = self._named.keys() == {None}
+        self._belong = any(key.issuer is not None for named in self._named.values() for key in named)
         self._all = [key for named in self._named.values() for key in named]
 
     def __len__(self) -> int:
@@ -73,14 +80,19 @@ class KeySet:
             return self.has(kid)
         return not thumbprints or any(key.bears(*thumbprints[0]) for key in self._all)
 
-    def find(self, algorithm: str, kid: str | None, thumbprints: Thumbprints = ()) -> Candidates:
+    def find(
+        self, algorithm: str, kid: str | None, thumbprints: Thumbprints = (), *, issuer: str | None = None
+    ) -> Candidates:
         """The checks that fit, at most as many as may be tried: of the keys named ``kid``, or of any when the token or no
         key has a name.
 
         :param thumbprints: what the token says about the certificate of its key. It narrows the choice, also to nothing where
             the token has no kid.
+        :param issuer: of which the token is. A key that belongs to another one is not used.
         """
         keys: Sequence[_Key] = self._all if not kid or self._nameless else self._named.get(kid, ())
+        if self._belong:
+            keys = [key for key in keys if key.is_of(issuer)]
         for name, value in thumbprints:
             keys = _narrow(keys, name, value) or (keys if kid else ())
         found = tuple(key.verify[algorithm] for key in keys if algorithm in key.verify)
@@ -120,11 +132,13 @@ def build_key_set(
     return KeySet(keys.values(), fingerprint, max_tried=max_tried)
 
 
-def find_candidates(keys: KeySet, algorithm: str, kid: str | None, thumbprints: Thumbprints) -> Candidates:
+def find_candidates(
+    keys: KeySet, algorithm: str, kid: str | None, thumbprints: Thumbprints, *, issuer: str | None = None
+) -> Candidates:
     """The keys that may have signed a token with this header. A thumbprint that no key has is not a reason to refuse: some
     issuers write it in a form of their own.
     """
-    return keys.find(algorithm, kid, thumbprints) or keys.find(algorithm, kid)
+    return keys.find(algorithm, kid, thumbprints, issuer=issuer) or keys.find(algorithm, kid, issuer=issuer)
 
 
 def find_fault(document: object, algorithms: Iterable[str] = ALGORITHMS, uses: Collection[str] = _USES) -> str | None:
@@ -158,7 +172,7 @@ def _prepare(document: object, allowed: tuple[str, ...], uses: Collection[str]) 
         raise ValueError("no algorithm that it is for is allowed")
     key = _import(document)
     checks = {name: bind(name, key) for name in usable}
-    return _Key(document.get("kid") or None, checks, find_thumbprints(document))
+    return _Key(document.get("kid") or None, checks, find_thumbprints(document), document.get("issuer"))
 
 
 def _check_members(document: Mapping[str, Any], uses: Collection[str]) -> None:
@@ -168,6 +182,8 @@ def _check_members(document: Mapping[str, Any], uses: Collection[str]) -> None:
     secret = find_secret_members(document)
     if secret:
         raise ValueError(f"it is private or symmetric: it has {' '.join(secret)}")
+    if not isinstance(document.get("issuer", ""), str):
+        raise ValueError("its issuer is not text")
     if "use" in document and document["use"] not in tuple(uses):
         raise ValueError(f"its use is {document['use']!r}, not {' or '.join(uses)}")
     operations = document.get("key_ops", ["verify"])

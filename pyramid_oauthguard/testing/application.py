@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from ..errors import SettingError
 from ..interfaces import IIssuer
+from ..issuers.template import IssuerTemplate
 from ..settings import as_list
 from .issuer import MemoryIssuer
 from .keys import KINDS
@@ -20,7 +21,8 @@ def trust(app: Any, issuer: MemoryIssuer | None = None) -> MemoryIssuer:
 
     :param app: a Pyramid application, its registry or Configurator, or an object that wraps one (WebTest's TestApp,
         middleware that keeps what it wraps as ``app`` or ``application``).
-    :param issuer: by default, a new issuer that fits the application's settings.
+    :param issuer: by default, a new issuer that fits the application's settings; of several issuers, the first. Call it once
+        for each issuer otherwise.
     :returns: the issuer.
     :raises SettingError: the application is not configured for this issuer.
 
@@ -29,17 +31,32 @@ def trust(app: Any, issuer: MemoryIssuer | None = None) -> MemoryIssuer:
     """
     registry = _require_registry(app)
     settings = registry.settings or {}
-    identifier = str(settings.get("oauthguard.issuer") or "").strip()
-    if not identifier:
+    identifiers = _list_identifiers(settings)
+    if not identifiers:
         raise SettingError("oauthguard.issuer", "is required", "without it the application has no guard")
     if issuer is None:
-        issuer = _build_issuer(identifier, settings)
-    elif issuer.identifier != identifier:
-        raise SettingError(
-            "oauthguard.issuer", f"is {identifier!r}, the issuer to trust is {issuer.identifier!r}", "make them equal"
-        )
-    registry.registerUtility(issuer, IIssuer, name=identifier)
+        issuer = _build_issuer(identifiers[0], settings)
+    elif not any(_is_same(issuer.identifier, each) for each in identifiers):
+        known = " or ".join(map(repr, identifiers))
+        text = f"is {known}, the issuer to trust is {issuer.identifier!r}"
+        raise SettingError("oauthguard.issuer", text, "make them equal")
+    registry.registerUtility(issuer, IIssuer, name=issuer.identifier)
     return issuer
+
+
+def _list_identifiers(settings: Any) -> list[str]:
+    """The identifiers of all issuers, the plain one first."""
+    names = as_list(settings.get("oauthguard.issuers") or "")
+    keys = ["oauthguard.issuer", *(f"oauthguard.issuers.{name}.issuer" for name in names)]
+    found = [str(settings.get(key) or "").strip() for key in keys]
+    return [identifier for identifier in found if identifier]
+
+
+def _is_same(identifier: str, configured: str) -> bool:
+    """Whether an issuer is the configured one, or a tenant of it."""
+    if identifier == configured or "{" not in configured:
+        return identifier == configured
+    return IssuerTemplate.parse(configured, None).find_value(identifier) is not None
 
 
 def _require_registry(app: Any) -> Any:

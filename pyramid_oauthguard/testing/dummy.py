@@ -64,7 +64,11 @@ class _RequestWithToken:
     @property
     def authenticated_userid(self) -> str | None:
         token = self.access_token
-        return None if token is None else token.subject
+        guard = getattr(getattr(self, "registry", None), "oauthguard", None)
+        if token is None or guard is None:
+            return None if token is None else token.subject
+        name: str | None = guard.name_user(token)
+        return name
 
 
 @functools.lru_cache(maxsize=16)

@@ -128,7 +128,7 @@ def test_a_part_of_a_private_key_is_enough(member):
     "extra",
     [
         {"x5c": ["not a certificate"], "x5t": 1, "x5u": "javascript:alert(1)"},
-        {"issuer": "https://login.microsoftonline.com/{tenantid}/v2.0"},
+        {"issuer": "https://issuer.test"},
         {"ext": True, "exp": 1, "revoked": None, "": {}},
         {"key_ops": ["verify"]},
         {"key_ops": ["verify", "wrapKey", "https://example.com/mine"]},
@@ -508,3 +508,32 @@ def test_trusting_twice_before_the_first_request_takes_the_last():
     trust(app, issuer)
     trust(app, later)
     assert find_verifier(app.registry).verify(later.mint())
+
+
+@pytest.mark.promise("GD-02")
+@pytest.mark.parametrize(
+    ("member", "verifies"),
+    [
+        ("https://issuer.test/t1/v2.0", True),
+        ("https://issuer.test/{tenantid}/v2.0", True),
+        ("https://issuer.test/t2/v2.0", False),
+        ("https://issuer.test/t1/v2.0/", False),
+        ("https://other.test/{tenantid}/v2.0", False),
+        ("https://issuer.test/{tenantid}", False),
+        ("{any}", False),
+        ("", False),
+        (7, False),
+        (None, False),
+    ],
+)
+def test_a_key_that_belongs_to_an_issuer_verifies_its_tokens_alone(member, verifies):
+    issuer = MemoryIssuer("https://issuer.test/t1/v2.0")
+    key = issuer.signing_key
+    issuer.withdraw()
+    issuer.publish({**key.jwk, "issuer": member})
+    verifier = build_verifier(issuer)
+    if verifies:
+        assert verifier.verify(issuer.mint()).subject == "test-user"
+    else:
+        with pytest.raises((InvalidToken, UnavailableError)):
+            verifier.verify(issuer.mint())

@@ -20,7 +20,7 @@ from ...guard.state import get_guard
 from ...guard.verifiers import RANKS
 from ...interfaces import Credential, ICredentialVerifier
 from .reasons import ANSWER_WITHOUT_AUDIENCE, ENCRYPTED, REASONS, TOKEN_WITHOUT_AUDIENCE, UNSIGNED, Words
-from .token_facts import fetch_answer, find_facts, is_jwt
+from .token_facts import fetch_answer, find_facts, find_issuer, is_jwt
 
 __all__ = ["Explanation", "explain_token", "find_modes_in_use"]
 
@@ -62,7 +62,7 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
 
     Asks the issuer, live, for what helps to understand a refusal: its answer about the token, its keys.
     """
-    settings = get_guard(registry).settings
+    settings = find_issuer(get_guard(registry).settings, raw)
     fault = find_fault(raw)
     if fault is not None:
         advice = "requests with it get 400; have the issuer make tokens of these characters"
@@ -71,8 +71,9 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
         token = registry.getUtility(ICredentialVerifier, name=mode).verify(Credential("Bearer", raw, "argument"))
     except UnavailableError as error:
         remedy = find_remedy(error)
-        advice = remedy.text or "oauthguard check looks at the issuer"
-        return Explanation(mode, error.reason, str(error), remedy.setting, advice, find_exit_status(error))
+        advice = settings.name_keys(remedy.text or "oauthguard check looks at the issuer")
+        setting = settings.name_keys(remedy.setting) if remedy.setting else None
+        return Explanation(mode, error.reason, str(error), setting, advice, find_exit_status(error))
     except OAuthGuardError as error:
         return _explain_refusal(error, registry, settings, raw=raw, mode=mode)
     except Exception as error:  # noqa: BLE001  # a verifier of the application may raise any error
@@ -87,7 +88,8 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
 def _describe(token: AccessToken, resources: ResourceTable) -> str:
     scopes = " ".join(sorted(token.scopes)) or "none"
     left = token.expires_at - time.time()
-    text = f"sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}, expires in {left:.0f} s"
+    issuer = f"issuer {token.issuer_name}, " if token.issuer_name else ""
+    text = f"{issuer}sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}, expires in {left:.0f} s"
     places = [each.path for each in resources if resources.accepts(each, token)]
     return f"{text}, accepted under {' '.join(places)}" if resources.parts else text
 
@@ -102,12 +104,18 @@ def _explain_refusal(
         mode,
         error.reason,
         text.format_map(facts)[:_MOST_TEXT_CHARS],
-        f"oauthguard.{setting}" if setting else None,
-        advice.format_map(facts),
+        _name_setting(settings, setting),
+        settings.name_keys(advice.format_map(facts)),
         INACTIVE,
         answer,
         describe_keys(registry, settings, facts) if error.reason in _ABOUT_KEYS else (),
     )
+
+
+def _name_setting(settings: GuardSettings, name: str | None) -> str | None:
+    if name == "issuer" and not settings.issuer:
+        return "oauthguard.issuers"
+    return settings.name_keys(f"oauthguard.{name}") if name else None
 
 
 def _find_text(facts: Mapping[str, Any], reason: str, raw: str, *, answered: bool) -> Words:

@@ -34,6 +34,8 @@ REASONS: Final[Mapping[str, Words]] = {
     "bad_signature": ("issuer", "its signature is not that of the issuer's key {kid!r}", "the token was changed on the way or made elsewhere"),
     "too_many_keys": ("issuer", "none of the first 16 of the issuer's keys that may verify {alg!r} made its signature, and there are more: it names no key (kid, x5t)", "have the issuer name the key in the header of its tokens"),
     "wrong_issuer": ("issuer", "its iss is {iss!r}, but must be {issuer!r}, byte for byte", "set the issuer to what the token says, trailing slash included, if you trust it"),
+    "wrong_tenant": ("issuer", "its claim {claim} is {tenant!r}, which is not the value in its iss {iss!r}", "ask the issuer"),
+    "opaque_of_no_issuer": ("token_prefix", "it is not a JWT, and it does not begin with the token_prefix of one issuer", "set token_prefix for the issuer that made it; an opaque token is sent to no other issuer"),
     "missing_exp": (None, "it has no exp", "have the issuer set one"),
     "bad_time": (None, "exp, nbf or iat is not a finite JSON number: {times}", "have the issuer send numbers"),
     "expired": ("leeway", "it expired {ago:.0f} s ago; the leeway is {leeway:g} s", "get a new one; or set this machine's clock"),

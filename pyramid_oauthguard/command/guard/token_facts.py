@@ -15,7 +15,7 @@ from ...guard.verifiers.chosen import ChosenVerifier
 from ...interfaces import Credential, ICredentialVerifier
 from ...jwt.jws import parse_segment_object
 
-__all__ = ["fetch_answer", "find_facts", "is_jwt"]
+__all__ = ["fetch_answer", "find_facts", "find_issuer", "is_jwt"]
 
 _MASK: Final = "***"
 
@@ -42,6 +42,19 @@ def fetch_answer(registry: Any, settings: GuardSettings, raw: str) -> Mapping[st
     return {name: _mask(value, raw) for name, value in answer.items()}
 
 
+def find_issuer(settings: GuardSettings, raw: str) -> GuardSettings:
+    """The settings that ``raw`` is judged by; those of the application where no issuer of it is named."""
+    identifier = _decode(raw.split(".")[1]).get("iss") if is_jwt(raw) else None
+    for each in settings.list_issuers():
+        if each.template is None and each.issuer == identifier:
+            return each
+        value = each.template.find_value(identifier) if each.template and isinstance(identifier, str) else None
+        if value is not None:
+            return each.fill(value)
+    prefixed = [each for each in settings.list_issuers() if each.token_prefix and raw.startswith(each.token_prefix)]
+    return prefixed[0] if prefixed and not isinstance(identifier, str) else settings
+
+
 def find_facts(settings: GuardSettings, raw: str, answer: Mapping[str, Any] | None) -> dict[str, Any]:
     """What the token and the answer about it say, beside what the settings want; for the texts of the reasons."""
     parts = raw.split(".")
@@ -60,7 +73,9 @@ def find_facts(settings: GuardSettings, raw: str, answer: Mapping[str, Any] | No
         "missing": " ".join(name for name in RFC9068_CLAIMS if name not in claims),
         "algorithms": " ".join(settings.algorithms),
         "profile": settings.profile,
-        "issuer": settings.issuer,
+        "issuer": " or ".join(each.issuer for each in settings.list_issuers() or (settings,)),
+        "claim": settings.template.claim if settings.template else None,
+        "tenant": claims.get(settings.template.claim) if settings.template else None,
         "audience": " ".join((*settings.audience, *settings.resource_audiences)),
         "client_id": " ".join(settings.client_id),
         "leeway": settings.leeway,

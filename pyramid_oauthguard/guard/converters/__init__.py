@@ -23,11 +23,13 @@ __all__ = [
     "as_count",
     "as_implications",
     "as_issuer",
+    "as_names",
     "as_origins",
     "as_realm",
     "as_scope_names",
     "as_size",
     "as_timeout",
+    "as_token_prefix",
 ]
 
 
@@ -43,8 +45,9 @@ def as_algorithms(value: Any) -> tuple[str, ...]:
 
 
 def as_issuer(value: Any) -> str:
-    """An issuer identifier (RFC 8414 section 2)."""
-    issuer = as_url(value)
+    """An issuer identifier (RFC 8414 section 2), perhaps with the placeholder of a template."""
+    issuer = as_str(value)
+    as_url(re.sub(r"\{[A-Za-z0-9_]+\}", "x", issuer))
     if "?" in issuer:
         raise ValueError(f"must have no query (RFC 8414 section 2), not {issuer!r}")
     return issuer
@@ -180,3 +183,22 @@ def as_origins(value: Any) -> tuple[str, ...]:
         if name == "*" or str(as_origin(name)) != name:
             raise ValueError(f"{name!r} is not an origin: scheme, host and port, such as https://app.example.com")
     return names
+
+
+def as_names(value: Any) -> tuple[str, ...]:
+    """Names that are parts of keys and of principals, each once."""
+    names = as_list(value)
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", name):
+            raise ValueError(f"a name has 1 to 64 letters, digits, - and _, and begins with a letter, not {name!r}")
+    if len(set(names)) < len(names):
+        raise ValueError("has a name twice")
+    return names
+
+
+def as_token_prefix(value: Any) -> str:
+    """How a token begins (token68 of RFC 9110 section 11.2)."""
+    prefix = as_str(value)
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+", prefix):
+        raise ValueError(f"must have only characters of an opaque token (RFC 6750 section 2.1), not {prefix!r}")
+    return prefix

@@ -9,6 +9,7 @@ from pyramid.interfaces import IRoutesMapper
 
 from ...errors import SettingError
 from ...interfaces import Finding
+from ..requirements import VIEW_OPTIONS
 from .tokens_under import TokensUnder
 
 __all__ = ["check_places", "describe_places"]
@@ -58,7 +59,7 @@ def _find_places(registry: Any, policy: TokensUnder) -> Iterator[tuple[Any, str,
     """Each view that wants a token, as introspection has it; its route's pattern, or "" without a route; and whether it is under a prefix."""
     for each in registry.introspector.get_category("views", []):
         view = each["introspectable"]
-        if view.get("token_check") is None and view.get("token_require") is None:
+        if all(view.get(name) is None for name in VIEW_OPTIONS):
             continue
         pattern = _find_pattern(registry, view.get("route_name"))
         yield view, pattern, policy.prefixes.covers_pattern(pattern) if pattern else None

@@ -12,6 +12,7 @@ from zope.interface.interface import InterfaceClass
 
 from ...interfaces import Finding
 from ..guarded_views import describe_place, find_permission
+from ..requirements import VIEW_OPTIONS
 
 __all__ = ["describe_other_views"]
 
@@ -41,7 +42,9 @@ def describe_other_views(registry: Any) -> Iterator[Finding]:
     if open_views:
         more = f", and {len(open_views) - _MOST_NAMED_VIEWS} more" if len(open_views) > _MOST_NAMED_VIEWS else ""
         text = f"answer without a token: {', '.join(open_views[:_MOST_NAMED_VIEWS])}{more}"
-        yield Finding("ok", "open views", text, "token_check, token_require or a permission guards a view")
+        yield Finding(
+            "ok", "open views", text, "token_check, token_require, token_issuer or a permission guards a view"
+        )
     for view in views:
         if view.get("context") is HTTPForbidden:
             yield _describe_forbidden_view(registry, view)
@@ -55,7 +58,7 @@ def _is_open(registry: Any, view: Any, related: Any) -> bool:
     """Whether a view has no check and is not declared open (NO_PERMISSION_REQUIRED), as static files are."""
     if view.get("exception_only") or _is_of_exceptions(view.get("context")):
         return False
-    if view.get("token_check") is not None or view.get("token_require") is not None:
+    if any(view.get(name) is not None for name in VIEW_OPTIONS):
         return False
     if any(each.category_name == "permissions" and each["value"] == NO_PERMISSION_REQUIRED for each in related):
         return False

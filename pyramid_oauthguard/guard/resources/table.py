@@ -47,14 +47,16 @@ class ResourceTable:
 
     :param whole: the application itself, for the paths under no prefix.
     :param parts: what ``config.add_protected_resource`` added.
-    :param audience: the audiences of ``whole``.
+    :param audiences: those of ``whole``, by the name of the issuer whose tokens have them.
     """
 
-    def __init__(self, whole: Resource, parts: Iterable[Resource], audience: Iterable[str]) -> None:
+    def __init__(
+        self, whole: Resource, parts: Iterable[Resource], audiences: Mapping[str | None, Iterable[str]]
+    ) -> None:
         self.whole = whole
         self.parts = tuple(sorted(parts, key=lambda each: len(each.segments), reverse=True))
-        self._own = frozenset(audience)
-        self._foreign = frozenset(each.identifier for each in self.parts if each.identifier) - self._own
+        self._own = {name: frozenset(names) for name, names in audiences.items()}
+        self._identifiers = frozenset(each.identifier for each in self.parts if each.identifier)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter((self.whole, *self.parts))
@@ -95,7 +97,8 @@ class ResourceTable:
         """Whether a verified token is for ``resource``."""
         if resource is not self.whole:
             return resource.identifier in token.audience
-        return self._foreign.isdisjoint(token.audience) or not self._own.isdisjoint(token.audience)
+        own = self._own.get(token.issuer_name, frozenset())
+        return not own.isdisjoint(token.audience) or self._identifiers.isdisjoint(token.audience)
 
     def _find(self, segments: Segments) -> Resource:
         fitting = (each for each in self.parts if segments[: len(each.segments)] == each.segments)

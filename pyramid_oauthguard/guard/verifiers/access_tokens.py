@@ -73,6 +73,9 @@ def build_access_token(
     subject, token_id, username = get("sub"), get("jti"), get("username")
     if not (type(subject) is type(token_id) is str and username is None):
         check_texts(subject, token_id, username)
+    scopes = _read_scopes(claims, settings.scope_claim)
+    if settings.is_restricted:
+        scopes = _restrict(scopes, claims, settings)
     return take({
         "subject": subject,
         "client_id": client_id,
@@ -107,6 +110,13 @@ def _check_marks(claims: Mapping[str, Any]) -> None:
         # No proof of possession is checked (RFC 9449 section 7.1, RFC 8705 section 3).
         raise InvalidToken("bound_token")
     check_kind(claims)
+
+
+def _restrict(scopes: frozenset[str], claims: Mapping[str, Any], settings: GuardSettings) -> frozenset[str]:
+    """The scopes that are trusted from the issuer. Of a template, the claim that is its placeholder says the same as ``iss``."""
+    if settings.template is not None and claims.get(settings.template.claim) != settings.issuer_value:
+        raise InvalidToken("wrong_tenant")
+    return scopes if settings.trusted_scopes is None else scopes & settings.trusted_scopes
 
 
 def _read_times(claims: Mapping[str, Any], soonest: float, latest: float) -> tuple[float, float | None]:

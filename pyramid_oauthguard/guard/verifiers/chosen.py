@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
 
 from zope.interface import implementer
 
 from ...access_token import AccessToken
+from ...bounded import BoundedMap
 from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.registry import IssuerRegistry
 
-__all__ = ["ChosenVerifier", "Recall", "Verifier"]
+__all__ = ["ChosenVerifier", "Recall", "Tenants", "Verifier", "Verifiers"]
 
 #: An Authorization header's token, if it was verified before and is as good as then.
 Recall = Callable[[str | None], AccessToken | None]
+
+#: In characters. Who verified a longer token is not remembered, since no verifier remembers it.
+_MAX_REMEMBERED: Final = 32_768
 
 
 class Verifier(Protocol):
@@ -24,21 +28,33 @@ class Verifier(Protocol):
     def recall(self, header: str | None) -> AccessToken | None: ...
 
 
+#: The verifiers of one issuer, by mode.
+Verifiers = Mapping[str, Verifier]
+
+
+class Tenants(Protocol):
+    """The verifiers of an issuer whose identifier has a placeholder."""
+
+    def find(self, value: str | None) -> Verifiers: ...
+
+
 @implementer(ICredentialVerifier)
 class ChosenVerifier:
     """Leaves each token to the verifier, of this mode, of its issuer.
 
+    :param memory: of how many tokens it is remembered which of several issuers verified them.
     :ivar recall: what the verifiers remember. With one issuer it is its verifier's own, so that a token that was verified
         before costs no more than there.
     """
 
-    def __init__(self, issuers: IssuerRegistry[Mapping[str, Verifier]], mode: str) -> None:
+    def __init__(self, issuers: IssuerRegistry[Any], mode: str, *, memory: int = 10_000) -> None:
         self._issuers = issuers
         self._mode = mode
-        verifiers = [each[mode] for each in issuers.list_parts()]
-        self._only = verifiers[0] if len(verifiers) == 1 else None
-        recalls = [each.recall for each in verifiers]
-        self.recall: Recall = recalls[0] if len(recalls) == 1 else lambda header: _recall_any(recalls, header)
+        only = issuers.find_only()
+        self._only: Verifier | None = None if only is None else only.parts[mode]
+        # By the header's hash, which is there already: a wrong one has another header, and recalls nothing.
+        self._owners = BoundedMap(memory) if memory else None
+        self.recall: Recall = self._recall if self._only is None else self._only.recall
 
     def verify(self, credential: Credential) -> AccessToken:
         """The verified token.
@@ -49,8 +65,15 @@ class ChosenVerifier:
         only = self._only
         if only is not None:  # the usual case: to ask the registry would take a hundredth of the whole check
             return only.verify(credential)
-        return self._issuers.choose(credential).parts[self._mode].verify(credential)
+        choice = self._issuers.choose(credential)
+        parts = choice.issuer.parts
+        verifiers: Verifiers = parts if choice.issuer.template is None else parts.find(choice.value)
+        owner = verifiers[self._mode]
+        token = owner.verify(credential)
+        if self._owners is not None and len(credential.characters) <= _MAX_REMEMBERED:
+            self._owners.set(hash(f"{credential.scheme} {credential.characters}"), owner)
+        return token
 
-
-def _recall_any(recalls: Sequence[Recall], header: str | None) -> AccessToken | None:
-    return next((token for recall in recalls if (token := recall(header)) is not None), None)
+    def _recall(self, header: str | None) -> AccessToken | None:
+        owner = self._owners.get(hash(header)) if self._owners is not None else None
+        return None if owner is None else owner.recall(header)

@@ -19,7 +19,7 @@ from ...jwt.verify import Candidates, find_refusal, is_signed
 from ..settings import GuardSettings
 from .access_tokens import HEADER_TYPES, build_access_token, check_profile
 
-__all__ = ["LocalVerifier"]
+__all__ = ["LocalVerifier", "build_memory"]
 
 #: Headers repeat: all tokens signed by one key share theirs. Only headers that passed every check get in.
 _MAX_HEADERS: Final = 256
@@ -31,21 +31,28 @@ _MAX_REMEMBERED_CHARACTERS: Final = 32_768
 _Remembered = tuple[KeySet, float, float, AccessToken | None]
 
 
+def build_memory(settings: GuardSettings) -> BoundedMap | None:
+    """What verified tokens are remembered in; None where none is."""
+    return BoundedMap(settings.cache_tokens_size) if settings.cache_tokens_size else None
+
+
 @implementer(ICredentialVerifier)
 class LocalVerifier:
     """Verifies JWT access tokens without asking anybody. A revoked token stays good until it expires.
 
     A verified token is remembered together with the key set that verified it, and is good again while that
     set is in force and the token has not expired. Refusals are never remembered.
+
+    :param verified: where verified tokens are remembered; None: in a memory of its own.
     """
 
-    def __init__(self, settings: GuardSettings, keys: KeySource) -> None:
+    def __init__(self, settings: GuardSettings, keys: KeySource, *, verified: BoundedMap | None = None) -> None:
         self._settings = settings
         self._keys = keys
         self._kept = keys.kept
         self._algorithms = frozenset(settings.algorithms)
         self._headers = BoundedMap(_MAX_HEADERS)
-        self._verified = BoundedMap(settings.cache_tokens_size) if settings.cache_tokens_size else None
+        self._verified = build_memory(settings) if verified is None else verified
 
     def verify(self, credential: Credential) -> AccessToken:
         """The verified token. Not checked: whether it was revoked.
@@ -110,7 +117,7 @@ class LocalVerifier:
 
     def _fetch_candidates(self, head: bytes) -> tuple[KeySet, Candidates]:
         header = parse_header(head, self._algorithms, HEADER_TYPES[self._settings.profile])
-        return self._keys.find(header.algorithm, header.kid, header.thumbprints)
+        return self._keys.find(header.algorithm, header.kid, header.thumbprints, issuer=self._settings.issuer)
 
     def _build(self, segment: bytes, now: float) -> AccessToken:
         claims = parse_segment_object(segment)

@@ -12,7 +12,7 @@ from ...access_token import AccessToken
 from ...errors import InvalidToken
 from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.introspection import Introspector
-from ...jwt.jws import MAX_TOKEN_CHARACTERS
+from ...jwt.jws import MAX_TOKEN_CHARACTERS, find_claims
 from ..settings import GuardSettings
 from .access_tokens import CLIENT_CLAIMS, build_access_token
 
@@ -20,6 +20,7 @@ __all__ = ["RemoteVerifier"]
 
 #: A reference to what the issuer keeps needs no more characters. A JWT may be longer: it is verified before it is sent.
 _MAX_OPAQUE_CHARACTERS: Final = 16_384
+_DOTS: Final = 2
 
 
 class _Verifier(Protocol):
@@ -48,9 +49,11 @@ class RemoteVerifier:
         :raises UnavailableError: the issuer can't be asked.
         """
         raw = credential.characters
-        is_jwt = raw.count(".") == 2
-        if not raw.isascii() or not 0 < len(raw) <= (MAX_TOKEN_CHARACTERS if is_jwt else _MAX_OPAQUE_CHARACTERS):
+        if not raw.isascii() or not 0 < len(raw) <= MAX_TOKEN_CHARACTERS:
             raise InvalidToken("not_a_token")  # it can't be a token, so the issuer is not asked
+        is_jwt = self._is_jwt(raw)
+        if not is_jwt and len(raw) > _MAX_OPAQUE_CHARACTERS:
+            raise InvalidToken("not_a_token")
         local = self._local.verify(credential) if is_jwt else None
         return self._introspector.ask(raw, lambda answer: self._judge(answer, local))
 
@@ -63,14 +66,26 @@ class RemoteVerifier:
             return None
         return token if header.count(".") != 2 or self._local.recall(header) is not None else None
 
+    def _is_jwt(self, raw: str) -> bool:
+        """Whether the local check comes first. A token with the prefix of opaque ones is a JWT only in every character."""
+        prefix = self._settings.token_prefix
+        if prefix and raw.startswith(prefix):
+            return find_claims(raw) is not None
+        return raw.count(".") == _DOTS
+
     def _judge(self, answer: Mapping[str, Any], local: AccessToken | None) -> AccessToken:
+        settings = self._find_settings(answer)
         return build_access_token(
             self._complete(answer, local),
-            self._settings,
+            settings,
             mode="remote",
             now=time.time(),
-            audience_required=self._settings.introspection_require_audience,
+            audience_required=settings.introspection_require_audience,
         )
+
+    def _find_settings(self, _answer: Mapping[str, Any]) -> GuardSettings:
+        """The settings that an answer is judged by."""
+        return self._settings
 
     def _complete(self, answer: Mapping[str, Any], local: AccessToken | None) -> dict[str, Any]:
         """The answer, and what a sparse one leaves out from the token that the issuer has just vouched for."""

@@ -85,13 +85,14 @@ def verify_assertion(
 
 def _check_signature(assertion: Assertion, client: Client) -> None:
     header = parse_header(assertion.header, ALGORITHMS, _TYPES)
-    found = () if client.jwks is None else _find_keys(client.jwks, header)
+    found = () if client.jwks is None else _find_keys(client, client.jwks, header)
     if not is_signed(assertion.signed, parse_segment(assertion.signature), found):
         raise RefusedError("no key of the client made the signature")
 
 
-def _find_keys(jwks: str, header: ParsedHeader) -> Candidates:
-    return find_candidates(build_client_keys(jwks), header.algorithm, header.kid, header.thumbprints)
+def _find_keys(client: Client, jwks: str, header: ParsedHeader) -> Candidates:
+    keys = build_client_keys(jwks)
+    return find_candidates(keys, header.algorithm, header.kid, header.thumbprints, issuer=client.client_id)
 
 
 def _verify_claims(claims: Mapping[str, Any], audiences: Collection[str], now: float) -> tuple[str, float]:

@@ -1,16 +1,18 @@
-"""The table of ``oauthguard.*`` keys."""
+"""The table of ``oauthguard.*`` keys.
+
+A row concerns one issuer, unless its name is in ``OF_APPLICATION``. A row that concerns one issuer can be set in the table of
+each named issuer (``oauthguard.issuers.NAME.KEY``). A named issuer inherits only what :func:`is_inherited` names: no
+address, no key, no credential, and nothing that allows more.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Final
 
-from ..errors import SettingError
-from ..issuers.settings import IssuerSettings
-from ..jwt.algorithms import ALGORITHMS
-from ..settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url, parse
-from .converters import (
+from ...jwt.algorithms import ALGORITHMS
+from ...settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url
+from ..converters import (
     as_algorithms,
     as_audience,
     as_ca_file,
@@ -19,36 +21,51 @@ from .converters import (
     as_count,
     as_implications,
     as_issuer,
+    as_names,
     as_origins,
     as_realm,
     as_size,
     as_timeout,
+    as_token_prefix,
 )
 
 __all__ = [
+    "ANY",
     "CACHES",
     "KEY_LIFETIME_SECONDS",
+    "METADATA_LIFETIME_SECONDS",
     "MIN_CACHE_SECRET_CHARACTERS",
+    "OF_APPLICATION",
     "PREFIX",
     "SWITCHES",
     "TABLE",
-    "GuardSettings",
-    "is_on",
-    "parse_settings",
+    "is_inherited",
 ]
 
 PREFIX: Final = "oauthguard"
+#: The word for "without a limit" where a list limits what is trusted.
+ANY: Final = "any"
+
+#: Rows that concern the application and not one issuer.
+OF_APPLICATION: Final = frozenset({
+    "issuers", "token_check", "realm", "principals", "policy", "resource", "resource_metadata", "resource_name",
+    "resource_documentation", "scope_implies", "cors_origins",
+})  # fmt: skip
+_INHERITED: Final = frozenset({"audience", "algorithms", "leeway", "profile", "check_issued_at"})
+_INHERITED_HTTP: Final = frozenset({"http.timeout", "http.max_bytes", "http.ca_file", "http.proxy", "http.no_proxy"})
+
+
+def is_inherited(name: str) -> bool:
+    """Whether a named issuer takes the value of ``oauthguard.<name>`` over where its table has none of its own."""
+    return (
+        name in _INHERITED or name in _INHERITED_HTTP or name.endswith("_claim") or name.startswith(("keys.", "cache."))
+    )
+
 
 #: The caches that `cache.NAME.*` configures.
 CACHES: Final = ("metadata", "jwks", "introspection", "inactive")
 #: Of a secret that is made for nothing but the caches: 32 random characters of base64 have 192 bits.
 MIN_CACHE_SECRET_CHARACTERS: Final = 32
-_MIN_DIFFERENT: Final = 8
-#: Settings that other programs know, beside audiences and clients.
-_PUBLIC: Final = (
-    "issuer", "metadata_url", "jwks_uri", "introspection_endpoint", "introspection_client_id", "realm", "resource",
-)  # fmt: skip
-
 #: What is included or not; read before the other settings are parsed. The values are the defaults.
 SWITCHES: Final[Mapping[str, bool]] = {"policy": True, "resource_metadata": False}
 
@@ -58,75 +75,17 @@ METADATA_LIFETIME_SECONDS: Final = 86_400.0
 KEY_LIFETIME_SECONDS: Final = 3_600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardSettings:
-    """What the guard was configured with; the fields are the keys with dots as underscores."""
-
-    issuer: str
-    audience: tuple[str, ...]
-    client_id: tuple[str, ...]
-    token_check: str
-    profile: str
-    algorithms: tuple[str, ...]
-    leeway: float
-    realm: str
-    scope_claim: tuple[str, ...]
-    role_claim: str | None
-    principals: Any
-    metadata_url: str | None
-    jwks_uri: str | None
-    introspection_endpoint: str | None
-    introspection_client_id: str | None
-    introspection_client_secret: str | None = field(repr=False)
-    introspection_auth_method: str
-    introspection_require_audience: bool
-    introspection_max_in_flight: int | None
-    http_timeout: float
-    http_max_bytes: int
-    http_ca_file: str | None
-    cache_metadata: Mapping[str, Any]
-    cache_jwks: Mapping[str, Any]
-    cache_introspection: Mapping[str, Any]
-    cache_inactive: Mapping[str, Any]
-    cache_secret: str | None = field(repr=False)
-    cache_trusted: bool
-    cache_tokens_size: int
-    keys_cooldown: float
-    keys_max_stale: float
-    policy: bool
-    resource: str | None
-    resource_metadata: bool
-    resource_name: str | None
-    resource_documentation: str | None
-    scope_implies: Mapping[str, frozenset[str]]
-    cors_origins: tuple[str, ...]
-    #: The name of the issuer; None for the plain `issuer`, the only one so far.
-    issuer_name: str | None = None
-    #: The identifiers of the resources with a path prefix: audiences that are accepted below it and nowhere else.
-    resource_audiences: tuple[str, ...] = ()
-
-    def is_public(self, text: str) -> bool:
-        """Whether ``text`` is the value of a setting that is not secret, without regard to case and a slash at the end."""
-        public = (*(getattr(self, name) for name in _PUBLIC), *self.audience, *self.client_id)
-        return _fold(text) in {_fold(each) for each in public if each}
-
-    def find_expiration(self, cache: str, default: float) -> float:
-        """Seconds after which entries of ``cache`` (``"jwks"``) expire."""
-        options: Mapping[str, Any] = getattr(self, f"cache_{cache}")
-        return float(options.get("expiration_time", default))
-
-    def build_issuer_settings(self) -> IssuerSettings:
-        """What concerns the issuer alone, and not what is accepted from it."""
-        own = {each.name: getattr(self, each.name) for each in fields(IssuerSettings) if hasattr(self, each.name)}
-        return IssuerSettings(**own, metadata_lifetime=self.find_expiration("metadata", METADATA_LIFETIME_SECONDS))
-
-
 _CACHE_HELP = "A dogpile.cache region: `backend`, `expiration_time`, `arguments.*`. "
 
 TABLE: Final = (
     Setting("issuer", as_issuer, REQUIRED, "Issuer identifier, compared byte for byte with `iss`; https, http only for loopback hosts."),
+    Setting("issuers", as_names, (), "Names of further issuers. Each has a table of its own: `issuers.NAME.KEY` for every key here that concerns an issuer. `issuer` may be left out then."),
+    Setting("issuer_values", as_list, (), "The values that may stand for the placeholder, if the issuer has one, such as `https://login.example.com/{tid}/v2.0`: a list, or `any`. The token's claim of the placeholder's name must have the same value. `any` needs `jwks_uri`."),
     Setting("audience", as_audience, REQUIRED, "Accepted audiences; the token's `aud` must name one of them."),
     Setting("client_id", as_list, (), "If given, the token's `client_id` (or `cid`, or `azp`) must be one of these."),
+    Setting("scopes", as_list, (), "The only scopes that are trusted from this issuer, or `any`. Required in the table of a named issuer."),
+    Setting("roles", as_list, (), "The only roles that are trusted from this issuer; all if there is no list. With `issuer_values = any`, a role gives no principal without such a list."),
+    Setting("token_prefix", as_token_prefix, None, "How opaque tokens of this issuer begin. If there are several issuers, an opaque token is sent to the issuer with its prefix only, and to none if there is no such issuer."),
     Setting("token_check", as_choice("local", "remote"), "local", "The mode of views that do not set one."),
     Setting("profile", as_choice("generic", "rfc9068"), "generic", "`generic` takes typ absent, `JWT` or `at+jwt`; `rfc9068` takes `at+jwt` only and wants every claim that RFC 9068 requires."),
     Setting("algorithms", as_algorithms, ALGORITHMS, "Signature algorithms that are accepted; `none` and HS* are refused."),
@@ -163,61 +122,3 @@ TABLE: Final = (
     Setting("scope_implies", as_implications, {}, "Scopes that contain other scopes, one `write = read` a line: a token with `write` may do what requires `read`. For checks only: `AccessToken.scopes` has what was granted."),
     Setting("cors_origins", as_origins, (), "Origins whose web pages may call guarded views: preflights are answered, and the pages may read the answers. Cookies are never allowed. Read when the guard is included."),
 )  # fmt: skip
-
-
-def _fold(text: str) -> str:
-    return text.rstrip("/").casefold()
-
-
-def is_on(settings: Mapping[str, Any], name: str, default: bool) -> bool:
-    """Whether a switch is on. :raises SettingError: neither on nor off."""
-    value = settings.get(f"{PREFIX}.{name}")
-    try:
-        return default if value is None or value == "" else as_bool(value)
-    except ValueError as error:
-        raise SettingError(f"{PREFIX}.{name}", str(error)) from error
-
-
-def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
-    """The guard's settings from the application's. :raises SettingError: naming the key."""
-    parsed = parse(TABLE, settings, PREFIX, into=GuardSettings, foreign=("server.",))
-    if parsed.resource_metadata and not parsed.resource:
-        raise SettingError("oauthguard.resource", "is required when oauthguard.resource_metadata is on")
-    _check_cache_secret(parsed)
-    _check_key_lifetime(parsed)
-    wants_secret = parsed.introspection_client_id and parsed.introspection_auth_method != "none"
-    if wants_secret and not parsed.introspection_client_secret:
-        raise SettingError(
-            "oauthguard.introspection.client_secret",
-            "is required with oauthguard.introspection.client_id",
-            "or set oauthguard.introspection.auth_method = none",
-        )
-    return parsed
-
-
-def _check_cache_secret(parsed: GuardSettings) -> None:
-    secret, problem = parsed.cache_secret, ""
-    if secret is None:
-        return
-    if len(secret) < MIN_CACHE_SECRET_CHARACTERS or len(set(secret)) < _MIN_DIFFERENT:
-        problem = f"must have at least {MIN_CACHE_SECRET_CHARACTERS} characters, {_MIN_DIFFERENT} of them different"
-    elif any(secret.startswith(secret[length:]) for length in range(1, len(secret) // 2 + 1)):
-        problem = "must not repeat the same characters"
-    elif parsed.is_public(secret):
-        problem = "must not be the value of a setting that is not secret"
-    if problem:
-        hint = 'make one: python -c "import secrets; print(secrets.token_urlsafe(32))"'
-        raise SettingError("oauthguard.cache.secret", problem, hint)
-
-
-def _check_key_lifetime(parsed: GuardSettings) -> None:
-    """Check that keys do not expire before they may be fetched again."""
-    lifetime = parsed.find_expiration("jwks", KEY_LIFETIME_SECONDS)
-    if lifetime >= parsed.keys_cooldown:
-        return
-    name = "cache.jwks.expiration_time" if "expiration_time" in parsed.cache_jwks else "keys.cooldown"
-    raise SettingError(
-        f"{PREFIX}.{name}",
-        f"keys would expire after {lifetime:g} s, but may be fetched again only after {parsed.keys_cooldown:g} s",
-        f"{PREFIX}.cache.jwks.expiration_time must be at least {PREFIX}.keys.cooldown",
-    )

@@ -1,0 +1,20 @@
+"""The settings of the guard: the table of ``oauthguard.*`` keys, and what they are parsed into."""
+
+from __future__ import annotations
+
+from .parsed import GuardSettings
+from .reading import is_on, parse_settings
+from .table import CACHES, KEY_LIFETIME_SECONDS, MIN_CACHE_SECRET_CHARACTERS, PREFIX, SWITCHES, TABLE, is_inherited
+
+__all__ = [
+    "CACHES",
+    "KEY_LIFETIME_SECONDS",
+    "MIN_CACHE_SECRET_CHARACTERS",
+    "PREFIX",
+    "SWITCHES",
+    "TABLE",
+    "GuardSettings",
+    "is_inherited",
+    "is_on",
+    "parse_settings",
+]

@@ -1,0 +1,151 @@
+"""The tables of named issuers: what they inherit, and what can't be meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+from ...errors import SettingError
+from ...issuers.template import IssuerTemplate
+from .parsed import GuardSettings
+from .table import ANY, OF_APPLICATION, PREFIX, TABLE, is_inherited
+
+__all__ = ["check_differences", "check_issuer", "check_names", "find_below", "find_template", "inherit"]
+
+_FILE: Final = "_file"
+
+
+def find_below(settings: Mapping[str, Any], start: str) -> dict[str, Any]:
+    """The settings whose keys begin with ``start``, by the rest of their keys."""
+    return {key.removeprefix(start): value for key, value in settings.items() if key.startswith(start)}
+
+
+def inherit(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of a named issuer: its own keys, and those that it inherits.
+
+    A secret and its file are one setting. A cache with a backend of its own inherits no arguments of another one.
+    """
+    given = {key.removesuffix(_FILE) for key, value in own.items() if _is_given(value)}
+    backends = tuple(f"{key.removesuffix('backend')}" for key in given if key.endswith(".backend"))
+    taken = {
+        key: value
+        for key, value in common.items()
+        if is_inherited(key.removesuffix(_FILE))
+        and key.removesuffix(_FILE) not in given
+        and not (backends and key.startswith(backends) and ".arguments." in key)
+    }
+    return {**taken, **own}
+
+
+def find_template(settings: GuardSettings) -> IssuerTemplate | None:
+    """The template that ``issuer`` is, or None where it has no placeholder. :raises SettingError: it can't be used."""
+    key = settings.name_key("issuer_values")
+    if "{" not in settings.issuer:
+        if settings.issuer_values:
+            hint = "write the placeholder as {tid}, with the name of a claim"
+            raise SettingError(key, f"needs {settings.name_key('issuer')} to have a placeholder", hint)
+        return None
+    if not settings.issuer_values:
+        hint = "list the values that may stand for the placeholder, or write any"
+        raise SettingError(key, f"is required, because {settings.name_key('issuer')} has a placeholder", hint)
+    values = None if settings.issuer_values == (ANY,) else settings.issuer_values
+    if values is not None and ANY in values:
+        raise SettingError(key, f"{ANY} stands alone", "list the values, or write any")
+    try:
+        return IssuerTemplate.parse(settings.issuer, values)
+    except ValueError as error:
+        name = "issuer" if "placeholder" in str(error) else "issuer_values"
+        raise SettingError(settings.name_key(name), str(error)) from error
+
+
+def check_names(common: GuardSettings, settings: Mapping[str, Any]) -> None:
+    """Every table belongs to a name, and what concerns the plain issuer is not set without one. :raises SettingError:"""
+    for key in find_below(settings, f"{PREFIX}.issuers."):
+        name = key.partition(".")[0]
+        if name not in common.issuers:
+            near = difflib.get_close_matches(name, common.issuers, 1)
+            hint = f"did you mean {near[0]}?" if near else "add the name there"
+            raise SettingError(f"{PREFIX}.issuers.{key}", f"{name!r} is not one of {PREFIX}.issuers", hint)
+    if common.issuer:
+        return
+    own = {row.name for row in TABLE} - OF_APPLICATION - {"client_id"}
+    for key, value in find_below(settings, f"{PREFIX}.").items():
+        name = key.removesuffix(_FILE)
+        if name in own and not is_inherited(name) and _is_given(value):
+            hint = f"it is not inherited: set {PREFIX}.issuers.NAME.{key} for each issuer that needs it"
+            raise SettingError(f"{PREFIX}.{key}", f"concerns {PREFIX}.issuer, which is not set", hint)
+
+
+def check_issuer(settings: GuardSettings) -> None:
+    """:raises SettingError: settings of one issuer contradict each other."""
+    for name in ("scopes", "roles"):
+        words = getattr(settings, name)
+        if ANY in words and len(words) > 1:
+            raise SettingError(settings.name_key(name), f"{ANY} stands alone", f"list the {name}, or write any")
+    if settings.template is not None:
+        _check_template(settings, settings.template)
+
+
+def _check_template(settings: GuardSettings, template: IssuerTemplate) -> None:
+    values = settings.name_key("issuer_values")
+    if template.values is None and template.in_host:
+        raise SettingError(values, "any is not possible with a placeholder in the host", "list the values")
+    if template.values is None and not settings.shares_keys:
+        raise SettingError(
+            settings.name_key("jwks_uri"),
+            f"is required with {values} = any: no address may depend on a token",
+            "copy jwks_uri from the issuer's metadata",
+        )
+    asks = settings.introspection_client_id or settings.introspection_auth_method == "none"
+    if settings.shares_keys and asks and not (settings.introspection_endpoint or settings.metadata_url):
+        raise SettingError(
+            settings.name_key("introspection.endpoint"),
+            f"is required, because {settings.name_key('issuer')} has a placeholder and {settings.name_key('jwks_uri')} is set",
+            "copy introspection_endpoint from the issuer's metadata",
+        )
+    if settings.token_prefix and not settings.shares_keys:
+        raise SettingError(
+            settings.name_key("token_prefix"),
+            "says of which template an opaque token is, but not of which tenant",
+            f"set {settings.name_key('jwks_uri')} and {settings.name_key('introspection.endpoint')}",
+        )
+
+
+def check_differences(issuers: Sequence[GuardSettings]) -> None:
+    """:raises SettingError: a token could be one of two issuers."""
+    exact: dict[str, GuardSettings] = {}
+    for each in issuers:
+        if each.template is None and exact.setdefault(each.issuer, each) is not each:
+            raise _describe_overlap(exact[each.issuer], each)
+    templates = [each for each in issuers if each.template is not None]
+    for number, one in enumerate(templates):
+        for other in (*templates[number + 1 :], *exact.values()):
+            if _overlaps(one.template, other):
+                raise _describe_overlap(one, other)
+    _check_prefixes(sorted((each for each in issuers if each.token_prefix), key=lambda each: each.token_prefix or ""))
+
+
+def _overlaps(one: IssuerTemplate | None, other: GuardSettings) -> bool:
+    if one is None:
+        return False
+    return one.find_value(other.issuer) is not None if other.template is None else one.overlaps(other.template)
+
+
+def _describe_overlap(one: GuardSettings, other: GuardSettings) -> SettingError:
+    text = f"accepts tokens of an issuer that {one.name_key('issuer')} accepts, too: {one.issuer}"
+    return SettingError(other.name_key("issuer"), text, "name each issuer once")
+
+
+def _check_prefixes(issuers: Sequence[GuardSettings]) -> None:
+    """In their order, a prefix of another one is just before one that begins with it."""
+    for one, other in pairwise(issuers):
+        if (other.token_prefix or "").startswith(one.token_prefix or ""):
+            text = f"{other.token_prefix!r} begins with {one.name_key('token_prefix')} ({one.token_prefix!r})"
+            hint = "a token of one issuer must not look like a token of another"
+            raise SettingError(other.name_key("token_prefix"), text, hint)
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and not (isinstance(value, str) and not value.strip())

@@ -1,0 +1,135 @@
+"""From the application's settings to :class:`~.parsed.GuardSettings`, for all issuers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from ...errors import SettingError
+from ...settings import as_bool, parse
+from .named import check_differences, check_issuer, check_names, find_below, find_template, inherit
+from .parsed import GuardSettings
+from .table import ANY, KEY_LIFETIME_SECONDS, MIN_CACHE_SECRET_CHARACTERS, OF_APPLICATION, PREFIX, TABLE
+
+__all__ = ["is_on", "parse_settings"]
+
+_MIN_DIFFERENT: Final = 8
+#: Beginnings of keys that belong to other tables.
+_FOREIGN: Final = ("server.", "issuers.")
+#: Where the application has named issuers only, the plain one and its audience may be absent.
+_NAMED_ONLY: Final = tuple(
+    replace(row, default={"issuer": "", "audience": ()}.get(row.name, row.default)) for row in TABLE
+)
+_OF_ISSUER: Final = tuple(row for row in TABLE if row.name not in OF_APPLICATION)
+
+
+def is_on(settings: Mapping[str, Any], name: str, default: bool) -> bool:
+    """Whether a switch is on. :raises SettingError: neither on nor off."""
+    value = settings.get(f"{PREFIX}.{name}")
+    try:
+        return default if value is None or value == "" else as_bool(value)
+    except ValueError as error:
+        raise SettingError(f"{PREFIX}.{name}", str(error)) from error
+
+
+def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
+    """The guard's settings from the application's, with those of each named issuer. :raises SettingError: naming the key."""
+    rows = TABLE if "issuer" in _list_given(settings) or not _list_given(settings, "issuers") else _NAMED_ONLY
+    parsed = parse(rows, settings, PREFIX, into=GuardSettings, foreign=_FOREIGN)
+    if parsed.resource_metadata and not parsed.resource:
+        raise SettingError("oauthguard.resource", "is required when oauthguard.resource_metadata is on")
+    check_names(parsed, settings)
+    named = tuple(_parse_named(name, settings, parsed) for name in parsed.issuers)
+    parsed = replace(_complete(parsed), named=named)
+    for each in parsed.list_issuers():
+        _check_cache_secret(each)
+        _check_key_lifetime(each)
+        _check_introspection(each)
+        check_issuer(each)
+    check_differences(parsed.list_issuers())
+    return parsed
+
+
+def _parse_named(name: str, settings: Mapping[str, Any], common: GuardSettings) -> GuardSettings:
+    """One named issuer: its own table, and what it inherits."""
+    prefix = f"{PREFIX}.issuers.{name}"
+    own = find_below(settings, f"{prefix}.")
+    merged = {f"{prefix}.{key}": value for key, value in inherit(find_below(settings, f"{PREFIX}."), own).items()}
+    values = parse(_OF_ISSUER, merged, prefix, into=dict)
+    named = replace(common, **values, issuer_name=name)
+    if not named.scopes:
+        raise SettingError(
+            named.name_key("scopes"),
+            "is required",
+            "list the scopes that are trusted from this issuer; any trusts every scope",
+        )
+    if common.client_id and not named.client_id:
+        raise SettingError(
+            named.name_key("client_id"),
+            "is required, because oauthguard.client_id is set, and its list is not valid for this issuer",
+            "repeat the list, with this issuer's clients",
+        )
+    return _complete(named)
+
+
+def _complete(parsed: GuardSettings) -> GuardSettings:
+    """With what follows from several of its fields."""
+    template = find_template(parsed)
+    any_tenant = template is not None and template.values is None
+    scopes = _find_trusted(parsed.scopes or (ANY,))
+    return replace(
+        parsed,
+        template=template,
+        is_restricted=template is not None or scopes is not None,
+        trusted_scopes=scopes,
+        trusted_roles=_find_trusted(parsed.roles or (() if any_tenant else (ANY,))),
+    )
+
+
+def _find_trusted(words: tuple[str, ...]) -> frozenset[str] | None:
+    return None if words == (ANY,) else frozenset(words)
+
+
+def _list_given(settings: Mapping[str, Any], *names: str) -> list[str]:
+    """Which of ``names`` have a value; ``issuer`` if none is named."""
+    wanted = names or ("issuer",)
+    return [name for name in wanted if str(settings.get(f"{PREFIX}.{name}") or "").strip()]
+
+
+def _check_introspection(parsed: GuardSettings) -> None:
+    wants_secret = parsed.introspection_client_id and parsed.introspection_auth_method != "none"
+    if wants_secret and not parsed.introspection_client_secret:
+        raise SettingError(
+            parsed.name_key("introspection.client_secret"),
+            f"is required with {parsed.name_key('introspection.client_id')}",
+            f"or set {parsed.name_key('introspection.auth_method')} = none",
+        )
+
+
+def _check_cache_secret(parsed: GuardSettings) -> None:
+    secret, problem = parsed.cache_secret, ""
+    if secret is None:
+        return
+    if len(secret) < MIN_CACHE_SECRET_CHARACTERS or len(set(secret)) < _MIN_DIFFERENT:
+        problem = f"must have at least {MIN_CACHE_SECRET_CHARACTERS} characters, {_MIN_DIFFERENT} of them different"
+    elif any(secret.startswith(secret[length:]) for length in range(1, len(secret) // 2 + 1)):
+        problem = "must not repeat the same characters"
+    elif parsed.is_public(secret):
+        problem = "must not be the value of a setting that is not secret"
+    if problem:
+        hint = 'make one: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+        raise SettingError(parsed.name_key("cache.secret"), problem, hint)
+
+
+def _check_key_lifetime(parsed: GuardSettings) -> None:
+    """Check that keys do not expire before they may be fetched again."""
+    lifetime = parsed.find_expiration("jwks", KEY_LIFETIME_SECONDS)
+    if lifetime >= parsed.keys_cooldown:
+        return
+    name = "cache.jwks.expiration_time" if "expiration_time" in parsed.cache_jwks else "keys.cooldown"
+    raise SettingError(
+        parsed.name_key(name),
+        f"keys would expire after {lifetime:g} s, but may be fetched again only after {parsed.keys_cooldown:g} s",
+        f"{parsed.name_key('cache.jwks.expiration_time')} must be at least {parsed.name_key('keys.cooldown')}",
+    )
