@@ -16,7 +16,7 @@ from pyramid_oauthguard.discovery import IssuerMetadata
 from pyramid_oauthguard.fetch import Fetcher
 from pyramid_oauthguard.guard.settings import parse_settings as parse_guard
 from pyramid_oauthguard.server.clients.registration import check_redirect_uri
-from pyramid_oauthguard.server.consent.code_flow import _name_destination
+from pyramid_oauthguard.server.consent.naming import describe_destination
 from pyramid_oauthguard.server.grant_types import RegistrationError
 from pyramid_oauthguard.server.http.cors import find_origin
 from pyramid_oauthguard.server.settings import parse_settings as parse_server
@@ -81,7 +81,7 @@ NETWORK = ("what is fetched", "the command's issuer")
 REFUSALS = (SettingError, RegistrationError, UnavailableError, CommandError)
 
 
-@pytest.mark.promise("GD-33", "GD-44", "AS-01", "CL-04")
+@pytest.mark.promise("GD-33", "GD-44", "AS-51", "CL-04")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("host", HOSTS)
@@ -117,7 +117,7 @@ def test_an_issuer_elsewhere_sends_no_program_and_no_user_to_this_machine(url):
             as_device_authorization({**DEVICE, "verification_uri": f"{issuer}/d", member: url}, issuer)
 
 
-@pytest.mark.promise("AS-01")
+@pytest.mark.promise("AS-51")
 @pytest.mark.parametrize("host", HOSTS)
 def test_no_script_of_an_odd_host_reads_answers(host):
     assert find_origin(f"http://{host}/cb") is None
@@ -127,7 +127,7 @@ def test_no_script_of_an_odd_host_reads_answers(host):
 @pytest.mark.parametrize("uri", ["https://[::1].evil.example/cb", "https://127.0.0.1.:1/cb", "http://localhost%2e/cb"])
 def test_the_consent_page_does_not_take_an_odd_host_for_the_users_own_device(uri):
     """A store of an application's own may hold what was never checked here."""
-    assert _name_destination(uri) in uri
-    assert _name_destination("http://127.0.0.1/cb") is None
-    assert _name_destination("com.example.app:/cb") is None
-    assert _name_destination("https://Client.example:8443/cb") == "client.example"
+    assert describe_destination(uri).host in uri
+    assert describe_destination("http://127.0.0.1/cb").host is None
+    assert describe_destination("com.example.app:/cb").host is None
+    assert describe_destination("https://Client.example:8443/cb").host == "client.example"

@@ -80,7 +80,7 @@ class TokenMaker:
             scopes=scopes,
             audiences=audiences,
             issued_at=now,
-            expires_at=now + int(self._settings.access_token_ttl),
+            expires_at=now + int(client.access_token_ttl or self._settings.access_token_ttl),
             grant_id=grant_id,
             auth_time=auth_time,
             acr=acr,

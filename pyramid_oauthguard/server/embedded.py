@@ -7,7 +7,15 @@ from typing import Any
 from zope.interface import implementer
 
 from ..interfaces import IEmbeddedIssuer, KeyDocument
-from .events import ClientCreated, ClientRevoked, SigningKeyMade, SigningKeyRetired, SigningKeyRevoked, TokenRevoked
+from .events import (
+    ClientCreated,
+    ClientEdited,
+    ClientRevoked,
+    SigningKeyMade,
+    SigningKeyRetired,
+    SigningKeyRevoked,
+    TokenRevoked,
+)
 from .service import Service
 from .tokens.status import INACTIVE, describe_token, is_active
 
@@ -52,7 +60,8 @@ class EmbeddedIssuer:
             for listener in tuple(self._listeners):
                 listener.tokens_revoked(event.token_ids)
         # A client that registered itself counts once a user has allowed it something.
-        if isinstance(event, ClientRevoked) or (isinstance(event, ClientCreated) and event.by is None):
+        is_made = isinstance(event, ClientCreated) and event.by is None
+        if is_made or isinstance(event, ClientEdited | ClientRevoked):
             self._require_service().origins.forget()
         if isinstance(event, SigningKeyMade | SigningKeyRetired | SigningKeyRevoked):
             self._require_service().keys.forget()

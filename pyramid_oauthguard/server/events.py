@@ -7,7 +7,7 @@ answer, because the event has already happened.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ __all__ = [
     "AuthorizationApproved",
     "AuthorizationDenied",
     "ClientCreated",
+    "ClientEdited",
     "ClientKeysReplaced",
     "ClientRevoked",
     "ClientSecretRevoked",
@@ -40,6 +41,17 @@ class ClientCreated:
 
     client_id: str
     by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientEdited:
+    """The registration of a client was changed.
+
+    :ivar changes: the old and the new value of each field that is different now, by the field's name.
+    """
+
+    client_id: str
+    changes: Mapping[str, list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,7 @@ class AuthorizationApproved:
 
     :ivar scopes: what was allowed, which may be less than was asked for.
     :ivar remembered: the user was not asked, because they had allowed it before.
+    :ivar first_party: the user was not asked, because the client is the application's own.
     """
 
     client_id: str
@@ -86,6 +99,7 @@ class AuthorizationApproved:
     scopes: tuple[str, ...]
     grant_id: str
     remembered: bool = False
+    first_party: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,7 @@ def test_the_token_is_the_users_as_those_of_built_in_grants_are(build: Build) ->
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_a_user_who_did_not_allow_it_is_not_acted_for(build: Build) -> None:
     flow = build_pin(build)
     client, other = add_client(flow), add_client(flow)

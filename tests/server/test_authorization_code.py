@@ -212,7 +212,7 @@ def test_a_client_that_was_revoked_gets_nothing(flow):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-03")
+@pytest.mark.promise("AS-53")
 @pytest.mark.parametrize("which", ["web", "native"])
 @pytest.mark.parametrize(
     "changes",
@@ -236,7 +236,7 @@ def test_without_a_sound_challenge_there_is_no_page(flow, which, changes):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-03")
+@pytest.mark.promise("AS-53")
 def test_where_pkce_may_be_left_out_a_verifier_wants_a_challenge_and_a_public_client_both(build):
     flow = build_flow(build, {"require_pkce": "false"})
     without = {"code_challenge": None, "code_challenge_method": None}

@@ -155,7 +155,7 @@ def test_every_page_reads_well(page: Page, address: str, program: ThreadingHTTPS
     assert page.url.startswith(address)
 
 
-@pytest.mark.promise("AS-06", "AS-07")
+@pytest.mark.promise("AS-06", "AS-52")
 def test_by_keyboard_alone(chromium: Browser, address: str, program: ThreadingHTTPServer) -> None:
     context = chromium.new_context(viewport={"width": 400, "height": 700})
     page = context.new_page()
@@ -193,7 +193,7 @@ def test_by_keyboard_alone(chromium: Browser, address: str, program: ThreadingHT
     context.close()
 
 
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_enter_in_a_box_denies_rather_than_allows(
     chromium: Browser, address: str, program: ThreadingHTTPServer
 ) -> None:
@@ -221,7 +221,7 @@ def test_without_script(chromium: Browser, address: str, program: ThreadingHTTPS
     context.close()
 
 
-@pytest.mark.promise("AS-06", "AS-07")
+@pytest.mark.promise("AS-06", "AS-52")
 def test_another_site_can_neither_frame_the_page_nor_send_its_form(
     chromium: Browser, address: str, program: ThreadingHTTPServer
 ) -> None:

@@ -30,7 +30,7 @@ def list_ticked(page):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_the_user_may_allow_less(flow):
     form = flow.show().form
     form["scope.write"].checked = False
@@ -39,7 +39,7 @@ def test_the_user_may_allow_less(flow):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 @pytest.mark.parametrize("field", ["scope.admin", "scope.write", "scope"])
 def test_nobody_can_allow_more_than_was_shown(flow, field):
     form = flow.show(scope="read").form
@@ -51,7 +51,7 @@ def test_nobody_can_allow_more_than_was_shown(flow, field):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_what_the_form_says_beside_its_ticket_changes_nothing(flow):
     form = flow.show().form
     fields = [(name, value) for name, value in form.submit_fields() if name]
@@ -103,7 +103,7 @@ def tamper(ticket, **changes):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_only_the_user_whom_the_page_was_shown_can_send_it(flow):
     page = flow.show(browser=flow.sign_in("mallory"))
     fields = {name: value for name, value in page.form.submit_fields() if name} | {"decision": "allow"}
@@ -118,7 +118,7 @@ def test_only_the_user_whom_the_page_was_shown_can_send_it(flow):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_a_page_is_good_for_an_hour(flow):
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         page = flow.show()
@@ -129,7 +129,7 @@ def test_a_page_is_good_for_an_hour(flow):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_a_ticket_of_one_form_opens_no_other(flow):
     flow.allow()
     browser = flow.sign_in()
@@ -140,7 +140,7 @@ def test_a_ticket_of_one_form_opens_no_other(flow):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_what_was_shown_is_looked_at_again_when_it_is_allowed(flow):
     page = flow.show()
     flow.server.clients.revoke(flow.web.client.client_id)
@@ -148,7 +148,7 @@ def test_what_was_shown_is_looked_at_again_when_it_is_allowed(flow):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_a_confidential_client_is_asked_for_once_and_a_public_one_every_time(flow):
     flow.allow(flow.web)
     flow.allow(flow.native)
@@ -158,7 +158,7 @@ def test_a_confidential_client_is_asked_for_once_and_a_public_one_every_time(flo
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07", "TK-06")
+@pytest.mark.promise("AS-52", "TK-06")
 def test_what_was_allowed_at_one_api_is_not_allowed_at_another(flow):
     shop, bank = "https://shop.example/api", "https://bank.example/api"
     grants, scopes = ["authorization_code"], ["read", "write"]

@@ -38,7 +38,7 @@ def run_at_once(work) -> list:
         return list(threads.map(begin, range(THREADS)))
 
 
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_no_grant_outlives_the_consent_that_it_rested_on(flow):
     for _round in range(4):
         flow.allow()

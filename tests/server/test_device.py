@@ -321,7 +321,7 @@ def test_a_code_that_can_be_none_is_no_try(flow, tv):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("TK-08", "AS-07")
+@pytest.mark.promise("TK-08", "AS-52")
 def test_only_who_typed_the_code_can_approve_it(flow, tv):
     codes = begin(flow, tv)
     page = enter(flow, codes["user_code"])
@@ -337,7 +337,7 @@ def test_only_who_typed_the_code_can_approve_it(flow, tv):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_the_ticket_of_the_first_step_decides_nothing(flow, tv):
     codes = begin(flow, tv)
     first = flow.sign_in().get("/oauth/device").form["ticket"].value
@@ -375,7 +375,7 @@ def test_of_two_users_who_allow_a_device_at_once_the_second_leaves_no_grant(flow
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_the_user_can_narrow_the_scopes_and_never_widen_them(flow, tv):
     codes = begin(flow, tv)
     page = enter(flow, codes["user_code"])
@@ -390,7 +390,7 @@ def test_the_user_can_narrow_the_scopes_and_never_widen_them(flow, tv):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_allowing_nothing_is_asked_again(flow, tv):
     page = enter(flow, begin(flow, tv, scope="read")["user_code"])
     page.form["scope.read"] = False
@@ -401,7 +401,7 @@ def test_allowing_nothing_is_asked_again(flow, tv):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_a_device_is_always_asked_for(flow, box):
     for _ in range(2):
         codes = begin(flow, box, scope="read")

@@ -195,6 +195,50 @@ def fill_as_of_0_1_0(connection):
 RELEASE_0_1_0 = "0004"
 
 
+FILLED = {
+    "oauth_clients": [
+        {"client_id": "app", "name": "App", "role": "client", "public": False, "redirect_uris": "https://app.example/",
+         "grants": "authorization_code refresh_token", "scopes": "read", "audiences": "", "created_at": 1.5},
+        {"client_id": "cli", "name": "Cli", "role": "client", "public": True, "redirect_uris": "http://127.0.0.1/",
+         "grants": "authorization_code", "scopes": "read", "audiences": "", "created_at": 2.5, "revoked_at": 3.5},
+    ],
+    "oauth_client_secrets": [
+        {"secret_id": "s", "client_id": "app", "hash": b"1" * 32, "label": "first", "created_at": 1.5},
+    ],
+    "oauth_grants": [
+        {"grant_id": "g", "client_id": "app", "subject": "anna", "scopes": "read", "audiences": "https://api.example",
+         "created_at": 4.5, "acr": "two"},
+    ],
+    "oauth_consents": [
+        {"consent_id": "c", "client_id": "app", "subject": "anna", "scopes": "read", "wording": "{}", "allowed_at": 4.5,
+         "audiences": "https://api.example"},
+    ],
+    "oauth_access_tokens": [
+        {"token_id": "a", "hash": b"2" * 32, "client_id": "app", "grant_id": "g", "subject": "anna", "scopes": "read",
+         "audiences": "https://api.example", "issued_at": 5.5, "expires_at": 6.5},
+    ],
+    "oauth_refresh_tokens": [
+        {"token_id": "r", "hash": b"3" * 32, "grant_id": "g", "scopes": "read", "audiences": "https://api.example",
+         "issued_at": 5.5, "expires_at": 6.5},
+    ],
+    "oauth_assertions": [{"hash": b"4" * 32, "expires_at": 6.5}],
+    "oauth_audit": [{"at": 1.5, "event": "ClientCreated", "client_id": "app"}],
+}  # fmt: skip
+
+
+def read_filled(connection):
+    """The rows that were stored, in the columns that they were stored with."""
+    return {
+        table: [
+            tuple(row)
+            for row in connection.execute(
+                sa.select(*(sa.column(name) for name in rows[0])).select_from(sa.table(table))
+            )
+        ]
+        for table, rows in FILLED.items()
+    }
+
+
 def test_a_filled_database_of_0_1_0_is_upgraded_and_taken_back(engine):
     schema.upgrade(engine)
     with engine.begin() as connection:
@@ -221,3 +265,29 @@ def test_a_client_that_nobody_uses_does_not_outlive_a_downgrade(engine):
         connection.exec_driver_sql("UPDATE oauth_clients SET registered_by = 'registration', expires_at = 9")
         downgrade(connection, RELEASE_0_1_0)
         assert connection.exec_driver_sql("SELECT revoked_at FROM oauth_clients").scalar() == 1
+
+
+def test_every_row_of_0_1_0_survives_an_upgrade_and_its_way_back(engine):
+    schema.upgrade(engine)
+    with engine.begin() as connection:
+        downgrade(connection, RELEASE_0_1_0)
+        for table, rows in FILLED.items():
+            for row in rows:
+                described = sa.table(table, *(sa.column(name) for name in row))
+                connection.execute(described.insert().values(row))
+        before = read_filled(connection)
+    assert schema.upgrade(engine) == (RELEASE_0_1_0, schema.HEAD)
+    with SQLAlchemyStore(engine).reading() as unit:
+        client = unit.find_client("app")
+        assert (client.name, client.scopes, len(client.secrets)) == ("App", ("read",), 1)
+        assert (client.require_pkce, client.first_party, client.loopback_localhost) == (None, False, False)
+        assert (client.access_token_ttl, client.owner, client.logo) == (None, None, None)
+        assert unit.find_access_token(b"2" * 32).acr == "two"
+        assert unit.find_refresh_token(b"3" * 32).subject == "anna"
+        assert not unit.find_client("cli").first_party
+    with engine.begin() as connection:
+        assert compare(connection) == []
+        assert read_filled(connection) == before
+        downgrade(connection, RELEASE_0_1_0)
+        assert read_filled(connection) == before
+    assert schema.upgrade(engine) == (RELEASE_0_1_0, schema.HEAD)

@@ -142,7 +142,7 @@ def site(build: Build, request: pytest.FixtureRequest) -> Site:
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-07")
+@pytest.mark.promise("AS-52")
 def test_a_token_does_not_approve_a_wider_one_for_itself(site: Site) -> None:
     headers = {"Authorization": f"Bearer {site.narrow_token()}"}
     thief = TestApp(site.server.app.app)

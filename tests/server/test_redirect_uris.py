@@ -23,7 +23,7 @@ REGISTERED = (
 )
 
 
-@pytest.mark.promise("AS-01")
+@pytest.mark.promise("AS-51")
 @pytest.mark.parametrize(
     "uri",
     [
@@ -39,7 +39,7 @@ def test_the_registered_ones_are_taken(uri):
     assert is_registered(uri, REGISTERED)
 
 
-@pytest.mark.promise("AS-01")
+@pytest.mark.promise("AS-51")
 @pytest.mark.parametrize(
     "uri",
     [
@@ -84,7 +84,7 @@ def test_no_other_is(uri):
     assert not is_registered(uri, REGISTERED)
 
 
-@pytest.mark.promise("AS-01")
+@pytest.mark.promise("AS-51")
 @pytest.mark.parametrize(
     "uri",
     ["http://web.example/", "myapp:/callback", "javascript:alert(1)", "https://*.example/", "https://web.example/#x", "https://u@web.example/", "/callback", "//web.example/", "data:text/html,x"],
@@ -123,7 +123,7 @@ def test_what_is_added_keeps_its_name_whatever_the_query_ends_in(query):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("AS-01")
+@pytest.mark.promise("AS-51")
 @given(st.text())
 def test_nothing_added_leads_elsewhere(state):
     answer = build_answer_uri("https://a.example/cb", {"state": state})

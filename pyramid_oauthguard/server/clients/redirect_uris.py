@@ -7,15 +7,33 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlencode
 
-__all__ = ["build_answer_uri", "find_default", "is_registered"]
+from ...urls import as_origin, is_loopback
+
+__all__ = ["build_answer_uri", "find_default", "is_registered", "leaves_device"]
 
 # RFC 8252 section 7.3: on a loopback IP address the port is chosen when the program starts. Not on `localhost`, a name.
 _LOOPBACK: Final = re.compile(r"(http://(?:127(?:\.\d{1,3}){3}|\[::1\]))(:[0-9]{1,5})?((?:[/?][!-\"$-~]*)?)")
 
 
-def is_registered(uri: str, registered: Iterable[str]) -> bool:
-    """Whether ``uri`` is one of these, character for character (RFC 9700 section 4.1.3); only a loopback port may differ."""
-    return any(uri == each or _differs_in_port(uri, each) for each in registered)
+_LOCALHOST: Final = re.compile(r"(http://localhost)(:[0-9]{1,5})?((?:[/?][!-\"$-~]*)?)")
+
+
+def is_registered(uri: str, registered: Iterable[str], *, localhost: bool = False) -> bool:
+    """Whether ``uri`` is one of these, character for character (RFC 9700 section 4.1.3); only a loopback port may differ.
+
+    :param localhost: the port of ``http://localhost`` may differ, too.
+    """
+    patterns = (_LOOPBACK, _LOCALHOST) if localhost else (_LOOPBACK,)
+    return any(uri == each or any(_differs_in_port(uri, each, pattern) for pattern in patterns) for each in registered)
+
+
+def leaves_device(uri: str) -> bool:
+    """Whether an answer to ``uri`` goes to a web server elsewhere: https, and not a loopback host."""
+    try:
+        origin = as_origin(uri)
+    except ValueError:
+        return False
+    return origin.scheme == "https" and not (is_loopback(origin.host) or origin.host.endswith(".localhost"))
 
 
 def find_default(registered: tuple[str, ...]) -> str | None:
@@ -31,8 +49,8 @@ def build_answer_uri(uri: str, parameters: Mapping[str, str | None]) -> str:
     return f"{address}?{query}{'&' if query and not query.endswith('&') else ''}{added}"
 
 
-def _differs_in_port(uri: str, registered: str) -> bool:
-    asked, known = _LOOPBACK.fullmatch(uri), _LOOPBACK.fullmatch(registered)
+def _differs_in_port(uri: str, registered: str, pattern: re.Pattern[str]) -> bool:
+    asked, known = pattern.fullmatch(uri), pattern.fullmatch(registered)
     if asked is None or known is None or not _is_port(asked[2]):
         return False
     return (asked[1], asked[3]) == (known[1], known[3])

@@ -3,69 +3,65 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 from ...urls import check_url
-from ..grant_types import GrantDeclaration, RegistrationError, as_grant, check_scope
+from ..grant_types import GrantDeclaration, RegistrationError, check_scope
 from ..store.records import CLIENT, RESOURCE_SERVER, Client
+from .fields import MAX_CHARACTERS, URI, convert_fields
+from .redirect_uris import leaves_device
 
-__all__ = [
-    "build_client",
-    "check_redirect_uri",
-    "check_secret",
-]
+__all__ = ["change_client", "check_redirect_uri", "check_secret", "draft_client"]
 
-_VSCHAR = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.1, A.2
-_URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")  # RFC 3986 section 2
-_PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+\-]*(\.[a-z0-9+\-]+)+")  # RFC 8252 section 7.1: reverse domain name
-_MAX_CHARACTERS = 255
+_VSCHAR: Final = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.1, A.2
+_PRIVATE_SCHEME: Final = re.compile(r"[a-z][a-z0-9+\-]*(\.[a-z0-9+\-]+)+")  # RFC 8252 section 7.1: reverse domain name
 
 
-def build_client(
-    name: str,
-    *,
-    client_id: str,
-    public: bool,
-    redirect_uris: Iterable[str],
-    grants: Iterable[str],
-    scopes: Iterable[str],
-    audiences: Iterable[str],
-    role: str,
-    created_at: float,
-    known_grants: Mapping[str, GrantDeclaration],
-    jwks: str | None = None,
-) -> Client:
-    """A checked :class:`Client` without secrets. The keys (``jwks``) are checked already.
+def draft_client(client_id: str, *, public: bool, role: str, jwks: str | None) -> Client:
+    """A client made now, without name and registration. NOT checked yet: :func:`change_client` does that."""
+    return Client(
+        client_id=client_id,
+        name="",
+        role=role,
+        public=public,
+        redirect_uris=(),
+        grants=(),
+        scopes=(),
+        audiences=(),
+        created_at=time.time(),
+        jwks=jwks,
+    )
+
+
+def change_client(client: Client, fields: Mapping[str, Any], *, known_grants: Mapping[str, GrantDeclaration]) -> Client:
+    """The client with these fields, checked as a whole; see :class:`~.fields.ClientChanges`.
+
+    NOT checked: its keys.
 
     :raises RegistrationError: naming the argument that is wrong.
     """
-    client = Client(
-        client_id=client_id,
-        name=name.strip(),
-        role=role,
-        public=public,
-        redirect_uris=_as_words("redirect_uris", redirect_uris),
-        grants=tuple(dict.fromkeys(as_grant(grant, known_grants) for grant in _as_words("grants", grants))),
-        scopes=_as_words("scopes", scopes),
-        audiences=_as_words("audiences", audiences),
-        created_at=created_at,
-        jwks=jwks,
-    )
-    _check_names(client)
-    for uri in client.redirect_uris:
+    changed = replace(client, **convert_fields(fields, known_grants))
+    _check_identity(changed)
+    for uri in changed.redirect_uris:
         check_redirect_uri(uri)
-    for scope in client.scopes:
+    for scope in changed.scopes:
         check_scope(scope)
-    for audience in client.audiences:
-        if not _URI.fullmatch(audience):
+    for audience in changed.audiences:
+        if not URI.fullmatch(audience):
             raise RegistrationError("audiences", f"{audience!r} is not a URI or a plain name")
-    _check_grants(client, known_grants)
-    return client
+    _check_grants(changed, known_grants)
+    _check_pkce(changed)
+    if changed.first_party and changed.is_self_registered:
+        raise RegistrationError("first_party", "users are always asked for a client that registered itself")
+    return changed
 
 
 def check_redirect_uri(uri: str) -> None:
     """RegistrationError unless ``uri`` may be registered (RFC 9700 section 2.1, RFC 8252 sections 7 and 8.4)."""
-    if not _URI.fullmatch(uri) or "#" in uri or "*" in uri:
+    if not URI.fullmatch(uri) or "#" in uri or "*" in uri:
         raise RegistrationError("redirect_uris", f"{uri!r} must be a URI without fragment or wildcard")
     scheme, colon, _rest = uri.partition(":")
     if scheme.lower() in {"https", "http"}:
@@ -79,16 +75,14 @@ def check_redirect_uri(uri: str) -> None:
 
 def check_secret(secret: str) -> None:
     """RegistrationError unless ``secret`` can be sent (RFC 6749 appendix A.2); says nothing about its strength."""
-    if not _VSCHAR.fullmatch(secret) or len(secret) > _MAX_CHARACTERS:
-        raise RegistrationError("secret", f"must be 1 to {_MAX_CHARACTERS} printable ASCII characters")
+    if not _VSCHAR.fullmatch(secret) or len(secret) > MAX_CHARACTERS:
+        raise RegistrationError("secret", f"must be 1 to {MAX_CHARACTERS} printable ASCII characters")
 
 
-def _check_names(client: Client) -> None:
-    if not client.name or len(client.name) > _MAX_CHARACTERS or not client.name.isprintable():
-        raise RegistrationError("name", f"must be 1 to {_MAX_CHARACTERS} printable characters")
+def _check_identity(client: Client) -> None:
     # Neither a quote nor a colon nor a space: ids go into logs, principals and HTTP Basic.
-    if not re.fullmatch(r"[A-Za-z0-9._~@+/-]+", client.client_id) or len(client.client_id) > _MAX_CHARACTERS:
-        raise RegistrationError("client_id", f"must be 1 to {_MAX_CHARACTERS} of letters, digits and . _ ~ @ + / -")
+    if not re.fullmatch(r"[A-Za-z0-9._~@+/-]+", client.client_id) or len(client.client_id) > MAX_CHARACTERS:
+        raise RegistrationError("client_id", f"must be 1 to {MAX_CHARACTERS} of letters, digits and . _ ~ @ + / -")
     if client.role not in {CLIENT, RESOURCE_SERVER}:
         raise RegistrationError("role", f"must be {CLIENT} or {RESOURCE_SERVER}, not {client.role!r}")
 
@@ -110,10 +104,12 @@ def _check_grants(client: Client, known: Mapping[str, GrantDeclaration]) -> None
         raise RegistrationError("grants", f"refresh_token comes with {names}")
 
 
-def _as_words(argument: str, values: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(values, str):
-        raise RegistrationError(argument, "must be a list of strings, not one string")
-    words = tuple(dict.fromkeys(values))
-    if not all(word and not re.search(r"\s", word) for word in words):
-        raise RegistrationError(argument, "must be non-empty strings without white space")
-    return words
+def _check_pkce(client: Client) -> None:
+    """A program that others can start, or that another program on the device can imitate, needs PKCE (RFC 8252 section 8.1)."""
+    if client.require_pkce is not False:
+        return
+    if client.public:
+        raise RegistrationError("require_pkce", "a public client must use PKCE (RFC 9700 section 2.1.1)")
+    near = next((uri for uri in client.redirect_uris if not leaves_device(uri)), None)
+    if near is not None:
+        raise RegistrationError("require_pkce", f"a client with the redirect URI {near!r} must use PKCE")

@@ -12,22 +12,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 from zope.interface import Interface, implementer
 
 from ...errors import OAuthGuardError
 from ..audit import Tell
-from ..events import ClientCreated, ClientKeysReplaced, ClientRevoked, ClientSecretRevoked, ClientSecretRotated
+from ..events import (
+    ClientCreated,
+    ClientEdited,
+    ClientKeysReplaced,
+    ClientRevoked,
+    ClientSecretRevoked,
+    ClientSecretRotated,
+)
 from ..grant_types import GrantDeclaration, RegistrationError
 from ..hashing import Pepper
 from ..opaque import make_client_id, make_client_secret, make_id
-from ..store.contract import Store
+from ..store.contract import Store, Unit
 from ..store.records import CLIENT, Client, ClientSecret
+from .fields import ClientChanges, ClientFields
 from .keys import as_key_set
-from .registration import build_client, check_secret
+from .logos import read_logo
+from .registration import change_client, check_secret, draft_client
 
 __all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "RegistrationError", "get_clients"]
 
@@ -92,13 +101,10 @@ class ClientRegistry:
         client_id: str | None = None,
         secret: str | None = None,
         public: bool = False,
-        redirect_uris: Iterable[str] = (),
-        grants: Iterable[str] = (),
-        scopes: Iterable[str] = (),
-        audiences: Iterable[str] = (),
         role: str = CLIENT,
         jwks: Mapping[str, Any] | str | None = None,
         tm: Any = None,
+        **fields: Unpack[ClientFields],
     ) -> MadeClient:
         """Register a client.
 
@@ -107,46 +113,60 @@ class ClientRegistry:
             be a user's ``sub`` (RFC 9700 section 4.15): ids that occur as a subject here are refused.
         :param secret: made by the server unless given; a given one is the operator's responsibility.
         :param public: no secret; ``client_credentials`` is then refused (RFC 6749 section 4.4).
-        :param redirect_uris: compared as exact strings; https, http for loopback hosts, or a private-use scheme with
-            a dot; the port of a loopback IP address is free (RFC 8252 section 7.3).
-        :param grants: ``client_credentials``, ``authorization_code``, ``refresh_token``, ``device_code``, or one that was
-            added by ``config.add_oauth_grant``: grant types or their short names.
-        :param scopes: the most it may ask for. They need not be in the settings, but are not granted until they are.
-        :param audiences: the APIs its tokens may be for; for a resource server, the APIs that it is. Empty: the
-            setting ``oauthguard.server.audience``.
         :param role: ``"client"``, or ``"resource_server"`` for one that may only introspect.
         :param jwks: its public keys (RFC 7517 section 5), for one that proves with a signature who it is
             (``private_key_jwt``, RFC 7523); it then has no secret unless one is given.
+        :param fields: see :class:`.fields.ClientFields`.
         :raises RegistrationError: naming the argument that is wrong; also when ``client_id`` is taken.
         """
-        now = time.time()
-        client = build_client(
-            name,
-            client_id=client_id or make_client_id(),
-            public=public,
-            redirect_uris=redirect_uris,
-            grants=grants,
-            scopes=scopes,
-            audiences=audiences,
-            role=role,
-            created_at=now,
-            known_grants=self._grants,
-            jwks=None if jwks is None else as_key_set(jwks),
-        )
+        keys = None if jwks is None else as_key_set(jwks)
+        draft = draft_client(client_id or make_client_id(), public=public, role=role, jwks=keys)
+        client = change_client(draft, {"name": name, **fields}, known_grants=self._grants)
         if public and secret is not None:
             raise RegistrationError("secret", "a public client has none")
         secretless = public or (jwks is not None and secret is None)
-        made = None if secretless else self._make_secret(secret, label="first", now=now)
+        made = None if secretless else self._make_secret(secret, label="first", now=client.created_at)
         with self._writing(tm) as unit:
-            if unit.is_subject(client.client_id):
-                raise RegistrationError("client_id", "is the identifier of a user")
-            if not unit.add_client(client):
-                raise RegistrationError("client_id", "is taken")
-            if made:
-                unit.add_secret(client.client_id, made[0])
-            self._tell(unit, ClientCreated(client.client_id))
-            stored = unit.find_client(client.client_id) or client
+            stored = self._add(unit, client, made[0] if made else None)
         return MadeClient(stored, made[1] if made else None)
+
+    def edit(self, client_id: str, *, tm: Any = None, **changes: Unpack[ClientChanges]) -> Client:
+        """Change a client: the fields that are given, and no others. Its id, role and kind never change.
+
+        New tokens follow at once. Access tokens that were issued before keep what they have until they expire; a refresh gives
+        only what the client may still have.
+
+        :param changes: see :class:`.fields.ClientChanges`.
+        :raises RegistrationError: no such live client, or naming the argument that is wrong.
+        """
+        with self._writing(tm) as unit:
+            client = _require_live(unit.find_client(client_id))
+            changed = change_client(client, changes, known_grants=self._grants)
+            different = {
+                name: [old, new]
+                for name in changes
+                if (old := getattr(client, name)) != (new := getattr(changed, name))
+            }
+            if different:
+                unit.update_client(changed, tuple(different))
+                self._tell(unit, ClientEdited(client_id, different))
+        return changed
+
+    def set_logo(self, client_id: str, data: bytes | None, *, tm: Any = None) -> None:
+        """Store the logo that the consent page shows, or remove it (None).
+
+        :param data: a PNG, JPEG, GIF or WebP image of at most 64 KiB. SVG is not accepted, because it can contain scripts.
+        :raises RegistrationError: no such live client, or not such an image.
+        """
+        logo = None if data is None else read_logo(data)
+        with self._writing(tm) as unit:
+            client = _require_live(unit.find_client(client_id))
+            if logo is not None and client.is_self_registered:
+                raise RegistrationError("logo", "a client that registered itself has none")
+            name = None if logo is None else logo.name
+            if name != client.logo:
+                unit.set_logo(client_id, logo)
+                self._tell(unit, ClientEdited(client_id, {"logo": [client.logo, name]}))
 
     def find(self, client_id: str) -> Client | None:
         """The client with this id, also a revoked one, or None."""
@@ -221,6 +241,16 @@ class ClientRegistry:
             token_ids = unit.list_live_token_ids(client_id=client_id, now=now)
             unit.revoke_client(client_id, now)
             self._tell(unit, ClientRevoked(client_id, tuple(token_ids)))
+
+    def _add(self, unit: Unit, client: Client, secret: ClientSecret | None) -> Client:
+        if unit.is_subject(client.client_id):
+            raise RegistrationError("client_id", "is the identifier of a user")
+        if not unit.add_client(client):
+            raise RegistrationError("client_id", "is taken")
+        if secret is not None:
+            unit.add_secret(client.client_id, secret)
+        self._tell(unit, ClientCreated(client.client_id))
+        return unit.find_client(client.client_id) or client
 
     def _writing(self, tm: Any) -> Any:
         return self._store.writing() if tm is None else self._store.join(tm)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..clients.redirect_uris import build_answer_uri
+from ..clients.redirect_uris import build_answer_uri, leaves_device
 from ..http.errors import AccessDeniedError, OAuth2Error, ServerError
 from ..opaque import CODE_PREFIX, make_opaque
 from ..service import Service
@@ -38,7 +38,13 @@ class CodeFlow(ConsentFlow):
         return {"query": self.authorization.query}
 
     def answer_at_once(self, consents: tuple[Consent, ...]) -> Any:
+        if self._is_first_party():
+            return self.approve_first_party()
         return None if self.is_asked(consents) else self.approve_again()
+
+    def _is_first_party(self) -> bool:
+        client = self.authorization.client
+        return client.first_party and not client.is_self_registered and leaves_device(self.authorization.redirect_uri)
 
     def store_approval(self, unit: Unit, grant: Grant) -> Any:
         code = make_opaque(CODE_PREFIX).text

@@ -22,7 +22,7 @@ from ..store.contract import Unit
 from ..store.records import Consent, Grant
 from .consents import keep_client, name_apis, remember
 from .naming import show_name
-from .pages import render_page, translate
+from .pages import LOGO_ROUTE, render_page, translate
 from .request import AuthorizationRequest
 from .resource_owner import ask_acr, ask_auth_time, ask_user_name, is_approvable
 from .tickets import seal_ticket
@@ -122,6 +122,12 @@ class ConsentFlow(ABC):
                 return None
             return self._store_grant(unit, self.authorization.scopes, facts, remembered=True)
 
+    def approve_first_party(self) -> Any:
+        """Approve a request of the application's own client. No consent is stored: the user did not read a page."""
+        facts = self._ask_sign_in_facts()
+        with self.service.store.writing() as unit:
+            return self._store_grant(unit, self.authorization.scopes, facts, first_party=True)
+
     def is_asked(self, consents: tuple[Consent, ...]) -> bool:
         """Whether the user has to be asked; see :func:`~pyramid_oauthguard.server.grants.user_grants.is_asked`."""
         authorization = self.authorization
@@ -131,16 +137,16 @@ class ConsentFlow(ABC):
         client, audiences = self.authorization.client, self.authorization.audiences
         facts = self._ask_sign_in_facts()
         with self.service.store.writing() as unit:
-            answer = self._store_grant(unit, scopes, facts, remembered=False)
+            answer = self._store_grant(unit, scopes, facts)
             remember(unit, client, self.subject, scopes=scopes, audiences=audiences, wording=shown)
         return answer
 
-    def _store_grant(self, unit: Unit, scopes: tuple[str, ...], facts: Mapping[str, Any], *, remembered: bool) -> Any:
+    def _store_grant(self, unit: Unit, scopes: tuple[str, ...], facts: Mapping[str, Any], **why: bool) -> Any:
         client, audiences = self.authorization.client, self.authorization.audiences
         keep_client(self.service, unit, client)
         grant = open_grant(unit, client, self.subject, scopes=scopes, audiences=audiences, **facts)
         answer = self.store_approval(unit, grant)
-        event = AuthorizationApproved(client.client_id, self.subject, scopes, grant.grant_id, remembered)
+        event = AuthorizationApproved(client.client_id, self.subject, scopes, grant.grant_id, **why)
         self.service.tell(unit, event)
         return answer
 
@@ -170,6 +176,7 @@ class ConsentFlow(ABC):
             apis=name_apis(authorization.client, service.settings, authorization.audiences),
             client=authorization.client,
             name=show_name(authorization.client),
+            logo=self._build_logo_path(),
             problem=problem,
             scopes=[
                 {"name": scope, "text": text, "checked": not problem, "allowed_before": scope in before}
@@ -179,6 +186,10 @@ class ConsentFlow(ABC):
             user_name=ask_user_name(service, self.subject),
             **self.describe_page(),
         )
+
+    def _build_logo_path(self) -> str | None:
+        name = self.authorization.client.logo
+        return None if name is None else build_path(self.request, LOGO_ROUTE, name=name)
 
     def _is_approvable(self) -> bool:
         """Whether the user is active, and the application lets them approve this request."""

@@ -26,7 +26,7 @@ from ..http.errors import OAuth2Error
 from ..http.mount_point import build_path
 from ..service import find_service
 
-__all__ = ["STYLE_ROUTE", "answer_errors_on_page", "include", "redirect", "render_page", "translate"]
+__all__ = ["LOGO_ROUTE", "STYLE_ROUTE", "answer_errors_on_page", "include", "redirect", "render_page", "translate"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _DOMAIN: Final = "pyramid_oauthguard"
@@ -34,12 +34,14 @@ _ENVIRONMENT: Final = ".oauthguard"
 _TEMPLATES: Final = "pyramid_oauthguard.server:templates/"
 #: The name of the route of the style sheet.
 STYLE_ROUTE: Final = "oauthguard.style"
+#: The name of the route of the logos of clients.
+LOGO_ROUTE: Final = "oauthguard.logo"
 # RFC 9700 sections 4.2.4, 4.12 and 4.16. No form-action: browsers hold the redirect after a form to it as well, and that leads
 # to the client.
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Pragma": "no-cache",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

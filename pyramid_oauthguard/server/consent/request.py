@@ -87,7 +87,7 @@ def add_address(error: OAuth2Error, service: Service, text: str) -> OAuth2Error:
     if client is None:
         return error
     named = found["redirect_uri"]
-    if named is None or is_registered(named, client.redirect_uris):
+    if named is None or is_registered(named, client.redirect_uris, localhost=client.loopback_localhost):
         error.redirect_uri = named or find_default(client.redirect_uris)
         error.state = found.get("state")
     return error

@@ -16,6 +16,7 @@ from . import (
     device_authorization,
     introspect,
     jwks,
+    logo,
     metadata,
     register,
     revoke,
@@ -37,4 +38,5 @@ ENDPOINTS: Final = (
     device,
     applications,
     register,
+    logo,
 )

@@ -34,7 +34,7 @@ class OAuthClient(ClientMixin):
         return find_default(self.record.redirect_uris)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        return is_registered(redirect_uri, self.record.redirect_uris)
+        return is_registered(redirect_uri, self.record.redirect_uris, localhost=self.record.loopback_localhost)
 
     def get_allowed_scope(self, scope: str | None) -> str:
         return " ".join(choose_scopes(self.record, self._service.settings, scope))

@@ -10,7 +10,7 @@ from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 
 from ..clients.credentials import EVERY
 from ..clients.entitlement import choose_audiences, keep_granted
-from ..clients.redirect_uris import find_default, is_registered
+from ..clients.redirect_uris import find_default
 from ..http.errors import InvalidGrantError, InvalidRequestError, OAuth2Error, UnauthorizedClientError
 from ..store.records import CodeRecord, Grant
 from ..tokens.revocation import end_reused
@@ -36,13 +36,13 @@ class AuthorizationCode(AuthorizationCodeGrant):
 
     @staticmethod
     def validate_authorization_redirect_uri(request: OAuthRequest, client: OAuthClient) -> str:
-        named, registered = request.payload.redirect_uri, client.record.redirect_uris
+        named = request.payload.redirect_uri
         if named is None:
-            default = find_default(registered)
+            default = find_default(client.record.redirect_uris)
             if default is None:
                 raise InvalidRequestError("The parameter redirect_uri is missing.")
             return default
-        if not is_registered(named, registered):
+        if not client.check_redirect_uri(named):
             raise InvalidRequestError("The parameter redirect_uri is not one that the client has registered.")
         uri: str = named
         return uri

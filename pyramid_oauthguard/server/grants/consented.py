@@ -56,7 +56,7 @@ def store_pending(service: Service, unit: Unit, answer: TokenAnswer, pending: Pe
     _check_allowed(unit, pending, hold=True)
     unit.add_grant(pending.grant)
     if pending.refresh:
-        add_refresh_token(service, unit, answer, pending.grant, made=make_opaque(REFRESH_PREFIX))
+        add_refresh_token(service, unit, answer, pending.client, pending.grant, made=make_opaque(REFRESH_PREFIX))
 
 
 def _check_allowed(unit: Unit, pending: PendingGrant, *, hold: bool) -> None:

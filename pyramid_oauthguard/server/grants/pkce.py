@@ -8,9 +8,12 @@ from typing import Any, Final
 
 from authlib.oauth2.rfc7636 import CodeChallenge
 
+from ..clients.redirect_uris import leaves_device
 from ..http.errors import InvalidGrantError, InvalidRequestError
+from ..settings import ServerSettings
+from ..store.records import Client
 
-__all__ = ["METHOD", "S256Challenge"]
+__all__ = ["METHOD", "S256Challenge", "is_required"]
 
 METHOD: Final = "S256"
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # a SHA-256 in base64url, RFC 7636 section 4.2
@@ -29,8 +32,9 @@ class S256Challenge(CodeChallenge):
     def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
         request = grant.request
         challenge, method = (request.form.get(name) for name in ("code_challenge", "code_challenge_method"))
-        # RFC 9700 section 2.1.1: public clients MUST use PKCE, so the setting does not apply to them.
-        required = grant.server.service.settings.require_pkce or request.client.record.public
+        # Authlib's argument is None where this is called.
+        goal = grant.validate_authorization_redirect_uri(request, request.client)
+        required = is_required(request.client.record, grant.server.service.settings, goal)
         if challenge is None and method is None and not required:
             return
         if challenge is None:
@@ -45,3 +49,13 @@ class S256Challenge(CodeChallenge):
             super().validate_code_verifier(grant, result)
         except InvalidGrantError:
             raise InvalidGrantError("The parameter code_verifier does not fit the code's challenge.") from None
+
+
+def is_required(client: Client, settings: ServerSettings, redirect_uri: str) -> bool:
+    """Whether a client must use PKCE. Public clients must (RFC 9700 section 2.1.1), and so must a client whose own registration
+    turns PKCE off, if the answer stays on the user's device."""
+    if client.public:
+        return True
+    if client.require_pkce is None:
+        return settings.require_pkce
+    return client.require_pkce or not leaves_device(redirect_uri)

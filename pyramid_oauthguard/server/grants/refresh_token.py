@@ -72,19 +72,19 @@ class RefreshToken(RefreshTokenGrant):
     def _load(self, text: str) -> _Presented:
         """The token, unless it is not live or is another client's. A used one is returned: it may be in the grace
         period."""
-        service = self.server.service
+        service, client = self.server.service, self.request.client.record
         successor = derive_opaque(REFRESH_PREFIX, service.pepper.derive_key(_PURPOSE), text)
         with service.store.reading() as unit:
             record = unit.find_refresh_token(service.pepper.hash_token(text))
             grant = unit.find_grant(record.grant_id) if record else None
             replaced = record is not None and record.successor_id is not None
             stolen = record is not None and replaced and not _is_shielded(service, unit, record, successor)
-        if record is None or grant is None or record.client_id != self.request.client.get_client_id() or record.revoked:
+        if record is None or grant is None or record.client_id != client.client_id or record.revoked:
             raise _build_refusal()
         if stolen:
             end_reused(service, self.request.pyramid, record)
             raise _build_refusal()
-        if (not replaced and time.time() >= record.expires_at) or time.time() >= find_end(service, grant):
+        if (not replaced and time.time() >= record.expires_at) or time.time() >= find_end(service, client, grant):
             raise _build_refusal()
         if not service.is_active_user(grant.subject):
             raise _build_refusal()
@@ -102,7 +102,7 @@ class RefreshToken(RefreshTokenGrant):
         how = {**request.granted, "grant_type": self.GRANT_TYPE}
         answer = issue_access_token(service, unit, request.client.record, presented.grant, **how)
         if won:
-            add_refresh_token(service, unit, answer, presented.grant, made=successor)
+            add_refresh_token(service, unit, answer, request.client.record, presented.grant, made=successor)
         else:
             answer["refresh_token"] = successor.text
         return answer

@@ -31,7 +31,8 @@ def issue(
     A refresh token is made if :func:`may_refresh` returns True. It is for the whole grant, even if the access token is
     for a part of it (RFC 6749 section 6, RFC 8707 section 2.2). Its record is the answer's ``refresh``, which is None
     otherwise.
-    It lives ``refresh_token_ttl`` seconds, but never past ``refresh_token_max_age`` after the grant was made.
+    It lives ``refresh_token_ttl`` seconds, but never past ``refresh_token_max_age`` after the grant was made: the client's own, or
+    those of the settings.
 
     NOT checked: that the grant is stored and live, that the user is active, and that scopes and audiences are of the grant.
 
@@ -42,8 +43,8 @@ def issue(
     :raises UnavailableError: the storage or the signing key can't be reached.
     """
     answer = issue_access_token(service, unit, client, grant, scopes=scopes, audiences=audiences, grant_type=grant_type)
-    if may_refresh(service, client) and time.time() < find_end(service, grant):
-        add_refresh_token(service, unit, answer, grant, made=make_opaque(REFRESH_PREFIX))
+    if may_refresh(service, client) and time.time() < find_end(service, client, grant):
+        add_refresh_token(service, unit, answer, client, grant, made=make_opaque(REFRESH_PREFIX))
     return answer
 
 
@@ -92,14 +93,16 @@ def may_refresh(service: Service, client: Client) -> bool:
     return REFRESH_TOKEN in service.grants and REFRESH_TOKEN in client.grants
 
 
-def find_end(service: Service, grant: Grant) -> float:
+def find_end(service: Service, client: Client, grant: Grant) -> float:
     """When the last refresh token of a grant ends at the latest, however often it is used."""
-    return grant.created_at + service.settings.refresh_token_max_age
+    return grant.created_at + (client.refresh_token_max_age or service.settings.refresh_token_max_age)
 
 
-def add_refresh_token(service: Service, unit: Unit, answer: TokenAnswer, grant: Grant, *, made: OpaqueValue) -> None:
+def add_refresh_token(
+    service: Service, unit: Unit, answer: TokenAnswer, client: Client, grant: Grant, *, made: OpaqueValue
+) -> None:
     """Store the refresh token ``made``, and put it into the answer."""
-    now = time.time()
+    now, idle = time.time(), client.refresh_token_ttl or service.settings.refresh_token_ttl
     answer.refresh = RefreshTokenRecord(
         token_id=made.token_id,
         hash=service.pepper.hash_token(made.text),
@@ -109,7 +112,7 @@ def add_refresh_token(service: Service, unit: Unit, answer: TokenAnswer, grant: 
         scopes=grant.scopes,
         audiences=grant.audiences,
         issued_at=now,
-        expires_at=min(now + service.settings.refresh_token_ttl, find_end(service, grant)),
+        expires_at=min(now + idle, find_end(service, client, grant)),
     )
     unit.add_refresh_token(answer.refresh)
     answer["refresh_token"] = made.text

@@ -24,9 +24,12 @@ def find_mount(request: Request) -> str:
     return quote(script_name, safe=_PATH_SAFE).rstrip("/")
 
 
-def build_path(request: Request, route_name: str, query: Mapping[str, str] | None = None) -> str:
-    """The path of a route for the browser that sent ``request``, with ``query`` behind it."""
-    path: str = request.route_url(route_name, _app_url=find_mount(request), _query=query)
+def build_path(request: Request, route_name: str, query: Mapping[str, str] | None = None, **parts: str) -> str:
+    """The path of a route for the browser that sent ``request``, with ``query`` behind it.
+
+    :param parts: the values of the pattern's placeholders.
+    """
+    path: str = request.route_url(route_name, _app_url=find_mount(request), _query=query, **parts)
     return path
 
 

@@ -13,11 +13,10 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ...errors import UnavailableError
+from .client_rows import ClientRows
 from .records import (
     AccessTokenRecord,
     AuditEntry,
-    Client,
-    ClientSecret,
     CodeRecord,
     Consent,
     DeviceRecord,
@@ -46,43 +45,6 @@ __all__ = [
 
 class NoAnswerError(UnavailableError):
     """The storage did not answer within the time limit. The next request would have to wait as long."""
-
-
-class ClientRows(Protocol):
-    """Clients and their secrets."""
-
-    def find_client(self, client_id: str) -> Client | None:
-        """The client with all its secrets, also a revoked client."""
-
-    def list_clients(self) -> tuple[Client, ...]:
-        """All clients, the oldest first."""
-
-    def list_public_redirect_uris(self) -> tuple[str, ...]:
-        """The redirect URIs of all public clients that are not revoked and do not end by themselves."""
-
-    def is_subject(self, subject: str) -> bool:
-        """Whether any grant or consent names this user; consents count also after they are withdrawn."""
-
-    def add_client(self, client: Client) -> bool:
-        """Store a client without its secrets; False, and nothing stored, when the id is taken, also by a revoked one."""
-
-    def add_secret(self, client_id: str, secret: ClientSecret) -> None:
-        """Add a secret to a client that exists."""
-
-    def limit_secrets(self, client_id: str, expires_at: float) -> None:
-        """Let no live secret of the client live past ``expires_at``; none lives longer than before."""
-
-    def revoke_secret(self, client_id: str, secret_id: str, now: float) -> bool:
-        """End a secret; False when the client has no such live one."""
-
-    def touch_secret(self, secret_id: str, now: float) -> None:
-        """Remember that the secret was used."""
-
-    def replace_keys(self, client_id: str, jwks: str) -> None:
-        """Store other public keys of a client."""
-
-    def revoke_client(self, client_id: str, now: float) -> None:
-        """End a client; from then on look-ups report its tokens as revoked."""
 
 
 class CodeRows(Protocol):

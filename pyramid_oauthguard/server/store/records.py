@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .client_records import CLIENT, OPERATOR, REGISTRATION, RESOURCE_SERVER, Client, ClientSecret, Logo
+
 __all__ = [
     "CLIENT",
     "OPERATOR",
@@ -20,77 +22,10 @@ __all__ = [
     "Consent",
     "DeviceRecord",
     "Grant",
+    "Logo",
     "RefreshTokenRecord",
     "SigningKeyRecord",
 ]
-
-CLIENT = "client"
-RESOURCE_SERVER = "resource_server"
-#: Who registered a client: the operator or the application, or the client itself (RFC 7591).
-OPERATOR = "operator"
-REGISTRATION = "registration"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientSecret:
-    """One of a client's secrets, as its keyed hash.
-
-    :ivar secret_id: names it in lists and for revoking it.
-    :ivar expires_at: None if it lives until it is revoked.
-    :ivar last_used_at: to the hour, so that using a secret does not write every time.
-    """
-
-    secret_id: str
-    hash: bytes = field(repr=False)
-    label: str
-    created_at: float
-    expires_at: float | None = None
-    revoked_at: float | None = None
-    last_used_at: float | None = None
-
-    def is_live(self, now: float) -> bool:
-        """Whether it still authenticates its client at ``now``."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
-    """A registered client (RFC 6749 section 2).
-
-    :ivar role: ``"client"``, or ``"resource_server"`` for one that may introspect (RFC 7662 section 4).
-    :ivar public: it keeps no secret (RFC 6749 section 2.1).
-    :ivar grants: grant types by their RFC names.
-    :ivar audiences: the APIs its tokens may be for, and for a resource server the APIs that it is; empty means the
-        server's default audience.
-    :ivar secrets: all of them, the revoked too; empty for a public client.
-    :ivar jwks: the public keys of ``private_key_jwt`` as JSON, or None.
-    :ivar registered_by: ``"operator"`` or ``"registration"``.
-    :ivar expires_at: when it ends, such as one that no user has allowed anything; None if it does not end by itself.
-    """
-
-    client_id: str
-    name: str
-    role: str
-    public: bool
-    redirect_uris: tuple[str, ...]
-    grants: tuple[str, ...]
-    scopes: tuple[str, ...]
-    audiences: tuple[str, ...]
-    created_at: float
-    revoked_at: float | None = None
-    secrets: tuple[ClientSecret, ...] = ()
-    jwks: str | None = None
-    registered_by: str = OPERATOR
-    expires_at: float | None = None
-
-    @property
-    def is_self_registered(self) -> bool:
-        """Whether nobody but the client itself says what is registered of it."""
-        return self.registered_by != OPERATOR
-
-    def is_live(self, now: float) -> bool:
-        """Whether it is neither revoked nor expired at ``now``."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -153,6 +153,38 @@ class StoreContract(SelfRegistrationContract, SigningKeyContract):
         assert found is not None
         assert found.jwks == '{"keys": [1]}'
 
+    def test_a_client_is_changed_in_the_named_fields_only(self, store: Store) -> None:
+        client = _make_client("app")
+        changed = dataclasses.replace(client, name="Other", scopes=("one", "two"), require_pkce=False, owner="Anna")
+        with store.writing() as unit:
+            unit.update_client(changed, ("scopes", "require_pkce", "owner"))
+        with store.reading() as unit:
+            assert unit.find_client("app") == dataclasses.replace(changed, name=client.name)
+
+    def test_a_logo_is_found_by_its_name_while_its_client_lives(self, store: Store) -> None:
+        from ...server.store.records import Logo
+
+        logo, other = (
+            Logo(name=f"{name.decode()}.png", media_type="image/png", data=b"\0\xff" + name) for name in (b"1", b"2")
+        )
+        with store.writing() as unit:
+            unit.set_logo("app", other)
+            unit.set_logo("app", logo)
+        with store.reading() as unit:
+            found = unit.find_client("app")
+            assert found is not None
+            assert (found.logo, unit.find_logo(logo.name), unit.find_logo(other.name)) == (logo.name, logo, None)
+        with store.writing() as unit:
+            unit.revoke_client("app", _NOW)
+        with store.reading() as unit:
+            assert unit.find_logo(logo.name) is None
+        with store.writing() as unit:
+            unit.set_logo("app", None)
+        with store.reading() as unit:
+            found = unit.find_client("app")
+        assert found is not None
+        assert found.logo is None
+
     def test_redirect_uris_of_public_clients_alone(self, store: Store) -> None:
         with store.writing() as unit:
             for name, public in (("one", True), ("two", True), ("secret", False)):

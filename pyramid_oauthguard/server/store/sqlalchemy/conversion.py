@@ -30,7 +30,11 @@ def as_text(words: Sequence[str]) -> str:
 
 _LIST: Final = tuple[str, ...]
 #: What a value of a column becomes in a record, by the type of the field; other values stay as they are.
-_CONVERSIONS: Final[dict[Any, Callable[[Any], Any]]] = {_LIST: as_words, bool: bool}
+_CONVERSIONS: Final[dict[Any, Callable[[Any], Any]]] = {
+    _LIST: as_words,
+    bool: bool,
+    bool | None: lambda value: None if value is None else bool(value),
+}
 
 
 class Conversion(Generic[Record]):

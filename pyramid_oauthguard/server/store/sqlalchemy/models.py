@@ -23,14 +23,18 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    false,
     text,
 )
+
+from .append_only import GUARDS
 
 __all__ = [
     "KEYS_LOCK",
     "access_tokens",
     "assertions",
     "audit",
+    "client_logos",
     "client_secrets",
     "clients",
     "codes",
@@ -88,6 +92,26 @@ clients = Table(
     Column("revoked_at", Double),
     Column("registered_by", String(16), nullable=False, server_default=text("'operator'")),
     Column("expires_at", Double, index=True),
+    Column("require_pkce", Boolean),
+    Column("first_party", Boolean, nullable=False, server_default=false()),
+    Column("loopback_localhost", Boolean, nullable=False, server_default=false()),
+    Column("access_token_ttl", Double),
+    Column("refresh_token_ttl", Double),
+    Column("refresh_token_max_age", Double),
+    Column("owner", String(255)),
+    Column("home_page", Text),
+    Column("policy", Text),
+    Column("logo", String(64)),
+)
+
+# Apart from the clients, which are read in each request.
+client_logos = Table(
+    "oauth_client_logos",
+    metadata,
+    Column("client_id", _CLIENT_ID, ForeignKey("oauth_clients.client_id"), primary_key=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("media_type", String(32), nullable=False),
+    Column("data", LargeBinary, nullable=False),
 )
 
 client_secrets = Table(
@@ -264,29 +288,6 @@ audit = Table(
     Column("detail", Text),
 )
 
-# The database itself refuses changes of the audit trail. The migration that makes the table does the same.
-_REFUSE = """
-CREATE FUNCTION oauth_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION 'oauth_audit is append-only'; END $$
-"""
-_NO_CHANGE = """
-CREATE TRIGGER oauth_audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON oauth_audit
-FOR EACH STATEMENT EXECUTE FUNCTION oauth_audit_refuse()
-"""
-_NO_VERB = """
-CREATE TRIGGER oauth_audit_no_{0} BEFORE {0} ON oauth_audit
-BEGIN SELECT RAISE(ABORT, 'oauth_audit is append-only'); END
-"""
-# REPLACE deletes a row without asking the triggers of DELETE. A row that is given no id has -1 here.
-_NO_REPLACE = """
-CREATE TRIGGER oauth_audit_no_replace BEFORE INSERT ON oauth_audit
-WHEN NEW.audit_id <> -1 AND EXISTS (SELECT 1 FROM oauth_audit WHERE audit_id = NEW.audit_id)
-BEGIN SELECT RAISE(ABORT, 'oauth_audit is append-only'); END
-"""
-GUARDS: Final = {
-    "sqlite": (_NO_VERB.format("update"), _NO_VERB.format("delete"), _NO_REPLACE),
-    "postgresql": (_REFUSE, _NO_CHANGE),
-}
 for _dialect, _statements in GUARDS.items():
     for _statement in _statements:
         event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, bindparam, exists, insert, or_, select, update
+from collections.abc import Collection
 
-from ...records import Client, ClientSecret
+from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
+
+from ...records import Client, ClientSecret, Logo
 from ..conversion import Conversion, as_words
-from ..models import client_secrets, clients, consents, grants
+from ..models import client_logos, client_secrets, clients, consents, grants
 from ..prepared import Prepared
 from ..rows import Rows
 
@@ -14,6 +16,7 @@ __all__ = ["ClientQueries"]
 
 _CLIENT = Conversion(Client, clients)
 _SECRET = Conversion(ClientSecret, client_secrets)
+_LOGO = Conversion(Logo, client_logos)
 _WIDTH = len(_CLIENT.columns)
 # Built once: building a query costs more than running it.
 _FIND = Prepared(
@@ -71,6 +74,24 @@ class ClientQueries(Rows):
     def touch_secret(self, secret_id: str, now: float) -> None:
         mine = client_secrets.c.secret_id == secret_id
         self._connection.execute(update(client_secrets).where(mine).values(last_used_at=now))
+
+    def update_client(self, client: Client, names: Collection[str]) -> None:
+        row = _CLIENT.as_row(client)
+        mine = clients.c.client_id == client.client_id
+        self._connection.execute(update(clients).where(mine).values({name: row[name] for name in names}))
+
+    def set_logo(self, client_id: str, logo: Logo | None) -> None:
+        self._connection.execute(delete(client_logos).where(client_logos.c.client_id == client_id))
+        if logo is not None:
+            self._connection.execute(insert(client_logos), {**_LOGO.as_row(logo), "client_id": client_id})
+        name = None if logo is None else logo.name
+        self._connection.execute(update(clients).where(clients.c.client_id == client_id).values(logo=name))
+
+    def find_logo(self, name: str) -> Logo | None:
+        live = and_(client_logos.c.client_id == clients.c.client_id, clients.c.revoked_at.is_(None))
+        query = select(*_LOGO.columns).where(live, client_logos.c.name == name).limit(1)
+        row = self._connection.execute(query).first()
+        return None if row is None else _LOGO.as_record(row)
 
     def replace_keys(self, client_id: str, jwks: str) -> None:
         self._connection.execute(update(clients).where(clients.c.client_id == client_id).values(jwks=jwks))
