@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test quick check format bench docs fuzz constraints
+.PHONY: serve test quick check format bench docs pictures fuzz constraints
 # Two targets at once would run two pips in one environment.
 .NOTPARALLEL:
 # Continuous integration takes the same versions each time; everybody else takes the newest.
@@ -40,6 +40,10 @@ fuzz: .venv/fuzz.stamp
 
 docs: .venv/docs.stamp
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+# The pictures of the documentation, from the running example in Chromium.
+pictures: .venv/test.stamp
+	$(BIN)/python docs/_ext/pictures.py
 
 # The versions for continuous integration, anew: the newest of everything, in an environment that has nothing else.
 constraints:

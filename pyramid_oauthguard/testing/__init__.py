@@ -2,7 +2,7 @@
 
 ::
 
-    issuer = trust(app)                                           # instead of the issuer in its settings
+    issuer = trust(app)  # instead of the issuer in its settings
     app.get("/customers", headers=issuer.bearer(scope="customer_api"))
 
 Nothing here opens a socket. The suites that a verifier or store of your own must pass are in
