@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -18,6 +19,7 @@ import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 from pyramid_oauthguard import AccessToken
+from tests.documentation import PAGES
 
 ROOT = Path(__file__).parent.parent
 
@@ -269,3 +271,15 @@ def test_each_setting_has_an_example_and_a_cost_and_no_other_has(part: str) -> N
     prefix = "oauthguard" if part == "guard" else "oauthguard.server"
     assert sorted(notes[prefix]) == sorted(row.name for row in settings.TABLE)
     assert all(note["example"] and note["cost"].endswith(".") for note in notes[prefix].values())
+
+
+#: Characters of code that fit beside the menu of the site on a screen that is 1280 px wide.
+MAX_CODE = 98
+#: Blocks of code, and not the directives of Sphinx, whose lines are no code.
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def test_no_line_of_code_in_the_docs_is_too_long() -> None:
+    blocks = [(page.name, block) for page in PAGES for _language, block in FENCE.findall(page.read_text("utf-8"))]
+    assert len(blocks) > 50
+    assert [(name, line) for name, block in blocks for line in block.splitlines() if len(line) > MAX_CODE] == []

@@ -14,18 +14,6 @@ import pytest
 
 from tests.documentation import DOCS, PAGES, ROOT, name_page
 
-#: Characters of code that fit beside the menu on a screen that is 1280 px wide.
-MAX_CODE = 98
-FENCE = re.compile(r"^(`{3,}|:{3,})(\S*).*?\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name_page)
-def test_no_line_of_code_is_too_long(page: Path) -> None:
-    blocks = [
-        block for mark, kind, block in FENCE.findall(page.read_text("utf-8")) if mark[0] == "`" and kind[:1] != "{"
-    ]
-    assert [line for block in blocks for line in block.splitlines() if len(line) > MAX_CODE] == []
-
 
 class Document(HTMLParser):
     """The anchors and the links of one page."""
