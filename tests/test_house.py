@@ -194,6 +194,7 @@ PARTS = {
         "AuthorizationApproved",
         "AuthorizationDenied",
         "ClientCreated",
+        "ClientEdited",
         "ClientKeysReplaced",
         "ClientRevoked",
         "ClientSecretRevoked",
