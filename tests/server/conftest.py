@@ -183,6 +183,7 @@ def build(tmp_path: Path) -> Iterator[Build]:
     yield make
     for store in stores:
         store.close()
+        store._engine.dispose()  # a database in memory stays open when its store is closed
 
 
 @pytest.fixture
