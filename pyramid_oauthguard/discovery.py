@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -77,7 +77,12 @@ def build_metadata_urls(issuer: str) -> tuple[str, ...]:
 
 
 def fetch_metadata(
-    fetcher: Fetcher, issuer: str, url: str | None = None, *, insecure_hosts: frozenset[str] = frozenset()
+    fetcher: Fetcher,
+    issuer: str,
+    url: str | None = None,
+    *,
+    insecure_hosts: frozenset[str] = frozenset(),
+    accepts: Callable[[str], bool] | None = None,
 ) -> IssuerMetadata:
     """The metadata of ``issuer``, from ``url`` or from its well-known URLs.
 
@@ -86,12 +91,13 @@ def fetch_metadata(
     know in all these ways. A host that cannot be reached or does not answer in time is not asked again.
 
     :param insecure_hosts: hosts whose addresses may be used without TLS, see :func:`.urls.check_url`.
+    :param accepts: whether a document with this ``issuer`` is that of ours; None: if the two are equal.
     :raises UnavailableError: nothing usable was found, or the issuer doesn't answer.
     """
     failures: list[UnavailableError] = []
     for each in (url,) if url else build_metadata_urls(issuer):
         try:
-            answer = _ask(fetcher, each, issuer)
+            answer = _ask(fetcher, each, issuer, accepts=accepts or issuer.__eq__)
         except UnavailableError as error:
             failures.append(error)
             if _is_silent(error):
@@ -101,7 +107,7 @@ def fetch_metadata(
     raise _summarize(failures)
 
 
-def _ask(fetcher: Fetcher, url: str, issuer: str) -> Answer:
+def _ask(fetcher: Fetcher, url: str, issuer: str, *, accepts: Callable[[str], bool]) -> Answer:
     """The answer with the metadata of ``issuer``. :raises UnavailableError: it is another one."""
     answer = fetcher.get(url)
     if answer.is_overloaded:
@@ -111,7 +117,7 @@ def _ask(fetcher: Fetcher, url: str, issuer: str) -> Answer:
     found = answer.body.get("issuer")
     if not isinstance(found, str):
         raise UnavailableError("bad_metadata", f"{url} names no issuer", lasting=True)
-    if found != issuer:
+    if not accepts(found):
         text = f"{url} describes {found!r}, not {issuer!r}; the two must be equal byte for byte"
         raise UnavailableError("other_issuer", text, lasting=True)
     return answer

@@ -82,6 +82,7 @@ class MetadataSource:
                 self._settings.issuer,
                 self._settings.metadata_url,
                 insecure_hosts=self._settings.http_insecure_hosts,
+                accepts=self._settings.is_described_by,
             )
         except UnavailableError as error:
             if error.reason == "other_issuer":
@@ -94,7 +95,7 @@ class MetadataSource:
         if (
             not isinstance(document, dict)
             or not isinstance(url, str)
-            or document.get("issuer") != self._settings.issuer
+            or not self._settings.is_described_by(document.get("issuer"))
         ):
             return None
         return IssuerMetadata(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..fetch import Proxy
+from .template import IssuerTemplate
 
 __all__ = ["IssuerSettings"]
 
@@ -31,6 +32,7 @@ class IssuerSettings:
     :ivar http_proxy: what requests with TLS go through.
     :ivar http_headers: sent to the origins that these settings name.
     :ivar http_bearer_token_file: a file with a token for the metadata and the keys at these origins.
+    :ivar template: the template of which the issuer is a tenant.
     :ivar metadata_lifetime: seconds that the metadata are kept.
     :ivar keys_cooldown: seconds between two attempts to fetch metadata or keys after a failure.
     """
@@ -55,6 +57,15 @@ class IssuerSettings:
     http_proxy: Proxy | None = None
     http_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     http_bearer_token_file: str | None = None
+    template: IssuerTemplate | None = None
+
+    def is_described_by(self, name: object) -> bool:
+        """Whether metadata with this ``issuer`` are those of the issuer: it is equal byte for byte. A document at
+        ``metadata_url`` may also be that of all tenants of the template, with a placeholder.
+        """
+        if name == self.issuer or self.template is None or self.metadata_url is None:
+            return name == self.issuer
+        return isinstance(name, str) and self.template.describes(name)
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -224,6 +224,21 @@ def test_a_table_inherits_what_it_does_not_set() -> None:
     assert staff.audience == (API,)
 
 
+@pytest.mark.promise("GD-31")
+def test_a_table_inherits_nothing_of_another_table() -> None:
+    own = write(
+        "staff", role_claim="groups", leeway="9s", keys__cooldown="9s", http__timeout="9s", audience="https://x.test"
+    )
+    shop = parse_settings(write_all(TWO) | own).named[1]
+    assert (shop.role_claim, shop.leeway, shop.keys_cooldown, shop.http_timeout, shop.audience) == (
+        None,
+        30,
+        30,
+        5,
+        (API,),
+    )
+
+
 def test_a_cache_of_its_own_inherits_no_arguments_of_another() -> None:
     common = {
         "cache__jwks__backend": "dogpile.cache.redis",

@@ -57,9 +57,9 @@ _INHERITED_HTTP: Final = frozenset({"http.timeout", "http.max_bytes", "http.ca_f
 
 def is_inherited(name: str) -> bool:
     """Whether a named issuer takes the value of ``oauthguard.<name>`` over where its table has none of its own."""
-    return (
-        name in _INHERITED or name in _INHERITED_HTTP or name.endswith("_claim") or name.startswith(("keys.", "cache."))
-    )
+    if name.startswith(("keys.", "cache.")):
+        return True
+    return name in _INHERITED or name in _INHERITED_HTTP or (name.endswith("_claim") and "." not in name)
 
 
 #: The caches that `cache.NAME.*` configures.
