@@ -38,7 +38,8 @@ class HTTPIssuer:
     `calls` counts the requests by endpoint, failed ones too; what a redirect leads to is counted as "elsewhere".
     `delay` is what the fault "slow" adds to an answer, in seconds. The metadata are at `well_known` (where RFC 8414
     puts them, unless another path is given) and have the members of `extra`, too. `tls` is a PEM file with a certificate and its
-    key. `callers` has the port of each caller of the introspection endpoint, in their order; `headers` those of every request.
+    key. `callers` has the port of each caller of the introspection endpoint, in their order; `headers` those of every request,
+    and `seen` the text of each.
     `identifier` is the issuer's name, where that is not the address of this server.
     """
 
@@ -61,6 +62,7 @@ class HTTPIssuer:
         self.lock = threading.Lock()
         self._faults: dict[str, str] = {}
         self.callers: list[int] = []
+        self.seen: list[str] = []
         self.headers: list[Mapping[str, str]] = []
         self.ca_file = tls
         self._server = _Server(self)
@@ -163,6 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         endpoint = _find_endpoint(urlsplit(self.path).path)
         with owner.lock:
             owner.calls[endpoint] += 1
+            owner.seen.append(f"{self.command} {self.path}\n{self.headers}\n{body.decode('latin-1')}")
             owner.headers.append(self.headers)
             if endpoint == "introspection":
                 owner.callers.append(self.client_address[1])
