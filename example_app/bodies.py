@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge, HTTPUnsupportedMediaType
 from pyramid.request import Request
 
+from pyramid_oauthguard.strict_json import check_text_depth
+
 from .money import NumberLiteral
 
 __all__ = ["MAX_BYTES", "read_form", "read_json", "read_query"]
@@ -24,13 +26,15 @@ def read_json(request: Request) -> dict[str, Any]:
 
     :raises HTTPUnsupportedMediaType: 415, the body does not say that it is JSON.
     :raises HTTPRequestEntityTooLarge: 413, over 64 KiB.
-    :raises HTTPBadRequest: 400, not UTF-8, not JSON, a member twice, or not an object.
+    :raises HTTPBadRequest: 400, not UTF-8, not JSON, nested more than 100 levels, a member twice, or not an object.
     """
     body = _read(request, _JSON)
     try:
+        text = body.decode("utf-8")
+        check_text_depth(text)
         # Numbers stay text: "1e999999999" must not be computed, and 4,301 digits can't become an int.
         value = json.loads(
-            body.decode("utf-8"),
+            text,
             parse_int=NumberLiteral,
             parse_float=NumberLiteral,
             parse_constant=_refuse_constant,
@@ -42,8 +46,6 @@ def read_json(request: Request) -> dict[str, Any]:
         raise HTTPBadRequest(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
     except ValueError as error:
         raise HTTPBadRequest(f"The body can't be used: {error}.") from None
-    except RecursionError:
-        raise HTTPBadRequest("The body can't be used: it is nested too deeply.") from None
     if not isinstance(value, dict):
         raise HTTPBadRequest("The body must be a JSON object.")
     return value

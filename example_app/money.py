@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from numbers import Number
 from typing import Final
 
-__all__ = ["LIMIT", "NumberLiteral", "as_units", "format_units"]
+__all__ = ["LIMIT", "NumberLiteral", "as_charge", "as_units", "format_units"]
 
 _DECIMALS: Final = 2
 _SCALE: Final = 10**_DECIMALS
@@ -22,6 +23,9 @@ class NumberLiteral:
     """A number of a JSON body as it was written: what the parser made of it would no longer be exact."""
 
     text: str
+
+
+Number.register(NumberLiteral)  # what JSON Schema calls a number
 
 
 def as_units(amount: object) -> int:
@@ -39,6 +43,17 @@ def as_units(amount: object) -> int:
         if abs(units) > LIMIT:
             raise ValueError(f"must be at most {format_units(LIMIT)}")
         return int(units)
+
+
+def as_charge(amount: object) -> int:
+    """:func:`as_units` of an amount above 0.
+
+    :raises ValueError: saying what is wrong with it.
+    """
+    units = as_units(amount)
+    if units <= 0:
+        raise ValueError("must be more than 0")
+    return units
 
 
 def format_units(units: int) -> str:

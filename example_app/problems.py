@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError  # noqa: A004  # of the pool
 from pyramid_oauthguard.outages import Outages, name_cause
 from pyramid_oauthguard.server.http.exact_path import ExactPath
 
-__all__ = ["InvalidFields", "InvalidParameters", "Missing", "WrongField", "add_resource"]
+__all__ = ["InvalidFields", "InvalidParameters", "Missing", "WrongField", "add_resource", "render_problem"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,16 +64,16 @@ def includeme(config: Configurator) -> None:
     """Answer 4xx with problem documents, and a database that can't be used with 503."""
     config.add_route_predicate("exact_path", ExactPath)
     config.add_notfound_view(_render_not_found)
-    config.add_exception_view(_render, context=Missing)
-    config.add_exception_view(_render, context=HTTPClientError)
+    config.add_exception_view(render_problem, context=Missing)
+    config.add_exception_view(render_problem, context=HTTPClientError)
     config.add_exception_view(_render_undecodable, context=URLDecodeError)
     # Outside of the transaction: a commit can fail too, after every view is done.
     config.add_tween(f"{__name__}.storage_tween_factory", over=["pyramid_tm.tm_tween_factory", EXCVIEW])
 
 
-def add_resource(config: Configurator, name: str, pattern: str, *methods: str, factory: Any = None) -> None:
+def add_resource(config: Configurator, name: str, pattern: str, *methods: str, **options: Any) -> None:
     """Add a route that has these methods, and answers any other with 405 where Pyramid would say 404."""
-    config.add_route(name, pattern, factory=factory, exact_path=True)
+    config.add_route(name, pattern, exact_path=True, **options)
     # No predicate: it is found only when no other view of the route fits.
     config.add_view(_build_fallback(*methods), route_name=name)
 
@@ -100,7 +100,8 @@ def _render_undecodable(error: UnicodeDecodeError, request: Request) -> Response
     return _write(HTTPBadRequest(), "The address is not UTF-8.")
 
 
-def _render(error: HTTPException, request: Request) -> Response:
+def render_problem(error: HTTPException, request: Request) -> Response:
+    """``error`` as a problem document, unless a view has written its body."""
     if error.has_body:  # a view has written it on purpose
         return error
     return _write(error, error.detail or error.explanation)

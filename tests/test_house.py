@@ -129,6 +129,7 @@ SURFACE = {
         "require",
     },
     "pyramid_oauthguard.guard.events": {"AccessTokenAccepted", "AccessTokenRejected"},
+    "pyramid_oauthguard.guard.openapi": {"SCHEME", "Operation", "find_operations", "secure_document"},
     "pyramid_oauthguard.interfaces": {
         "Credential",
         "Finding",

@@ -12,13 +12,13 @@ from pyramid.view import view_config
 __all__: list[str] = []
 
 
-@view_config(route_name="public", request_method="GET", renderer="json")
+@view_config(route_name="public", request_method="GET", renderer="json", openapi=True)
 def show_public(context: Any, request: Request) -> dict[str, Any]:
     """Open: no token is looked at."""
     return {"message": "Anybody may read this."}
 
 
-@view_config(route_name="private", request_method="GET", renderer="json", token_check="local")
+@view_config(route_name="private", request_method="GET", renderer="json", token_check="local", openapi=True)
 def show_private(context: Any, request: Request) -> dict[str, Any]:
     """Any valid token will do."""
     token = request.access_token
@@ -31,6 +31,7 @@ def show_private(context: Any, request: Request) -> dict[str, Any]:
     renderer="json",
     token_check="local",
     token_require="read:messages",
+    openapi=True,
 )
 def show_private_scoped(context: Any, request: Request) -> dict[str, Any]:
     """A valid token with the scope. There is no ACL here: the view itself names it."""

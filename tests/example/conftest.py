@@ -20,6 +20,7 @@ def build_api_settings(folder: Path, **more: str) -> dict[str, str]:
         "sqlalchemy.url": f"sqlite:///{folder}/customers.sqlite",
         "example.demo": "true",
         "cors.origins": ORIGIN,
+        "pyramid_openapi3.enable_response_validation": "true",  # each answer of the API is one that its document describes
         "oauthguard.issuer": "http://localhost",
         "oauthguard.audience": "https://customers.example",
         **more,
