@@ -10,10 +10,9 @@ from typing import Any
 
 from pyramid.config import Configurator
 
-__all__ = ["main"]
+from .parts import find_parts
 
-_SERVER = "oauthguard.server."
-_GUARD = "oauthguard."
+__all__ = ["main"]
 
 
 def main(global_config: Any, **settings: Any) -> Any:
@@ -21,15 +20,15 @@ def main(global_config: Any, **settings: Any) -> Any:
 
     :raises pyramid_oauthguard.SettingError: (wrapped by Pyramid) naming the setting that is missing or wrong.
     """
-    server = any(key.startswith(_SERVER) for key in settings)
-    guard = any(key.startswith(_GUARD) and not key.startswith(_SERVER) for key in settings)
+    parts = find_parts(settings)
     with Configurator(settings=settings) as config:
+        config.registry["example_app.parts"] = parts
         config.include(".database")
         config.include(".problems")
-        if server:
+        if parts.server:
             config.include(".issuer")
-        # With neither, the guard says which setting is missing.
-        if guard or not server:
+        if parts.guard:
             config.include(".api")
         config.include(".demo")
+        config.include(".pages")
         return config.make_wsgi_app()

@@ -14,15 +14,20 @@ from pyramid_oauthguard.errors import UnavailableError
 from pyramid_oauthguard.outages import name_cause
 
 from .database import open_session
+from .documents import CLIENT_ID, build_redirect_uri
 from .models import Customer, User
+from .parts import Parts
 from .settings import read_example
 from .users import hash_password
 
-__all__ = ["API_SECRET", "CLIENTS", "USER"]
+__all__ = ["API_SECRET", "CLIENTS", "MANAGER", "MANAGER_SECRET", "PASSWORD", "USER"]
 
+MANAGER: Final = "customer-manager"
+MANAGER_SECRET: Final = "customer-manager-secret"  # noqa: S105  # known to everybody, as the README prints it
 #: The demo clients; the self-check warns of them.
-CLIENTS: Final = ("customer-manager", "customer-manager-api", "customer-cli", "customer-assistant")
+CLIENTS: Final = (MANAGER, "customer-manager-api", "customer-cli", "customer-assistant", CLIENT_ID)
 USER: Final = "demo"
+PASSWORD: Final = "demo"  # noqa: S105  # shown on the home page
 API_SECRET: Final = "customer-manager-api-secret"  # noqa: S105  # known to everybody, as the docs print it
 
 _log = logging.getLogger(__name__)
@@ -44,6 +49,7 @@ def _make_demo_data(event: ApplicationCreated) -> None:
         _make_rows(registry)
         if any(key.startswith("oauthguard.server.") for key in registry.settings):
             _make_clients(registry)
+            _make_docs_client(registry)
     except (OperationalError, UnavailableError) as error:
         # A later start makes them, and an earlier one has probably done so.
         _log.error("Whether the demo data is there is not known: %s", name_cause(error))
@@ -54,7 +60,7 @@ def _make_rows(registry: Any) -> None:
     with open_session(registry) as db:
         if db.scalar(select(User.id).where(User.name == USER)):
             return
-        db.add(User(name=USER, password_hash=hash_password("demo")))
+        db.add(User(name=USER, password_hash=hash_password(PASSWORD)))
         db.add_all([Customer(name="Ada Lovelace", balance=0), Customer(name="Grace Hopper", balance=12_50)])
         try:
             db.commit()
@@ -69,8 +75,8 @@ def _make_clients(registry: Any) -> None:
     _make_client(
         get_clients(registry),
         "Customer manager",
-        client_id="customer-manager",
-        secret="customer-manager-secret",  # noqa: S106  # known to everybody, as the README prints it
+        client_id=MANAGER,
+        secret=MANAGER_SECRET,
         redirect_uris=_LOOPBACK,
         grants=("client_credentials", "authorization_code", "refresh_token"),
         scopes=_SCOPES,
@@ -103,6 +109,22 @@ def _make_clients(registry: Any) -> None:
             scopes=("customers:read", "customers:charge"),
             audiences=(resource,),
         )
+
+
+def _make_docs_client(registry: Any) -> None:
+    """The one public client of Swagger UI and the tour. Its only address is the page to which its users come back."""
+    from pyramid_oauthguard.server.clients import get_clients
+
+    parts: Parts = registry["example_app.parts"]
+    _make_client(
+        get_clients(registry),
+        "Customers API documentation",
+        client_id=CLIENT_ID,
+        public=True,
+        redirect_uris=(build_redirect_uri(parts.issuer),),
+        grants=("authorization_code",),
+        scopes=_SCOPES,
+    )
 
 
 def _make_client(clients: Any, name: str, *, client_id: str, **registration: Any) -> None:

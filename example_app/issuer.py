@@ -14,10 +14,7 @@ def includeme(config: Configurator) -> None:
     """Embed the authorization server and serve the pages it needs."""
     config.include("pyramid_oauthguard.server")
     config.set_resource_owner(ResourceOwner(config.registry))
-    config.include("pyramid_jinja2")
     config.include(".sessions")
-    add_resource(config, "home", "/", "GET", "HEAD")
     add_resource(config, "sign_in", "/sign-in", "GET", "HEAD", "POST")
     add_resource(config, "sign_out", "/sign-out", "POST")
-    config.add_static_view("static", "example_app:static", exact_path=True)
-    config.scan(".views.pages")
+    config.scan(".views.sign_in")

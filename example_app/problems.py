@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from pyramid.config import Configurator
 from pyramid.exceptions import URLDecodeError
@@ -19,6 +19,7 @@ from pyramid.httpexceptions import (
     HTTPServiceUnavailable,
     HTTPUnprocessableEntity,
 )
+from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
@@ -27,9 +28,12 @@ from sqlalchemy.exc import DBAPIError, TimeoutError  # noqa: A004  # of the pool
 from pyramid_oauthguard.outages import Outages, name_cause
 from pyramid_oauthguard.server.http.exact_path import ExactPath
 
+from .page_headers import set_page_headers
+
 __all__ = ["InvalidFields", "InvalidParameters", "Missing", "WrongField", "add_resource", "render_problem"]
 
 _log = logging.getLogger(__name__)
+_API: Final = ("/customers", "/api/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,22 @@ def _build_fallback(*methods: str) -> Callable[[Any, Request], Response]:
 
 
 def _render_not_found(error: HTTPException, request: Request) -> Response:
-    return _write(HTTPNotFound(), "Nothing is here.")
+    response = _show_not_found(request) if _is_for_people(request) else _write(HTTPNotFound(), "Nothing is here.")
+    response.vary = (*(response.vary or ()), "Accept")
+    return response
+
+
+def _is_for_people(request: Request) -> bool:
+    """Whether a browser asks for a page, not a program for a resource of the API."""
+    environ = request.environ
+    return "text/html" in environ.get("HTTP_ACCEPT", "") and not environ.get("PATH_INFO", "").startswith(_API)
+
+
+def _show_not_found(request: Request) -> Response:
+    response = render_to_response("example_app:templates/not_found.jinja2", {}, request)
+    response.status = 404
+    set_page_headers(response)
+    return response
 
 
 def _render_undecodable(error: UnicodeDecodeError, request: Request) -> Response:

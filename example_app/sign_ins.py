@@ -15,13 +15,17 @@ from .models import SignIn, User
 __all__ = ["begin", "end", "find_sign_in"]
 
 _KEY: Final = "sign_in"
+#: What the session has of the tour: it belongs to the browser, says nothing about a user, and a sign-in is one of its steps.
+_KEPT: Final = ("tour_token", "tour_seen", "tour_person")
 #: However often the session is used.
 _LONGEST_SECONDS: Final = 30 * 86_400
 
 
 def begin(request: Request, user: User) -> None:
     """Begin a new session for ``user``. The old session is dropped, so that an attacker can't prepare it for them."""
+    kept = {name: request.session[name] for name in _KEPT if name in request.session}
     end(request)
+    request.session.update(kept)
     now = int(time.time())
     request.db.execute(delete(SignIn).where(SignIn.began_at < now - _LONGEST_SECONDS))
     key = secrets.token_urlsafe(32)

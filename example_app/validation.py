@@ -45,7 +45,7 @@ def includeme(config: Configurator) -> None:
         config.pyramid_openapi3_add_formatter(name, _build_check(convert))
     config.pyramid_openapi3_add_deserializer("application/json", _deserialize)
     config.pyramid_openapi3_add_deserializer("application/problem+json", json.loads)
-    config.pyramid_openapi3_spec(str(DOCUMENT), route="/openapi.json", route_name="openapi_source")
+    config.pyramid_openapi3_spec(str(DOCUMENT), route="/openapi.yaml", route_name="openapi_source")
     config.add_view_deriver(check_request, under="decorated_view", over="openapi_view")
     config.add_exception_view(_render_invalid, context=RequestValidationError)
 
@@ -57,10 +57,11 @@ def check_request(view: Callable[[Any, Request], Response], info: Any) -> Callab
 
     def checked_view(context: Any, request: Request) -> Response:
         request.openapi_validated = _read_validator(request).unmarshal(_BoundedRequest(request))
-        response = view(context, request)
-        if request.method == "HEAD":  # no document describes it, and pyramid_openapi3 would look for it
-            request.environ["pyramid_openapi3.validate_response"] = False
-        return response
+        try:
+            return view(context, request)
+        finally:
+            if request.method == "HEAD" or request.script_name:  # pyramid_openapi3 would not find them in the document
+                request.environ["pyramid_openapi3.validate_response"] = False
 
     return checked_view
 

@@ -15,7 +15,7 @@ from tests.example.servers import run_at_once
 
 pytestmark = pytest.mark.slow
 
-IDS = ["customer-cli", "customer-manager", "customer-manager-api"]
+IDS = ["customer-cli", "customer-docs", "customer-manager", "customer-manager-api"]
 
 
 def read_clients(app: Any) -> list[str]:

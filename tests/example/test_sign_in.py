@@ -17,7 +17,7 @@ from webtest import TestResponse
 from example_app import main
 from example_app.database import open_session
 from example_app.models import User
-from example_app.views.pages import as_local_path
+from example_app.views.sign_in import as_local_path
 from pyramid_oauthguard.errors import SettingError
 from pyramid_oauthguard.server.directives import IResourceOwner
 from tests.example.conftest import build_settings, dispose
@@ -69,14 +69,14 @@ def test_below_a_mount_point_signing_in_and_out_stays_there(browser: App) -> Non
     assert answer.headers["Location"] == "http://localhost/shop/"
     home = browser.get("/", extra_environ=environ)
     assert "signed in as" in home.text
-    fields = home.form.submit_fields()
+    fields = home.forms["sign-out"].submit_fields()
     answer = browser.post("/sign-out", fields, extra_environ=environ)
     assert answer.headers["Location"] == "http://localhost/shop/"
 
 
 def test_signing_out_forgets(browser: App) -> None:
     submit(browser)
-    assert browser.get("/").form.submit().status_int == 303
+    assert browser.get("/").forms["sign-out"].submit().status_int == 303
     assert "not signed in" in browser.get("/").text
 
 
@@ -95,7 +95,7 @@ def test_signing_out_ends_a_copied_session(browser: App) -> None:
     other = App(browser.app)
     submit(other)
     assert "signed in as <strong>demo" in copied.get("/").text
-    assert browser.get("/").form.submit().status_int == 303
+    assert browser.get("/").forms["sign-out"].submit().status_int == 303
     for each in (browser, copied, later):
         assert "not signed in" in each.get("/").text
         assert each.get("/oauth/applications").headers["Location"].startswith("http://localhost/sign-in")
@@ -205,7 +205,7 @@ def test_a_session_prepared_by_somebody_else_is_not_kept(browser: App) -> None:
     token = browser.get("/sign-in").form["csrf_token"].value
     submit(browser)
     assert browser.cookies["session"] != before
-    assert browser.get("/").form["csrf_token"].value != token
+    assert browser.get("/").forms["sign-out"]["csrf_token"].value != token
 
 
 def test_a_changed_cookie_is_nobody(browser: App) -> None:

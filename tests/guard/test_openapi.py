@@ -13,6 +13,7 @@ from pyramid.authorization import Allow
 from pyramid.config import Configurator
 from pyramid.response import Response
 
+from pyramid_oauthguard.command.guard.explanation import explain_token
 from pyramid_oauthguard.guard.openapi import SCHEME, find_operations, secure_document
 from pyramid_oauthguard.testing import MemoryIssuer
 from tests.guard.guarding import build_app
@@ -175,7 +176,18 @@ def test_the_operations_are_listed(registry: Any) -> None:
 
 
 def test_no_openapi_package_is_imported() -> None:
-    code = (
-        "import sys, pyramid_oauthguard.guard.openapi\nassert not {'pyramid_openapi3', 'openapi_core'} & set(sys.modules)"
-    )
+    code = "import sys, pyramid_oauthguard.guard.openapi\nassert not {'pyramid_openapi3', 'openapi_core'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_explain_names_the_views_that_a_good_token_is_not_enough_for() -> None:
+    issuer = MemoryIssuer()
+    registry = build_app(configure, issuer).app.registry
+    found = explain_token(registry, issuer.mint(scope="read base"), "local")
+    assert found.reason is None
+    assert found.views == (
+        "any method /some answers 403: it requires the scope base and c or base and d",
+        "any method /v1/things answers 403: it requires the scope things",
+    )
+    assert explain_token(registry, issuer.mint(scope="a b"), "local").views != ()
+    assert explain_token(registry, "x.y.z", "local").views == ()

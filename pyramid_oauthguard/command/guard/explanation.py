@@ -12,6 +12,7 @@ from ...errors import OAuthGuardError, UnavailableError
 from ...exit_status import INACTIVE, USAGE, find_exit_status
 from ...guard.credentials.header import find_fault
 from ...guard.guarded_views import find_modes, find_views
+from ...guard.openapi import Operation, find_operations
 from ...guard.reports.key_report import describe_keys
 from ...guard.reports.remedies import find_remedy
 from ...guard.resources.table import ResourceTable
@@ -38,6 +39,8 @@ class Explanation:
     :ivar answer: what the issuer's introspection answer says of a token that the remote check refused; None where it was
         not asked.
     :ivar keys: for a signature that no key verifies, each key of the issuer and why it was not used.
+    :ivar views: for a token that was accepted, each view of this mode that refuses it all the same, and the scopes that it
+        requires.
     """
 
     mode: str
@@ -48,6 +51,7 @@ class Explanation:
     status: int = 0
     answer: Mapping[str, Any] | None = None
     keys: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
 
 
 def find_modes_in_use(registry: Any) -> list[str]:
@@ -82,7 +86,8 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
     if not isinstance(token, AccessToken):
         text = f"the application's own verifier returned a {type(token).__qualname__}, not an AccessToken"
         return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", USAGE)
-    return Explanation(mode, None, _describe(token, get_guard(registry).resources))
+    text = _describe(token, get_guard(registry).resources)
+    return Explanation(mode, None, text, views=_describe_views(registry, token, mode))
 
 
 def _describe(token: AccessToken, resources: ResourceTable) -> str:
@@ -92,6 +97,33 @@ def _describe(token: AccessToken, resources: ResourceTable) -> str:
     text = f"{issuer}sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}, expires in {left:.0f} s"
     places = [each.path for each in resources if resources.accepts(each, token)]
     return f"{text}, accepted under {' '.join(places)}" if resources.parts else text
+
+
+def _describe_views(registry: Any, token: AccessToken, mode: str) -> tuple[str, ...]:
+    """The views of this mode whose scopes the token lacks, as far as they are known without a request."""
+    resources = get_guard(registry).resources
+    lines = [
+        f"{each.method or 'any method'} {each.path} answers 403: it requires {_describe_scopes(each)}"
+        for each in find_operations(registry)
+        if each.mode == mode and _is_for(resources, each, token) and not _is_enough(token, each)
+    ]
+    rest = len(lines) - _MOST_VIEWS
+    return (*lines[:_MOST_VIEWS], f"and {rest} more") if rest > 0 else tuple(lines)
+
+
+def _is_for(resources: ResourceTable, operation: Operation, token: AccessToken) -> bool:
+    """Whether the token's audience is that of the view: without it the answer is 401."""
+    resource = resources.find_by_pattern(operation.path)
+    return resource is not None and resources.accepts(resource, token)
+
+
+def _is_enough(token: AccessToken, operation: Operation) -> bool:
+    return any(token.can_all(*scopes) for scopes in operation.alternatives)
+
+
+def _describe_scopes(operation: Operation) -> str:
+    alternatives = [" and ".join(scopes) for scopes in operation.alternatives]
+    return f"the scope {' or '.join(alternatives)}"
 
 
 def _explain_refusal(
@@ -131,3 +163,4 @@ def _find_text(facts: Mapping[str, Any], reason: str, raw: str, *, answered: boo
 _ABOUT_KEYS: Final = frozenset({"unknown_key", "bad_signature"})
 _DOTS_OF_JWE: Final = 4
 _MOST_TEXT_CHARS: Final = 2000
+_MOST_VIEWS: Final = 20

@@ -81,6 +81,8 @@ class Outcomes(_Report):
             self._write(f"        answer:  {answer[:_MOST_ANSWER_CHARS]}")
         for line in outcome.keys:
             self._write(f"        key:     {line}")
+        for line in outcome.views:
+            self._write(f"        view:    {line}")
         if outcome.setting:
             self._write(f"        setting: {outcome.setting}")
         if outcome.advice:

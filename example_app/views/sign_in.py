@@ -1,4 +1,4 @@
-"""The pages of people: home, sign in, sign out. No script, nothing from elsewhere, nothing kept in a cache."""
+"""Sign in and sign out."""
 
 from __future__ import annotations
 
@@ -16,35 +16,20 @@ from pyramid_oauthguard.server.limits import TooManyRequestsError
 from pyramid_oauthguard.server.service import find_service
 
 from ..bodies import read_form
+from ..page_headers import set_page_headers
 from ..sign_ins import begin, end
-from ..users import authenticate_user, find_signed_in
+from ..users import authenticate_user
 
-__all__ = ["as_local_path"]
+__all__ = ["as_local_path", "is_own_form"]
 
-# No form-action: browsers hold redirects after a form to it as well, and signing in may end at a client's address.
-_POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": _POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 # A path on this host, of printable ASCII: browsers read "//host" and "/\host" as another host, and drop tabs and newlines.
 _NEXT: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*", re.ASCII)
-
-
-@view_config(route_name="home", request_method="GET", renderer="example_app:templates/home.jinja2")
-def show_home(request: Request) -> dict[str, Any]:
-    """Who is signed in, and the way in or out."""
-    _set_headers(request.response)
-    return {"user": find_signed_in(request)}
 
 
 @view_config(route_name="sign_in", request_method="GET", renderer="example_app:templates/sign_in.jinja2")
 def show_sign_in(request: Request) -> dict[str, Any]:
     """The form."""
-    _set_headers(request.response)
+    set_page_headers(request.response)
     return {"next": _find_next(request), "name": "", "error": None}
 
 
@@ -52,7 +37,7 @@ def show_sign_in(request: Request) -> dict[str, Any]:
 def answer_sign_in(request: Request) -> dict[str, Any] | Response:
     """303 to the page that the user asked for, or the form again with an error."""
     form = read_form(request)
-    if not _is_own_form(request, form):
+    if not is_own_form(request, form):
         return _show_again(request, form, 400, "This page was open for too long. Please try again.")
     try:
         find_service(request).limits.hit(request, "sign_in", form.get("name", ""))
@@ -63,21 +48,27 @@ def answer_sign_in(request: Request) -> dict[str, Any] | Response:
     if user is None:
         return _show_again(request, form, 422, "The name or the password is wrong.")
     begin(request, user)
-    return HTTPSeeOther(as_local_path(form.get("next"), _find_home(request)), headers=_HEADERS)
+    return _redirect(as_local_path(form.get("next"), _find_home(request)))
 
 
 @view_config(route_name="sign_out", request_method="POST")
 def answer_sign_out(request: Request) -> Response:
     """303 home, signed out; a request that another site made the browser send changes nothing."""
     form = read_form(request)
-    if _is_own_form(request, form):
+    if is_own_form(request, form):
         end(request)
-    return HTTPSeeOther(_find_home(request), headers=_HEADERS)
+    return _redirect(_find_home(request))
 
 
 def as_local_path(target: str | None, home: str = "/") -> str:
     """``target`` if it is a path on this host (with its query), else ``home``."""
     return target if target and _NEXT.fullmatch(target) else home
+
+
+def _redirect(target: str) -> Response:
+    response = HTTPSeeOther(target)
+    set_page_headers(response)
+    return response
 
 
 def _find_home(request: Request) -> str:
@@ -94,16 +85,13 @@ def _find_next(request: Request) -> str:
         return home
 
 
-def _is_own_form(request: Request, form: dict[str, str]) -> bool:
+def is_own_form(request: Request, form: dict[str, str]) -> bool:
+    """Whether a page of this session sent the form, not one of another site."""
     # The token alone: pages without a referrer send "Origin: null", which Pyramid's own check refuses under https.
     return hmac.compare_digest(get_csrf_token(request).encode(), form.get("csrf_token", "").encode())
 
 
 def _show_again(request: Request, form: dict[str, str], status: int, error: str) -> dict[str, Any]:
     request.response.status = status
-    _set_headers(request.response)
+    set_page_headers(request.response)
     return {"next": as_local_path(form.get("next"), _find_home(request)), "name": form.get("name", ""), "error": error}
-
-
-def _set_headers(response: Response) -> None:
-    response.headers.update(_HEADERS)
