@@ -35,6 +35,8 @@ _TYPES: Final = {
     "as_token_prefix": "text",
     "as_realm": "text",
     "as_size": "number of bytes",
+    "as_places": "list, separated by white space",
+    "as_max_stale": "duration: seconds, or `1d`, `7d`",
     "as_timeout": "duration: seconds, or `30s`, `5m`",
     "as_unused_ttl": "duration: seconds, or `30s`, `5m`, `1h`, `1d`",
     "dict": "group of settings",

@@ -18,6 +18,7 @@ from ..interfaces import IIssuer, IOAuthStore, ISelfCheck
 from ..outages import Outages
 from .access_tokens import TokenMaker
 from .audit import build_teller
+from .clients.documents.source import DocumentSource
 from .clients.registry import ClientRegistry, IClientRegistry
 from .consent import pages
 from .directives import IAddedGrants, IResourceOwner
@@ -115,6 +116,7 @@ def _build_service(registry: Registry, settings: ServerSettings) -> Service:
     maker, policy = KeyMaker(pepper), KeyPolicy.of(settings)
     registry.registerUtility(KeyRegistry(store, maker, policy, tell=tell), IKeyRegistry)
     keys = KeyRing(store, maker, policy, tell=tell, changed=issuer.tell_keys_changed)
+    limits = build_limits(settings, pepper.derive_key("limits").hex())
     return Service(
         settings=settings,
         store=store,
@@ -122,10 +124,11 @@ def _build_service(registry: Registry, settings: ServerSettings) -> Service:
         keys=keys,
         tokens=TokenMaker(settings, keys, pepper),
         tell=tell,
-        limits=build_limits(settings, pepper.derive_key("limits").hex()),
+        limits=limits,
         origins=Origins(store),
         outages=outages,
         mistakes=Outages(log),
+        documents=DocumentSource(settings, store, limits),
         **_find_hooks(registry, settings),
     )
 

@@ -12,6 +12,7 @@ from zope.interface import Interface
 from ..outages import Outages
 from .access_tokens import TokenMaker
 from .audit import Tell
+from .clients.documents.source import DocumentSource
 from .grant_types import GrantDeclaration
 from .hashing import Pepper
 from .http.cors import Origins
@@ -68,6 +69,7 @@ class Service:
     :ivar origins: whose scripts may read our answers.
     :ivar outages: where answers 503 are counted for the log.
     :ivar mistakes: where what a client does again and again, because it is set up in a wrong way, is counted for the log.
+    :ivar documents: the clients that documents describe.
     """
 
     settings: ServerSettings
@@ -82,6 +84,7 @@ class Service:
     origins: Origins
     outages: Outages
     mistakes: Outages
+    documents: DocumentSource
 
     def is_active_user(self, subject: str) -> bool:
         """Whether the application reports this user as active."""

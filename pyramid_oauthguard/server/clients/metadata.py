@@ -46,8 +46,12 @@ class ClientMetadata:
     jwks: str | None = None
 
 
-def read_metadata(document: Mapping[str, Any], settings: ServerSettings) -> ClientMetadata:
+def read_metadata(
+    document: Mapping[str, Any], settings: ServerSettings, *, keys_follow: bool = False
+) -> ClientMetadata:
     """What a client says about itself, as far as the settings allow it.
+
+    :param keys_follow: the keys of the client are elsewhere, and are read later.
 
     A client that asks for a secret becomes a public client: RFC 7591 section 3.2.1 lets the server replace values.
 
@@ -62,7 +66,7 @@ def read_metadata(document: Mapping[str, Any], settings: ServerSettings) -> Clie
         redirect_uris=redirect_uris,
         grants=_read_grants(document),
         scopes=_read_scopes(document, settings),
-        jwks=None if public else _read_keys(document),
+        jwks=None if public or keys_follow else _read_keys(document),
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ..clients.evidence import build_evidence
 from ..clients.redirect_uris import build_answer_uri, leaves_device
 from ..http.errors import AccessDeniedError, OAuth2Error, ServerError
 from ..opaque import CODE_PREFIX, make_opaque
@@ -15,7 +16,7 @@ from ..service import Service
 from ..store.contract import Unit
 from ..store.records import CodeRecord, Consent, Grant
 from .flow import ConsentFlow
-from .naming import describe_destination
+from .naming import describe_destination, find_home
 from .pages import redirect
 from .request import AuthorizationRequest
 
@@ -32,10 +33,15 @@ class CodeFlow(ConsentFlow):
 
     def describe_page(self) -> dict[str, Any]:
         destination = describe_destination(self.authorization.redirect_uri)
-        return {"destination": destination.host, "place": destination.place}
+        home = find_home(self.authorization.client)
+        return {"destination": destination.host, "place": destination.place, "home": home}
 
     def describe_request(self) -> dict[str, Any]:
-        return {"query": self.authorization.query}
+        return {"query": self.authorization.query, "client": self.seal_client()}
+
+    def seal_client(self) -> str:
+        """A text that differs if the client on the page is not what it was: a document may change at any time."""
+        return build_evidence(self.authorization.client).seal()
 
     def answer_at_once(self, consents: tuple[Consent, ...]) -> Any:
         if self._is_first_party():

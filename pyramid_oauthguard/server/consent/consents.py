@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterable, Mapping
 
 from ..clients.entitlement import find_audiences
-from ..events import ConsentRevoked
+from ..clients.evidence import build_evidence
+from ..events import ClientCreated, ConsentRevoked
 from ..http.errors import InvalidRequestError
 from ..opaque import make_id
 from ..service import Service
 from ..settings import ServerSettings
 from ..store.contract import Unit
-from ..store.records import Client, Consent
+from ..store.records import DOCUMENT, Client, Consent
 from ..tokens.revocation import revoke_grant
 
 __all__ = ["keep_client", "name_apis", "remember", "withdraw"]
@@ -25,15 +26,28 @@ def name_apis(client: Client, settings: ServerSettings, audiences: tuple[str, ..
 
 
 def keep_client(service: Service, unit: Unit, client: Client) -> None:
-    """Let a client live on that registered itself, in the unit that stores what a user allows it.
+    """Let a client live on that registered itself, in the unit that stores what a user allows it. From now on, the other
+    endpoints know a client that a document describes.
 
-    :raises InvalidRequestError: it ended a moment ago.
+    :raises InvalidRequestError: it ended, or was revoked, a moment ago.
     """
     if client.expires_at is None:
         return
-    if not unit.keep_client(client.client_id, time.time()):
+    if client.registered_by == DOCUMENT:
+        kept = _save(service, unit, client)
+    else:
+        kept = unit.keep_client(client.client_id, time.time())
+    if not kept:
         raise InvalidRequestError("The client has ended.")
     unit.after_commit(service.origins.forget)  # its site may read the answers to it from now on
+
+
+def _save(service: Service, unit: Unit, client: Client) -> bool:
+    is_new = unit.find_client(client.client_id) is None
+    saved = unit.save_document_client(client)
+    if saved and is_new:
+        service.tell(unit, ClientCreated(client.client_id, by=DOCUMENT))
+    return saved
 
 
 def remember(
@@ -44,11 +58,14 @@ def remember(
     scopes: Iterable[str],
     audiences: Iterable[str],
     wording: Mapping[str, str],
+    redirect_uri: str | None,
 ) -> None:
     """Store, in the caller's unit, what a user has just allowed on a page.
 
     :param wording: the page's text for each scope that it showed.
+    :param redirect_uri: where the answer goes.
     """
+    shown = build_evidence(client)
     unit.add_consent(
         Consent(
             consent_id=make_id(),
@@ -58,6 +75,11 @@ def remember(
             audiences=tuple(audiences),
             wording=json.dumps(dict(wording), ensure_ascii=False),
             allowed_at=time.time(),
+            redirect_uri=redirect_uri,
+            client_name=shown.client_name,
+            auth_method=shown.auth_method,
+            key_thumbprints=shown.key_thumbprints,
+            jwks_host=shown.jwks_host,
         )
     )
 

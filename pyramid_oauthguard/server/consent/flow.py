@@ -13,8 +13,9 @@ from typing import Any, ClassVar, Final
 
 from pyramid.request import Request
 
+from ..clients.evidence import build_evidence
 from ..events import AuthorizationApproved, AuthorizationDenied
-from ..grants.user_grants import check_subject, find_allowed, is_asked, open_grant
+from ..grants.user_grants import check_subject, find_allowed, is_asked, is_covered, open_grant
 from ..http.errors import InvalidRequestError
 from ..http.mount_point import build_path
 from ..service import Service
@@ -130,15 +131,28 @@ class ConsentFlow(ABC):
 
     def is_asked(self, consents: tuple[Consent, ...]) -> bool:
         """Whether the user has to be asked; see :func:`~pyramid_oauthguard.server.grants.user_grants.is_asked`."""
-        authorization = self.authorization
-        return is_asked(authorization.client, authorization.scopes, authorization.audiences, consents)
+        authorization, client = self.authorization, self.authorization.client
+        if client.is_self_registered and not client.public:
+            if not self.service.settings.self_registration.remember_consent:
+                return True
+            same = tuple(consent for consent in consents if self._is_same(consent))
+            return not is_covered(authorization.scopes, authorization.audiences, same)
+        return is_asked(client, authorization.scopes, authorization.audiences, consents)
+
+    def _is_same(self, consent: Consent) -> bool:
+        """Whether the client is the one that this consent was for, also if its document was changed since."""
+        now = build_evidence(self.authorization.client)
+        then = (consent.redirect_uri, consent.auth_method, consent.jwks_host)
+        return then == (self.authorization.redirect_uri, now.auth_method, now.jwks_host)
 
     def _approve(self, scopes: tuple[str, ...], shown: Mapping[str, str]) -> Any:
         client, audiences = self.authorization.client, self.authorization.audiences
         facts = self._ask_sign_in_facts()
         with self.service.store.writing() as unit:
             answer = self._store_grant(unit, scopes, facts)
-            remember(unit, client, self.subject, scopes=scopes, audiences=audiences, wording=shown)
+            uri = self.authorization.redirect_uri or None
+            how: dict[str, Any] = {"scopes": scopes, "audiences": audiences, "wording": shown, "redirect_uri": uri}
+            remember(unit, client, self.subject, **how)
         return answer
 
     def _store_grant(self, unit: Unit, scopes: tuple[str, ...], facts: Mapping[str, Any], **why: bool) -> Any:

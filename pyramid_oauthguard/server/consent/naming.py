@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...urls import as_origin, is_loopback
-from ..store.records import Client
+from ..store.records import DOCUMENT, Client
 
-__all__ = ["Destination", "describe_destination", "show_name"]
+__all__ = ["Destination", "describe_destination", "find_home", "show_name", "show_name_and_home"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,17 @@ class Destination:
 def show_name(client: Client) -> str:
     """The name; in quotes if nobody but the client itself says that it is called so."""
     return f"“{client.name}”" if client.is_self_registered else client.name
+
+
+def show_name_and_home(client: Client) -> str:
+    """The name, with the host of its document."""
+    home = find_home(client)
+    return show_name(client) if home is None or home == client.name else f"{show_name(client)} ({home})"
+
+
+def find_home(client: Client) -> str | None:
+    """The host of the document that describes a client; None for other clients. ASCII."""
+    return as_origin(client.client_id).host if client.registered_by == DOCUMENT else None
 
 
 def describe_destination(uri: str) -> Destination:

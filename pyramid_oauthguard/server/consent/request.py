@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from pyramid.request import Request
 
+from ..clients.documents.source import build_refusal
 from ..clients.live import find_live
 from ..clients.redirect_uris import find_default, is_registered
 from ..grants.authlib_bridge import OAuthServer
@@ -16,7 +18,8 @@ from ..http.parameters import Parameters, find_sound
 from ..service import Service
 from ..store.records import Client
 
-__all__ = ["AuthorizationRequest", "add_address", "build_query", "require_request"]
+log = logging.getLogger("pyramid_oauthguard.server")
+__all__ = ["AuthorizationRequest", "add_address", "build_query", "find_described", "is_described", "require_request"]
 
 # No other parameter is read, so no other is kept in the ticket.
 _KNOWN = (
@@ -46,8 +49,12 @@ class AuthorizationRequest:
     query: str = field(repr=False)
 
 
-def require_request(service: Service, request: Request, parameters: Parameters) -> AuthorizationRequest:
+def require_request(
+    service: Service, request: Request, parameters: Parameters, *, described: Client | None = None
+) -> AuthorizationRequest:
     """The request in these parameters (RFC 6749 section 4.1.1).
+
+    :param described: its client, if a document describes it: see :func:`find_described`.
 
     :raises OAuth2Error: with ``redirect_uri`` and ``state`` if the client may be told. Without them only the user is
         told, because the client or its URI is not known (RFC 6749 section 4.1.2.1).
@@ -55,7 +62,7 @@ def require_request(service: Service, request: Request, parameters: Parameters) 
     if "client_id" not in parameters.values:
         raise InvalidRequestError("The parameter client_id is missing.")
     asked = OAuthRequest(request, parameters, service)
-    grant = OAuthServer(service).get_consent_grant(asked)
+    grant = OAuthServer(service, described=described).get_consent_grant(asked)
     values = parameters.values
     return AuthorizationRequest(
         client=asked.client.record,
@@ -67,6 +74,28 @@ def require_request(service: Service, request: Request, parameters: Parameters) 
         state=values.get("state"),
         query=build_query(parameters),
     )
+
+
+def is_described(service: Service, parameters: Parameters) -> bool:
+    """Whether the ``client_id`` is a URL, good or bad, and documents are on."""
+    return service.settings.self_registration.documents and "://" in parameters.values.get("client_id", "")
+
+
+def find_described(service: Service, parameters: Parameters, subject: str) -> Client | None:
+    """The client as its document describes it now; None if its ``client_id`` is not a URL.
+
+    :param subject: the user who is signed in; nothing is fetched for anybody else.
+    :raises InvalidClientMetadataError: the document can't be used, or the client was revoked.
+    """
+    if not is_described(service, parameters):
+        return None
+    client_id = parameters.values["client_id"]
+    with service.store.reading() as unit:
+        stored = unit.find_client(client_id)
+    if stored is not None and stored.revoked_at is not None:
+        log.warning("the client %s was revoked: its document is not read", client_id)
+        raise build_refusal()
+    return service.documents.load(client_id, user=subject)
 
 
 def build_query(parameters: Parameters) -> str:

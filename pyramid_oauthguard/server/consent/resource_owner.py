@@ -34,6 +34,9 @@ def ask_user(service: Service, request: Request) -> str | None:
     found = service.owner.user(request)
     if found is not None and not isinstance(found, str):
         raise _build_error("user", found, "text, the sub of the user: return str(user.id)")
+    if found is not None and service.settings.self_registration.is_document_id(found):
+        log.error("the identifier of a user can't be a URL of the form of a client's document")
+        raise ServerError
     return found
 
 

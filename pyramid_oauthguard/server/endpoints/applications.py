@@ -11,7 +11,7 @@ from pyramid.request import Request
 
 from ..consent.consents import withdraw
 from ..consent.forms import SessionEndedError, require_form
-from ..consent.naming import show_name
+from ..consent.naming import show_name_and_home
 from ..consent.notices import leave_notice, remove_notice, take_notice
 from ..consent.pages import answer_errors_on_page, redirect, render_page, translate
 from ..consent.resource_owner import ask_user, ask_user_name, sign_in
@@ -89,7 +89,7 @@ def _describe_application(
 ) -> dict[str, Any]:
     scopes = dict.fromkeys(scope for consent in consents for scope in consent.scopes)
     return {
-        "name": show_name(client),
+        "name": show_name_and_home(client),
         "scopes": [translate(request, service.settings.scopes.get(scope, scope)) for scope in scopes],
         "allowed_on": time.strftime("%Y-%m-%d", time.gmtime(consents[-1].allowed_at)),
         "ticket": seal_ticket(service.pepper, PURPOSE, {"client_id": client.client_id}, subject=subject),

@@ -15,7 +15,7 @@ from pyramid.request import Request
 from ..consent.code_flow import CodeFlow, address_errors, answer_error
 from ..consent.forms import SentForm, SessionEndedError, require_form
 from ..consent.pages import answer_errors_on_page, redirect
-from ..consent.request import add_address, build_query, require_request
+from ..consent.request import add_address, build_query, find_described, is_described, require_request
 from ..consent.resource_owner import ask_user, sign_in
 from ..consent.tickets import FIELD
 from ..grants.authorization_code import AuthorizationCode
@@ -44,7 +44,14 @@ def show_request(request: Request) -> Any:
     """The consent page; or, without a page, the redirect to sign in, with a code, or with an error."""
     service = find_service(request)
     try:
-        authorization = require_request(service, request, _read_request(service, request))
+        parameters = _read_request(service, request)
+        described = None
+        if is_described(service, parameters):  # nothing is fetched before a user has signed in
+            subject = ask_user(service, request)
+            if subject is None:
+                return sign_in(service, request)
+            described = find_described(service, parameters, subject)
+        authorization = require_request(service, request, parameters, described=described)
         with address_errors(authorization):
             subject = ask_user(service, request)
             if subject is None:
@@ -78,6 +85,7 @@ def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
         "response_modes_supported": ["query"],
         "code_challenge_methods_supported": [METHOD],
         "authorization_response_iss_parameter_supported": True,  # RFC 9207 section 3
+        "client_id_metadata_document_supported": service.settings.self_registration.documents or None,
     }
 
 
@@ -89,9 +97,13 @@ def _read_request(service: Service, request: Request) -> Parameters:
 
 
 def _decide(service: Service, request: Request, sent: SentForm, *, form: Parameters) -> Any:
-    authorization = require_request(service, request, read_text(sent.content["query"]))
+    parameters = read_text(sent.content["query"])
+    described = find_described(service, parameters, sent.subject)
+    authorization = require_request(service, request, parameters, described=described)
     flow = CodeFlow(service=service, request=request, subject=sent.subject, authorization=authorization)
     with address_errors(authorization):
+        if sent.content.get("client") != flow.seal_client():
+            return flow.ask()
         return flow.decide(form.values, sent.content["shown"])
 
 

@@ -37,12 +37,14 @@ class OAuthServer(AuthorizationServer):
 
     :ivar declaration: of the grant that the request is for.
     :ivar resources: the APIs that the request names (RFC 8707).
+    :param described: the client of the request, as its document describes it now.
     """
 
     declaration: GrantDeclaration
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *, described: Client | None = None) -> None:
         super().__init__()
+        self._described = described
         self.service = service
         self.resources: tuple[str, ...] = ()
         for grant in service.grants.values():
@@ -56,6 +58,8 @@ class OAuthServer(AuthorizationServer):
         return OAuthRequest(request, read_body(request, grants=self.service.grants), self.service)
 
     def query_client(self, client_id: str) -> OAuthClient | None:
+        if self._described is not None and self._described.client_id == client_id:
+            return OAuthClient(self._described, self.service)
         with self.service.store.reading() as unit:
             record = find_live(unit, client_id, self.service.settings)
         return None if record is None else OAuthClient(record, self.service)

@@ -16,6 +16,7 @@ from ..store.records import CodeRecord, Grant
 from ..tokens.revocation import end_reused
 from .authlib_request import OAuthClient, OAuthRequest
 from .issuing import TokenAnswer
+from .user_grants import check_method
 from .user_tokens import issue
 
 __all__ = ["AuthorizationCode"]
@@ -89,6 +90,7 @@ class AuthorizationCode(AuthorizationCodeGrant):
             raise _build_refusal()
         if record.revoked or time.time() >= record.expires_at:
             raise _build_refusal()
+        check_method(grant, self.request)
         return _Code(record, grant)
 
     def create_token_response(self) -> tuple[int, TokenAnswer, Any]:

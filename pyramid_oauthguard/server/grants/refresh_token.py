@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
 from ..clients.credentials import EVERY
+from ..clients.documents.renewal import renew_client
 from ..clients.entitlement import keep_granted
 from ..http.errors import InvalidGrantError
 from ..opaque import REFRESH_PREFIX, OpaqueValue, derive_opaque
@@ -22,6 +23,7 @@ from ..store.contract import Unit
 from ..store.records import Grant, RefreshTokenRecord
 from ..tokens.revocation import end_reused
 from .issuing import TokenAnswer
+from .user_grants import check_method
 from .user_tokens import add_refresh_token, find_end, issue_access_token
 
 __all__ = ["RefreshToken"]
@@ -88,6 +90,8 @@ class RefreshToken(RefreshTokenGrant):
             raise _build_refusal()
         if not service.is_active_user(grant.subject):
             raise _build_refusal()
+        check_method(grant, self.request)
+        renew_client(service.store, service.documents, self.request.client.record, user=grant.subject)
         return _Presented(record, grant, successor)
 
     def _replace(self, unit: Unit, presented: _Presented) -> TokenAnswer | None:

@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ..http.errors import ServerError
+from ..clients.evidence import find_auth_method
+from ..http.errors import InvalidGrantError, ServerError
 from ..opaque import make_id
 from ..store.contract import Unit
 from ..store.records import Client, Consent, Grant
+from .authlib_request import OAuthRequest
 
-__all__ = ["build_grant", "check_subject", "find_allowed", "is_asked", "open_grant"]
+__all__ = ["build_grant", "check_method", "check_subject", "find_allowed", "is_asked", "is_covered", "open_grant"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _MAX_SUBJECT_CHARACTERS: Final = 255
@@ -50,10 +52,25 @@ def is_asked(client: Client, scopes: Iterable[str], audiences: Iterable[str], co
     :param audiences: the APIs that the tokens would be for (RFC 8707).
     :param consents: those that the user gave this client and has not withdrawn.
     """
+    return client.public or client.is_self_registered or not is_covered(scopes, audiences, consents)
+
+
+def is_covered(scopes: Iterable[str], audiences: Iterable[str], consents: tuple[Consent, ...]) -> bool:
+    """Whether these consents allow these scopes at these APIs."""
     known = {audience for consent in consents for audience in consent.audiences}
-    if client.public or client.is_self_registered or not consents or not known.issuperset(audiences):
-        return True
-    return not find_allowed(consents, audiences).issuperset(scopes)
+    if not consents or not known.issuperset(audiences):
+        return False
+    return find_allowed(consents, audiences).issuperset(scopes)
+
+
+def check_method(grant: Grant, request: OAuthRequest) -> None:
+    """Refuse a code or token of a client that registered itself and now authenticates in another way than when the user
+    allowed it.
+
+    :raises InvalidGrantError: the document of the client was changed.
+    """
+    if grant.auth_method is not None and request.auth_method != grant.auth_method:
+        raise InvalidGrantError("The client authenticates in another way than when the user allowed it.")
 
 
 def build_grant(
@@ -79,6 +96,7 @@ def open_grant(unit: Unit, client: Client, subject: str, **facts: Any) -> Grant:
     :raises ServerError: see :func:`check_subject`.
     """
     check_subject(unit, subject)
-    grant = build_grant(client, subject, **facts)
+    method = find_auth_method(client) if client.is_self_registered else None
+    grant = build_grant(client, subject, auth_method=method, **facts)
     unit.add_grant(grant)
     return grant

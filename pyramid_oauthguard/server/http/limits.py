@@ -89,6 +89,11 @@ class Limits:
         if address:
             self._tries.add(name, (address,), rate)
 
+    def is_over(self, name: str, key: tuple[str, ...], *, factor: int = 1) -> bool:
+        """Count one try under a key; True, and not counted, if there were too many."""
+        rate = self._rates.get(name)
+        return rate is not None and self._tries.take(name, key, rate, factor=factor) > 0
+
     @contextmanager
     def watch(self, request: Request, endpoint: str, *, guess: Guess | None = None) -> Iterator[Attempt]:
         """Count the failures of a client to authenticate inside; :meth:`Attempt.succeed` counts what it may do.
@@ -267,7 +272,16 @@ def build_limits(settings: ServerSettings, secret: str) -> Limits:
     :param secret: known to all processes of this server only; the keys in a shared cache are hashed with it.
     :raises SettingError: the cache can't be configured.
     """
-    names = ("failures", "token", "introspection", "revocation", "device_authorization", "registration", "sign_in")
+    names = (
+        "failures",
+        "token",
+        "introspection",
+        "revocation",
+        "device_authorization",
+        "registration",
+        "documents",
+        "sign_in",
+    )
     rates = {name: getattr(settings, f"limits_{name}") for name in names} if settings.limits else {}
     found = {name: rate for name, rate in rates.items() if rate is not None}
     return Limits(found, _build_tries(settings, secret), ipv6_prefix=settings.limits_ipv6_prefix)

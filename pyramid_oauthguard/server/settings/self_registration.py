@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...errors import SettingError
-from ...settings import Setting, as_choice, as_duration, as_int, as_list
+from ...settings import Setting, as_bool, as_choice, as_duration, as_int, as_list
+from ...urls import as_origin
+from .places import as_places, find_document_fault, is_at, is_development_url
 
 __all__ = ["ROWS", "SelfRegistration", "take_self_registration"]
 
@@ -24,10 +26,32 @@ class SelfRegistration:
 
     scopes: tuple[str, ...] = ()
     audiences: tuple[str, ...] = ()
+    remember_consent: bool = False
+    documents: bool = False
+    documents_allow: tuple[str, ...] = ()
+    documents_deny: tuple[str, ...] = ()
+    documents_redirects: str = "own"
+    documents_development: bool = False
+    documents_max_stale: float = 7 * _DAY_SECONDS
     registration: str = "off"
     registration_tokens: tuple[str, ...] = field(default=(), repr=False)
     registration_unused_ttl: float = _DAY_SECONDS
     registration_max_unused: int = 10_000
+
+    def is_document_id(self, client_id: str) -> bool:
+        """Whether a client with this id is one that a document describes, and that the settings let in."""
+        if not self.documents:
+            return False
+        if find_document_fault(client_id) is not None:
+            return self.documents_development and is_development_url(client_id)
+        origin = as_origin(client_id)
+        if is_at(client_id, origin, self.documents_deny):
+            return False
+        return not self.documents_allow or is_at(client_id, origin, self.documents_allow)
+
+    def lets_in(self, client_id: str) -> bool:
+        """Whether the settings still serve a client with this id. The ids of clients without a document have no ``://``."""
+        return "://" not in client_id or self.is_document_id(client_id)
 
 
 def _as_unused_ttl(value: Any) -> float:
@@ -37,9 +61,23 @@ def _as_unused_ttl(value: Any) -> float:
     return seconds
 
 
+def _as_max_stale(value: Any) -> float:
+    seconds = as_duration(value)
+    if not _DAY_SECONDS <= seconds <= 90 * _DAY_SECONDS:
+        raise ValueError(f"must be 1 to 90 days, not {value!r}")
+    return seconds
+
+
 ROWS: tuple[Setting, ...] = (
-    Setting("self_registered.scopes", as_list, (), "The most that clients may have that register themselves: names of `scopes`. Required with `registration`."),
-    Setting("self_registered.audiences", as_list, (), "The APIs that tokens of such clients may be for. Required with `registration`."),
+    Setting("self_registered.scopes", as_list, (), "The most that clients may have that register themselves: names of `scopes`. Required with `registration` and `client_metadata_documents`."),
+    Setting("self_registered.audiences", as_list, (), "The APIs that tokens of such clients may be for. Required with `registration` and `client_metadata_documents`."),
+    Setting("self_registered.remember_consent", as_bool, False, "Users are not asked again if such a client signs (`private_key_jwt`), and they allowed it the same before, with the same redirect URI. By default they are asked every time; a public client always asks."),
+    Setting("client_metadata_documents", as_bool, False, "The `client_id` may be the https URL of a document in which the client describes itself (Client ID Metadata Document)."),
+    Setting("client_metadata_documents.allow", as_places, (), "The only places where documents may be: a host, `*.host` for the hosts below it, or `host/path/` for the documents below it. By default, all."),
+    Setting("client_metadata_documents.deny", as_places, (), "Places where documents may not be, written like `client_metadata_documents.allow`. This list takes precedence, and ends the tokens of its clients."),
+    Setting("client_metadata_documents.redirects", as_choice("own", "any"), "own", "`own`: redirect URIs must be on the origin of the document, on a loopback host, or of a private-use scheme. `any`: on any host."),
+    Setting("client_metadata_documents.development", as_bool, False, "Documents may be on a loopback host, also without TLS: for tests."),
+    Setting("client_metadata_documents.max_stale", _as_max_stale, 7 * _DAY_SECONDS, "How long a client is served whose document can't be read any more, or does not describe the same client: 1 to 90 days after it was last read well. Then its tokens end."),
     Setting("registration", as_choice("off", "token", "open"), "off", "Dynamic client registration (RFC 7591) at `/oauth/register`: `open` for everyone, `token` for callers that send one of `registration.tokens`."),
     Setting("registration.tokens", as_list, (), "Initial access tokens, separated by white space: at least 32 ASCII characters each, such as those of `openssl rand -hex 32`.", secret=True),
     Setting("registration.unused_ttl", _as_unused_ttl, _DAY_SECONDS, "When a registered client ends that no user has allowed anything; a day at most."),
@@ -57,17 +95,21 @@ def take_self_registration(
     """
     mine = {row.field: values[row.field] for row in ROWS}
     others = {name: value for name, value in values.items() if name not in mine}
-    found = SelfRegistration(**{name.removeprefix("self_registered_"): value for name, value in mine.items()})
+    mine["documents"] = mine.pop("client_metadata_documents")
+    names = {name: name.removeprefix("self_registered_").removeprefix("client_metadata_") for name in mine}
+    found = SelfRegistration(**{names[name]: value for name, value in mine.items()})
     _check_rights(found, prefix, scopes)
     _check_tokens(found, prefix)
     return found, others
 
 
 def _check_rights(found: SelfRegistration, prefix: str, scopes: Collection[str]) -> None:
+    switches = {"registration": found.registration, "client_metadata_documents": "on" if found.documents else "off"}
+    on = [f"{prefix}.{name} = {value}" for name, value in switches.items() if value != "off"]
     for name in ("scopes", "audiences"):
-        if found.registration != "off" and not getattr(found, name):
-            key, hint = f"{prefix}.self_registered.{name}", "name the most that a client of anyone may have"
-            raise SettingError(key, f"is required with {prefix}.registration = {found.registration}", hint)
+        if on and not getattr(found, name):
+            key, hint = f"{prefix}.self_registered.{name}", "name the most that such a client may have"
+            raise SettingError(key, f"is required with {on[0]}", hint)
     for scope in found.scopes:
         if scope not in scopes:
             raise SettingError(f"{prefix}.self_registered.scopes", f"{scope!r} is not in {prefix}.scopes")

@@ -78,6 +78,7 @@ class ServerSettings:
     limits_revocation: Rate | None
     limits_device_authorization: Rate | None
     limits_registration: Rate | None
+    limits_documents: Rate | None
     limits_sign_in: Rate | None
     limits_ipv6_prefix: int
     limits_cache: Mapping[str, Any] | None
@@ -206,6 +207,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("limits.revocation", as_rate, Rate(1200, 60.0), "Revocations per client and address."),
     Setting("limits.device_authorization", as_rate, Rate(60, 60.0), "Device codes per client and address."),
     Setting("limits.registration", as_rate, Rate(20, 3600.0), "Registrations of clients per address, counted together where the address is not known."),
+    Setting("limits.documents", as_rate, Rate(30, 3600.0), "Documents of clients that are read for one user; ten times that from one host."),
     Setting("limits.sign_in", as_rate, Rate(10, 60.0), "Sign-in attempts per user and address, where the application counts them; five times that per address."),
     Setting("limits.ipv6_prefix", _as_prefix, IPV6_PREFIX, "Addresses of IPv6 whose first bits are the same count as one address: 32 to 128 bits. Your callers' networks may be larger, such as 56 or 48."),
     Setting("limits.cache.*", dict, None, "Where tries are counted: a dogpile.cache `backend` with its `arguments.*`, such as Redis, so that all processes count together. Each process counts in its own memory, too, and uses that count while the cache fails."),

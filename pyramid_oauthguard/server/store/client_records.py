@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["CLIENT", "OPERATOR", "REGISTRATION", "RESOURCE_SERVER", "Client", "ClientSecret", "Logo"]
+__all__ = ["CLIENT", "DOCUMENT", "OPERATOR", "REGISTRATION", "RESOURCE_SERVER", "Client", "ClientSecret", "Logo"]
 
 CLIENT = "client"
 RESOURCE_SERVER = "resource_server"
-#: Who registered a client: the operator or the application, or the client itself (RFC 7591).
+#: Who registered a client: the operator or the application, or the client itself, by a request (RFC 7591) or by a document.
 OPERATOR = "operator"
 REGISTRATION = "registration"
+DOCUMENT = "document"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Client:
         server's default audience.
     :ivar secrets: all of them, the revoked too; empty for a public client.
     :ivar jwks: the public keys of ``private_key_jwt`` as JSON, or None.
-    :ivar registered_by: ``"operator"`` or ``"registration"``.
+    :ivar registered_by: ``"operator"``, ``"registration"`` or ``"document"``.
     :ivar expires_at: when it ends, such as one that no user has allowed anything; None if it does not end by itself.
     :ivar require_pkce: None for the server's setting; so are the three lifetimes, which are in seconds.
     :ivar first_party: its users are not asked where the redirect URI is on another host.
@@ -54,6 +55,8 @@ class Client:
     :ivar owner: who operates it.
     :ivar home_page: a URL; so is ``policy``, of its privacy policy.
     :ivar logo: the name of its logo.
+    :ivar fresh_until: when its document should be read again; None for other clients.
+    :ivar jwks_uri: where its document says that its keys are, or None.
     """
 
     client_id: str
@@ -80,6 +83,8 @@ class Client:
     home_page: str | None = None
     policy: str | None = None
     logo: str | None = None
+    fresh_until: float | None = None
+    jwks_uri: str | None = None
 
     @property
     def is_self_registered(self) -> bool:

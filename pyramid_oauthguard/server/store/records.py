@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .client_records import CLIENT, OPERATOR, REGISTRATION, RESOURCE_SERVER, Client, ClientSecret, Logo
+from .client_records import CLIENT, DOCUMENT, OPERATOR, REGISTRATION, RESOURCE_SERVER, Client, ClientSecret, Logo
 
 __all__ = [
     "CLIENT",
+    "DOCUMENT",
     "OPERATOR",
     "REGISTRATION",
     "RESOURCE_SERVER",
@@ -34,6 +35,7 @@ class Grant:
 
     :ivar auth_time: when the user signed in, or None if the application does not tell it.
     :ivar acr: how the user signed in (OpenID Connect Core 1.0 section 2), or None if the application does not tell it.
+    :ivar auth_method: how its client, which registered itself, authenticates; None for other clients.
     """
 
     grant_id: str
@@ -45,6 +47,7 @@ class Grant:
     auth_time: float | None = None
     acr: str | None = None
     revoked_at: float | None = None
+    auth_method: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,11 @@ class Consent:
     :ivar scopes: what was allowed, which may be less than was shown.
     :ivar audiences: at which APIs it was allowed.
     :ivar wording: JSON: the page's text for each scope, also for those that were not allowed.
+    :ivar redirect_uri: where the answer went; None for a device, and for consents from before this was stored.
+    :ivar client_name: as the page showed it.
+    :ivar auth_method: how the client authenticated: ``"none"``, ``"client_secret"`` or ``"private_key_jwt"``.
+    :ivar key_thumbprints: of its public keys (RFC 7638).
+    :ivar jwks_host: the host that its keys came from, if its document names another place for them.
     """
 
     consent_id: str
@@ -112,6 +120,11 @@ class Consent:
     wording: str
     allowed_at: float
     withdrawn_at: float | None = None
+    redirect_uri: str | None = None
+    client_name: str | None = None
+    auth_method: str | None = None
+    key_thumbprints: tuple[str, ...] = ()
+    jwks_host: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +137,7 @@ class AccessTokenRecord:
     :ivar key_id: the ``kid`` that signed it, None for an opaque one.
     :ivar auth_time: of its grant; not stored with the token.
     :ivar acr: of its grant; not stored with the token.
+    :ivar client_expires_at: when its client ends by itself; not stored with the token.
     :ivar revoked: it, its grant or its client was revoked; only set by a look-up.
     """
 
@@ -139,6 +153,7 @@ class AccessTokenRecord:
     key_id: str | None = None
     auth_time: float | None = None
     acr: str | None = None
+    client_expires_at: float | None = None
     revoked: bool = False
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from .records import Client
+
 __all__ = ["SelfRegistrationRows"]
 
 
@@ -16,6 +18,10 @@ class SelfRegistrationRows(Protocol):
 
     def list_operator_names(self) -> tuple[str, ...]:
         """The names of the clients that did not register themselves and are not revoked."""
+
+    def save_document_client(self, client: Client) -> bool:
+        """Store what a document says of a client, in place of what is stored of it; False, and nothing stored, if the id
+        is that of another kind of client, or of one that was revoked."""
 
     def keep_client(self, client_id: str, now: float) -> bool:
         """Let a client live on, because a user allows it something; False when it has ended, or is gone. If another unit

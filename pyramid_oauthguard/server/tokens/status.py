@@ -26,8 +26,13 @@ def find_token(unit: Unit, hashed: bytes, hint: str | None) -> TokenRecord | Non
 
 
 def is_active(token: AccessTokenRecord, service: Service) -> bool:
-    """Whether a token is active: not revoked, not expired, not from the future, and its user is active."""
+    """Whether a token is active: not revoked, not expired, not from the future, its user is active, and its client has not
+    ended."""
     now = time.time()
+    if token.client_expires_at is not None and now >= token.client_expires_at:
+        return False
+    if not service.settings.self_registration.lets_in(token.client_id):
+        return False
     if token.revoked or not token.issued_at - CLOCK_SKEW_SECONDS <= now < token.expires_at:
         return False
     return token.grant_id is None or service.is_active_user(token.subject)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from .records import LATER as _LATER
@@ -54,6 +55,54 @@ class SelfRegistrationContract:
         with store.reading() as unit:
             assert [each.client_id for each in unit.list_clients()] == ["app", "kept"]
 
+    def test_what_a_document_says_replaces_what_is_stored_of_its_client(self, store: Store) -> None:
+        first = _make_described("https://tool.test/client.json", name="First")
+        second = dataclasses.replace(
+            first, name="Second", redirect_uris=("https://tool.test/b",), fresh_until=_LATER + 9
+        )
+        with store.writing() as unit:
+            assert unit.save_document_client(first)
+        with store.writing() as unit:
+            assert unit.save_document_client(dataclasses.replace(second, created_at=_LATER))
+            assert unit.list_public_redirect_uris() == ("https://tool.test/b",)
+            assert unit.prune_clients(_LATER + 1, 10) == 0
+            assert unit.count_unused_clients(_NOW) == 0
+        with store.reading() as unit:
+            assert unit.find_client(first.client_id) == second
+
+    def test_a_document_replaces_no_other_client_and_no_revoked_one(self, store: Store) -> None:
+        described = _make_described("https://tool.test/client.json", name="Tool")
+        with store.writing() as unit:
+            assert not unit.save_document_client(_make_described("app", name="Thief"))
+            assert unit.save_document_client(described)
+            unit.revoke_client(described.client_id, _NOW)
+            assert not unit.save_document_client(dataclasses.replace(described, name="Again"))
+        with store.reading() as unit:
+            names = [each.name for each in unit.list_clients()]
+        assert names == ["Name of app", "Tool"]
+
+    def test_a_token_says_when_its_client_ends(self, store: Store) -> None:
+        from ...server.store.records import AccessTokenRecord
+
+        described = _make_described("https://tool.test/client.json", name="Tool")
+        token = AccessTokenRecord(
+            token_id="t",  # noqa: S106
+            hash=bytes(32),
+            client_id=described.client_id,
+            subject=described.client_id,
+            scopes=("a",),
+            audiences=("b",),
+            issued_at=_NOW,
+            expires_at=_LATER,
+        )
+        with store.writing() as unit:
+            unit.save_document_client(described)
+            unit.add_access_token(token)
+        with store.reading() as unit:
+            found = unit.find_access_token(token.hash)
+        assert found is not None
+        assert found.client_expires_at == described.expires_at
+
     def test_names_and_sites_are_told_without_those_that_nobody_uses(self, store: Store) -> None:
         with store.writing() as unit:
             for client_id in ("tool", "kept"):
@@ -62,6 +111,13 @@ class SelfRegistrationContract:
         with store.reading() as unit:
             assert unit.list_operator_names() == ("Name of app",)
             assert unit.list_public_redirect_uris() == ("https://kept/",)
+
+
+def _make_described(client_id: str, *, name: str) -> Any:
+    from ...server.store.records import DOCUMENT
+
+    made = dataclasses.replace(_make_registered(client_id), name=name, registered_by=DOCUMENT, fresh_until=_NOW)
+    return dataclasses.replace(made, redirect_uris=("https://tool.test/a",), jwks_uri="https://tool.test/keys")
 
 
 def _make_registered(client_id: str) -> Any:

@@ -63,8 +63,7 @@ metadata = MetaData(
 KEYS_LOCK: Final = -5_990_999_778_665_283_172
 
 _ID = String(64)
-_CLIENT_ID = String(255)
-_SUBJECT = String(255)
+_CLIENT_ID = _SUBJECT = String(255)
 _HASH = LargeBinary(32)
 
 
@@ -102,6 +101,8 @@ clients = Table(
     Column("home_page", Text),
     Column("policy", Text),
     Column("logo", String(64)),
+    Column("fresh_until", Double),
+    Column("jwks_uri", Text),
 )
 
 # Apart from the clients, which are read in each request.
@@ -139,6 +140,11 @@ consents = Table(
     Column("allowed_at", Double, nullable=False),
     Column("withdrawn_at", Double),
     Column("audiences", Text, nullable=False, server_default=text("''")),
+    Column("redirect_uri", Text),
+    Column("client_name", String(255)),
+    Column("auth_method", String(32)),
+    Column("jwks_host", String(255)),
+    Column("key_thumbprints", Text, nullable=False, server_default=text("''")),
     Index("ix_oauth_consents_subject_client", "subject", "client_id"),
 )
 
@@ -154,6 +160,7 @@ grants = Table(
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
     Column("acr", String(255)),
+    Column("auth_method", String(32)),
     Index("ix_oauth_grants_subject_client", "subject", "client_id"),
 )
 

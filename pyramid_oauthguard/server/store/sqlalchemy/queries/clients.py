@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
 
-from ...records import Client, ClientSecret, Logo
+from ...records import DOCUMENT, Client, ClientSecret, Logo
 from ..conversion import Conversion, as_words
 from ..models import client_logos, client_secrets, clients, consents, grants
 from ..prepared import Prepared
@@ -45,7 +45,8 @@ class ClientQueries(Rows):
         return tuple(client for client in found if client)
 
     def list_public_redirect_uris(self) -> tuple[str, ...]:
-        live = and_(clients.c.public, clients.c.revoked_at.is_(None), clients.c.expires_at.is_(None))
+        lasting = (clients.c.expires_at.is_(None), clients.c.registered_by == DOCUMENT)
+        live = and_(clients.c.public, clients.c.revoked_at.is_(None), or_(*lasting))
         found = self._connection.scalars(select(clients.c.redirect_uris).where(live))
         return tuple(uri for uris in found for uri in as_words(uris))
 

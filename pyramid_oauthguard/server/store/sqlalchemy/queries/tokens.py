@@ -21,6 +21,7 @@ _TOKEN = Conversion(
     access_tokens,
     auth_time=grants.c.auth_time,
     acr=grants.c.acr,
+    client_expires_at=clients.c.expires_at,
     revoked=build_revoked(
         access_tokens.c.revoked_at, clients.c.revoked_at, grants.c.revoked_at, signing_keys.c.revoked_at
     ),

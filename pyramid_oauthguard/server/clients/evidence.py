@@ -1,0 +1,50 @@
+"""What a client proves of itself, as a user saw it when they allowed it something."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+
+from joserfc import jwk
+
+from ...urls import as_origin
+from ..store.records import Client
+from .credentials import NONE, PRIVATE_KEY
+
+__all__ = ["Evidence", "build_evidence", "find_auth_method"]
+
+_SECRET = "client_secret"  # noqa: S105  # the name of a method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """See :class:`~pyramid_oauthguard.server.store.records.Consent`."""
+
+    client_name: str
+    auth_method: str
+    key_thumbprints: tuple[str, ...]
+    jwks_host: str | None
+
+    def seal(self) -> str:
+        """A text that differs if any of it does."""
+        members = (self.client_name, self.auth_method, self.key_thumbprints, self.jwks_host)
+        return sha256(json.dumps(members).encode()).hexdigest()
+
+
+def build_evidence(client: Client) -> Evidence:
+    """The evidence of a client as it is registered now."""
+    keys = json.loads(client.jwks)["keys"] if client.jwks else []
+    return Evidence(
+        client_name=client.name,
+        auth_method=find_auth_method(client),
+        key_thumbprints=tuple(sorted(jwk.import_key(key).thumbprint() for key in keys)),
+        jwks_host=as_origin(client.jwks_uri).host if client.jwks_uri else None,
+    )
+
+
+def find_auth_method(client: Client) -> str:
+    """How a client authenticates; ``client_secret`` for both ways to send a secret."""
+    if client.public:
+        return NONE
+    return PRIVATE_KEY if client.jwks else _SECRET
