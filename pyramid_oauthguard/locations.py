@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-__all__ = ["Call", "describe_call", "find_call", "find_line", "find_setting", "write_last_line"]
+__all__ = ["Call", "describe_call", "find_call", "find_line", "find_line_of", "find_setting", "write_last_line"]
 
 _CONFIG: Final = "pyramid.config"
 _ACTIONS: Final = f"{_CONFIG}.actions"
@@ -70,9 +70,22 @@ def find_setting(key: str) -> str:
     for frame in _walk(sys._getframe(1)):
         for value in tuple(frame.f_locals.values()):
             if type(value) is dict and isinstance(file := value.get("__file__"), str) and "here" in value:
-                line = _find_line_of(Path(file), key)
+                line = find_line_of(Path(file), key)
                 return f"{file}, line {line}" if line else file
     return ""
+
+
+def find_line_of(ini: Path, key: str) -> int | None:
+    """The one line of the file on which the key is set; None if no line or several lines set it."""
+    try:
+        if ini.stat().st_size > _LARGEST_INI_BYTES:
+            return None
+        lines = ini.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    pattern = re.compile(rf"{re.escape(key)}\s*[=:]", re.IGNORECASE)
+    found = [number for number, line in enumerate(lines, 1) if pattern.match(line)]
+    return found[0] if len(found) == 1 else None
 
 
 def describe_call(call: Any) -> str:
@@ -105,16 +118,3 @@ def _find_info(frame: FrameType) -> Call | None:
             source = info.src.partition("\n")[0]
             return Call(info.file, info.line, info.function, source, info)
     return None
-
-
-def _find_line_of(ini: Path, key: str) -> int | None:
-    """The one line of the file on which the key is set; None if no line or several lines set it."""
-    try:
-        if ini.stat().st_size > _LARGEST_INI_BYTES:
-            return None
-        lines = ini.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return None
-    pattern = re.compile(rf"{re.escape(key)}\s*[=:]", re.IGNORECASE)
-    found = [number for number, line in enumerate(lines, 1) if pattern.match(line)]
-    return found[0] if len(found) == 1 else None

@@ -50,6 +50,7 @@ VERBS: Final = {
     "completion": Verb("client.completion", "completion", "Print the completion script of a shell."),
     "check": Verb("guard.check", "check", "Check the configuration of an application.", ""),
     "explain": Verb("guard.explain", "explain", "Explain why an application refuses a token.", ""),
+    "settings": Verb("guard.settings", "settings", "Print the effective settings of an application.", ""),
     "server": Verb("server", "server", "Manage clients, keys and tokens of an authorization server.", "server"),
 }
 

@@ -98,6 +98,7 @@ class Fetcher:
     :param proxy: what requests with TLS go through; see :meth:`Proxy.serves`.
     :param extras: additional headers for the origins that the settings name.
     :param outages: where it is logged that a URL does not answer, and that it does again; None logs nothing.
+    :param trace: gets a line for each exchange: the address, the proxy and what came back.
     """
 
     def __init__(
@@ -111,7 +112,9 @@ class Fetcher:
         proxy: Proxy | None = None,
         extras: Extras | None = None,
         outages: Outages | None = None,
+        trace: Callable[[str], None] | None = None,
     ) -> None:
+        self._note = trace or _note_nothing
         self._insecure_hosts = insecure_hosts
         self._proxy = proxy
         self._extras = extras or Extras()
@@ -193,17 +196,20 @@ class Fetcher:
 
     def _exchange(self, target: _Target, send: _Send, *, again: bool = False) -> Answer:
         target.circuit.check()
+        way = f" through the proxy {target.proxy.url}" if target.proxy else ""
         try:
             answer = self._request(target, send, again=again)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             cause = _describe_cause(error)  # the text of some of these repeats what the other side sent
             target.circuit.fail(cause)
-            way = f" through the proxy {target.proxy.url}" if target.proxy else ""
+            self._note(f"{target.url}{way}: {cause}")
             raise UnavailableError("unreachable", f"{send.args[0]} {target.url}{way}: {cause}") from error
-        except UnavailableError:
+        except UnavailableError as error:
             target.circuit.succeed()  # it answered, if not well
+            self._note(f"{error.detail}{way}")
             raise
         target.circuit.succeed()
+        self._note(f"{target.url} answered {answer.status}{way}")
         return answer
 
     def _find_target(self, url: str) -> _Target:
@@ -263,6 +269,10 @@ def _describe_cause(error: BaseException) -> str:
     """The cause of a failure, with the status by which a proxy refused a tunnel."""
     refusal = _TUNNEL_STATUS.search(str(getattr(error, "original_error", "")))
     return f"{name_cause(error)} (it answered {refusal[1]})" if refusal else name_cause(error)
+
+
+def _note_nothing(_line: str) -> None:
+    """Where only the log says what went wrong."""
 
 
 def _describe_location(location: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from ..interfaces import Finding
 from ..settings import as_list
 from .requirements import VIEW_OPTIONS, build_needs, build_requirements
 from .settings import GuardSettings
+from .settings.principals import is_ours, is_possible, list_forms
 
 __all__ = ["GuardedView", "describe_place", "find_modes", "find_permission", "find_scopes", "find_views", "judge_view"]
 
@@ -170,22 +171,16 @@ def _find_hopelessness(view: GuardedView, settings: GuardSettings) -> str | None
     granted = ACLHelper().principals_allowed_by_permission(_Seen(acl), view.permission)
     if not granted:
         return "no ACL grants this permission to anybody: every request gets 403"
-    if any(True for _ in _find_possible(granted, settings)):
+    if settings.principals is not None:  # the application's own function may make any
         return None
-    names = ", ".join(sorted(map(str, granted)))
-    return f"it is granted to {names} alone, which no token gives: principals are {' '.join(_find_prefixes(settings))}"
-
-
-def _find_possible(granted: Any, settings: GuardSettings) -> Iterator[str]:
-    """Those that a token can become; an application's own function may make any."""
-    prefixes = _find_prefixes(settings)
-    for name in granted:
-        if settings.principals is not None or name in (Everyone, Authenticated) or str(name).startswith(prefixes):
-            yield name
-
-
-def _find_prefixes(settings: GuardSettings) -> tuple[str, ...]:
-    return ("scope:", "client:", "user:", *(("role:",) if settings.role_claim else ()))
+    possible = {name for name in granted if name in (Everyone, Authenticated) or is_possible(str(name), settings)}
+    if not possible:
+        names, forms = ", ".join(sorted(map(str, granted))), " ".join(list_forms(settings))
+        return f"it is granted to {names} alone, which no token gives: principals are {forms}"
+    impossible = sorted(name for name in map(str, granted - possible) if is_ours(name))
+    if impossible and not settings.is_plain:
+        return f"no issuer gives {', '.join(impossible)}: principals are {' '.join(list_forms(settings))}"
+    return None
 
 
 class _Seen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dogpile.cache import CacheRegion
@@ -33,10 +33,13 @@ _LONGEST_NAME: Final = 60
 _MAX_PAUSE_SECONDS: Final = 5.0
 
 
-def build_http_issuer(settings: IssuerSettings, region: CacheRegion | None = None) -> HTTPIssuer:
+def build_http_issuer(
+    settings: IssuerSettings, region: CacheRegion | None = None, *, trace: Callable[[str], None] | None = None
+) -> HTTPIssuer:
     """The issuer of ``settings``, over HTTP.
 
     :param region: keeps its metadata. None: a region of its own, so that its first answer is what the issuer says now.
+    :param trace: see :class:`~pyramid_oauthguard.fetch.Fetcher`.
     """
     fetcher = Fetcher(
         timeout=settings.http_timeout,
@@ -47,6 +50,7 @@ def build_http_issuer(settings: IssuerSettings, region: CacheRegion | None = Non
         extras=_build_extras(settings),
         pause=min(_MAX_PAUSE_SECONDS, settings.keys_cooldown),
         outages=Outages(logger),
+        trace=trace,
     )
     if region is None:
         region = build_region("metadata", {}, expiration_time=settings.metadata_lifetime, secret="")

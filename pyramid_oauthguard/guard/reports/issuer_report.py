@@ -20,6 +20,7 @@ __all__ = ["judge_issuer"]
 
 #: It has the form of a token, but no issuer knows it.
 _PROBE: Final = "oauthguard-check-probe"
+_GOOD: Final = " answered 200"
 #: Of a template that lists its tenants, so many are asked.
 _MOST_TENANTS: Final = 10
 
@@ -61,12 +62,22 @@ def _judge_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]
         yield Finding("ok", "oauthguard.issuer", f"{settings.issuer} runs in this process")
     if not wanted:
         return
-    issuer = embedded or build_http_issuer(settings.build_issuer_settings())
+    tried: list[str] = []
+    issuer = embedded or build_http_issuer(settings.build_issuer_settings(), trace=tried.append)
     known = embedded is not None or (yield from _judge_metadata(issuer, settings, wanted))
+    yield from _list_tried(tried)
     if "keys" in wanted and (known or settings.jwks_uri):
         yield from _judge_keys(issuer, settings)
+        yield from _list_tried(tried)
     if "introspection" in wanted and (known or settings.introspection_endpoint):
         yield from _judge_introspection(issuer, settings)
+        yield from _list_tried(tried)
+
+
+def _list_tried(tried: list[str]) -> Iterator[Finding]:
+    """What each address answered, where it is not what was looked for, and the proxy where there is one."""
+    yield from (Finding("ok", "asked", line) for line in tried if not line.endswith(_GOOD))
+    tried.clear()
 
 
 def _judge_metadata(

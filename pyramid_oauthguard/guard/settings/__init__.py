@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from .named import find_below, inherit
 from .parsed import GuardSettings
 from .reading import is_on, parse_settings
-from .table import CACHES, KEY_LIFETIME_SECONDS, MIN_CACHE_SECRET_CHARACTERS, PREFIX, SWITCHES, TABLE, is_inherited
+from .table import (
+    CACHES,
+    KEY_LIFETIME_SECONDS,
+    MIN_CACHE_SECRET_CHARACTERS,
+    OF_APPLICATION,
+    PREFIX,
+    SWITCHES,
+    TABLE,
+    is_inherited,
+)
 
 __all__ = [
     "CACHES",
     "KEY_LIFETIME_SECONDS",
     "MIN_CACHE_SECRET_CHARACTERS",
+    "OF_APPLICATION",
     "PREFIX",
     "SWITCHES",
     "TABLE",
     "GuardSettings",
+    "find_below",
+    "inherit",
     "is_inherited",
     "is_on",
     "parse_settings",

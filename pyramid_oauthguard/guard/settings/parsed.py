@@ -18,8 +18,10 @@ _PUBLIC: Final = (
     "issuer", "metadata_url", "jwks_uri", "introspection_endpoint", "introspection_client_id", "realm", "resource",
 )  # fmt: skip
 
-_NAMES: Final = sorted((row.name.removesuffix(".*") for row in TABLE if row.name not in OF_APPLICATION), reverse=True)
-#: A key of one issuer, such as ``oauthguard.jwks_uri``. The longest names come first.
+_ROWS: Final = {row.name.removesuffix(".*") for row in TABLE if row.name not in OF_APPLICATION}
+#: Names of rows and of groups of rows. The longest names come first.
+_NAMES: Final = sorted({*_ROWS, *(name.partition(".")[0] for name in _ROWS)}, reverse=True)
+#: A key of one issuer, such as ``oauthguard.jwks_uri``.
 _KEY: Final = re.compile(rf"\b{PREFIX}\.({'|'.join(map(re.escape, _NAMES))})\b")
 
 
