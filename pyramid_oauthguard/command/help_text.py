@@ -1,10 +1,21 @@
-"""The long end of ``--help``: environment, exit statuses, examples."""
+"""The beginning and the long end of ``--help``: first steps, environment, exit statuses."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["EPILOG"]
+__all__ = ["EPILOG", "START"]
+
+START: Final = """\
+Start here:
+  oauthguard login                     sign in; it asks for what it needs
+  oauthguard call GET URL              send a request with the token
+  oauthguard inspect                   what the token says, and whether it is good
+  oauthguard check INI                 is the configuration of my API right?
+  oauthguard explain INI < token.txt   why does my API refuse this token?
+  oauthguard VERB --help               options and examples of a verb;
+                                       login has those of Okta, Auth0 and others
+"""
 
 EPILOG: Final = """\
 Options come from flags, then the environment, then .env in the working
@@ -38,22 +49,4 @@ Examples:
     export OAUTHGUARD_CLIENT_SECRET=customer-manager-secret
     oauthguard token --scope customer_api | oauthguard inspect -
     oauthguard token | oauthguard revoke -
-
-  Okta (a native application with device authorization, or with the
-  redirect URI below):
-    oauthguard login --issuer https://ID.okta.com/oauth2/default \\
-      --client-id ID --scope 'openid offline_access' \\
-      --redirect-uri http://127.0.0.1:8765/callback
-
-  Auth0 (a native application; the API's identifier is the audience):
-    oauthguard login --issuer https://TENANT.auth0.com/ --client-id ID \\
-      --audience https://api.example.com --scope 'openid offline_access' \\
-      --redirect-uri http://127.0.0.1:8765/callback
-
-  Keycloak (a public client with the redirect URI http://127.0.0.1/*):
-    oauthguard login --issuer https://HOST/realms/REALM --client-id ID
-
-  WSO2 Identity Server (a confidential client):
-    oauthguard token --issuer https://HOST:9443/oauth2/token \\
-      --client-id ID --client-secret-file secret.txt --ca-file wso2.pem
 """

@@ -18,7 +18,7 @@ from ..strict_json import check_depth
 if TYPE_CHECKING:
     import rich.console
 
-__all__ = ["FORMAT", "Console", "format_time"]
+__all__ = ["FORMAT", "Console", "format_moment", "format_time"]
 
 FORMAT: Final = click.option(
     "--format",
@@ -67,6 +67,11 @@ class Console:
     def is_terminal(self) -> bool:
         """Whether data goes to a terminal."""
         return self._out.isatty()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether messages go to a terminal."""
+        return sys.stderr.isatty()
 
     def protect(self, *secrets: str | None) -> None:
         """Replace each of ``secrets`` by a mask in every message from now on."""
@@ -164,6 +169,10 @@ class Console:
         for line in ("", f"  {text}", ""):
             self.show(line)
 
+    def show_inverted(self, text: str) -> None:
+        """Print a line in white on black, whatever the colours of the terminal are."""
+        click.secho(text, err=True, fg="bright_white", bg="black") if self.color else click.echo(text, err=True)
+
     def fail(self, text: str) -> None:
         """Print why the command fails."""
         self.show(f"oauthguard: {text}")
@@ -171,7 +180,7 @@ class Console:
     @contextmanager
     def waiting(self, text: str, deadline: float) -> Iterator[Callable[[], None]]:
         """Say ``text`` and, on a terminal, the time left until ``deadline``; call what is given twice a second."""
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or not self.is_watched:
             self.say(f"{text} …")
             yield lambda: None
             return
@@ -221,6 +230,25 @@ def format_time(seconds: float | None) -> str:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return f"{seconds:.0f}"
+
+
+def format_moment(seconds: float) -> str:
+    """As people write it: the time of this machine, and how far away it is."""
+    try:
+        local = datetime.fromtimestamp(seconds, UTC).astimezone()
+        written = f"{local:%Y-%m-%d %H:%M} {local:%Z}".rstrip()
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:.0f}"
+    away = seconds - time.time()
+    return f"{written}, in {_format_span(away)}" if away >= 0 else f"{written}, {_format_span(-away)} ago"
+
+
+def _format_span(seconds: float) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = round(seconds / size)
+            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return "less than a minute"
 
 
 def _format_cell(value: Any) -> str:

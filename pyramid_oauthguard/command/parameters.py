@@ -9,9 +9,12 @@ import click
 
 from ..client.errors import CommandError
 from ..exit_status import USAGE
+from ..settings import as_duration
+from .completing import complete_auth_methods, complete_issuers, complete_profiles
 from .run import Run
 
 __all__ = [
+    "DURATION",
     "PRINTABLE",
     "client_options",
     "debug_option",
@@ -24,6 +27,7 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LONGEST_SECONDS: Final = 3600.0
 _SECRET_FLAGS: Final = ("--client-secret", "--token", "--password", "--access-token", "--refresh-token")
 
 
@@ -38,6 +42,22 @@ class _Printable(click.types.StringParamType):
         return value
 
 
+class _Duration(click.types.StringParamType):
+    """Seconds as a number, or ``90s``, ``5m``, ``1h``; from a second to an hour."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            seconds = as_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not 1 <= seconds <= _LONGEST_SECONDS:
+            self.fail("must be from 1s to 1h", param, ctx)
+        return seconds
+
+
+DURATION: Final = _Duration()
 PRINTABLE: Final = _Printable()
 
 
@@ -80,6 +100,7 @@ def profile_option(function: F) -> F:
     return click.option(
         "--profile",
         metavar="NAME",
+        shell_complete=complete_profiles,
         expose_value=False,
         callback=_set_flag,
         help="The login to use. [OAUTHGUARD_PROFILE]",
@@ -90,12 +111,20 @@ def client_options(function: F) -> F:
     """The client, its issuer and its profile. Flags for secrets are refused with a reason."""
     function = speech_options(profile_option(function))
     for flag, metavar, text in reversed(_CLIENT_FLAGS):
-        function = click.option(flag, metavar=metavar, expose_value=False, callback=_set_flag, help=text)(function)
+        function = click.option(
+            flag,
+            metavar=metavar,
+            expose_value=False,
+            callback=_set_flag,
+            shell_complete=_COMPLETIONS.get(flag),
+            help=text,
+        )(function)
     for flag in _SECRET_FLAGS:
         function = click.option(flag, hidden=True, expose_value=False, callback=_refuse_secret)(function)
     return function
 
 
+_COMPLETIONS: Final = {"--issuer": complete_issuers, "--auth-method": complete_auth_methods}
 _CLIENT_FLAGS: Final = (
     ("--issuer", "URL", "The authorization server, exactly as its metadata names it. [OAUTHGUARD_ISSUER]"),
     ("--client-id", "ID", "[OAUTHGUARD_CLIENT_ID]"),

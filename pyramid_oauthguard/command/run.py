@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import threading
 from collections.abc import Mapping
@@ -57,6 +58,12 @@ class Run:
         self.environ = environ
         self.flags: dict[str, str] = {}
         self.verb = ""
+
+    def add_flag(self, name: str, value: str) -> None:
+        """Count a value as given on the command line."""
+        self.flags[name] = value
+        for kept in ("sources", "options"):  # they are made of the flags
+            self.__dict__.pop(kept, None)
 
     # ── options ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -216,8 +223,16 @@ class Run:
         profile = self.login
         if profile is None:
             whom = f" as {self.options.client_id} at {self.options.issuer}" if self.options.issuer else ""
-            raise CommandError(USAGE, f"profile {self.profile_name} is not signed in{whom}", "oauthguard login")
+            text = f"profile {self.profile_name} is not signed in{whom}"
+            raise CommandError(USAGE, text, self._suggest_profile() or "oauthguard login")
         return profile
+
+    def _suggest_profile(self) -> str | None:
+        """The profile that the user may have meant, as a question."""
+        if self.profile is not None:
+            return None
+        near = difflib.get_close_matches(self.profile_name, self.profiles.list(), 1)
+        return f"did you mean {near[0]}?" if near else None
 
     def _read_environment(self) -> dict[str, str]:
         found = as_names(self.environ)

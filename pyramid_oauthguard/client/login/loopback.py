@@ -19,6 +19,7 @@ from ...exit_status import DENIED, USAGE
 from ...urls import as_origin
 from ..errors import CommandError
 from .attempt import Attempt
+from .ending import Ending
 from .pages import HEADERS, Page
 
 __all__ = ["Answers", "Listener", "open_listener", "parse_redirect_uri"]
@@ -44,17 +45,24 @@ class Listener:
         self.redirect_uri = redirect_uri
 
     @contextmanager
-    def serve(self, attempt: Attempt, answers: Answers) -> Iterator[None]:
-        """Put the code, or the error that ends the attempt, into ``answers``; any other request changes nothing."""
-        threads = []
+    def serve(self, attempt: Attempt, answers: Answers) -> Iterator[Ending]:
+        """Put the code, or the error that ends the attempt, into ``answers``; any other request changes nothing.
+
+        The browser that brought the code waits for its page until the ending is known.
+        """
+        threads, ending = [], Ending()
         for server in self._servers:
-            server.desk = _Desk(attempt, answers, {_format_host(each) for each in self._servers})
+            server.desk = _Desk(attempt, answers, {_format_host(each) for each in self._servers}, ending)
             threads.append(threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True))
         for thread in threads:
             thread.start()
         try:
-            yield
+            yield ending
+        except BaseException:
+            ending.fail()
+            raise
         finally:
+            ending.close()
             for server in self._servers:
                 server.shutdown()
 
@@ -154,7 +162,8 @@ class _Server(ThreadingMixIn, TCPServer):
 class _Desk:
     """Chooses the page for each request. Takes the first answer that belongs to the attempt, and no later one."""
 
-    def __init__(self, attempt: Attempt, answers: Answers, hosts: set[str]) -> None:
+    def __init__(self, attempt: Attempt, answers: Answers, hosts: set[str], ending: Ending) -> None:
+        self.ending = ending
         self._attempt = attempt
         self._answers = answers
         self._hosts = hosts
@@ -185,11 +194,21 @@ class _Handler(BaseHTTPRequestHandler):
         if desk is None:
             return
         page, answer = desk.receive(self.path, self.headers.get("Host"))
+        if page is Page.DONE and answer is not None:
+            desk.hand_over(answer)
+            self._send_ending(desk.ending)
+            return
         try:
             self._send(page)
         finally:  # even if the browser closed the connection; after the page, since the listener closes when it has an answer
             if answer is not None:
                 desk.hand_over(answer)
+
+    def _send_ending(self, ending: Ending) -> None:
+        try:
+            self._send(*ending.wait())
+        finally:
+            ending.confirm()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """The base class repeats the request in its error pages; ours say nothing."""
@@ -201,8 +220,8 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it
         """Log nothing, since the request line contains the code."""
 
-    def _send(self, page: Page) -> None:
-        body = page.html
+    def _send(self, page: Page, name: str | None = None) -> None:
+        body = page.render(name)
         self.close_connection = True
         self.send_response(page.status)
         for name, value in {**HEADERS, "Content-Length": str(len(body))}.items():

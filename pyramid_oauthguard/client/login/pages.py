@@ -1,14 +1,19 @@
-"""The pages that the listener answers: fixed text without anything of the request; they load nothing."""
+"""The pages that the listener answers: nothing of the request is in them, and they load nothing."""
 
 from __future__ import annotations
 
 import base64
 import enum
 import hashlib
+from html import escape
 from typing import Final
+
+from ..text import clean
 
 __all__ = ["HEADERS", "Page"]
 
+_GO_BACK: Final = "You may close this tab and go back to the terminal."
+_LONGEST_NAME_CHARS: Final = 100
 _STYLE: Final = (
     ":root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;"
     "padding:0 1rem}"
@@ -38,11 +43,18 @@ class Page(enum.Enum):
     def status(self) -> int:
         return self.value[0]
 
-    @property
-    def html(self) -> bytes:
+    def render(self, name: str | None = None) -> bytes:
+        """The page as HTML. The name is that of the user who signed in, from the issuer and not from the request."""
         _, title, text = self.value
+        if name:
+            title, text = f"You are signed in as {_format_name(name)}", _GO_BACK
         return (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
             f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
             f"<body><main><h1>{title}</h1><p>{text}</p></main></body></html>\n"
         ).encode()
+
+
+def _format_name(name: str) -> str:
+    shown = clean(name)
+    return escape(shown if len(shown) <= _LONGEST_NAME_CHARS else shown[:_LONGEST_NAME_CHARS] + "…")

@@ -6,6 +6,7 @@ import click
 
 from ...client.errors import CommandError
 from ...exit_status import INACTIVE, OK, REFUSED, USAGE
+from ..completing import complete_methods
 from ..holder import fetch_tokens
 from ..parameters import client_options, pass_run
 from ..request import Reply, explain_challenge, send
@@ -13,7 +14,7 @@ from ..run import Run
 
 
 @click.command()
-@click.argument("method")
+@click.argument("method", shell_complete=complete_methods)
 @click.argument("url")
 @click.option(
     "-d",

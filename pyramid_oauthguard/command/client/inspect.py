@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -13,9 +13,13 @@ from ...client.text import clean
 from ...errors import UnavailableError
 from ...exit_status import INACTIVE, OK
 from ..holder import fetch_tokens
-from ..output import Console
+from ..output import Console, format_moment
 from ..parameters import client_options, pass_run, token_input
 from ..run import Run
+
+_WIDEST_NAME: Final = 30
+#: Claims whose number is a time (RFC 7519 section 4.1).
+_MOMENTS: Final = frozenset({"exp", "nbf", "iat", "auth_time"})
 
 
 @click.command()
@@ -70,7 +74,9 @@ def _write_table(console: Console, jwt: Jwt, checks: list[Check]) -> None:
 
     rich = console.build_rich()
     styles = {"pass": "green", "fail": "bold red", "skip": "dim"}
-    table = Table("", "check", "found", title="Checks", title_justify="left", box=None, show_header=False)
+    table = Table(title="Checks", title_justify="left", box=None, show_header=False)
+    for _column in ("outcome", "check", "found"):
+        table.add_column(overflow="fold")  # a value is wrapped and never cut
     for check in checks:
         table.add_row(Text(check.outcome, styles[check.outcome]), check.name, Text(clean(check.text)))
     for title, members in (("Header", jwt.header), ("Claims", jwt.claims)):
@@ -85,7 +91,11 @@ def _build_members(title: str, members: Any) -> Any:
     from rich.text import Text
 
     table = Table(title=title, title_justify="left", box=None, show_header=False)
+    table.add_column(overflow="fold", max_width=_WIDEST_NAME)
+    table.add_column(overflow="fold")
     for name, value in members.items():
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if name in _MOMENTS and isinstance(value, int | float) and not isinstance(value, bool):
+            shown = f"{shown}  {format_moment(value)}"
         table.add_row(Text(clean(name)), Text(clean(shown)))
     return table

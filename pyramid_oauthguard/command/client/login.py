@@ -12,9 +12,11 @@ from ...client.identity import fetch_identity, find_name
 from ...client.storage.profiles import Profile, as_profile_name
 from ...client.tokens import Tokens
 from ...exit_status import USAGE
-from ..parameters import client_options, pass_run
+from ..output import format_moment
+from ..parameters import DURATION, client_options, pass_run
 from ..run import Run
-from .sign_in import FLOWS, sign_in
+from .missing import ask_for_missing
+from .sign_in import FLOWS, Wish, sign_in
 
 # The sign-in sets these itself; another value would disable a protection.
 _OURS = frozenset(
@@ -32,10 +34,10 @@ _OURS = frozenset(
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=1, max=3600),
-    default=300,
+    type=DURATION,
+    default="5m",
     show_default=True,
-    help="Seconds that the user has to sign in.",
+    help="How long the user has to sign in: 90s, 5m, at most 1h.",
 )
 @click.option(
     "--redirect-uri",
@@ -74,15 +76,36 @@ def login(run: Run, flow: str, timeout: float, redirect_uri: str, store: str, pa
       WSO2 Identity Server (callback regexp=http://127.0.0.1:[0-9]+/callback):
         oauthguard login --issuer https://HOST:9443/oauth2/token --client-id ID
             --ca-file wso2.pem
+
+    On a terminal, it asks for the issuer and the client id if they are missing.
     """
     as_profile_name(run.profile_name)
-    tokens = sign_in(run, flow, redirect_uri=redirect_uri, timeout=timeout, extra=_as_params(params, run.options.scope))
+    ask_for_missing(run)
+    extra = _as_params(params, run.options.scope)
+    wish = Wish(
+        redirect_uri=redirect_uri, timeout=timeout, extra=extra, finish=lambda tokens: _finish(run, tokens, store)
+    )
+    sign_in(run, flow, wish)
+
+
+def _finish(run: Run, tokens: Tokens, store: str) -> str | None:
+    """Keep the tokens and say who signed in. The name of the user, or None."""
     run.console.protect(tokens.access_token, tokens.refresh_token, tokens.id_token)
     profile = _keep(run, tokens, store)
     who = _fetch_name(run, tokens)
     if who:
         _keep_name(run, profile, who)
+    _report(run, profile, tokens, who)
+    return who
+
+
+def _report(run: Run, profile: Profile, tokens: Tokens, who: str | None) -> None:
     run.console.say(f"Signed in as {who}." if who else "Signed in; the server does not name the user.")
+    if tokens.expires_at is not None:
+        renewed = "; it is then renewed by itself" if tokens.refresh_token else "; then sign in again"
+        run.console.say(f"  expires  {format_moment(tokens.expires_at)}{renewed}")
+    run.console.say(f"  profile  {profile.name}")
+    run.console.say("  next     oauthguard call GET URL, or oauthguard inspect")
 
 
 def _keep(run: Run, tokens: Tokens, store: str) -> Profile:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import asdict
 
 import click
 
 from ...client.errors import CommandError
 from ...exit_status import USAGE
+from ..completing import complete_profiles
 from ..parameters import pass_run, profile_option, speech_options
 from ..run import Run
 
@@ -32,13 +34,15 @@ def profiles(ctx: click.Context, form: str | None) -> None:
 
 
 @profiles.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_profiles)
 @pass_run
 def use(run: Run, name: str) -> None:
     """Make NAME the profile that is used by default."""
     if run.profiles.load(name) is None:
-        known = ", ".join(run.profiles.list()) or "none"
-        raise CommandError(USAGE, f"there is no profile {name}", f"there are: {known}")
+        names = run.profiles.list()
+        near = difflib.get_close_matches(name, names, 1)
+        advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names) or 'none'}"
+        raise CommandError(USAGE, f"there is no profile {name}", advice)
     run.profiles.choose(name)
     run.console.say(f"The current profile is {name}.")
 

@@ -6,7 +6,8 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,57 +20,80 @@ from ...client.tokens import Tokens
 from ...exit_status import TIMEOUT
 from ..output import Console
 from ..run import Run
+from .qr_code import show_code
 
-__all__ = ["FLOWS", "sign_in"]
+__all__ = ["FLOWS", "Wish", "sign_in"]
 
 FLOWS: Final = ("auto", "loopback", "device", "paste")
 
 
-def sign_in(run: Run, flow: str, *, redirect_uri: str, timeout: float, extra: Mapping[str, str]) -> Tokens:
-    """Let the user sign in and agree. The tokens.
+Finish = Callable[[Tokens], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How the user is to sign in.
+
+    :ivar redirect_uri: as it is registered for the client.
+    :ivar timeout: seconds that the user has.
+    :ivar extra: more parameters of the authorization request.
+    :ivar finish: keeps the tokens, and returns the name of the user for the page in the browser.
+    """
+
+    redirect_uri: str
+    timeout: float
+    extra: Mapping[str, str]
+    finish: Finish
+
+
+def sign_in(run: Run, flow: str, wish: Wish) -> None:
+    """Let the user sign in and agree, and finish with the tokens.
 
     :param flow: one of FLOWS; ``auto`` takes the browser where there is one, else the device flow where the
         server offers it, else a pasted address.
-    :param timeout: seconds that the user has.
-    :param extra: more parameters of the authorization request.
     :raises CommandError: denied, refused, too late.
     """
-    parse_redirect_uri(redirect_uri)
+    parse_redirect_uri(wish.redirect_uri)
     if flow == "auto":
-        return _sign_in_automatically(run, redirect_uri, timeout, extra)
-    if flow == "device":
-        return _sign_in_on_another_device(run, timeout)
-    return _sign_in_here(run, redirect_uri, timeout, extra, paste=flow == "paste")
+        _sign_in_automatically(run, wish)
+    elif flow == "device":
+        wish.finish(_sign_in_on_another_device(run, wish.timeout))
+    else:
+        _sign_in_here(run, wish, paste=flow == "paste")
 
 
-def _sign_in_automatically(run: Run, redirect_uri: str, timeout: float, extra: Mapping[str, str]) -> Tokens:
+def _sign_in_automatically(run: Run, wish: Wish) -> None:
     if browser.is_available(run.environ):
-        return _sign_in_here(run, redirect_uri, timeout, extra, paste=False)
+        _sign_in_here(run, wish, paste=False)
+        return
     if run.session.offers("device_authorization_endpoint"):
         try:
-            return _sign_in_on_another_device(run, timeout)
+            tokens = _sign_in_on_another_device(run, wish.timeout)
         except RefusedError as error:
             if error.code not in ("unauthorized_client", "unsupported_grant_type"):
                 raise
             run.console.say("The server does not let this client use the device flow.")
-    return _sign_in_here(run, redirect_uri, timeout, extra, paste=True)
+        else:
+            wish.finish(tokens)
+            return
+    _sign_in_here(run, wish, paste=True)
 
 
-def _sign_in_here(run: Run, redirect_uri: str, timeout: float, extra: Mapping[str, str], *, paste: bool) -> Tokens:
+def _sign_in_here(run: Run, wish: Wish, *, paste: bool) -> None:
     """The code grant (RFC 6749 section 4.1) with a listener; the port is open only during this call."""
     session, console = run.session, run.console
     session.require_endpoint("authorization_endpoint")
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + wish.timeout
     answers: Answers = queue.SimpleQueue()
-    with open_listener(redirect_uri) as listener:
+    with open_listener(wish.redirect_uri) as listener:
         attempt = build_attempt(session, listener.redirect_uri)
         console.protect(attempt.verifier)
-        url = attempt.build_url(session, extra)
-        with listener.serve(attempt, answers):
+        url = attempt.build_url(session, wish.extra)
+        with listener.serve(attempt, answers) as ending:
             _open(console, url, attempt=attempt, answers=answers, paste=paste)
             code = _wait(console, answers, deadline)
-    console.protect(code)
-    return attempt.redeem(session, code)
+            console.protect(code)
+            ending.tell(wish.finish(attempt.redeem(session, code)))
 
 
 def _open(console: Console, url: str, *, attempt: Attempt, answers: Answers, paste: bool) -> None:
@@ -134,6 +158,7 @@ def _sign_in_on_another_device(run: Run, timeout: float) -> Tokens:
     console.show_apart(authorization.user_code)
     if authorization.complete:
         console.show(f"Or open {authorization.complete} and compare the code.")
+    show_code(console, authorization.complete or authorization.verification_uri)
     with console.waiting("Waiting for the other device", deadline) as tick:
 
         def sleep(seconds: float) -> None:

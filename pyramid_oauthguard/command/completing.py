@@ -1,0 +1,49 @@
+"""What a shell completes besides verbs and options: profiles, issuers of profiles, methods."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from ..client.errors import CommandError
+from ..client.storage.profiles import Profiles
+from .run import Run
+
+__all__ = ["complete_auth_methods", "complete_issuers", "complete_methods", "complete_profiles"]
+
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
+
+
+def complete_profiles(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of the logins."""
+    return [name for name in _find_profiles(ctx).list() if name.startswith(incomplete)]
+
+
+def complete_issuers(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The issuers of the logins."""
+    profiles = _find_profiles(ctx)
+    found = set()
+    for name in profiles.list():
+        try:
+            profile = profiles.load(name)
+        except CommandError:  # a damaged file; completion says nothing
+            continue
+        if profile is not None and profile.issuer.startswith(incomplete):
+            found.add(profile.issuer)
+    return sorted(found)
+
+
+def complete_methods(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The methods of HTTP."""
+    return [method for method in _METHODS if method.startswith(incomplete.upper())]
+
+
+def complete_auth_methods(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The ways in which a client authenticates."""
+    return [method for method in _AUTH_METHODS if method.startswith(incomplete)]
+
+
+def _find_profiles(ctx: click.Context) -> Profiles:
+    return ctx.ensure_object(Run).profiles

@@ -1,0 +1,224 @@
+"""What makes the command easy for a person: first steps, questions, suggestions, completion, times, the QR code."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from pyramid_oauthguard.client.login.pages import Page
+from pyramid_oauthguard.command.client.qr_code import draw
+from pyramid_oauthguard.command.output import format_moment
+from pyramid_oauthguard.command.run import Run
+from pyramid_oauthguard.command.verbs import cli
+from tests.client.browsers import build_jwt, start_login
+from tests.client.issuers import ScriptedIssuer
+from tests.client.terminal import Terminal, find_command, run_on_pty
+
+TOKENS = {"access_token": "at-1", "token_type": "Bearer", "expires_in": 600, "refresh_token": "rt-1"}
+
+
+def read_plain(seen: str) -> str:
+    """What a terminal shows, without its colours."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)
+
+
+def test_the_help_begins_with_the_first_steps(terminal: Terminal) -> None:
+    text = terminal.run("--help").out
+    assert (
+        text.index("Start here:") < text.index("oauthguard login") < text.index("Options:") < text.index("Exit status")
+    )
+    assert "Okta (" not in text
+    assert "okta.com" in terminal.run("login", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"), [(["logn"], "login"), (["inspct", "-"], "inspect"), (["login", "--isuer", "x"], "--issuer")]
+)
+def test_a_slip_is_answered_with_what_was_meant(terminal: Terminal, words: list[str], meant: str) -> None:
+    ended = terminal.run(*words)
+    assert ended.status == 1
+    assert f"Did you mean '{meant}'?" in ended.err
+
+
+def test_a_verb_like_no_other_gets_no_suggestion(terminal: Terminal) -> None:
+    assert "mean" not in terminal.run("zzz").err
+
+
+# ── with a login ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def signed_in(terminal: Terminal, scripted: ScriptedIssuer) -> Terminal:
+    """A terminal with the login `work` at the scripted issuer."""
+    scripted.answers["/token"] = TOKENS
+    terminal.environ |= {"OAUTHGUARD_ISSUER": scripted.issuer, "OAUTHGUARD_CLIENT_ID": "cli"}
+    with start_login(terminal, "--profile", "work") as login:
+        login.come_back(code="c-1")
+        assert login.end().status == 0
+    terminal.environ.clear()
+    return terminal
+
+
+def test_a_login_shows_expiry_profile_and_the_next_step(terminal: Terminal, scripted: ScriptedIssuer) -> None:
+    scripted.answers["/token"] = TOKENS
+    terminal.environ |= {"OAUTHGUARD_ISSUER": scripted.issuer, "OAUTHGUARD_CLIENT_ID": "cli"}
+    with start_login(terminal, "--profile", "work") as login:
+        login.come_back(code="c-1")
+        said = login.end().err
+    assert re.search(
+        r"^  expires  \d{4}-\d\d-\d\d \d\d:\d\d \w+, in 10 minutes; it is then renewed", said, re.MULTILINE
+    )
+    assert "\n  profile  work\n" in said
+    assert "\n  next     oauthguard call" in said
+
+
+def test_a_profile_that_does_not_exist_is_answered_with_the_one_that_looks_like_it(signed_in: Terminal) -> None:
+    assert "did you mean work?" in signed_in.run("profiles", "use", "wrok").err
+    assert "did you mean work?" in signed_in.run("--profile", "wrk", "whoami").err
+    assert "there are: work" in signed_in.run("profiles", "use", "zzz").err
+
+
+def complete(terminal: Terminal, *words: str) -> list[str]:
+    run = Run(environ={"OAUTHGUARD_HOME": str(terminal.home)})
+    completer = ShellComplete(cli, {"obj": run}, "oauthguard", "_OAUTHGUARD_COMPLETE")
+    return [item.value for item in completer.get_completions(list(words[:-1]), words[-1])]
+
+
+def test_the_shell_completes_profiles_issuers_and_methods(signed_in: Terminal, scripted: ScriptedIssuer) -> None:
+    assert complete(signed_in, "profiles", "use", "w") == ["work"]
+    assert complete(signed_in, "token", "--profile", "") == ["work"]
+    assert complete(signed_in, "login", "--issuer", "http") == [scripted.issuer]
+    assert complete(signed_in, "login", "--issuer", "https://other") == []
+    assert complete(signed_in, "call", "p") == ["POST", "PUT", "PATCH"]
+    assert complete(signed_in, "login", "--auth-method", "n") == ["none"]
+
+
+# ── questions ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def answer_questions(terminal: Terminal, *answers: str) -> str:
+    """Run `login` with a terminal for input and output, and type an answer to each question. What a person sees."""
+    ours, theirs = pty.openpty()
+    environ = {**terminal.full_environ(), "TERM": "xterm", "COLUMNS": "200", "BROWSER": "true %s"}
+    command = [find_command(), "login", "--timeout", "1s"]
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=terminal.cwd, env=environ, start_new_session=True
+    )
+    os.close(theirs)
+    seen, left, deadline = b"", list(answers), time.monotonic() + 30
+    while time.monotonic() < deadline and (process.poll() is None or select.select([ours], [], [], 0)[0]):
+        if not select.select([ours], [], [], 0.2)[0]:
+            continue
+        try:
+            seen += os.read(ours, 65536)
+        except OSError:  # Linux: the other end is closed
+            break
+        if left and seen.endswith(b": "):
+            os.write(ours, left.pop(0).encode() + b"\n")
+    process.wait(10)
+    os.close(ours)
+    return seen.decode()
+
+
+def test_a_login_on_a_terminal_asks_for_what_it_needs(terminal: Terminal, scripted: ScriptedIssuer) -> None:
+    seen = answer_questions(terminal, scripted.issuer, "cli")
+    assert seen.index("address of the authorization server") < seen.index("Issuer: ")
+    assert seen.index("name of this program at that server") < seen.index("Client id: ")
+    assert f"{scripted.issuer}/authorize?" in seen
+    assert "client_id=cli" in seen
+    assert "did not end in time" in seen
+
+
+def test_a_script_is_not_asked(terminal: Terminal) -> None:
+    ended = terminal.run("login")
+    assert ended.status == 1
+    assert "no issuer is known" in ended.err
+    assert "Issuer:" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"), [("2h", "from 1s to 1h"), ("0", "from 1s to 1h"), ("soon", "duration")]
+)
+def test_a_time_is_written_as_people_write_it(terminal: Terminal, written: str, problem: str) -> None:
+    ended = terminal.run("login", "--timeout", written)
+    assert ended.status == 1
+    assert problem in ended.err
+
+
+@pytest.mark.parametrize(
+    ("away", "ending"),
+    [(600, "in 10 minutes"), (-90000, "1 day ago"), (5, "in less than a minute"), (7200, "in 2 hours")],
+)
+def test_a_moment_says_how_far_away_it_is(away: float, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
+    assert format_moment(1_800_000_000 + away).endswith(f", {ending}")
+    assert format_moment(1e300) == f"{1e300:.0f}"
+
+
+# ── inspect ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_inspect_never_cuts_a_value(terminal: Terminal, columns: str) -> None:
+    long, name = "x" * 300, "https://example.com/claims/" + "n" * 80
+    token = build_jwt({"iss": "https://i.test", "sub": long, name: "v", "exp": int(time.time()) + 600})
+    _status, seen = run_on_pty(terminal, "inspect", "-", "--offline", stdin=token, COLUMNS=columns)
+    plain = read_plain(seen)
+    letters = "".join(plain.split())
+    assert long in letters
+    assert letters.count("n") >= 80
+    assert "…" not in plain
+    assert "in10minutes" in letters or "in9minutes" in letters
+
+
+# ── the device's code, and the page in the browser ───────────────────────────────────────────────────────────────
+
+
+def test_the_qr_code_is_square_and_has_two_dots_a_character() -> None:
+    lines = draw("https://id.example.org/oauth/device?user_code=WDJB-MJHT")
+    assert len({len(line) for line in lines}) == 1
+    assert len(lines) == (len(lines[0]) + 1) // 2
+    assert set("".join(lines)) <= set(" █▀▄")
+
+
+def test_a_device_login_shows_the_code_on_a_terminal_only(terminal: Terminal, scripted: ScriptedIssuer) -> None:
+    page = f"{scripted.issuer}/device"
+    scripted.answers["/device_authorization"] = {
+        "device_code": "dc-1", "user_code": "WDJB-MJHT", "verification_uri": page, "expires_in": 60, "interval": 1,
+    }  # fmt: skip
+    scripted.answers["/token"] = TOKENS
+    terminal.environ |= {"OAUTHGUARD_ISSUER": scripted.issuer, "OAUTHGUARD_CLIENT_ID": "cli"}
+    words = ("login", "--flow", "device")
+    status, seen = run_on_pty(terminal, *words)
+    assert status == 0
+    assert draw(page)[5] in read_plain(seen)
+    assert "█" not in terminal.run(*words).err
+
+
+@pytest.mark.promise("CL-03")
+def test_the_page_in_the_browser_names_the_user_and_escapes_the_name() -> None:
+    page = Page.DONE.render("<img src=x>\u202eann").decode()
+    assert "You are signed in as &lt;img src=x&gt;\\u202eann" in page
+    assert "<img" not in page
+    assert len(Page.DONE.render("n" * 9999)) < 2000
+    assert "signed in as" not in Page.DONE.render().decode()
+
+
+@pytest.mark.promise("CL-03")
+def test_the_browser_waits_for_the_name(terminal: Terminal, scripted: ScriptedIssuer) -> None:
+    terminal.environ |= {"OAUTHGUARD_ISSUER": scripted.issuer, "OAUTHGUARD_CLIENT_ID": "cli"}
+    scripted.answers |= {"/token": TOKENS, "/userinfo": {"sub": "7", "preferred_username": "ann"}}
+    with start_login(terminal) as login:
+        assert "You are signed in as ann" in login.come_back(code="c-1").text
+        assert login.end().status == 0
+    scripted.answers["/token"] = (400, {"error": "invalid_grant"})
+    with start_login(terminal) as login:
+        assert "did not work" in login.come_back(code="c-2").text
+        assert login.end().status == 2
