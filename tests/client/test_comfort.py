@@ -80,7 +80,7 @@ def test_a_login_shows_expiry_profile_and_the_next_step(terminal: Terminal, scri
 
 
 def test_a_profile_that_does_not_exist_is_answered_with_the_one_that_looks_like_it(signed_in: Terminal) -> None:
-    assert "did you mean work?" in signed_in.run("profiles", "use", "wrok").err
+    assert "did you mean work?" in signed_in.run("profiles", "use", "work2").err
     assert "did you mean work?" in signed_in.run("--profile", "wrk", "whoami").err
     assert "there are: work" in signed_in.run("profiles", "use", "zzz").err
 
