@@ -184,6 +184,7 @@ SURFACE = {
         "tamper",
         "trust",
     },
+    "pyramid_oauthguard.toolbar": {"includeme"},
     "pyramid_oauthguard.testing.contracts": {"StoreContract", "VerifierContract"},
 }
 

@@ -17,7 +17,6 @@ SHARED = {
     "guard.deadline",
     "guard.explanation",
     "guard.options",
-    "guard.reasons",
     "guard.report",
     "guard.token_facts",
 }

@@ -17,7 +17,7 @@ import pytest
 from webob import Request, Response
 
 from pyramid_oauthguard import SettingError
-from pyramid_oauthguard.command.guard.reasons import REASONS
+from pyramid_oauthguard.guard.reports.reasons import REASONS
 from pyramid_oauthguard.testing import MemoryIssuer
 from tests.guard.commanded import ISSUERS, ROOT, main, run_check, run_command, run_explain, write_ini
 from tests.guard.serving import serve

@@ -14,13 +14,20 @@ from ...guard.credentials.header import find_fault
 from ...guard.guarded_views import find_modes, find_views
 from ...guard.openapi import Operation, find_operations
 from ...guard.reports.key_report import describe_keys
+from ...guard.reports.reasons import (
+    ANSWER_WITHOUT_AUDIENCE,
+    ENCRYPTED,
+    REASONS,
+    TOKEN_WITHOUT_AUDIENCE,
+    UNSIGNED,
+    Words,
+)
 from ...guard.reports.remedies import find_remedy
 from ...guard.resources.table import ResourceTable
 from ...guard.settings import GuardSettings
 from ...guard.state import get_guard
 from ...guard.verifiers import RANKS
 from ...interfaces import Credential, ICredentialVerifier
-from .reasons import ANSWER_WITHOUT_AUDIENCE, ENCRYPTED, REASONS, TOKEN_WITHOUT_AUDIENCE, UNSIGNED, Words
 from .token_facts import fetch_answer, find_facts, find_issuer, is_jwt
 
 __all__ = ["Explanation", "explain_token", "find_modes_in_use"]

@@ -1,4 +1,4 @@
-"""The text for each reason of :class:`~pyramid_oauthguard.errors.InvalidToken`, for ``oauthguard explain``."""
+"""The text for each reason of :class:`~pyramid_oauthguard.errors.InvalidToken`, for ``oauthguard explain`` and the panel of the debug toolbar."""
 
 from __future__ import annotations
 
