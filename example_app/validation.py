@@ -32,6 +32,7 @@ __all__ = ["DOCUMENT", "check_request"]
 DOCUMENT: Final = Path(__file__).with_name("openapi.yaml")
 _FORMATS: Final = {"money": as_units, "charge": as_charge}
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})", re.ASCII)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SHOWN: Final = 100
 _RESPONSES: Final = "pyramid_openapi3.enable_response_validation"
 
@@ -43,6 +44,7 @@ def includeme(config: Configurator) -> None:
     config.include("pyramid_openapi3")
     for name, convert in _FORMATS.items():
         config.pyramid_openapi3_add_formatter(name, _build_check(convert))
+    config.pyramid_openapi3_add_formatter("text", _is_text)
     config.pyramid_openapi3_add_deserializer("application/json", _deserialize)
     config.pyramid_openapi3_add_deserializer("application/problem+json", json.loads)
     config.pyramid_openapi3_spec(str(DOCUMENT), route="/openapi.yaml", route_name="openapi_source")
@@ -156,6 +158,11 @@ def _build_check(convert: Callable[[object], int]) -> Callable[[object], bool]:
     return check
 
 
+def _is_text(value: object) -> bool:
+    """Whether there is more than blanks, and no half of a surrogate pair: it can't be stored."""
+    return not isinstance(value, str) or (value.strip() != "" and _SURROGATE.search(value) is None)
+
+
 def _render_invalid(error: RequestValidationError, request: Request) -> Response:
     parameters = [each for each in error.errors if isinstance(each, ParameterValidationError)]
     if parameters:
@@ -193,7 +200,7 @@ def _describe(error: Any) -> Iterator[tuple[str, str]]:
 
 
 def _describe_value(error: Any) -> str:
-    if error.validator == "format":
+    if error.validator == "format" and error.validator_value in _FORMATS:
         return _find_fault(_FORMATS[error.validator_value], error.instance)
     if error.validator != "type":
         return str(error.schema.get("x-error", "can't be used"))

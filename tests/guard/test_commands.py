@@ -116,8 +116,9 @@ def test_the_example_is_sound_and_its_demo_data_are_not(tmp_path: Path) -> None:
     done = run_command("check", tmp_path / "development.ini")
     assert done.returncode == 0
     assert done.stderr.startswith("0 errors, ")
-    assert done.stdout.count("warn  example.demo: ") == 4
-    for name in ("'customer-manager'", "'customer-manager-api'", "'customer-cli'", "'demo'"):
+    assert done.stdout.count("warn  example.demo: ") == 6
+    clients = ("customer-manager", "customer-manager-api", "customer-cli", "customer-assistant", "customer-docs")
+    for name in map(repr, (*clients, "demo")):
         assert re.search(f"warn  example.demo: the (client|user) {name} exists", done.stdout)
     assert "oauthguard.issuer: http://localhost:6543 runs in this process" in done.stdout
     assert "POST /customers/{id}/charges: checked remotely, permission charge" in done.stdout
@@ -128,7 +129,7 @@ def test_the_example_is_sound_and_its_demo_data_are_not(tmp_path: Path) -> None:
 def test_demo_data_that_outlived_the_setting_are_found(tmp_path: Path) -> None:
     text = (ROOT / "development.ini").read_text("utf-8")
     ini = tmp_path / "development.ini"
-    for demo, warnings in (("false", 0), ("true", 4), ("false", 4)):
+    for demo, warnings in (("false", 0), ("true", 6), ("false", 6)):
         ini.write_text(text.replace("example.demo = true", f"example.demo = {demo}"), "utf-8")
         assert len(find(run_check(ini, "--format", "json"), "example.demo")) == warnings
 
