@@ -49,7 +49,8 @@ def _make_demo_data(event: ApplicationCreated) -> None:
         _make_rows(registry)
         if any(key.startswith("oauthguard.server.") for key in registry.settings):
             _make_clients(registry)
-            _make_docs_client(registry)
+            if registry["example_app.parts"].tour:
+                _make_docs_client(registry)
     except (OperationalError, UnavailableError) as error:
         # A later start makes them, and an earlier one has probably done so.
         _log.error("Whether the demo data is there is not known: %s", name_cause(error))

@@ -45,7 +45,7 @@ def build_document(request: Request) -> dict[str, Any]:
     """The document with its security, and with the address below which this application is mounted."""
     parts: Parts = request.registry["example_app.parts"]
     document = request.registry[_SOURCE] | {"servers": [{"url": "/"}]}
-    flows = _build_flows(request, parts) if parts.server else None
+    flows = _build_flows(request, parts) if parts.embedded else None
     found = secure_document(document, request.registry, flows=flows, scopes=_MEANINGS if flows else None)
     return found | {"servers": [{"url": request.script_name or "/"}]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from .settings import read_example
 __all__ = ["Parts", "find_parts"]
 
 _ISSUERS: Final = ("oauthguard.issuer", "oauthguard.server.issuer")
+_FURTHER: Final = re.compile(r"oauthguard\.issuers\.[^.]+\.issuer")
 _SERVER: Final = "oauthguard.server."
 _GUARD: Final = "oauthguard."
 
@@ -22,6 +24,7 @@ class Parts:
     """What the ini includes.
 
     :ivar issuer: whose tokens the API accepts, or who issues them; empty if no setting says so.
+    :ivar embedded: whether the API accepts the tokens of the authorization server in this process.
     :ivar tour: whether the tour can call everything in this process, with secrets that are public.
     """
 
@@ -29,6 +32,7 @@ class Parts:
     guard: bool
     demo: bool
     issuer: str
+    embedded: bool
     tour: bool
 
 
@@ -43,9 +47,9 @@ def find_parts(settings: Any) -> Parts:
     demo = read_example(settings).demo
     issuers = [settings[key] for key in _ISSUERS if settings.get(key)]
     if demo:
-        _require_loopback(issuers)
-    same = len(issuers) == 2 and issuers[0] == issuers[1]
-    return Parts(server, guard, demo, issuers[0] if issuers else "", demo and same)
+        _require_loopback([*issuers, *(settings[key] for key in settings if _FURTHER.fullmatch(key))])
+    embedded = len(issuers) == 2 and issuers[0] == issuers[1]
+    return Parts(server, guard, demo, issuers[0] if issuers else "", embedded, demo and embedded)
 
 
 def _require_loopback(issuers: list[str]) -> None:

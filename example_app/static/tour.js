@@ -7,7 +7,7 @@
     if (!found) return false;
     const old = section.querySelector(".outcome");
     const made = found.querySelector(".outcome");
-    if (made) old.replaceWith(made);
+    if (made) old.replaceChildren(...made.childNodes); // the region stays, so that screen readers tell what is new
     for (const field of document.querySelectorAll("input[name=csrf_token]")) {
       const fresh = page.querySelector("input[name=csrf_token]");
       if (fresh) field.value = fresh.value;

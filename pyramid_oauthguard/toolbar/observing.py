@@ -63,7 +63,7 @@ def list_refusals(registry: Any) -> list[Refusal]:
 def build_refusal(request: Request, status: int, reason: str) -> Refusal:
     """What is kept of a refused request."""
     path = request.environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
-    return Refusal(time.time(), request.method, path[:_MOST_CHARACTERS], status, reason)
+    return Refusal(time.time(), request.method[:_MOST_CHARACTERS], path[:_MOST_CHARACTERS], status, reason)
 
 
 def _time_check(authenticate: Any) -> Any:

@@ -113,12 +113,19 @@ class _Observer:
             _frame, began = self._open.pop()
             name, tell = self._watched[frame.f_code]
             spent = (time.perf_counter() - began) * 1000
-            self._found.append((began, Step(name, tell(value), spent, len(self._open) + 1)))
+            self._found.append((began, Step(name, _tell(tell, value), spent, len(self._open) + 1)))
 
     def end(self) -> None:
         """Hand the steps over."""
         for _began, step in sorted(self._found, key=lambda each: each[0]):
             self._trace.add(step)
+
+
+def _tell(tell: Callable[[Any], str], value: Any) -> str:
+    try:
+        return tell(value)
+    except Exception:  # noqa: BLE001  # here it would be raised by the guard's own function
+        return "unknown"
 
 
 @cache

@@ -96,6 +96,13 @@ def test_the_demo_stops_the_start_where_others_can_reach_it(tmp_path: Path, issu
 
 
 @pytest.mark.promise("EX-02")
+def test_the_demo_stops_the_start_with_further_issuers(tmp_path: Path) -> None:
+    settings = build_api_settings(tmp_path, **{"oauthguard.issuers.other.issuer": "https://login.example.com"})
+    with pytest.raises(SettingError, match=r"example.demo: .*login.example.com"):
+        main({}, **settings)
+
+
+@pytest.mark.promise("EX-02")
 def test_the_demo_stops_the_start_of_a_server_too(tmp_path: Path) -> None:
     settings = build_settings(tmp_path, **{"oauthguard.server.issuer": "https://login.example.com"})
     with pytest.raises(SettingError, match=r"example.demo: .*login.example.com"):

@@ -166,6 +166,16 @@ def test_it_works_below_a_mount_point(browser: App) -> None:
     assert "GET /shop/customers?limit=3" in answer.text
 
 
+@pytest.mark.parametrize("host", ["[::1", "a b", "x:y:z", "", "a:99999999", "<script>", "é", "localhost:80/../x"])
+def test_no_host_header_makes_a_500(browser: App, host: str) -> None:
+    fields = {"csrf_token": browser.get("/").forms[0]["csrf_token"].value}
+    for step in ("token", "calls", "person"):
+        answer = browser.post(f"/tour/{step}", fields, extra_environ={"HTTP_HOST": host}, status="*")
+        assert answer.status_int < 500
+        assert "<script>" not in answer.text
+    assert browser.get("/", extra_environ={"HTTP_HOST": host}, status="*").status_int < 500
+
+
 # ── a person ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
