@@ -21,6 +21,8 @@ _SHOWN_HEADERS: Final = ("Content-Type", "Location", "WWW-Authenticate", "Cache-
 _HIDDEN: Final = frozenset({"access_token", "refresh_token", "token", "code", "code_verifier"})
 _SHOWN_CHARACTERS: Final = 12
 _MOST_CHARACTERS: Final = 4_000
+#: What the made request has in common with that of the browser. Limits count addresses.
+_SURROUNDINGS: Final = ("wsgi.url_scheme", "SERVER_NAME", "SERVER_PORT", "HTTP_HOST", "SCRIPT_NAME", "REMOTE_ADDR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ def send(
     :param client: id and secret of a client that authenticates.
     """
     headers = _build_headers(token, client)
-    made = Request.blank(path, base_url=request.application_url, method=method, headers=headers)
-    made.remote_addr = request.remote_addr  # limits count addresses
+    surroundings = {name: request.environ[name] for name in _SURROUNDINGS if name in request.environ}
+    made = Request.blank(path, environ=surroundings, method=method, headers=headers)
     if form is not None:
         made.content_type = "application/x-www-form-urlencoded"
         made.body = urlencode(form).encode()
