@@ -19,6 +19,7 @@ __all__ = [
     "CODE_PREFIX",
     "DEVICE_PREFIX",
     "REFRESH_PREFIX",
+    "REGISTRATION_PREFIX",
     "SECRET_PREFIX",
     "USER_CODE_LETTERS",
     "OpaqueValue",
@@ -36,6 +37,7 @@ ACCESS_PREFIX = "ogat_"
 CODE_PREFIX = "ogac_"
 DEVICE_PREFIX = "ogdc_"
 REFRESH_PREFIX = "ogrt_"
+REGISTRATION_PREFIX = "ogra_"
 SECRET_PREFIX = "ogcs_"  # noqa: S105  # a public prefix
 USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 _SECRET_LENGTH = len(SECRET_PREFIX) + 22 + 43 + 8

@@ -164,6 +164,7 @@ def test_the_certificate_must_be_that_of_the_host_not_of_the_address(tmp_path, m
         get(build(), f"https://tool.example:{port}/x")
 
 
+@pytest.mark.promise("AS-12")
 @pytest.mark.parametrize("bad", ["10.0.0.1", "::1", "64:ff9b::a00:1"])
 @pytest.mark.parametrize("order", [1, -1])
 def test_one_address_that_is_not_public_is_enough_to_refuse(monkeypatch, bad, order):
@@ -179,6 +180,7 @@ def test_another_address_is_tried_if_one_does_not_answer():
         assert get(build("127.0.0.2", "127.0.0.1"), f"http://tool.example:{port}/x").body == BODY
 
 
+@pytest.mark.promise("AS-12")
 @pytest.mark.parametrize(
     ("answer", "is_outage"),
     [

@@ -99,6 +99,7 @@ def test_the_first_approval_is_in_the_audit_trail(flow, host):
 # Who may make the server fetch.
 
 
+@pytest.mark.promise("AS-12")
 def test_nothing_is_fetched_before_a_user_has_signed_in(flow, host):
     parameters = flow.ask(client_id=host.publish(), redirect_uri=f"{host.origin}/callback")
     answer = flow.server.app.get("/oauth/authorize", parameters, status=303)
@@ -127,6 +128,7 @@ def test_without_the_setting_the_url_is_an_unknown_client(build, host):
 # What a document may say.
 
 
+@pytest.mark.promise("AS-12")
 def test_documents_that_describe_no_client_are_refused_with_one_text(flow, host, caplog):
     bad = {
         "another id": {"client_id": "http://127.0.0.1/other.json"},
@@ -203,6 +205,7 @@ def test_it_has_the_scopes_of_the_settings_at_most(flow, host, said, scopes):
 # The page.
 
 
+@pytest.mark.promise("AS-12")
 def test_the_page_shows_both_hosts_above_the_name(flow, host):
     text = read_page(ask(flow, describe(host.publish(redirect_uris=["com.example.tool:/x"]), "com.example.tool:/x")))
     assert text.index("127.0.0.1") < text.index("com.example.tool:") < text.rindex("Allow “Tool”?")

@@ -86,6 +86,7 @@ def flow(build, monkeypatch):
     return flow
 
 
+@pytest.mark.promise("AS-12")
 def test_forty_hostile_urls_have_one_answer_and_no_connection(flow, caplog):
     assert len(HOSTILE) >= 40
     texts = set()
@@ -97,6 +98,7 @@ def test_forty_hostile_urls_have_one_answer_and_no_connection(flow, caplog):
     assert len([each for each in caplog.messages if "can't be used" in each]) == len(HOSTILE)
 
 
+@pytest.mark.promise("AS-12")
 def test_a_name_whose_address_changes_is_looked_up_once(flow, monkeypatch):
     """DNS rebinding: the second answer would be a private address."""
     answers = iter([["1.1.1.1"], ["127.0.0.1"], ["127.0.0.1"]])
@@ -112,6 +114,7 @@ def test_a_name_whose_address_changes_is_looked_up_once(flow, monkeypatch):
     assert connected == [("1.1.1.1", 443)]
 
 
+@pytest.mark.promise("AS-12")
 def test_the_keys_are_fetched_by_the_same_rules(flow):
     documents = flow.server.service.documents
     asked = []

@@ -12,7 +12,9 @@ from pyramid.exceptions import ConfigurationExecutionError
 from webtest import TestApp
 
 from pyramid_oauthguard.interfaces import ISelfCheck
+from pyramid_oauthguard.server.clients.dynamic import make_registration_token
 from pyramid_oauthguard.server.clients.names import clean_name, is_taken
+from pyramid_oauthguard.server.opaque import has_checksum
 from pyramid_oauthguard.server.tokens.pruning import prune
 from tests.server.flows import VERIFIER, build_flow, read_answer
 from tests.server.self_registered import (
@@ -54,6 +56,8 @@ def test_the_answer_is_what_is_registered(flow):
     body = answer.json
     assert body.pop("client_id").startswith("client-")
     assert abs(body.pop("client_id_issued_at") - time.time()) < 60
+    assert body.pop("registration_client_uri").startswith("http://localhost:6543/oauth/register/client-")
+    assert has_checksum(body.pop("registration_access_token"))
     assert body == {
         "client_name": "Tool",
         "redirect_uris": [f"{SITE}/callback"],
@@ -90,6 +94,7 @@ def test_registrations_are_in_the_audit_trail(flow):
 # What a client may be.
 
 
+@pytest.mark.promise("AS-13")
 @pytest.mark.parametrize(
     ("said", "registered"),
     [
@@ -106,6 +111,7 @@ def test_it_has_two_grants_at_most(flow, said, registered):
     assert (client.grants, client.role) == (registered, "client")
 
 
+@pytest.mark.promise("AS-13")
 @pytest.mark.parametrize(
     ("said", "registered"),
     [
@@ -122,6 +128,7 @@ def test_it_has_the_scopes_of_the_settings_at_most(flow, said, registered):
     assert read_answer(ask(flow, client, scope="admin"))["error"] == "invalid_scope"
 
 
+@pytest.mark.promise("AS-13")
 @pytest.mark.parametrize("member", ["role", "audiences", "first_party", "client_id", "secret", "require_pkce"])
 def test_no_other_member_gives_it_more(flow, member):
     client = register(flow, **{member: "resource_server"}).json
@@ -131,6 +138,7 @@ def test_no_other_member_gives_it_more(flow, member):
     assert member not in client or member == "client_id"
 
 
+@pytest.mark.promise("AS-13")
 def test_it_may_not_use_other_endpoints(flow):
     client = register(flow).json
     app, who = flow.server.app, {"client_id": client["client_id"]}
@@ -140,6 +148,7 @@ def test_it_may_not_use_other_endpoints(flow):
     assert app.post("/oauth/token", form, status="*").json["error"] in {"invalid_client", "unauthorized_client"}
 
 
+@pytest.mark.promise("AS-13")
 def test_settings_that_became_narrower_count_for_clients_from_before(build, flow):
     client = register(flow).json
     grant = redeem(flow, client, allow(flow, client, scope="read write")["code"])
@@ -250,6 +259,7 @@ def test_a_caller_with_an_initial_access_token_may_register(guarded, token):
     assert register(guarded, headers={"Authorization": f"Bearer {token}"}).json["client_id"]
 
 
+@pytest.mark.promise("AS-13")
 @pytest.mark.parametrize(
     "sent",
     [None, "", "Bearer", "Bearer x", f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN} {'u' * 32}", "Bearer \xff"],
@@ -474,3 +484,90 @@ def test_the_check_reports_an_open_registration(build, changes, level, text):
     [mine] = [each for each in findings if each.subject == "oauthguard.server.registration"]
     assert (mine.level, text in mine.text) == (level, True)
     assert [each.text for each in findings if each.subject == "clients"] == ["5 registered"]
+
+
+# RFC 7592.
+
+
+@pytest.fixture
+def own(flow):
+    """A client, and how it authenticates at its own address."""
+    client = register(flow).json
+    path = client["registration_client_uri"].removeprefix("http://localhost:6543")
+    return client, path, {"Authorization": f"Bearer {client['registration_access_token']}"}
+
+
+def test_a_client_reads_what_is_registered_of_it(flow, own):
+    client, path, headers = own
+    assert path == f"/oauth/register/{client['client_id']}"
+    answer = flow.server.app.get(path, headers=headers)
+    assert answer.json == client
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_client_deletes_itself_and_its_tokens(flow, own):
+    client, path, headers = own
+    tokens = redeem(flow, client, allow(flow, client)["code"])
+    assert flow.server.app.delete(path, headers=headers, status=204).body == b""
+    assert not flow.is_active(tokens["access_token"])
+    assert find(flow, client).revoked_at is not None
+    assert ask(flow, client).status_int == 400
+    for method in ("get", "delete"):
+        assert getattr(flow.server.app, method)(path, headers=headers, status=401).json["error"] == "invalid_token"
+    with flow.server.service.store.reading() as unit:
+        events = [line.event for line in unit.list_audit(limit=9, client_id=client["client_id"])]
+    assert events[0] == "ClientRevoked"
+
+
+@pytest.mark.promise("AS-13")
+def test_a_registration_token_opens_its_own_client_only(flow, own):
+    client, path, headers = own
+    other = register(flow).json
+    token = client["registration_access_token"]
+    app = flow.server.app
+    wrong = [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer \xff"},
+        {"Authorization": f"Basic {token}"},
+        {"Authorization": f"Bearer {token}x"},
+        {"Authorization": f"Bearer {other['registration_access_token']}"},
+    ]
+    paths = [f"/oauth/register/{other['client_id']}", *(f"/oauth/register/{each}" for each in client_ids(flow))]
+    answers = [app.get(path, headers=each, status=401) for each in wrong]
+    answers += [app.delete(path, headers=each, status=401) for each in wrong]
+    answers += [app.get(each, headers=headers, status=401) for each in paths]
+    answers += [app.delete(each, headers=headers, status=401) for each in paths]
+    assert len({answer.text for answer in answers}) == 1
+    assert all(answer.headers["WWW-Authenticate"].startswith("Bearer ") for answer in answers)
+    assert find(flow, other).revoked_at is None
+    assert find(flow, client).revoked_at is None
+
+
+def client_ids(flow):
+    """Clients that did not register themselves, and none at all."""
+    return [flow.web.client.client_id, flow.native.client.client_id, "nobody", "%00", "%D0%BA", "a%20b"]
+
+
+def test_a_token_of_an_operators_client_would_be_of_no_use(flow):
+    """There is none, but it can be computed by who knows the pepper."""
+    client_id = flow.native.client.client_id
+    token = make_registration_token(flow.server.service.pepper, client_id)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert flow.server.app.delete(f"/oauth/register/{client_id}", headers=headers, status=401)
+
+
+def test_changing_is_not_supported(flow, own):
+    client, path, headers = own
+    answer = flow.server.app.put_json(path, client, headers=headers, status=405)
+    assert answer.headers["Allow"] == "DELETE, GET, HEAD"
+
+
+def test_a_flood_of_clients_that_delete_themselves_is_limited_too(build):
+    flow = build_flow(build, {**OPEN, "registration.max_unused": "2"})
+    for _time in range(2):
+        client = register(flow).json
+        headers = {"Authorization": f"Bearer {client['registration_access_token']}"}
+        flow.server.app.delete(f"/oauth/register/{client['client_id']}", headers=headers, status=204)
+    register(flow, status=429)

@@ -1,4 +1,6 @@
-"""Dynamic registration (RFC 7591): who may register a client, how many there may be, and how one is stored."""
+"""Dynamic registration (RFC 7591): who may register a client, how many there may be, and how one is stored. A client reads and
+deletes what is registered of it (RFC 7592).
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,26 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..audit import Tell
-from ..events import ClientCreated
+from ..events import ClientCreated, ClientRevoked
+from ..hashing import Pepper
 from ..http.errors import InvalidClientMetadataError, OAuth2Error
 from ..http.limits import TooManyRequestsError
-from ..opaque import make_client_id
+from ..opaque import REGISTRATION_PREFIX, derive_opaque, make_client_id
 from ..settings import ServerSettings
 from ..store.contract import Store, Unit
 from ..store.records import REGISTRATION, Client
+from .live import find_live
 from .metadata import build_self_registered, read_metadata
 from .names import is_taken
 
-__all__ = ["InvalidTokenError", "check_initial_token", "register"]
+__all__ = [
+    "InvalidTokenError",
+    "check_initial_token",
+    "delete",
+    "make_registration_token",
+    "register",
+    "require_registered",
+]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _FULL_SECONDS: Final = 600
@@ -67,6 +78,41 @@ def register(store: Store, settings: ServerSettings, tell: Tell, document: Mappi
         unit.add_client(client)
         tell(unit, ClientCreated(client.client_id, by=REGISTRATION))
     return client
+
+
+def make_registration_token(pepper: Pepper, client_id: str) -> str:
+    """The registration access token of a client (RFC 7592): the same one each time, so nothing of it is stored. It ends with
+    the client."""
+    return derive_opaque(REGISTRATION_PREFIX, pepper.derive_key("registration access token"), client_id).text
+
+
+def require_registered(
+    store: Store, settings: ServerSettings, pepper: Pepper, authorization: str | None, *, client_id: str
+) -> Client:
+    """The client with this id, if the caller sends its registration access token.
+
+    :raises InvalidTokenError: there is no such client, it did not register itself by a request, or the token is another one.
+        All of these look the same.
+    """
+    scheme, _space, sent = (authorization or "").partition(" ")
+    token = make_registration_token(pepper, client_id)
+    is_right = hmac.compare_digest(sent.strip().encode("utf-8", "surrogateescape"), token.encode())
+    with store.reading() as unit:
+        client = find_live(unit, client_id, settings)
+    if scheme.lower() != "bearer" or not is_right or client is None or client.registered_by != REGISTRATION:
+        raise InvalidTokenError("The registration access token is missing or wrong.")
+    return client
+
+
+def delete(store: Store, tell: Tell, client_id: str) -> None:
+    """End a client at its own request (RFC 7592 section 2.3), with all its tokens. Ending it twice changes nothing."""
+    now = time.time()
+    with store.writing() as unit:
+        client = unit.find_client(client_id)
+        if client is not None and client.revoked_at is None:
+            token_ids = unit.list_live_token_ids(client_id=client_id, now=now)
+            unit.revoke_client(client_id, now)
+            tell(unit, ClientRevoked(client_id, tuple(token_ids)))
 
 
 def _check_room(unit: Unit, settings: ServerSettings, now: float) -> None:

@@ -1,4 +1,5 @@
-"""POST /register: clients register themselves (RFC 7591)."""
+"""POST /register: clients register themselves (RFC 7591). GET and DELETE /register/{client_id}: they read and delete it
+(RFC 7592)."""
 
 from __future__ import annotations
 
@@ -7,23 +8,32 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from authlib.oauth2.rfc7591 import ClientRegistrationEndpoint
+from authlib.oauth2.rfc7592 import ClientConfigurationEndpoint
 from pyramid.config import Configurator
 from pyramid.request import Request
 
-from ..clients.dynamic import check_initial_token, register
+from ..clients.dynamic import (
+    check_initial_token,
+    delete,
+    make_registration_token,
+    register,
+    require_registered,
+)
 from ..clients.metadata import describe_client
 from ..grants.authlib_bridge import OAuthServer
 from ..http.cors import Readers
 from ..http.errors import OAuth2Error
 from ..http.json_body import read_json
+from ..http.mount_point import build_url
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..store.records import Client
 from .views import add_endpoint
 
-__all__ = ["Registration", "describe", "include"]
+__all__ = ["Configuration", "Registration", "describe", "include"]
 
 ROUTE: Final = "oauthguard.register"
+CLIENT_ROUTE: Final = "oauthguard.register.client"
 
 
 class _Asked:
@@ -35,6 +45,7 @@ class _Asked:
 
     def __init__(self, request: Request) -> None:
         self.pyramid = request
+        self.method: str = request.method
 
 
 class Registration(ClientRegistrationEndpoint):
@@ -62,14 +73,70 @@ class Registration(ClientRegistrationEndpoint):
         return register(service.store, service.settings, service.tell, request.document)
 
     def generate_client_registration_info(self, client: Client, request: _Asked) -> dict[str, Any]:
-        return describe_client(client)
+        return _describe(self.server.service, request, client)
+
+
+class Configuration(ClientConfigurationEndpoint):
+    """Authlib's endpoint for reading and deleting. A client of which something else is true registers again."""
+
+    def create_endpoint_request(self, request: Request) -> _Asked:
+        return _Asked(request)
+
+    def authenticate_token(self, request: _Asked) -> _Token:
+        service: Service = self.server.service
+        sent, client_id = request.pyramid.headers.get("Authorization"), request.pyramid.matchdict["client_id"]
+        return _Token(require_registered(service.store, service.settings, service.pepper, sent, client_id=client_id))
+
+    def authenticate_client(self, request: _Asked) -> Client:
+        client: Client = request.credential.client
+        return client
+
+    def check_permission(self, client: Client, request: _Asked) -> bool:
+        return True
+
+    def introspect_client(self, client: Client) -> dict[str, Any]:
+        return {}
+
+    def generate_client_registration_info(self, client: Client, request: _Asked) -> dict[str, Any]:
+        return _describe(self.server.service, request, client)
+
+    def delete_client(self, client: Client, request: _Asked) -> None:
+        service: Service = self.server.service
+        delete(service.store, service.tell, client.client_id)
+
+    def create_delete_client_response(self, client: Client, request: _Asked) -> tuple[int, None, list[Any]]:
+        self.delete_client(client, request)
+        return 204, None, []
+
+
+class _Token:
+    """A registration access token that belongs to its client."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def check_client(self, client: Client) -> bool:
+        return client is self.client
+
+
+def _describe(service: Service, request: _Asked, client: Client) -> dict[str, Any]:
+    """What is registered, and how the client reads and deletes it (RFC 7592 section 3)."""
+    here = build_url(request.pyramid, ROUTE, service.settings)
+    return {
+        **describe_client(client),
+        "registration_client_uri": f"{here}/{client.client_id}",
+        "registration_access_token": make_registration_token(service.pepper, client.client_id),
+    }
 
 
 def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view."""
     if settings.self_registration.registration == "off":
         return
-    add_endpoint(config, ROUTE, settings.find_path("register"), {"POST": answer_registration}, readers=Readers.SENDER)
+    path = settings.find_path("register")
+    add_endpoint(config, ROUTE, path, {"POST": answer_registration}, readers=Readers.SENDER)
+    views = {"GET": answer_client, "DELETE": answer_client}
+    add_endpoint(config, CLIENT_ROUTE, f"{path}/{{client_id}}", views, readers=Readers.SENDER)
 
 
 def answer_registration(request: Request) -> Any:
@@ -77,6 +144,13 @@ def answer_registration(request: Request) -> Any:
     server = OAuthServer(find_service(request))
     server.register_endpoint(Registration)
     return server.create_endpoint_response(Registration.ENDPOINT_NAME, request)
+
+
+def answer_client(request: Request) -> Any:
+    """Show a client what is registered of it, or delete it."""
+    server = OAuthServer(find_service(request))
+    server.register_endpoint(Configuration)
+    return server.create_endpoint_response(Configuration.ENDPOINT_NAME, request)
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
