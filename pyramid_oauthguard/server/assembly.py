@@ -28,7 +28,7 @@ from .events import build_notifier
 from .grant_types import OWNED_GRANTS, USER_GRANTS, GrantDeclaration, check_names
 from .grants import GRANTS
 from .http.cors import Origins
-from .http.limits import build_limits
+from .http.limit_settings import build_limits
 from .http.route_order import take_place
 from .keys.making import KeyMaker
 from .keys.registry import IKeyRegistry, KeyRegistry

@@ -17,6 +17,7 @@ from .events import (
     TokenRevoked,
 )
 from .service import Service
+from .tokens.lookup import find_access_token
 from .tokens.status import INACTIVE, describe_token, is_active
 
 __all__ = ["EmbeddedIssuer"]
@@ -43,7 +44,7 @@ class EmbeddedIssuer:
         """
         service = self._require_service()
         with service.store.reading() as unit:
-            token = unit.find_access_token(service.pepper.hash_token(raw))
+            token = find_access_token(unit, service.pepper, raw)
         if token is None or not is_active(token, service):
             return dict(INACTIVE)
         return describe_token(token, self.identifier)

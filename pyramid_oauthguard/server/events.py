@@ -26,6 +26,7 @@ __all__ = [
     "SigningKeyRevoked",
     "TokenIssued",
     "TokenRevoked",
+    "TokensImported",
     "build_notifier",
 ]
 
@@ -153,6 +154,20 @@ class TokenRevoked:
     client_id: str
     grant_id: str | None = None
     reason: str = "revocation_request"
+
+
+@dataclass(frozen=True, slots=True)
+class TokensImported:
+    """Live tokens of another server were stored.
+
+    :ivar subject: the user, or the client itself.
+    :ivar token_ids: the access tokens.
+    """
+
+    client_id: str
+    subject: str
+    token_ids: tuple[str, ...]
+    grant_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

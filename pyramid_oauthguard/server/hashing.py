@@ -31,12 +31,12 @@ class Pepper:
     """The key of the hashes at rest; each purpose has a key of its own, so that a hash for one purpose does not match
     for another."""
 
-    __slots__ = ("_code", "_key", "_secret", "_token")
+    __slots__ = ("_code", "_imported", "_key", "_secret", "_token")
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._secret, self._token, self._code = (
-            HMAC(self.derive_key(purpose), SHA256()) for purpose in ("client secret", "token", "code")
+        self._secret, self._token, self._code, self._imported = (
+            HMAC(self.derive_key(purpose), SHA256()) for purpose in ("client secret", "token", "code", "imported hash")
         )
 
     def derive_key(self, purpose: str) -> bytes:
@@ -49,6 +49,10 @@ class Pepper:
     def hash_token(self, token: str) -> bytes:
         """For access tokens and refresh tokens alike."""
         return _digest(self._token, token)
+
+    def hash_imported(self, digest: bytes) -> bytes:
+        """For a secret or token of which only the hash of another server is known."""
+        return _digest(self._imported, digest.hex())
 
     def hash_code(self, code: str) -> bytes:
         """For authorization codes, device codes and user codes."""

@@ -19,7 +19,7 @@ from pyramid_oauthguard.server.hashing import Pepper, load_pepper
 from tests.ground.test_secret_files import ODD
 
 
-@pytest.mark.promise("TK-03")
+@pytest.mark.promise("TK-40")
 @pytest.mark.parametrize("form", ["jwt", "opaque"])
 def test_no_secret_or_token_is_in_the_files(build, form):
     server = build({"access_token_format": form})
@@ -35,7 +35,7 @@ def test_no_secret_or_token_is_in_the_files(build, form):
     assert b'"d":' not in content, "private keys are encrypted"
 
 
-@pytest.mark.promise("TK-03")
+@pytest.mark.promise("TK-40")
 def test_hashes_are_keyed_and_of_one_purpose():
     first, second = Pepper(b"a" * 32), Pepper(b"b" * 32)
     hashes = {
@@ -114,7 +114,7 @@ def test_reprs_hold_no_secret(server):
     assert "sqlite" not in repr(server.service.settings)
 
 
-@pytest.mark.promise("TK-03")
+@pytest.mark.promise("TK-40")
 @pytest.mark.parametrize("text", ["", "ogat_x", "ü \ud800", "x" * 5000])
 def test_hashes_are_hmac_sha256_for_ever(text):
     """Of anything else, what a database holds already would be lost."""

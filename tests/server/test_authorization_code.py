@@ -288,7 +288,7 @@ def test_the_audience_can_be_narrowed_twice_and_never_widened(flow):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("TK-03")
+@pytest.mark.promise("TK-40")
 def test_no_code_is_in_the_database(flow):
     code = flow.allow()
     for file in flow.server.file.parent.glob("oauth.sqlite*"):

@@ -121,7 +121,7 @@ def test_a_confidential_client_can_not_only_name_itself(server):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("TK-03")
+@pytest.mark.promise("TK-40")
 def test_a_rotation_has_an_overlap(server):
     client_id = server.program.client.client_id
     start = time.time()

@@ -10,6 +10,7 @@ import secrets
 import subprocess
 import sys
 import time
+from hashlib import sha256
 
 import pytest
 import time_machine
@@ -176,6 +177,44 @@ def test_a_client_is_edited(operator, tmp_path):
 def test_a_wrong_edit_is_explained(operator, words, problem):
     made = operator.json("client", "create", "Shop", "--grant", "client_credentials")
     assert problem in operator.run("client", "edit", made["client_id"], *words, fails=RegistrationError)
+
+
+def write_lines(*documents):
+    return "\n".join(json.dumps(document) for document in documents) + "\n\n"
+
+
+def test_clients_and_tokens_of_another_server_are_imported(operator):
+    client = {"name": "Old", "client_id": "old", "secret_hash": sha256(b"s3cret").hexdigest(), "scopes": ["read"]}
+    client |= {"grants": ["client_credentials"], "access_token_ttl": 60}
+    public = {"name": "App", "client_id": "app", "public": True, "grants": ["device_code"], "scopes": ["read"]}
+    assert "imported 2 clients" in operator.run("client", "import", input=write_lines(client, public)).stderr
+    token = {"client_id": "old", "scopes": ["read"], "access_token": sha256(b"live").hexdigest()}
+    token |= {"access_token_expires_at": time.time() + 60}
+    gone = {**token, "access_token": sha256(b"gone").hexdigest(), "access_token_expires_at": 1}
+    assert "imported the tokens of 1 lines" in operator.run("token", "import", input=write_lines(token, gone)).stderr
+    app = operator.open()
+    assert get_token(app, {"client_id": "old", "client_secret": "s3cret"}).json["expires_in"] == 60
+    assert "revoked" in operator.run("token", "revoke", input="live").stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "problem"),
+    [
+        ("client", "{", "line 2: must be a JSON object"),
+        ("client", "[]", "line 2: must be a JSON object"),
+        ("client", '{"name": "B", "client_id": "b", "client_secret": "x"}', "line 2: secret: secrets in plain text"),
+        ("client", '{"name": "B", "client_id": "b", "secret_hash": "x"}', "line 2: secret_hash: must be"),
+        ("client", '{"name": "B", "client_id": "b"}', "line 2: secret_hash: is missing"),
+        ("client", '{"name": "B", "secret_hash": "x"}', "line 2: client_id: must be a text"),
+        ("client", '{"name": "B", "client_id": "b", "public": true, "x": 1}', "line 2: a client has no 'x'"),
+        ("token", '{"client_id": "b"}', "line 2: access_token: is missing"),
+    ],
+)
+def test_a_wrong_line_is_named(operator, kind, line, problem):
+    first = '{"name": "A", "client_id": "a", "public": true}' if kind == "client" else ""
+    assert problem in operator.run(kind, "import", input=f"{first}\n{line}\n", fails=OAuthGuardError)
+    if kind == "client":
+        assert [each["client_id"] for each in operator.json("client", "list")] == ["a"], "what was before it is stored"
 
 
 def test_a_client_with_keys_and_then_with_others(operator):

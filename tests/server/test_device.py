@@ -518,7 +518,7 @@ def test_no_code_or_token_is_logged_or_in_an_event(flow, tv, caplog):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("TK-03")
+@pytest.mark.promise("TK-40")
 def test_neither_code_is_at_rest(flow, tv):
     codes = begin(flow, tv)
     allow(flow, codes)

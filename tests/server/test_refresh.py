@@ -403,7 +403,7 @@ def test_without_a_token_the_parameter_is_named(flow):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("TK-03")
+@pytest.mark.promise("TK-40")
 def test_neither_the_token_nor_what_follows_it_is_at_rest(flow):
     first = obtain(flow)
     second = refresh(flow, first["refresh_token"])

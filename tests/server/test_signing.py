@@ -310,7 +310,7 @@ def test_the_embedded_guard_stops_accepting_a_revoked_key_at_once(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("SK-01", "TK-03")
+@pytest.mark.promise("SK-01", "TK-40")
 def test_private_halves_are_encrypted_at_rest(server):
     engine = build_engine(f"sqlite:///{server.file}")
     with engine.connect() as connection:

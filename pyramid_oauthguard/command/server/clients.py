@@ -17,6 +17,7 @@ from .application import open_application
 from .client_edit import edit
 from .client_fields import FIELD_OPTIONS, read_fields
 from .client_output import describe, open_clients, summarize
+from .imports import import_clients
 
 __all__ = ["client"]
 
@@ -150,3 +151,4 @@ def _read_keys(file: BinaryIO) -> str:
 
 
 client.add_command(edit)
+client.add_command(import_clients)

@@ -15,6 +15,7 @@ from ...settings import as_duration
 from ..parameters import ini_argument, pass_run
 from ..run import Run
 from .application import open_application, require_service
+from .imports import import_tokens
 
 __all__ = ["prune", "token"]
 
@@ -45,6 +46,7 @@ def prune(run: Run, ini: str, keep: str) -> None:
 
 
 token.add_command(prune)
+token.add_command(import_tokens)
 
 
 @token.command()
@@ -60,7 +62,7 @@ def revoke(run: Run, ini: str, token: TextIO) -> None:
     with open_application(ini) as registry:
         service = require_service(registry)
         with service.store.reading() as unit:
-            found = find_token(unit, service.pepper.hash_token(raw), None)
+            found = find_token(unit, service.pepper, raw, None)
         if found is None:
             raise OAuthGuardError("this is not a token of this server, or it was pruned after it expired")
         revoke_token(service, found)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hmac
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from pyramid.request import Request
@@ -23,6 +24,7 @@ from ..store.contract import Store
 from ..store.records import Client, ClientSecret
 from .assertion import Assertion, RefusedError, verify_assertion
 from .credentials import Credentials, build_refusal, read_credentials
+from .imported_secrets import digest_secret
 from .live import find_live
 
 __all__ = ["TOKEN_ROUTE", "ClientAuthentication"]
@@ -91,11 +93,32 @@ class ClientAuthentication:
             return client
         now, hashes = time.time(), tuple(map(self.pepper.hash_secret, credentials.secrets))
         secret = _find_secret(client.secrets if client else (), hashes, now)
+        if client is not None and secret is None:
+            secret = self._find_imported(client, credentials.secrets, attempt)
         if client is None or secret is None:
             raise build_refusal()
         attempt.succeed()
         self._touch(secret, now)
         return client
+
+    def _find_imported(self, client: Client, texts: Iterable[str], attempt: Attempt) -> ClientSecret | None:
+        """The live secret of this text that another server has hashed. From now on, its hash is ours.
+
+        The attempt counts as a failure before anything is hashed. A secret of our own format is never an imported one: such
+        attempts are not limited, so nothing is hashed for them.
+        """
+        now = time.time()
+        imported = [secret for secret in client.secrets if secret.scheme is not None and secret.is_live(now)]
+        guesses = [text for text in texts if not is_client_secret(text)]
+        if imported and guesses:
+            attempt.count_ahead()
+        for secret, text in product(imported, guesses):
+            hashed = self.pepper.hash_imported(digest_secret(secret.scheme or "", text))
+            if hmac.compare_digest(hashed, secret.hash):
+                with suppress(UnavailableError), self.store.writing() as unit:  # the next time will do
+                    unit.replace_secret(secret.secret_id, self.pepper.hash_secret(text))
+                return secret
+        return None
 
     def _accept_assertion(self, request: Request, assertion: Assertion, attempt: Attempt) -> Client:
         """The client that an assertion proves, which it does once (RFC 7523 section 3)."""

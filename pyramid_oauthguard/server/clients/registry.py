@@ -34,6 +34,7 @@ from ..opaque import make_client_id, make_client_secret, make_id
 from ..store.contract import Store, Unit
 from ..store.records import CLIENT, Client, ClientSecret
 from .fields import ClientChanges, ClientFields
+from .imported_secrets import read_secret_hash
 from .keys import as_key_set
 from .logos import read_logo
 from .registration import change_client, check_secret, draft_client
@@ -100,6 +101,7 @@ class ClientRegistry:
         *,
         client_id: str | None = None,
         secret: str | None = None,
+        secret_hash: str | None = None,
         public: bool = False,
         role: str = CLIENT,
         jwks: Mapping[str, Any] | str | None = None,
@@ -112,6 +114,7 @@ class ClientRegistry:
         :param client_id: chosen by the server unless given; give one for demo data and migrations only. It must never
             be a user's ``sub`` (RFC 9700 section 4.15): ids that occur as a subject here are refused.
         :param secret: made by the server unless given; a given one is the operator's responsibility.
+        :param secret_hash: of a secret that another server has hashed, ``pbkdf2_sha256$iterations$salt$hash`` or SHA-256 as hexadecimal digits.
         :param public: no secret; ``client_credentials`` is then refused (RFC 6749 section 4.4).
         :param role: ``"client"``, or ``"resource_server"`` for one that may only introspect.
         :param jwks: its public keys (RFC 7517 section 5), for one that proves with a signature who it is
@@ -122,13 +125,9 @@ class ClientRegistry:
         keys = None if jwks is None else as_key_set(jwks)
         draft = draft_client(client_id or make_client_id(), public=public, role=role, jwks=keys)
         client = change_client(draft, {"name": name, **fields}, known_grants=self._grants)
-        if public and secret is not None:
-            raise RegistrationError("secret", "a public client has none")
-        secretless = public or (jwks is not None and secret is None)
-        made = None if secretless else self._make_secret(secret, label="first", now=client.created_at)
+        record, text = self._make_first_secret(client, secret, secret_hash)
         with self._writing(tm) as unit:
-            stored = self._add(unit, client, made[0] if made else None)
-        return MadeClient(stored, made[1] if made else None)
+            return MadeClient(self._add(unit, client, record), text)
 
     def edit(self, client_id: str, *, tm: Any = None, **changes: Unpack[ClientChanges]) -> Client:
         """Change a client: the fields that are given, and no others. Its id, role and kind never change.
@@ -254,6 +253,25 @@ class ClientRegistry:
 
     def _writing(self, tm: Any) -> Any:
         return self._store.writing() if tm is None else self._store.join(tm)
+
+    def _make_first_secret(
+        self, client: Client, given: str | None, imported: str | None
+    ) -> tuple[ClientSecret | None, str | None]:
+        """The record, and the text if it is known; both None for a client without a secret."""
+        if client.public and not given is imported is None:
+            raise RegistrationError("secret", "a public client has none")
+        if imported is not None:
+            if given is not None:
+                raise RegistrationError("secret_hash", "is given beside a secret")
+            return self._import_secret(imported, now=client.created_at), None
+        if client.public or (client.jwks is not None and given is None):
+            return None, None
+        return self._make_secret(given, label="first", now=client.created_at)
+
+    def _import_secret(self, text: str, *, now: float) -> ClientSecret:
+        scheme, digest = read_secret_hash(text)
+        hashed = self._pepper.hash_imported(digest)
+        return ClientSecret(secret_id=make_id(), hash=hashed, label="imported", created_at=now, scheme=scheme)
 
     def _make_secret(self, given: str | None, *, label: str, now: float) -> tuple[ClientSecret, str]:
         secret = make_client_secret() if given is None else given

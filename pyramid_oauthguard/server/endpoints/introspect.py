@@ -18,6 +18,7 @@ from ..grants.authlib_request import OAuthClient, OAuthRequest
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..store.records import RESOURCE_SERVER, AccessTokenRecord, Client
+from ..tokens.lookup import find_access_token
 from ..tokens.status import INACTIVE, describe_token, is_active
 from .views import add_endpoint
 
@@ -46,7 +47,7 @@ class Introspection(IntrospectionEndpoint):
         text = request.parameters.require("token")
         service: Service = self.server.service
         with service.store.reading() as unit:
-            token = unit.find_access_token(service.pepper.hash_token(text))
+            token = find_access_token(unit, service.pepper, text)
         if token is None:
             return None
         audiences = find_audiences(client.record, service.settings)

@@ -36,7 +36,7 @@ class Revocation(RevocationEndpoint):
         text = request.parameters.require("token")
         service = self.server.service
         with service.store.reading() as unit:
-            token = find_token(unit, service.pepper.hash_token(text), request.form.get("token_type_hint"))
+            token = find_token(unit, service.pepper, text, request.form.get("token_type_hint"))
         if token is not None and token.client_id != client.get_client_id():
             raise InvalidGrantError(
                 "The token was issued to another client."

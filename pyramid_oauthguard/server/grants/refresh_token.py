@@ -21,6 +21,7 @@ from ..opaque import REFRESH_PREFIX, OpaqueValue, derive_opaque
 from ..service import Service
 from ..store.contract import Unit
 from ..store.records import Grant, RefreshTokenRecord
+from ..tokens.lookup import find_refresh_token
 from ..tokens.revocation import end_reused
 from .issuing import TokenAnswer
 from .user_grants import check_method
@@ -77,7 +78,7 @@ class RefreshToken(RefreshTokenGrant):
         service, client = self.server.service, self.request.client.record
         successor = derive_opaque(REFRESH_PREFIX, service.pepper.derive_key(_PURPOSE), text)
         with service.store.reading() as unit:
-            record = unit.find_refresh_token(service.pepper.hash_token(text))
+            record = find_refresh_token(unit, service.pepper, text)
             grant = unit.find_grant(record.grant_id) if record else None
             replaced = record is not None and record.successor_id is not None
             stolen = record is not None and replaced and not _is_shielded(service, unit, record, successor)

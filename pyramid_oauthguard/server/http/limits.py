@@ -16,16 +16,13 @@ from typing import Final, NoReturn
 
 from pyramid.request import Request
 
-from ...caching import build_region
-from ...errors import SettingError
 from ..addresses import IPV6_PREFIX, UNKNOWN, find_network, is_cross_site
-from ..rates import MAX_PERIOD_SECONDS, Rate
+from ..rates import Rate
 from ..request_ids import find_request_id
-from ..settings import PREFIX, ServerSettings
 from .errors import InvalidClientError, OAuth2Error
 from .tries import Tries
 
-__all__ = ["Attempt", "CrossSiteError", "Guess", "Limits", "TooManyRequestsError", "build_limits"]
+__all__ = ["Attempt", "CrossSiteError", "Guess", "Limits", "TooManyRequestsError"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 #: One address may fail for this many clients at once: a whole company may share it.
@@ -155,6 +152,23 @@ class Limits:
         if client_id:
             self._tries.add("failures", (client_id, address), rate)
 
+    def _take_failure(self, request: Request, client_id: str, address: str) -> None:
+        """Count a failure before a check that costs much; :meth:`_give_failure_back` takes it back."""
+        rate = self._rates.get("failures")
+        if rate is None:
+            return
+        wait = self._tries.take("failures", (address,), rate, factor=_ADDRESS_FACTOR) if address else 0.0
+        wait = wait or self._tries.take("failures", (client_id, address), rate)
+        if wait:
+            self._refuse(request, "failures", address, wait)
+
+    def _give_failure_back(self, client_id: str, address: str) -> None:
+        rate = self._rates.get("failures")
+        if rate is None:
+            return
+        for key in ((address,), (client_id, address)) if address else ((client_id, address),):
+            self._tries.give_back("failures", key, rate)
+
     def _count(self, request: Request, name: str, key: tuple[str, str]) -> None:
         rate = self._rates.get(name)
         wait = 0.0 if rate is None else self._tries.take(name, key, rate)
@@ -213,6 +227,7 @@ class Attempt:
     guess: Guess | None = None
     client_id: str = ""
     wait: float = 0.0
+    is_counted: bool = False
 
     def name(self, client_id: str, *, guessable: bool) -> None:
         """Record which client the request claims to be.
@@ -237,11 +252,23 @@ class Attempt:
         if self.cross_site:
             _check_origin(self.request, is_shared_with)
 
+    def count_ahead(self) -> None:
+        """Count a failure before a check that costs much, so that simultaneous requests cannot exceed the limit.
+        :meth:`succeed` takes it back.
+
+        :raises TooManyRequestsError: there were too many.
+        """
+        self.limits._take_failure(self.request, self.client_id, self.address)
+        self.is_counted = True
+
     def succeed(self) -> None:
         """The client is authenticated: count its request.
 
         :raises TooManyRequestsError: it did so too often, or guessed wrong too often.
         """
+        if self.is_counted:
+            self.limits._give_failure_back(self.client_id, self.address)
+            self.is_counted = False
         self.limits._count(self.request, self.endpoint, (self.client_id, self.address))
         if self.guess is not None:
             self.guess.take((self.client_id, self.address))
@@ -251,6 +278,8 @@ class Attempt:
 
         :raises TooManyRequestsError: it may not fail any more for now.
         """
+        if self.is_counted:
+            return
         self.wait = self.wait or self.limits._fetch_failure_wait(self.client_id, self.address)
         if self.wait:
             self._refuse()
@@ -264,33 +293,3 @@ class Attempt:
 def _check_origin(request: Request, is_shared_with: Callable[[str], bool]) -> None:
     if not is_shared_with(request.headers.get("Origin", "")):
         raise CrossSiteError("A page may call this only from the origin of a redirect URI of a public client.")
-
-
-def build_limits(settings: ServerSettings, secret: str) -> Limits:
-    """The limits of the settings.
-
-    :param secret: known to all processes of this server only; the keys in a shared cache are hashed with it.
-    :raises SettingError: the cache can't be configured.
-    """
-    names = (
-        "failures",
-        "token",
-        "introspection",
-        "revocation",
-        "device_authorization",
-        "registration",
-        "documents",
-        "sign_in",
-    )
-    rates = {name: getattr(settings, f"limits_{name}") for name in names} if settings.limits else {}
-    found = {name: rate for name, rate in rates.items() if rate is not None}
-    return Limits(found, _build_tries(settings, secret), ipv6_prefix=settings.limits_ipv6_prefix)
-
-
-def _build_tries(settings: ServerSettings, secret: str) -> Tries:
-    if not settings.limits_cache:
-        return Tries()
-    try:
-        return Tries(build_region("limits", settings.limits_cache, expiration_time=MAX_PERIOD_SECONDS, secret=secret))
-    except Exception as error:  # dogpile and its backends raise errors of any class
-        raise SettingError(f"{PREFIX}.limits.cache.*", f"can't be configured: {error}") from error

@@ -20,6 +20,7 @@ class ClientSecret:
 
     :ivar secret_id: names it in lists and for revoking it.
     :ivar expires_at: None if it lives until it is revoked.
+    :ivar scheme: how another server has hashed it; None if only this server has. The keyed hash is then that of the other server's hash.
     :ivar last_used_at: to the hour, so that using a secret does not write every time.
     """
 
@@ -30,6 +31,7 @@ class ClientSecret:
     expires_at: float | None = None
     revoked_at: float | None = None
     last_used_at: float | None = None
+    scheme: str | None = None
 
     def is_live(self, now: float) -> bool:
         """Whether it still authenticates its client at ``now``."""

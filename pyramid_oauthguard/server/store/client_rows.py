@@ -37,6 +37,9 @@ class ClientRows(Protocol):
     def revoke_secret(self, client_id: str, secret_id: str, now: float) -> bool:
         """End a secret; False when the client has no such live one."""
 
+    def replace_secret(self, secret_id: str, hashed: bytes) -> None:
+        """Store this server's hash of a secret that another server had hashed."""
+
     def touch_secret(self, secret_id: str, now: float) -> None:
         """Remember that the secret was used."""
 

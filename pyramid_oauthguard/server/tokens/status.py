@@ -7,9 +7,11 @@ import time
 from typing import Any, Final
 
 from ..access_tokens import describe
+from ..hashing import Pepper
 from ..service import Service
 from ..store.contract import Unit
 from ..store.records import AccessTokenRecord, RefreshTokenRecord
+from .lookup import find_access_token, find_refresh_token
 
 __all__ = ["INACTIVE", "TokenRecord", "describe_token", "find_token", "is_active"]
 
@@ -18,11 +20,11 @@ INACTIVE: Final = {"active": False}
 CLOCK_SKEW_SECONDS: Final = 60.0  # between the hosts of one issuer
 
 
-def find_token(unit: Unit, hashed: bytes, hint: str | None) -> TokenRecord | None:
-    """The token with this hash. The hint only tells where to look first (RFC 7662 section 2.1)."""
+def find_token(unit: Unit, pepper: Pepper, text: str, hint: str | None) -> TokenRecord | None:
+    """The token with these characters. The hint only tells where to look first (RFC 7662 section 2.1)."""
     if hint == "refresh_token":
-        return unit.find_refresh_token(hashed) or unit.find_access_token(hashed)
-    return unit.find_access_token(hashed) or unit.find_refresh_token(hashed)
+        return find_refresh_token(unit, pepper, text) or find_access_token(unit, pepper, text)
+    return find_access_token(unit, pepper, text) or find_refresh_token(unit, pepper, text)
 
 
 def is_active(token: AccessTokenRecord, service: Service) -> bool:

@@ -145,6 +145,23 @@ class StoreContract(SelfRegistrationContract, SigningKeyContract):
             dataclasses.replace(second, revoked_at=_NOW + 3),
         )
 
+    def test_the_hash_of_an_imported_secret_is_replaced_once(self, store: Store) -> None:
+        from ...server.store.records import ClientSecret
+
+        ours = ClientSecret(secret_id="1", hash=_hash(), label="", created_at=_NOW)  # noqa: S106
+        imported = ClientSecret(secret_id="2", hash=_hash(), label="", created_at=_NOW + 1, scheme="sha256")  # noqa: S106
+        hashed = _hash()
+        with store.writing() as unit:
+            unit.add_secret("app", ours)
+            unit.add_secret("app", imported)
+            unit.replace_secret("1", hashed)
+            unit.replace_secret("2", hashed)
+            unit.replace_secret("2", _hash())
+        with store.reading() as unit:
+            found = unit.find_client("app")
+        assert found is not None
+        assert found.secrets == (ours, dataclasses.replace(imported, hash=hashed, scheme=None))
+
     def test_other_keys_of_a_client(self, store: Store) -> None:
         with store.writing() as unit:
             unit.replace_keys("app", '{"keys": [1]}')

@@ -5,8 +5,6 @@ Tokens name their client and their grant, so that the end of one of these ends a
 
 from __future__ import annotations
 
-from typing import Final
-
 from sqlalchemy import (
     DDL,
     BigInteger,
@@ -28,6 +26,7 @@ from sqlalchemy import (
 )
 
 from .append_only import GUARDS
+from .key_version import HOLD, KEYS_LOCK
 
 __all__ = [
     "KEYS_LOCK",
@@ -58,9 +57,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-#: PostgreSQL's advisory lock of the signing keys, a number that no other program uses by chance.
-KEYS_LOCK: Final = -5_990_999_778_665_283_172
 
 _ID = String(64)
 _CLIENT_ID = _SUBJECT = String(255)
@@ -126,6 +122,7 @@ client_secrets = Table(
     Column("expires_at", Double),
     Column("revoked_at", Double),
     Column("last_used_at", Double),
+    Column("scheme", String(255)),  # how another server has hashed it
 )
 
 # One row for each approval, never deleted; what is allowed now is the union of those not withdrawn.
@@ -267,16 +264,7 @@ versions = Table(
     Column("number", BigInteger, nullable=False),
 )
 
-# The version of the signing keys. A unit that changes keys waits until the units that have called this have ended. A
-# function, since it reads what was committed while it waited for the lock, which a statement of its own can't.
-_HOLD = """
-CREATE OR REPLACE FUNCTION oauth_hold_keys_version() RETURNS bigint LANGUAGE plpgsql VOLATILE AS
-$$ DECLARE found bigint; BEGIN
-PERFORM pg_advisory_xact_lock_shared(KEYS_LOCK);
-SELECT number INTO found FROM oauth_versions WHERE name = 'signing_keys';
-RETURN coalesce(found, 0); END $$
-""".replace("KEYS_LOCK", str(KEYS_LOCK))
-event.listen(versions, "after_create", DDL(_HOLD).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
+event.listen(versions, "after_create", DDL(HOLD).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
 
 # Rows are only added. They have no foreign keys: they stay when what they name is deleted.
 audit = Table(

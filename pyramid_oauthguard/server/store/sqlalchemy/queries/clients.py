@@ -72,6 +72,10 @@ class ClientQueries(Rows):
         done = self._connection.execute(update(client_secrets).where(mine, live).values(revoked_at=now))
         return done.rowcount == 1
 
+    def replace_secret(self, secret_id: str, hashed: bytes) -> None:
+        imported = and_(client_secrets.c.secret_id == secret_id, client_secrets.c.scheme.is_not(None))
+        self._connection.execute(update(client_secrets).where(imported).values(hash=hashed, scheme=None))
+
     def touch_secret(self, secret_id: str, now: float) -> None:
         mine = client_secrets.c.secret_id == secret_id
         self._connection.execute(update(client_secrets).where(mine).values(last_used_at=now))

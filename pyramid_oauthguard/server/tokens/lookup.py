@@ -1,0 +1,32 @@
+"""Tokens are looked up by their keyed hash: by that of this server, and then by that of another server that they were imported
+from."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from ..hashing import Pepper
+from ..opaque import ACCESS_PREFIX, REFRESH_PREFIX
+from ..store.contract import Unit
+from ..store.records import AccessTokenRecord, RefreshTokenRecord
+
+__all__ = ["find_access_token", "find_refresh_token"]
+
+#: Tokens of this server, and JWTs: none of them is an imported one, so they are looked up once.
+_OWN = (ACCESS_PREFIX, REFRESH_PREFIX, "eyJ")
+
+
+def find_access_token(unit: Unit, pepper: Pepper, text: str) -> AccessTokenRecord | None:
+    """The access token with these characters."""
+    found = unit.find_access_token(pepper.hash_token(text))
+    return found if found is not None or text.startswith(_OWN) else unit.find_access_token(_hash(pepper, text))
+
+
+def find_refresh_token(unit: Unit, pepper: Pepper, text: str) -> RefreshTokenRecord | None:
+    """The refresh token with these characters."""
+    found = unit.find_refresh_token(pepper.hash_token(text))
+    return found if found is not None or text.startswith(_OWN) else unit.find_refresh_token(_hash(pepper, text))
+
+
+def _hash(pepper: Pepper, text: str) -> bytes:
+    return pepper.hash_imported(sha256(text.encode("utf-8", "surrogatepass")).digest())
