@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -30,7 +32,7 @@ class AccessToken:
     :ivar audience: ``aud``, always a tuple.
     :ivar issuer: ``iss``, or the configured issuer for an introspection answer without ``iss``.
     :ivar issuer_name: the application's own name for the issuer, None for the one of ``oauthguard.issuer``.
-    :ivar expires_at: ``exp`` in seconds since the epoch.
+    :ivar expires_at: ``exp`` in seconds since the epoch; infinity for a token that does not expire.
     :ivar issued_at: ``iat`` in seconds since the epoch, or None.
     :ivar token_id: ``jti``, or None.
     :ivar username: ``username`` of an introspection answer (RFC 7662 section 2.2), or None.
@@ -66,6 +68,10 @@ class AccessToken:
         """As :meth:`can`, for at least one of ``scopes``."""
         return not (self.scopes.isdisjoint(scopes) and self.implied_scopes.isdisjoint(scopes))
 
+    def expired(self) -> bool:
+        """Whether it expires by now. A long answer, such as a stream of events, asks before each part."""
+        return time.time() >= self.expires_at
+
     def to_dict(self) -> dict[str, Any]:
         """The members as values that ``json`` can write: a new dictionary, with lists for ``audience`` and, sorted,
         for ``scopes`` and ``implied_scopes``, and with ``claims`` as a dictionary. It contains personal data if the claims do, but never the
@@ -74,6 +80,7 @@ class AccessToken:
         members = {name: getattr(self, name) for name in _NAMES}
         return {
             **members,
+            "expires_at": None if self.expires_at == math.inf else self.expires_at,
             "scopes": sorted(self.scopes),
             "implied_scopes": sorted(self.implied_scopes),
             "audience": list(self.audience),

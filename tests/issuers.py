@@ -39,7 +39,8 @@ class HTTPIssuer:
     `delay` is what the fault "slow" adds to an answer, in seconds. The metadata are at `well_known` (where RFC 8414
     puts them, unless another path is given) and have the members of `extra`, too. `tls` is a PEM file with a certificate and its
     key. `callers` has the port of each caller of the introspection endpoint, in their order; `headers` those of every request,
-    and `seen` the text of each.
+    and `seen` the text of each. `accepts` says which other callers than the usual one may introspect, by the headers and the
+    form.
     `identifier` is the issuer's name, where that is not the address of this server.
     """
 
@@ -64,6 +65,7 @@ class HTTPIssuer:
         self.callers: list[int] = []
         self.seen: list[str] = []
         self.headers: list[Mapping[str, str]] = []
+        self.accepts: Callable[[Any, Mapping[str, str]], bool] | None = None
         self.ca_file = tls
         self._server = _Server(self)
         if tls is not None:
@@ -230,6 +232,9 @@ def _answer_introspection(handler: _Handler, body: bytes) -> _Answer:
     # RFC 6749 section 2.3.1: both parts are form-urlencoded before they are joined.
     expected = "Basic " + base64.b64encode(":".join(map(quote_plus, CLIENT)).encode()).decode()
     given = handler.headers.get("Authorization", "")
+    form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+    if handler.server.owner.accepts is not None and handler.server.owner.accepts(handler.headers, form):
+        return 200, dict(handler.server.owner.issuer.introspect(form.get("token", "")))
     if handler.command != "POST" or not hmac.compare_digest(expected.encode(), given.encode()):
         return 401, {"error": "invalid_client"}
     token = parse_qs(body.decode()).get("token", [""])[0]

@@ -257,6 +257,7 @@ def test_members_of_an_access_token() -> None:
         "mode",
         "scopes",
         "subject",
+        "expired",
         "to_dict",
         "token_id",
         "username",

@@ -9,13 +9,13 @@ from tests.promises import format_summary, read_promises
 SUITE = """
     import pytest
 
-    @pytest.mark.promise("GD-01", "GD-02")
+    @pytest.mark.promise("GD-63", "GD-02")
     def test_passes(): pass
 
-    @pytest.mark.promise("GD-05")
+    @pytest.mark.promise("GD-04")
     def test_skips(): pytest.skip("no reason")
 
-    @pytest.mark.promise("GD-04")
+    @pytest.mark.promise("GD-05")
     def test_fails(): assert False
 
     @pytest.mark.needs("no-such-program")
@@ -47,7 +47,7 @@ def test_part_of_the_suite_says_nothing(pytester: pytest.Pytester) -> None:
 
 
 def test_unknown_promise_stops_the_run(pytester: pytest.Pytester) -> None:
-    result = run(pytester, suite=SUITE.replace("GD-05", "GD-99"))
+    result = run(pytester, suite=SUITE.replace("GD-04", "GD-99"))
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*test_skips*GD-99*"])
 
@@ -62,4 +62,4 @@ def test_missing_program(
 
 
 def test_summary_when_everything_is_shown() -> None:
-    assert format_summary(["GD-01", "GD-02"], {"GD-01", "GD-02"}) == "promises shown: 2 of 2"
+    assert format_summary(["GD-05", "GD-02"], {"GD-05", "GD-02"}) == "promises shown: 2 of 2"

@@ -20,7 +20,10 @@ TABLES = {"oauthguard": guard.TABLE, "oauthguard.server": server.TABLE}
 NOTES = tomllib.loads((DOCS / "reference" / "settings.toml").read_text("utf-8"))
 ROWS = [(prefix, row) for prefix, table in TABLES.items() for row in table]
 #: The value of such an example is a name or a path of the reader's machine.
-OF_THE_READER = {"principals", "http.ca_file", "pepper_file"}
+OF_THE_READER = {
+    "principals", "http.ca_file", "pepper_file", "jwks_file", "introspection.key_file", "introspection.token_file",
+    "http.bearer_token_file",
+}  # fmt: skip
 
 
 def name_row(value: Any) -> str | None:

@@ -39,6 +39,14 @@ _TYPES: Final = {
     "as_max_stale": "duration: seconds, or `1d`, `7d`",
     "as_timeout": "duration: seconds, or `30s`, `5m`",
     "as_unused_ttl": "duration: seconds, or `30s`, `5m`, `1h`, `1d`",
+    "as_claims": "list, separated by white space",
+    "as_address": "URL",
+    "as_insecure_hosts": "list of hosts, separated by white space",
+    "as_key_uses": "list, separated by white space",
+    "as_no_proxy": "list of hosts, separated by white space or commas",
+    "as_public_key_file": "path of a file",
+    "as_signing_key_file": "path of a file",
+    "as_token_file": "path of a file",
     "dict": "group of settings",
 }
 

@@ -11,7 +11,7 @@ from authlib.oauth2.client import OAuth2Client
 
 from ..errors import UnavailableError
 from ..exit_status import NETWORK, USAGE
-from ..fetch import Answer, Fetcher
+from ..fetch import Answer, Fetcher, Proxy
 from .errors import CommandError, RefusedError, as_command_error
 from .reporting import Reporter
 from .text import shorten
@@ -22,8 +22,8 @@ __all__ = ["OAuthTransport", "TokenClient", "TracingFetcher", "check_answer", "e
 class TracingFetcher(Fetcher):
     """A Fetcher that reports each request and each answer."""
 
-    def __init__(self, reporter: Reporter, *, timeout: float, ca_file: str | None) -> None:
-        super().__init__(timeout=timeout, ca_file=ca_file)
+    def __init__(self, reporter: Reporter, *, timeout: float, ca_file: str | None, proxy: Proxy | None = None) -> None:
+        super().__init__(timeout=timeout, ca_file=ca_file, proxy=proxy)
         self._reporter = reporter
 
     def get(self, url: str) -> Answer:

@@ -15,7 +15,7 @@ from ..client.text import shorten
 from ..errors import UnavailableError
 from ..exit_status import NETWORK, USAGE
 from ..outages import name_cause
-from ..urls import check_url
+from ..urls import as_origin, check_url
 from .run import Run
 
 __all__ = ["Reply", "explain_challenge", "send"]
@@ -51,7 +51,7 @@ def send(run: Run, method: str, url: str, *, token: str, headers: Mapping[str, s
         raise CommandError(USAGE, f"the URL {error}", "a token is only sent over TLS") from error
     sent = {"Accept": "application/json, */*", **({"Content-Type": "application/json"} if body else {}), **headers}
     run.console.trace_request(method, url, {}, {**sent, "Authorization": f"Bearer {token}"})
-    pool = urllib3.PoolManager(ssl_context=run.tls)
+    pool = _build_pool(run, url)
     try:
         response = pool.request(
             method,
@@ -65,7 +65,8 @@ def send(run: Run, method: str, url: str, *, token: str, headers: Mapping[str, s
         )
         data = response.read(_MOST_BYTES)
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        unavailable = UnavailableError("unreachable", f"{method} {url}: {name_cause(error)}")
+        way = f" through the proxy {run.proxy.url}" if isinstance(pool, urllib3.ProxyManager) and run.proxy else ""
+        unavailable = UnavailableError("unreachable", f"{method} {url}{way}: {name_cause(error)}")
         unavailable.__cause__ = error
         raise as_command_error(unavailable) from error
     finally:
@@ -73,6 +74,13 @@ def send(run: Run, method: str, url: str, *, token: str, headers: Mapping[str, s
     if len(data) >= _MOST_BYTES:
         raise CommandError(NETWORK, f"{url} answered with more than {_MOST_BYTES} bytes")
     return Reply(response.status, response.reason or "", tuple(response.headers.items()), data)
+
+
+def _build_pool(run: Run, url: str) -> urllib3.PoolManager:
+    proxy = run.proxy
+    if proxy is None or not proxy.serves(as_origin(url)):
+        return urllib3.PoolManager(ssl_context=run.tls)
+    return urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, ssl_context=run.tls)
 
 
 def explain_challenge(reply: Reply) -> str:

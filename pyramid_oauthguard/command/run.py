@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ..client.storage.token_store import TokenStore
     from ..client.transport import TracingFetcher
     from ..discovery import IssuerMetadata
+    from ..fetch import Proxy
 
 __all__ = ["Run"]
 
@@ -129,9 +130,20 @@ class Run:
         from ..client.transport import TracingFetcher
 
         try:
-            return TracingFetcher(self.console, timeout=_TIMEOUT_SECONDS, ca_file=self._ca_file)
+            return TracingFetcher(self.console, timeout=_TIMEOUT_SECONDS, ca_file=self._ca_file, proxy=self.proxy)
         except OSError as error:  # ssl's errors are among them
             raise self._explain_ca_file(error) from error
+
+    @cached_property
+    def proxy(self) -> Proxy | None:
+        """What requests with TLS go through, by the environment."""
+        from ..fetch.proxies import build_proxy, read_environment
+
+        address, variable, bypass = read_environment(self.environ)
+        try:
+            return build_proxy(address, bypass) if address else None
+        except ValueError as error:
+            raise CommandError(USAGE, f"the environment variable {variable} {error}", "or unset it") from None
 
     @cached_property
     def tls(self) -> ssl.SSLContext:

@@ -16,12 +16,14 @@ from pyramid.registry import Registry
 from zope.interface import implementer
 
 from .. import processes
+from ..bounded import BoundedMap
 from ..caching import build_region
 from ..errors import SettingError
 from ..interfaces import ICredentialVerifier, IEmbeddedIssuer, IIssuer, IIssuerListener, ITokenRequirement, KeyDocument
 from ..issuers.http_issuer import build_http_issuer
 from ..issuers.in_flight import InFlight
 from ..issuers.introspection import Introspector
+from ..issuers.key_file import KeyFile
 from ..issuers.keys import KeySource
 from ..issuers.registry import Issuer, IssuerRegistry
 from ..issuers.template import IssuerTemplate
@@ -34,7 +36,7 @@ from .settings import KEY_LIFETIME_SECONDS, SWITCHES, GuardSettings, is_on, pars
 from .state import Guard, get_guard
 from .verifiers import RANKS
 from .verifiers.chosen import ChosenVerifier, Verifiers
-from .verifiers.local import LocalVerifier, build_memory
+from .verifiers.local import AudiencelessVerifier, LocalVerifier, build_memory
 from .verifiers.remote import RemoteVerifier
 from .verifiers.tenants import Tenants
 
@@ -109,7 +111,7 @@ def install_policy(config: Configurator) -> None:
 class _Listener:
     """What the issuer in this process tells the caches."""
 
-    def __init__(self, keys: KeySource, introspector: Introspector) -> None:
+    def __init__(self, keys: KeySource | KeyFile, introspector: Introspector) -> None:
         self._keys = keys
         self._introspector = introspector
 
@@ -180,38 +182,40 @@ def _build_tenants(registry: Registry, settings: GuardSettings, template: Issuer
     if not settings.shares_keys:
         return Tenants(settings, template, lambda tenant: _build_verifiers(registry, tenant))
     keys, introspector = _build_sources(registry, settings)
-    verified = build_memory(settings)
+    memories = build_memory(settings), build_memory(settings)
 
     def build(tenant: GuardSettings) -> Verifiers:
-        local = LocalVerifier(tenant, keys, verified=verified)
-        return {"local": local, "remote": RemoteVerifier(tenant, local, introspector)}
+        return _build_modes(tenant, keys, introspector, memories)
 
     return Tenants(settings, template, build, introspector=introspector)
 
 
 def _build_verifiers(registry: Registry, settings: GuardSettings) -> Verifiers:
     keys, introspector = _build_sources(registry, settings)
-    local = LocalVerifier(settings, keys)
-    return {"local": local, "remote": RemoteVerifier(settings, local, introspector)}
+    return _build_modes(settings, keys, introspector, (build_memory(settings), build_memory(settings)))
 
 
-def _build_sources(registry: Registry, settings: GuardSettings) -> tuple[KeySource, Introspector]:
+def _build_modes(
+    settings: GuardSettings,
+    keys: KeySource | KeyFile,
+    introspector: Introspector,
+    memories: tuple[BoundedMap | None, BoundedMap | None],
+) -> Verifiers:
+    """The verifiers by mode. What the remote check accepts before it asks, a local view may refuse: two memories."""
+    first = local = LocalVerifier(settings, keys, verified=memories[0])
+    if settings.introspection_judges == "all":
+        first = AudiencelessVerifier(settings, keys, verified=memories[1])
+    return {"local": local, "remote": RemoteVerifier(settings, first, introspector)}
+
+
+def _build_sources(registry: Registry, settings: GuardSettings) -> tuple[KeySource | KeyFile, Introspector]:
     """The keys and the introspection of one issuer, or of all tenants that share them."""
     # At the first use: an authorization server that is included later gives the secret.
     find_secret = functools.cache(
         lambda: require_cache_secret(settings, registry.queryUtility(IIssuer, name=settings.issuer))
     )
     issuer = _DeferredIssuer(registry, settings, find_secret)
-    lifetime = settings.find_expiration("jwks", KEY_LIFETIME_SECONDS)
-    keys = KeySource(
-        issuer.fetch_keys,
-        _build_region(settings, "jwks", lifetime, find_secret),
-        algorithms=settings.algorithms,
-        lifetime=lifetime,
-        cooldown=settings.keys_cooldown,
-        max_stale=settings.keys_max_stale,
-        is_embedded=issuer.is_embedded,
-    )
+    keys = _build_keys(settings, issuer, find_secret)
     positive, inactive = settings.find_expiration("introspection", 0), settings.find_expiration("inactive", 10)
     introspector = Introspector(
         issuer.introspect,
@@ -225,6 +229,25 @@ def _build_sources(registry: Registry, settings: GuardSettings) -> tuple[KeySour
     )
     issuer.listener = _Listener(keys, introspector)
     return keys, introspector
+
+
+def _build_keys(settings: GuardSettings, issuer: _DeferredIssuer, find_secret: FindSecret) -> KeySource | KeyFile:
+    limits: dict[str, Any] = {
+        "algorithms": settings.algorithms,
+        "uses": settings.key_uses,
+        "max_stale": settings.keys_max_stale,
+    }
+    if settings.jwks_file is not None:
+        return KeyFile(settings.jwks_file, **limits)
+    lifetime = settings.find_expiration("jwks", KEY_LIFETIME_SECONDS)
+    return KeySource(
+        issuer.fetch_keys,
+        _build_region(settings, "jwks", lifetime, find_secret),
+        lifetime=lifetime,
+        cooldown=settings.keys_cooldown,
+        is_embedded=issuer.is_embedded,
+        **limits,
+    )
 
 
 def _build_region(settings: GuardSettings, name: str, expiration_time: float, find_secret: FindSecret) -> CacheRegion:

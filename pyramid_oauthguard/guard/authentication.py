@@ -92,6 +92,14 @@ class Authenticator:
         if known is not None:
             kept[RESULT] = known
 
+    def find_error(self, request: Request, mode: str) -> OAuthGuardError | None:
+        """Why ``mode``, which is not the request's own, refuses its token; None where it accepts it."""
+        kept = request.__dict__
+        result = kept.get(_RESULT_IN[mode])
+        if result is None:
+            result = kept[_RESULT_IN[mode]] = self._verify(request, mode)
+        return None if isinstance(result, AccessToken) else result
+
     def _verify(self, request: Request, mode: str) -> Result:
         try:
             credential = credentials.find(request)

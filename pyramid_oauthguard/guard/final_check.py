@@ -16,6 +16,7 @@ from .cache_secret import check_caches
 from .paths.placement import check_places
 from .paths.tokens_under import find_tokens_under
 from .policy import OAuthSecurityPolicy
+from .reports.network_report import is_fetchable
 from .requests import makes_guarded
 from .requirements import is_for
 from .settings import SWITCHES, GuardSettings, is_on
@@ -90,6 +91,13 @@ def _check(registry: Registry) -> None:
         remote = _find_remote(registry, issuer)
         if remote is not None and not _can_introspect(registry, issuer):
             raise _describe_missing_client(registry, issuer, at=getattr(remote, "action_info", None))
+        if remote is not None and not _can_find_introspection(registry, issuer):
+            raise SettingError(
+                issuer.name_key("introspection.endpoint"),
+                f"is required: a view is checked remotely, and {issuer.issuer} is not an address that has metadata",
+                f"or set {issuer.name_key('metadata_url')}",
+                at=getattr(remote, "action_info", None),
+            )
     for view in _find_hidden(registry):
         raise SettingError(
             f"{view.__module__}.{view.__name__}",
@@ -143,7 +151,15 @@ def _find_place(registry: Registry, view: Any) -> Any:
 
 
 def _can_introspect(registry: Registry, settings: GuardSettings) -> bool:
-    if settings.introspection_client_id or settings.introspection_auth_method == "none":
+    if settings.introspection_client_id or settings.introspection_auth_method in ("none", "bearer"):
+        return True
+    if isinstance(registry.queryUtility(ICredentialVerifier, name="remote"), ChosenVerifier):
+        return registry.queryUtility(IIssuer, name=settings.issuer) is not None
+    return True
+
+
+def _can_find_introspection(registry: Registry, settings: GuardSettings) -> bool:
+    if settings.introspection_endpoint or settings.template is not None or is_fetchable(settings):
         return True
     if isinstance(registry.queryUtility(ICredentialVerifier, name="remote"), ChosenVerifier):
         return registry.queryUtility(IIssuer, name=settings.issuer) is not None

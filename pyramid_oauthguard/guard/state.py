@@ -100,6 +100,11 @@ def require_guard(request: Request) -> Guard:
 
 def _acts_for_user(token: AccessToken) -> bool:
     """Not where the client acts for itself, which issuers say in their own ways (RFC 9068 section 2.2; Auth0; Entra)."""
+    claims = token.claims
     if token.subject in (token.client_id, f"{token.client_id}@clients"):
         return False
-    return token.claims.get("gty") != "client-credentials" and token.claims.get("idtyp") != "app"
+    # Entra ID and ADFS: an application has roles and no delegated permissions, and version 1 has no idtyp.
+    is_microsoft = "apptype" in claims or ("ver" in claims and ("appid" in claims or "tid" in claims))
+    if is_microsoft and "scp" not in claims:
+        return False
+    return claims.get("gty") != "client-credentials" and claims.get("idtyp") != "app"

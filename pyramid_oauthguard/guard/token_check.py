@@ -28,6 +28,7 @@ from .paths.tokens_under import find_misplacement
 from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
 from .requirements import VIEW_OPTIONS, Requirement, build_needs, build_requirements, check_requirements, require_issuer
+from .settings import GuardSettings
 from .state import Guard, get_guard, require_guard
 from .verifiers import RANKS
 
@@ -67,6 +68,7 @@ class _ViewGuard:
         required = build_requirements(info.registry, info.options.get("token_require"))
         self.requirements = (*_build_issuer_requirement(info), *required)
         self._needs = build_needs(self.requirements)
+        self.also_local = self.mode == "local" and _judges_more(self._guard.settings)
         self.marked = any(info.options.get(name) is not None for name in VIEW_OPTIONS)
         self.exception_only: bool = info.exception_only
         self.origins = self._guard.settings.cors_origins
@@ -77,6 +79,8 @@ class _ViewGuard:
 
     def judge(self, request: Request) -> OAuthGuardError | None:
         """Why the token is missing, bad, or not enough; None when it will do."""
+        if self.also_local and (error := self.find_local_error(request)) is not None:
+            return error
         result = self._guard.authenticator.authenticate(request)
         if not isinstance(result, AccessToken):
             return result
@@ -86,6 +90,10 @@ class _ViewGuard:
             self.report(error)
             return error.with_traceback(None)
         return None
+
+    def find_local_error(self, request: Request) -> OAuthGuardError | None:
+        """Why the local check refuses the token, where the view wants it and the stricter default accepts more tokens."""
+        return self._guard.authenticator.find_error(request, "local")
 
     def report(self, error: OAuthGuardError) -> None:
         """Log an outage that the application itself found; the guard logs its own."""
@@ -121,6 +129,12 @@ class _ViewGuard:
 
     def restore(self, request: Request, mode: str) -> None:
         self._guard.authenticator.restore(request, mode)
+
+
+def _judges_more(settings: GuardSettings) -> bool:
+    """Whether the default mode accepts tokens that a local check refuses, because only their issuer can judge them."""
+    is_stricter = RANKS[settings.token_check] > RANKS["local"]
+    return is_stricter and any(each.introspection_judges == "all" for each in settings.list_issuers())
 
 
 def _build_refusal(guard: Guard, request: Request, *, error: OAuthGuardError) -> Exception:
@@ -177,6 +191,8 @@ def bind_view(view: View, info: Any) -> View:
         if stricter:
             guard.strengthen(request)
         try:
+            if guard.also_local and (found := guard.find_local_error(request)) is not None:
+                return guard.refuse(request, found)  # before the permission is asked, and with it the issuer
             return view(context, request)
         except HTTPForbidden as error:
             request.add_response_callback(mark_refusal)  # also if the application has its own forbidden view
@@ -193,7 +209,7 @@ def guard_view(view: View, info: Any) -> View:
     guard = _ViewGuard(info)
     marked = guard.marked
     stricter = guard.stricter
-    plain = not guard.requirements
+    plain = not guard.requirements and not guard.also_local
 
     def guarded_view(context: Any, request: Request) -> Any:
         if marked:

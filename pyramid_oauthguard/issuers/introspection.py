@@ -194,8 +194,9 @@ class Introspector:
         entry = self._mangle(f"token {raw}")
         if token.token_id is not None:
             self._positive.set(f"id {token.token_id}", entry)
-        # The issuer's own exp, without leeway: past it the issuer itself would say inactive.
-        self._positive.set(f"token {raw}", {"asked_at": asked_at, "until": token.expires_at, "answer": dict(answer)})
+        # The issuer's own exp, without leeway: past it the issuer itself would say inactive. It may be infinite.
+        until = min(token.expires_at, asked_at + self._lifetime)
+        self._positive.set(f"token {raw}", {"asked_at": asked_at, "until": until, "answer": dict(answer)})
         if token.token_id is not None and self._positive.get(f"gone {token.token_id}", ignore_expiration=True) is True:
             self._positive.backend.delete(entry)  # revoked while the answer was on its way
 

@@ -45,10 +45,12 @@ class KeySource:
         lifetime: float,
         cooldown: float,
         max_stale: float,
+        uses: tuple[str, ...] = ("sig",),
         is_embedded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._fetch = fetch
         self._algorithms = algorithms
+        self._uses = uses
         self.kept: Kept[KeySet] = Kept(
             "keys",
             region,
@@ -83,11 +85,11 @@ class KeySource:
     def _ask(self) -> Fetched[KeySet]:
         document = self._fetch()
         check_depth(document.keys)
-        keys = build_key_set(document.keys, self._algorithms)
+        keys = build_key_set(document.keys, self._algorithms, uses=self._uses)
         if not keys:
             text = "the issuer's key set has no key usable here"
             raise UnavailableError("no_usable_keys", text, retry_after=30, lasting=True)
         return Fetched(keys, {"keys": list(document.keys)}, document.max_age)
 
     def _read(self, entry: Mapping[str, Any]) -> KeySet | None:
-        return build_key_set(entry.get("keys"), self._algorithms) or None
+        return build_key_set(entry.get("keys"), self._algorithms, uses=self._uses) or None

@@ -6,43 +6,73 @@ no time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 from ..errors import InvalidToken
 
-__all__ = ["MAX_TIME_SECONDS", "as_texts", "as_time", "check_texts", "read_audience", "read_times"]
+__all__ = ["FIRST_MILLISECOND", "MAX_TIME_SECONDS", "as_texts", "as_time", "check_texts", "read_audience", "read_times"]
 
 #: Beyond this a number is not exact in every JSON parser (RFC 8259 section 6).
 MAX_TIME_SECONDS: Final = 2.0**53
+#: Between the years 1995 and 2128 in milliseconds. In seconds, these years are 27,000 and later. The last day that databases know,
+#: in the year 9999, is before them.
+FIRST_MILLISECOND: Final = 8e11
+_LAST_MILLISECOND: Final = 5e12
 
 
 def as_time(value: Any) -> float:
     """A NumericDate (RFC 7519 section 2). :raises InvalidToken: not a number, or one that no clock shows."""
-    kind = type(value)  # exactly: bool is an int
-    if (kind is int or kind is float) and -MAX_TIME_SECONDS < value < MAX_TIME_SECONDS:  # which NaN is not
+    if _is_time(value):
         return value  # type: ignore[no-any-return]
     raise InvalidToken("bad_time")
 
 
-def read_times(claims: Mapping[str, Any], soonest: float, latest: float) -> tuple[float, float | None]:
+def _is_time(value: Any) -> bool:
+    kind = type(value)  # exactly: bool is an int
+    return (kind is int or kind is float) and -MAX_TIME_SECONDS < value < MAX_TIME_SECONDS  # which NaN is not
+
+
+def read_times(
+    claims: Mapping[str, Any],
+    soonest: float,
+    latest: float,
+    *,
+    expiry_required: bool = True,
+    check_issued_at: bool = True,
+) -> tuple[float, float | None]:
     """``exp`` and ``iat``, after all three times were found to be numbers and to allow the token now.
 
-    :param soonest: ``exp``, which is required, must be later.
+    :param soonest: ``exp`` must be later.
     :param latest: ``nbf`` and ``iat`` must not be later.
+    :param expiry_required: False lets ``exp`` be absent; it is infinity then.
+    :param check_issued_at: False takes ``iat`` as it is, and for absent where it is not a time.
     :raises InvalidToken: with the first reason found.
     """
-    exp = as_time(claims["exp"]) if "exp" in claims else None
-    if exp is None:
+    if "exp" not in claims and expiry_required:
         raise InvalidToken("missing_exp")
+    exp = _as_near_time(claims["exp"]) if "exp" in claims else math.inf
     if exp <= soonest:
         raise InvalidToken("expired")
-    if "nbf" in claims and as_time(claims["nbf"]) > latest:
+    if "nbf" in claims and _as_near_time(claims["nbf"]) > latest:
         raise InvalidToken("not_yet_valid")
-    iat = as_time(claims["iat"]) if "iat" in claims else None
-    if iat is not None and iat > latest:
+    if "iat" not in claims:
+        return exp, None
+    if not check_issued_at:
+        return exp, claims["iat"] if _is_time(claims["iat"]) else None
+    iat = _as_near_time(claims["iat"])
+    if iat > latest:
         raise InvalidToken("issued_in_future")
     return exp, iat
+
+
+def _as_near_time(value: Any) -> float:
+    """As :func:`as_time`, but no time in milliseconds: an ``exp`` of that kind would be thousands of years away."""
+    time = as_time(value)
+    if FIRST_MILLISECOND < time < _LAST_MILLISECOND:
+        raise InvalidToken("milliseconds")
+    return time
 
 
 def read_audience(claims: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import re
+from base64 import urlsafe_b64decode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +19,7 @@ __all__ = [
     "Thumbprints",
     "check_type",
     "find_claims",
+    "looks_like_jwt",
     "parse_header",
     "parse_segment_object",
     "read_thumbprints",
@@ -29,6 +32,7 @@ MAX_HEADER_BYTES: Final = 16_384
 MAX_TOKEN_CHARACTERS: Final = 262_144
 
 _DOTS: Final = 2
+_NO_BASE64URL: Final = re.compile("[^A-Za-z0-9_-]")
 
 Types = frozenset[str | None]
 Thumbprints = tuple[tuple[str, str], ...]
@@ -119,6 +123,20 @@ def parse_segment_object(segment: bytes) -> dict[str, Any]:
         return parse_object(parse_segment(segment))
     except ValueError:
         raise InvalidToken("bad_json") from None
+
+
+def looks_like_jwt(raw: str) -> bool:
+    """Whether a token has three parts of which the first one is meant as a JSON object, well or badly encoded. An opaque token
+    may have two dots, too.
+    """
+    head, _, rest = raw.partition(".")
+    if rest.count(".") != 1:
+        return False
+    if len(head) > MAX_HEADER_BYTES:
+        return True
+    letters = _NO_BASE64URL.sub("", head)
+    whole = letters[:-1] if len(letters) % 4 == 1 else letters
+    return urlsafe_b64decode(whole + "=" * (-len(whole) % 4)).lstrip().startswith(b"{")
 
 
 def find_claims(raw: str) -> dict[str, Any] | None:

@@ -7,7 +7,6 @@ from typing import Any
 from pyramid_oauthguard import AccessToken, InvalidToken
 from pyramid_oauthguard.access_token import freeze
 from pyramid_oauthguard.guard.settings import GuardSettings
-from pyramid_oauthguard.guard.verifiers.access_tokens import CLIENT_CLAIMS
 from pyramid_oauthguard.jwt.claims import as_texts, check_texts, read_audience, read_times
 from pyramid_oauthguard.jwt.token_kind import check_kind
 
@@ -27,7 +26,7 @@ def build_plainly(
     audience = read_audience(claims)
     if set(audience).isdisjoint(settings.audience) and (audience or audience_required):
         raise InvalidToken("wrong_audience")
-    named = [claims[name] for name in CLIENT_CLAIMS if name in claims]
+    named = [claims[name] for name in settings.client_id_claim if name in claims]
     if named and not isinstance(named[0], str):
         raise InvalidToken("bad_client")
     client_id = named[0] if named else None

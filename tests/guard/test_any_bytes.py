@@ -125,7 +125,7 @@ def test_no_claims_that_the_issuer_itself_signed(path, said, complete):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("GD-14", "GD-04", "GD-10")
+@pytest.mark.promise("GD-14", "GD-04", "GD-64")
 @pytest.mark.parametrize("path", ["/local", "/remote"])
 @SOME
 @given(header=headers)
@@ -134,7 +134,7 @@ def test_no_header_that_the_issuer_itself_signed(path, header):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("GD-14", "GD-10")
+@pytest.mark.promise("GD-14", "GD-64")
 @pytest.mark.parametrize("path", ["/local", "/remote"])
 @SOME
 @given(header=st.binary(max_size=60), payload=st.binary(max_size=60))

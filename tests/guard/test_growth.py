@@ -140,7 +140,7 @@ def test_a_request_with_such_a_token_costs_linear_time(kind):
 @pytest.mark.parametrize("text", ["dots", "letters", "quotes"])
 def test_roles_cost_linear_time(text, path):
     assert_linear(
-        lambda n: {"roles": [TEXTS[text](n)], "a": {"b": {"c": ["x"] * n}}}, lambda claims: find_roles(claims, path)
+        lambda n: {"roles": [TEXTS[text](n)], "a": {"b": {"c": ["x"] * n}}}, lambda claims: find_roles(claims, [path])
     )
 
 

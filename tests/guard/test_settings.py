@@ -196,7 +196,7 @@ WRONG = [
     ("realm", "two\nlines"),
     ("realm", 7),
     ("scope_claim", 7),
-    ("role_claim", ["a"]),
+    ("role_claim", 7),
     ("principals", "no.such.module"),
     ("principals", "tests.guard.test_settings.nothing_here"),
     ("principals", "tests.guard.test_settings.SECRET"),

@@ -231,7 +231,7 @@ def test_a_table_inherits_nothing_of_another_table() -> None:
     )
     shop = parse_settings(write_all(TWO) | own).named[1]
     assert (shop.role_claim, shop.leeway, shop.keys_cooldown, shop.http_timeout, shop.audience) == (
-        None,
+        (),
         30,
         30,
         5,

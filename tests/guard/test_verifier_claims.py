@@ -176,7 +176,9 @@ def test_the_client_is_found_where_issuers_put_it(issuer, claims, client):
         {"client_id": "web "},
         {"client_id": "web mobile"},
         {"client_id": ABSENT},
-        {"client_id": ABSENT, "appid": "web"},
+        {"client_id": ABSENT, "app_id": "web"},
+        {"client_id": ABSENT, "appid": "evil"},
+        {"client_id": ABSENT, "azp": "evil", "appid": "web"},
     ],
 )
 def test_a_client_that_is_not_listed_is_refused(issuer, claims):

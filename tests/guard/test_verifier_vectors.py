@@ -74,7 +74,7 @@ def test_the_published_token_verifies_and_is_refused_for_its_claims_alone(vector
         assert find_reason(verifier, f"{header}.{payload}.{turned}{signature[1:]}") == "bad_signature"
 
 
-@pytest.mark.promise("GD-01", "GD-10")
+@pytest.mark.promise("GD-63", "GD-64")
 @pytest.mark.parametrize("vector", REFUSED, ids=name)
 def test_the_published_token_is_refused_before_any_key_is_looked_for(vector):
     issuer = MemoryIssuer()

@@ -16,6 +16,7 @@ from ...guard.openapi import Operation, find_operations
 from ...guard.reports.key_report import describe_keys
 from ...guard.reports.reasons import (
     ANSWER_WITHOUT_AUDIENCE,
+    CLIENT_WITHOUT_AUDIENCE,
     ENCRYPTED,
     REASONS,
     TOKEN_WITHOUT_AUDIENCE,
@@ -163,7 +164,9 @@ def _find_text(facts: Mapping[str, Any], reason: str, raw: str, *, answered: boo
     if reason == "not_a_jwt" and is_jwt(raw) and raw.endswith(".") and facts["alg"] is not None:
         return UNSIGNED
     if reason == "wrong_audience" and facts["aud"] is None:
-        return ANSWER_WITHOUT_AUDIENCE if answered and not is_jwt(raw) else TOKEN_WITHOUT_AUDIENCE
+        if answered and not is_jwt(raw):
+            return ANSWER_WITHOUT_AUDIENCE
+        return CLIENT_WITHOUT_AUDIENCE if facts["is_cognito"] else TOKEN_WITHOUT_AUDIENCE
     return REASONS.get(reason, (None, reason, ""))
 
 

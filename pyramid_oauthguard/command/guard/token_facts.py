@@ -13,7 +13,7 @@ from ...guard.settings import GuardSettings
 from ...guard.verifiers.access_tokens import RFC9068_CLAIMS
 from ...guard.verifiers.chosen import ChosenVerifier
 from ...interfaces import Credential, ICredentialVerifier
-from ...jwt.jws import parse_segment_object
+from ...jwt.jws import looks_like_jwt, parse_segment_object
 
 __all__ = ["fetch_answer", "find_facts", "find_issuer", "is_jwt"]
 
@@ -22,7 +22,7 @@ _MASK: Final = "***"
 
 def is_jwt(raw: str) -> bool:
     """Whether the remote check reads ``raw`` as a JWT before it asks the issuer."""
-    return raw.count(".") == 2
+    return looks_like_jwt(raw)
 
 
 def fetch_answer(registry: Any, settings: GuardSettings, raw: str) -> Mapping[str, Any] | None:
@@ -34,7 +34,7 @@ def fetch_answer(registry: Any, settings: GuardSettings, raw: str) -> Mapping[st
     if not isinstance(registry.queryUtility(ICredentialVerifier, name="remote"), ChosenVerifier):
         return None
     try:
-        if is_jwt(raw):
+        if is_jwt(raw) and settings.introspection_judges == "opaque":
             registry.getUtility(ICredentialVerifier, name="local").verify(Credential("Bearer", raw, "argument"))
         answer = build_live_issuer(registry, settings).introspect(raw)
     except OAuthGuardError:
@@ -63,10 +63,11 @@ def find_facts(settings: GuardSettings, raw: str, answer: Mapping[str, Any] | No
     return {
         "alg": header.get("alg"),
         "typ": header.get("typ"),
+        "is_cognito": claims.get("token_use") == "access" and "aud" not in claims,
         "kid": header.get("kid"),
         "iss": claims.get("iss"),
         "aud": claims.get("aud"),
-        "client": claims.get("client_id", claims.get("cid", claims.get("azp"))),
+        "client": next((claims[name] for name in settings.client_id_claim if name in claims), None),
         "ago": time.time() - _as_number(claims.get("exp")),
         "times": _list(claims, "exp", "nbf", "iat"),
         "texts": _list(claims, "sub", "jti", "username"),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pyramid.path import DottedNameResolver
 
 from ...jwt.algorithms import ALGORITHMS
-from ...settings import as_duration, as_int, as_list, as_str, as_url
+from ...settings import as_duration, as_int, as_list, as_str
 from ...urls import as_origin
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "as_ca_file",
     "as_cache",
     "as_callable",
+    "as_claims",
     "as_count",
     "as_implications",
     "as_issuer",
@@ -45,12 +46,21 @@ def as_algorithms(value: Any) -> tuple[str, ...]:
 
 
 def as_issuer(value: Any) -> str:
-    """An issuer identifier (RFC 8414 section 2), perhaps with the placeholder of a template."""
-    issuer = as_str(value)
-    as_url(re.sub(r"\{[A-Za-z0-9_]+\}", "x", issuer))
-    if "?" in issuer:
-        raise ValueError(f"must have no query (RFC 8414 section 2), not {issuer!r}")
-    return issuer
+    """An issuer identifier, perhaps with the placeholder of a template. Where it is fetched from, it must be a URL, too: see
+    :func:`.network.complete_network`.
+    """
+    text = as_str(value)
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(f"must be printable ASCII without spaces, not {text!r}")
+    return text
+
+
+def as_claims(value: Any) -> tuple[str, ...]:
+    """Names of claims, at least one."""
+    names = as_list(value)
+    if not names:
+        raise ValueError("must name at least one claim")
+    return names
 
 
 def as_audience(value: Any) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from ...issuers.http_issuer import HTTPIssuer, build_http_issuer
 from ...jwt.keyset import build_key_set
 from ..settings import GuardSettings
 from .key_report import describe_unusable_keys
+from .network_report import describe_network, is_fetchable
 from .remedies import find_remedy
 
 __all__ = ["judge_issuer"]
@@ -62,11 +63,13 @@ def _judge_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]
         yield Finding("ok", "oauthguard.issuer", f"{settings.issuer} runs in this process")
     if not wanted:
         return
+    if embedded is None:
+        yield from describe_network(settings)
     tried: list[str] = []
     issuer = embedded or build_http_issuer(settings.build_issuer_settings(), trace=tried.append)
     known = embedded is not None or (yield from _judge_metadata(issuer, settings, wanted))
     yield from _list_tried(tried)
-    if "keys" in wanted and (known or settings.jwks_uri):
+    if "keys" in wanted and (known or settings.jwks_uri or settings.jwks_file):
         yield from _judge_keys(issuer, settings)
         yield from _list_tried(tried)
     if "introspection" in wanted and (known or settings.introspection_endpoint):
@@ -84,8 +87,11 @@ def _judge_metadata(
     issuer: HTTPIssuer, settings: GuardSettings, wanted: frozenset[str]
 ) -> Generator[Finding, None, bool]:
     """Check the metadata. Whether they could be fetched."""
+    knows_keys = settings.jwks_uri or settings.jwks_file
+    needed = not knows_keys or ("introspection" in wanted and not settings.introspection_endpoint)
+    if not needed and not is_fetchable(settings):
+        return False
     yield Step("ok", "the issuer's metadata", settings.metadata_url or settings.issuer)
-    needed = not settings.jwks_uri or ("introspection" in wanted and not settings.introspection_endpoint)
     asked_at = time.time()
     try:
         metadata = issuer.fetch_metadata()
@@ -93,7 +99,7 @@ def _judge_metadata(
         if needed:
             yield _describe_failure("oauthguard.issuer", error, "metadata")
         else:
-            hint = "they are not needed: oauthguard.jwks_uri and introspection.endpoint are set"
+            hint = "they are not needed: the settings say where the keys and introspection are"
             yield Finding("warning", "oauthguard.issuer", str(error), hint)
         return False
     yield Finding("ok", "oauthguard.issuer", f"{metadata.url} describes {metadata.issuer}")
@@ -153,8 +159,8 @@ def _judge_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     except UnavailableError as error:
         yield _describe_failure("keys", error, "keys")
         return
-    keys = build_key_set(document.keys, settings.algorithms)
-    unusable = describe_unusable_keys(document.keys, settings.algorithms)
+    keys = build_key_set(document.keys, settings.algorithms, uses=settings.key_uses)
+    unusable = describe_unusable_keys(document.keys, settings.algorithms, settings.key_uses)
     if not keys:
         hint = "compare oauthguard.algorithms with what the issuer signs with"
         text = f"none of {len(document.keys)} keys is usable under the settings: {'; '.join(unusable) or 'there are no keys'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ...errors import OAuthGuardError
@@ -15,10 +15,12 @@ __all__ = ["describe_keys", "describe_unusable_keys"]
 _MOST_LINES: Final = 20
 
 
-def describe_unusable_keys(keys: Sequence[object], algorithms: Iterable[str]) -> list[str]:
+def describe_unusable_keys(
+    keys: Sequence[object], algorithms: Iterable[str], uses: Collection[str] = ("sig",)
+) -> list[str]:
     """A line for each key that can't verify anything under ``algorithms``: its name, and why."""
     allowed = tuple(algorithms)
-    found = [f"{_name(key)} is not used: {why}" for key in keys if (why := _judge(key, allowed))]
+    found = [f"{_name(key)} is not used: {why}" for key in keys if (why := _judge(key, allowed, uses))]
     return _shorten(found)
 
 
@@ -35,10 +37,10 @@ def describe_keys(registry: Any, settings: GuardSettings, facts: Mapping[str, An
 
 
 def _judge_for(key: object, settings: GuardSettings, facts: Mapping[str, Any]) -> str:
-    why = _judge(key, settings.algorithms)
+    why = _judge(key, settings.algorithms, settings.key_uses)
     if why:
         return why
-    ((kid, algorithms),) = build_key_set([key], settings.algorithms).describe()
+    ((kid, algorithms),) = build_key_set([key], settings.algorithms, uses=settings.key_uses).describe()
     if facts["alg"] not in algorithms:
         return f"verifies {' '.join(algorithms)}, the token is signed with {facts['alg']!r}"
     if facts["kid"] is not None and kid != facts["kid"]:
@@ -46,10 +48,10 @@ def _judge_for(key: object, settings: GuardSettings, facts: Mapping[str, Any]) -
     return "fits, but did not make the signature"
 
 
-def _judge(key: object, allowed: tuple[str, ...]) -> str | None:
+def _judge(key: object, allowed: tuple[str, ...], uses: Collection[str]) -> str | None:
     """Why ``key`` can't be used with any token; None if it can."""
-    fault = find_fault(key)
-    if fault is not None or find_fault(key, allowed) is None:
+    fault = find_fault(key, uses=uses)
+    if fault is not None or find_fault(key, allowed, uses) is None:
         return fault
     algorithm = key.get("alg") if isinstance(key, Mapping) else None
     return (

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["ANSWER_WITHOUT_AUDIENCE", "ENCRYPTED", "REASONS", "TOKEN_WITHOUT_AUDIENCE", "UNSIGNED", "Words"]
+__all__ = [
+    "ANSWER_WITHOUT_AUDIENCE",
+    "CLIENT_WITHOUT_AUDIENCE",
+    "ENCRYPTED",
+    "REASONS",
+    "TOKEN_WITHOUT_AUDIENCE",
+    "UNSIGNED",
+    "Words",
+]
 
 #: The setting, what was found, what to do. Braces are filled with what the token says and the settings want.
 Words = tuple[str | None, str, str]
@@ -38,6 +46,8 @@ REASONS: Final[Mapping[str, Words]] = {
     "opaque_of_no_issuer": ("token_prefix", "it is not a JWT, and it does not begin with the token_prefix of one issuer", "set token_prefix for the issuer that made it; an opaque token is sent to no other issuer"),
     "missing_exp": (None, "it has no exp", "have the issuer set one"),
     "bad_time": (None, "exp, nbf or iat is not a finite JSON number: {times}", "have the issuer send numbers"),
+    "milliseconds": (None, "exp, nbf or iat is in milliseconds, and a NumericDate has seconds (RFC 7519 section 2): {times}", "have the issuer send seconds"),
+    "other_token": ("introspection.judges", "the introspection answer is about another token: its exp, jti or sub is not that of this one", "the token was made elsewhere; or the issuer names its users in the answer in another way"),
     "expired": ("leeway", "it expired {ago:.0f} s ago; the leeway is {leeway:g} s", "get a new one; or set this machine's clock"),
     "not_yet_valid": ("leeway", "its nbf lies more than {leeway:g} s ahead", "compare the clocks: oauthguard check"),
     "issued_in_future": ("leeway", "its iat lies more than {leeway:g} s ahead", "compare the clocks: oauthguard check"),
@@ -55,4 +65,5 @@ REASONS: Final[Mapping[str, Words]] = {
 ENCRYPTED: Final[Words] = ("audience", "it is encrypted (a JWE of five parts, RFC 7516): only the owner of the key can read it", "ask the issuer for a signed access token for the audience {audience}: Auth0 encrypts if the request for the token has no audience. Or check such tokens remotely, where the issuer introspects them: token_check=\"remote\"")  # fmt: skip
 UNSIGNED: Final[Words] = (None, "it is a JWT without a signature: its alg is {alg!r} and its third part is empty", "have the issuer sign access tokens; or the token was cut on the way")  # fmt: skip
 TOKEN_WITHOUT_AUDIENCE: Final[Words] = ("audience", "it has no aud; accepted are {audience}", "request the token for this API; the issuer must name it in aud")  # fmt: skip
+CLIENT_WITHOUT_AUDIENCE: Final[Words] = ("audience_by_client", "it has no aud, as tokens of Amazon Cognito; accepted are {audience}", "set oauthguard.audience_by_client = true, and list the clients of this API in oauthguard.client_id")  # fmt: skip
 ANSWER_WITHOUT_AUDIENCE: Final[Words] = ("introspection.require_audience", "the introspection answer has no aud; accepted are {audience}", "have the issuer name the audience; or set oauthguard.introspection.require_audience = false, if every token that it calls active is for this API")  # fmt: skip

@@ -72,7 +72,7 @@ def check_names(common: GuardSettings, settings: Mapping[str, Any]) -> None:
         return
     own = {row.name for row in TABLE} - OF_APPLICATION - {"client_id"}
     for key, value in find_below(settings, f"{PREFIX}.").items():
-        name = key.removesuffix(_FILE)
+        name = key if key in own else key.removesuffix(_FILE)
         if name in own and not is_inherited(name) and _is_given(value):
             hint = f"it is not inherited: set {PREFIX}.issuers.NAME.{key} for each issuer that needs it"
             raise SettingError(f"{PREFIX}.{key}", f"concerns {PREFIX}.issuer, which is not set", hint)

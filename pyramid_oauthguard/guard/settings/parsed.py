@@ -38,6 +38,8 @@ class GuardSettings:
     issuer_values: tuple[str, ...]
     audience: tuple[str, ...]
     client_id: tuple[str, ...]
+    client_id_claim: tuple[str, ...]
+    audience_by_client: bool
     scopes: tuple[str, ...]
     roles: tuple[str, ...]
     token_prefix: str | None
@@ -45,21 +47,33 @@ class GuardSettings:
     profile: str
     algorithms: tuple[str, ...]
     leeway: float
+    check_issued_at: bool
     realm: str
     scope_claim: tuple[str, ...]
-    role_claim: str | None
+    role_claim: tuple[str, ...]
     principals: Any
     metadata_url: str | None
     jwks_uri: str | None
+    jwks_file: str | None
+    key_uses: tuple[str, ...]
     introspection_endpoint: str | None
     introspection_client_id: str | None
     introspection_client_secret: str | None = field(repr=False)
     introspection_auth_method: str
+    introspection_key_file: str | None
+    introspection_token_file: str | None
+    introspection_judges: str
+    introspection_require_expiry: bool
     introspection_require_audience: bool
     introspection_max_in_flight: int | None
     http_timeout: float
     http_max_bytes: int
     http_ca_file: str | None
+    http_insecure_hosts: frozenset[str]
+    http_proxy: Any = field(repr=False)
+    http_no_proxy: tuple[str, ...] | None
+    http_headers: Any = field(repr=False)
+    http_bearer_token_file: str | None
     cache_metadata: Mapping[str, Any]
     cache_jwks: Mapping[str, Any]
     cache_introspection: Mapping[str, Any]
@@ -100,7 +114,7 @@ class GuardSettings:
     @property
     def shares_keys(self) -> bool:
         """Whether all tenants of a template have one key set."""
-        return self.template is not None and self.jwks_uri is not None
+        return self.template is not None and (self.jwks_uri is not None or self.jwks_file is not None)
 
     def list_issuers(self) -> tuple[GuardSettings, ...]:
         """The settings of every issuer, the plain one first."""

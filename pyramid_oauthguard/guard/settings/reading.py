@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ...errors import SettingError
 from ...settings import as_bool, parse
+from ..converters.network import complete_network
 from .named import check_differences, check_issuer, check_names, find_below, find_template, inherit
 from .parsed import GuardSettings
 from .table import ANY, KEY_LIFETIME_SECONDS, MIN_CACHE_SECRET_CHARACTERS, OF_APPLICATION, PREFIX, TABLE
@@ -15,6 +16,8 @@ from .table import ANY, KEY_LIFETIME_SECONDS, MIN_CACHE_SECRET_CHARACTERS, OF_AP
 __all__ = ["is_on", "parse_settings"]
 
 _MIN_DIFFERENT: Final = 8
+#: What these ways of authentication need.
+_CREDENTIALS: Final = {"private_key_jwt": "introspection.key_file", "bearer": "introspection.token_file"}
 #: Beginnings of keys that belong to other tables.
 _FOREIGN: Final = ("server.", "issuers.")
 #: Where the application has named issuers only, the plain one and its audience may be absent.
@@ -46,6 +49,7 @@ def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
         _check_cache_secret(each)
         _check_key_lifetime(each)
         _check_introspection(each)
+        _check_audience_by_client(each)
         check_issuer(each)
     check_differences(parsed.list_issuers())
     return parsed
@@ -75,6 +79,7 @@ def _parse_named(name: str, settings: Mapping[str, Any], common: GuardSettings) 
 
 def _complete(parsed: GuardSettings) -> GuardSettings:
     """With what follows from several of its fields."""
+    parsed = complete_network(parsed)
     template = find_template(parsed)
     any_tenant = template is not None and template.values is None
     scopes = _find_trusted(parsed.scopes or (ANY,))
@@ -98,12 +103,30 @@ def _list_given(settings: Mapping[str, Any], *names: str) -> list[str]:
 
 
 def _check_introspection(parsed: GuardSettings) -> None:
-    wants_secret = parsed.introspection_client_id and parsed.introspection_auth_method != "none"
-    if wants_secret and not parsed.introspection_client_secret:
+    method = parsed.introspection_auth_method
+    wanted = _CREDENTIALS.get(method, "introspection.client_secret")
+    is_asked = parsed.introspection_client_id or method in _CREDENTIALS
+    if is_asked and method != "none" and not getattr(parsed, wanted.replace(".", "_")):
+        by = "introspection.auth_method" if method in _CREDENTIALS else "introspection.client_id"
         raise SettingError(
-            parsed.name_key("introspection.client_secret"),
-            f"is required with {parsed.name_key('introspection.client_id')}",
+            parsed.name_key(wanted),
+            f"is required with {parsed.name_key(by)}" + (f" = {method}" if method in _CREDENTIALS else ""),
             f"or set {parsed.name_key('introspection.auth_method')} = none",
+        )
+    if method == "private_key_jwt" and not parsed.introspection_client_id:
+        raise SettingError(
+            parsed.name_key("introspection.client_id"),
+            f"is required with {parsed.name_key('introspection.auth_method')} = {method}",
+            "the assertion says who we are",
+        )
+
+
+def _check_audience_by_client(parsed: GuardSettings) -> None:
+    if parsed.audience_by_client and not parsed.client_id:
+        raise SettingError(
+            parsed.name_key("client_id"),
+            f"is required with {parsed.name_key('audience_by_client')}",
+            "list the clients whose tokens are for this API",
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from ...issuers.client_authentication import AUTH_METHODS
 from ...jwt.algorithms import ALGORITHMS
 from ...settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url
 from ..converters import (
@@ -18,6 +19,7 @@ from ..converters import (
     as_ca_file,
     as_cache,
     as_callable,
+    as_claims,
     as_count,
     as_implications,
     as_issuer,
@@ -28,10 +30,20 @@ from ..converters import (
     as_timeout,
     as_token_prefix,
 )
+from ..converters.network import (
+    as_address,
+    as_insecure_hosts,
+    as_key_uses,
+    as_no_proxy,
+    as_public_key_file,
+    as_signing_key_file,
+    as_token_file,
+)
 
 __all__ = [
     "ANY",
     "CACHES",
+    "CLIENT_CLAIMS",
     "KEY_LIFETIME_SECONDS",
     "METADATA_LIFETIME_SECONDS",
     "MIN_CACHE_SECRET_CHARACTERS",
@@ -62,6 +74,8 @@ def is_inherited(name: str) -> bool:
     return name in _INHERITED or name in _INHERITED_HTTP or (name.endswith("_claim") and "." not in name)
 
 
+#: Claims that issuers name the client in; the last two are of Entra ID, the second one of Okta.
+CLIENT_CLAIMS: Final = ("client_id", "cid", "azp", "appid")
 #: The caches that `cache.NAME.*` configures.
 CACHES: Final = ("metadata", "jwks", "introspection", "inactive")
 #: Of a secret that is made for nothing but the caches: 32 random characters of base64 have 192 bits.
@@ -78,11 +92,13 @@ KEY_LIFETIME_SECONDS: Final = 3_600.0
 _CACHE_HELP = "A dogpile.cache region: `backend`, `expiration_time`, `arguments.*`. "
 
 TABLE: Final = (
-    Setting("issuer", as_issuer, REQUIRED, "Issuer identifier, compared byte for byte with `iss`; https, http only for loopback hosts."),
+    Setting("issuer", as_issuer, REQUIRED, "Issuer identifier, compared byte for byte with `iss`. The metadata are fetched from it, so it begins with `https://` (`http://` only for loopback hosts and `http.insecure_hosts`). It may be any name if `metadata_url`, `jwks_uri` or `jwks_file` says where to find what is needed."),
     Setting("issuers", as_names, (), "Names of further issuers. Each has a table of its own: `issuers.NAME.KEY` for every key here that concerns an issuer. `issuer` may be left out then."),
     Setting("issuer_values", as_list, (), "The values that may stand for the placeholder, if the issuer has one, such as `https://login.example.com/{tid}/v2.0`: a list, or `any`. The token's claim of the placeholder's name must have the same value. `any` needs `jwks_uri`."),
     Setting("audience", as_audience, REQUIRED, "Accepted audiences; the token's `aud` must name one of them."),
-    Setting("client_id", as_list, (), "If given, the token's `client_id` (or `cid`, or `azp`) must be one of these."),
+    Setting("client_id", as_list, (), "If given, the token's client (see `client_id_claim`) must be one of these."),
+    Setting("client_id_claim", as_claims, CLIENT_CLAIMS, "Claims that hold the client, the first present is used."),
+    Setting("audience_by_client", as_bool, False, "`true` accepts a JWT without `aud` if its claim `client_id` is one of `client_id` (Amazon Cognito). It must then not have `nonce` or `at_hash`, and a `token_use` must be `access`."),
     Setting("scopes", as_list, (), "The only scopes that are trusted from this issuer, or `any`. Required in the table of a named issuer."),
     Setting("roles", as_list, (), "The only roles that are trusted from this issuer; all if there is no list. With `issuer_values = any`, a role gives no principal without such a list."),
     Setting("token_prefix", as_token_prefix, None, "How opaque tokens of this issuer begin. If there are several issuers, an opaque token is sent to the issuer with its prefix only, and to none if there is no such issuer."),
@@ -90,21 +106,33 @@ TABLE: Final = (
     Setting("profile", as_choice("generic", "rfc9068"), "generic", "`generic` takes typ absent, `JWT` or `at+jwt`; `rfc9068` takes `at+jwt` only and wants every claim that RFC 9068 requires."),
     Setting("algorithms", as_algorithms, ALGORITHMS, "Signature algorithms that are accepted; `none` and HS* are refused."),
     Setting("leeway", as_duration, 30.0, "Clock skew allowed for `exp`, `nbf` and `iat`."),
+    Setting("check_issued_at", as_bool, True, "`false` does not check `iat`, for an issuer that writes something else there. `exp` and `nbf` are checked all the same."),
     Setting("realm", as_realm, "api", "The realm named in challenges."),
     Setting("scope_claim", as_list, ("scope", "scp"), "Claims that hold the scopes, the first present is used; a space-separated string or a list."),
-    Setting("role_claim", as_str, None, "Dotted path of the claim that holds roles, such as `realm_access.roles`; gives `role:` principals."),
+    Setting("role_claim", as_list, (), "Dotted paths of the claims that hold roles, such as `realm_access.roles`; they give `role:` principals. A name in a path may have dots itself: `resource_access.my.client.roles`. The longest name that is there is taken."),
     Setting("principals", as_callable, None, "Dotted name of `callable(access_token, request)` that returns more principals."),
-    Setting("metadata_url", as_url, None, "Where the issuer's metadata is, if not at its well-known URLs."),
-    Setting("jwks_uri", as_url, None, "Where the issuer's keys are, if not where its metadata says."),
-    Setting("introspection.endpoint", as_url, None, "Where tokens are introspected, if not where the metadata says."),
+    Setting("metadata_url", as_address, None, "Where the issuer's metadata is, if not at its well-known URLs."),
+    Setting("jwks_uri", as_address, None, "Where the issuer's keys are, if not where its metadata says."),
+    Setting("jwks_file", as_public_key_file, None, "A file with the issuer's keys in place of those that it publishes: a JWK Set, or PEM with public keys or certificates. It is read again when it changes. A file with a private key is not used; while the file is missing or bad, the old keys serve for `keys.max_stale`."),
+    Setting("key_uses", as_key_uses, ("sig",), "Values of a key's `use` that are accepted for signatures, such as `jwt-svid` of SPIFFE. A key without `use` is accepted."),
+    Setting("introspection.endpoint", as_address, None, "Where tokens are introspected, if not where the metadata says."),
     Setting("introspection.client_id", as_str, None, "The client id of this application at the introspection endpoint."),
     Setting("introspection.client_secret", as_str, None, "The client secret of this application at the introspection endpoint.", secret=True),
-    Setting("introspection.auth_method", as_choice("client_secret_basic", "client_secret_post", "none"), "client_secret_basic", "How this application authenticates there (RFC 7591 section 2)."),
+    Setting("introspection.auth_method", as_choice(*AUTH_METHODS), "client_secret_basic", "How this application authenticates there: one of RFC 7591 section 2, or `bearer` with the token of `introspection.token_file`. `private_key_jwt` signs with the key of `introspection.key_file`."),
+    Setting("introspection.key_file", as_signing_key_file, None, "The private key for `private_key_jwt`: PEM, a JWK, or the JSON file that zitadel gives. It is read again when it changes."),
+    Setting("introspection.token_file", as_token_file, None, "A file with the token for `bearer`. It is read at each call."),
+    Setting("introspection.judges", as_choice("opaque", "all"), "opaque", "`all` leaves to the issuer's answer, in remote checks, also JWTs that no key can verify here: signed with HS256, or with a key that is not published, and those whose audience only the answer says. A local check refuses them. The risk: an issuer that does not check signatures when it is asked vouches for a token that anybody made."),
+    Setting("introspection.require_expiry", as_bool, True, "`false` accepts an introspection answer without `exp`: a token that does not expire. The cost: such a token is valid until it is revoked, so a stolen one is valid for ever. The answer is kept for the time of `cache.introspection` only."),
     Setting("introspection.require_audience", as_bool, True, "`false` accepts an opaque token whose introspection answer has no `aud`. The risk: a token for any other API of the same issuer is then accepted here."),
     Setting("introspection.max_in_flight", as_count, None, "How many threads of a process may wait for an answer about a token at the same time; a remote check above this number is answered with 503 and `Retry-After`. By default half of the threads that make remote checks, at least 1, so that a slow issuer leaves threads for other requests. An issuer in the same process is limited only if this is set."),
     Setting("http.timeout", as_timeout, 5.0, "Seconds for one call to the issuer in all, the last byte included."),
     Setting("http.max_bytes", as_size, 1_048_576, "A longer answer of the issuer is refused."),
     Setting("http.ca_file", as_ca_file, None, "PEM file of the certificate authorities to trust instead of the system's."),
+    Setting("http.insecure_hosts", as_insecure_hosts, frozenset(), "Hosts (`keycloak`, `keycloak:8080`) that may be asked without TLS, for networks that no other party can use, such as one of containers. The risk: who can change what is sent there can make tokens that are accepted here."),
+    Setting("http.proxy", as_str, None, "The proxy for requests with TLS: `http://host:port`, with `user:password@` before the host if it wants that, or `off`. Without it, `HTTPS_PROXY` of the environment is used. Loopback hosts, and requests without TLS, never use a proxy.", secret=True),
+    Setting("http.no_proxy", as_no_proxy, None, "Hosts that are asked without the proxy: names, domains, networks of addresses, or `*`. Without it, `NO_PROXY` of the environment is used."),
+    Setting("http.headers", as_str, {}, "Additional headers of requests to the issuer, one `Name: value` a line. They are sent only to the hosts of the addresses in the settings, and only with TLS or to loopback.", secret=True),
+    Setting("http.bearer_token_file", as_token_file, None, "A file with a token that fetches of the metadata and the keys carry, such as that of a service account of Kubernetes. It is read at each fetch, and is sent where `http.headers` are."),
     Setting("cache.metadata.*", as_cache, {}, _CACHE_HELP + "Issuer metadata, one day; at least `keys.cooldown`. They are renewed in the background before they expire."),
     Setting("cache.jwks.*", as_cache, {}, _CACHE_HELP + "Key sets, one hour: the longest time that a withdrawn key is accepted while the issuer answers. At least `keys.cooldown`; a shorter `max-age` of the issuer counts as `keys.cooldown`."),
     Setting("cache.introspection.*", as_cache, {}, _CACHE_HELP + "Positive answers; 0 (the default) is live, n trusts one for at most n seconds and never past `exp`."),

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from ...access_token import AccessToken, freeze, take
 from ...errors import InvalidToken
-from ...jwt.claims import MAX_TIME_SECONDS, as_texts, check_texts, read_audience, read_times
+from ...jwt.claims import FIRST_MILLISECOND, MAX_TIME_SECONDS, as_texts, check_texts, read_audience, read_times
 from ...jwt.token_kind import MARKS, check_kind
 from ..settings import GuardSettings
 
 __all__ = [
-    "CLIENT_CLAIMS",
     "HEADER_TYPES",
     "RFC9068_CLAIMS",
     "build_access_token",
@@ -27,11 +26,11 @@ __all__ = [
 HEADER_TYPES: Final = {"generic": frozenset({None, "jwt", "at+jwt"}), "rfc9068": frozenset({"at+jwt"})}
 #: Claims with none of these names are not looked at more closely.
 _MARKS: Final = MARKS | {"cnf"}
+_ID_TOKEN: Final = frozenset({"nonce", "at_hash"})
 _NO_SCOPES: Final[frozenset[str]] = frozenset()
 _CONTAINERS: Final = frozenset({dict, list})
 _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
-CLIENT_CLAIMS: Final = ("client_id", "cid", "azp")
 
 
 def check_profile(claims: Mapping[str, Any]) -> None:
@@ -46,7 +45,13 @@ def check_profile(claims: Mapping[str, Any]) -> None:
 # The usual shapes are judged in place. Whatever looks different goes to the functions below and to those of jwt/claims.py. With
 # these and the constructor alone, the whole check of an RS256 token takes a quarter longer.
 def build_access_token(
-    claims: dict[str, Any], settings: GuardSettings, *, mode: str, now: float, audience_required: bool = True
+    claims: dict[str, Any],
+    settings: GuardSettings,
+    *,
+    mode: str,
+    now: float,
+    audience_required: bool = True,
+    is_answer: bool = False,
 ) -> AccessToken:
     """Check ``iss``, ``cnf``, the kind, ``exp``, ``nbf``, ``iat``, ``aud`` and the client (RFC 7519 section 4.1), then build the
     value. Takes ``claims`` over: the caller may not change it afterwards. Not checked here: signature, ``typ`` of the header,
@@ -54,6 +59,7 @@ def build_access_token(
 
     :param now: seconds since the epoch.
     :param audience_required: False lets ``aud`` be absent; when present it is checked all the same.
+    :param is_answer: whether the claims are the issuer's answer about an opaque token, and not those of a JWT.
     :raises InvalidToken: with the first reason found.
     """
     get = claims.get
@@ -61,15 +67,14 @@ def build_access_token(
         raise InvalidToken("wrong_issuer")
     if not _MARKS.isdisjoint(claims):
         _check_marks(claims)  # before the audience: of an ID token, that it is one says more than whom it is for
-    exp, iat = _read_times(claims, now - settings.leeway, now + settings.leeway)
-    audience, client_id = get("aud"), get("client_id")
+    exp, iat = _read_times(claims, now, settings, is_answer=is_answer)
+    audience, client_id = get("aud"), get(settings.client_id_claim[0])
     if type(audience) is not str or audience not in settings.audience:
-        audience = _read_audience(claims, settings, required=audience_required)
+        audience = _read_audience(claims, settings, required=audience_required, is_answer=is_answer)
     if type(client_id) is not str:
-        client_id = _find_client(claims)
+        client_id = _find_client(claims, settings.client_id_claim)
     if settings.client_id and client_id not in settings.client_id:
         raise InvalidToken("wrong_client")
-    scopes = _read_scopes(claims, settings.scope_claim)
     subject, token_id, username = get("sub"), get("jti"), get("username")
     if not (type(subject) is type(token_id) is str and username is None):
         check_texts(subject, token_id, username)
@@ -90,19 +95,33 @@ def build_access_token(
     })  # fmt: skip
 
 
-def find_roles(claims: Mapping[str, Any], path: str) -> tuple[str, ...]:
-    """The roles at a dotted ``path``; a claim whose own name has dots in it is found first.
+def find_roles(claims: Mapping[str, Any], paths: Iterable[str]) -> tuple[str, ...]:
+    """The roles at the dotted ``paths``, each once. A member whose own name has dots in it is found before shorter names.
 
     A text counts as one role. In a list, values that are not text are left out.
     """
-    value: Any = claims.get(path)
-    if value is None:
-        value = claims
-        for name in path.split("."):
-            value = value.get(name) if isinstance(value, Mapping) else None
-    if isinstance(value, str):
-        return (value,)
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, (list, tuple)) else ()
+    found: dict[str, None] = {}
+    for path in paths:
+        value = _find_member(claims, path.split("."))
+        if isinstance(value, str):
+            found[value] = None
+        elif isinstance(value, (list, tuple)):
+            found.update((each, None) for each in value if isinstance(each, str))
+    return tuple(found)
+
+
+def _find_member(value: Any, names: list[str]) -> Any:
+    """What is at a path, in which some neighbours may be one name; None where nothing is."""
+    if not names:
+        return value
+    if not isinstance(value, Mapping):
+        return None
+    for length in range(len(names), 0, -1):
+        name = ".".join(names[:length])
+        found = _find_member(value[name], names[length:]) if name in value else None
+        if found is not None:
+            return found
+    return None
 
 
 def _check_marks(claims: Mapping[str, Any]) -> None:
@@ -119,31 +138,53 @@ def _restrict(scopes: frozenset[str], claims: Mapping[str, Any], settings: Guard
     return scopes if settings.trusted_scopes is None else scopes & settings.trusted_scopes
 
 
-def _read_times(claims: Mapping[str, Any], soonest: float, latest: float) -> tuple[float, float | None]:
+def _read_times(
+    claims: Mapping[str, Any], now: float, settings: GuardSettings, *, is_answer: bool
+) -> tuple[float, float | None]:
     get = claims.get
+    soonest, latest = now - settings.leeway, now + settings.leeway
     exp, iat = get("exp"), get("iat")
     nbf = get("nbf", iat)
     if (
         type(exp) is int
         and type(iat) is int
         and type(nbf) is int
-        and soonest < exp < MAX_TIME_SECONDS
+        and soonest < exp < FIRST_MILLISECOND
         and -MAX_TIME_SECONDS < iat <= latest
         and -MAX_TIME_SECONDS < nbf <= latest
     ):
         return exp, iat
-    return read_times(claims, soonest, latest)
+    return read_times(
+        claims,
+        soonest,
+        latest,
+        expiry_required=not is_answer or settings.introspection_require_expiry,
+        check_issued_at=settings.check_issued_at,
+    )
 
 
-def _read_audience(claims: Mapping[str, Any], settings: GuardSettings, *, required: bool) -> tuple[str, ...]:
+def _read_audience(
+    claims: Mapping[str, Any], settings: GuardSettings, *, required: bool, is_answer: bool
+) -> tuple[str, ...]:
+    if settings.audience_by_client and "aud" not in claims and not is_answer:
+        return _check_audience_by_client(claims, settings)
     audience, accepted = read_audience(claims), (*settings.audience, *settings.resource_audiences)
     if not any(each in accepted for each in audience) and (audience or required):
         raise InvalidToken("wrong_audience")
     return audience
 
 
-def _find_client(claims: Mapping[str, Any]) -> str | None:
-    for name in CLIENT_CLAIMS:
+def _check_audience_by_client(claims: Mapping[str, Any], settings: GuardSettings) -> tuple[str, ...]:
+    """A token without ``aud`` is for us if one of our clients has it (Amazon Cognito). It must not be an ID token at all."""
+    client_id = claims.get("client_id")
+    is_ours = isinstance(client_id, str) and client_id in settings.client_id
+    if not is_ours or claims.get("token_use", "access") != "access" or not _ID_TOKEN.isdisjoint(claims):
+        raise InvalidToken("wrong_audience")
+    return ()
+
+
+def _find_client(claims: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    for name in names:
         if name in claims:
             value = claims[name]
             if type(value) is not str:

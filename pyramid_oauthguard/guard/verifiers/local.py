@@ -11,6 +11,7 @@ from ...access_token import AccessToken
 from ...bounded import BoundedMap
 from ...errors import InvalidToken, UnavailableError
 from ...interfaces import Credential, ICredentialVerifier
+from ...issuers.key_file import KeyFile
 from ...issuers.keys import KeySource
 from ...jwt.base64url import parse_segment
 from ...jwt.jws import parse_header, parse_segment_object, split
@@ -19,7 +20,7 @@ from ...jwt.verify import Candidates, find_refusal, is_signed
 from ..settings import GuardSettings
 from .access_tokens import HEADER_TYPES, build_access_token, check_profile
 
-__all__ = ["LocalVerifier", "build_memory"]
+__all__ = ["AudiencelessVerifier", "LocalVerifier", "build_memory"]
 
 #: Headers repeat: all tokens signed by one key share theirs. Only headers that passed every check get in.
 _MAX_HEADERS: Final = 256
@@ -46,7 +47,9 @@ class LocalVerifier:
     :param verified: where verified tokens are remembered; None: in a memory of its own.
     """
 
-    def __init__(self, settings: GuardSettings, keys: KeySource, *, verified: BoundedMap | None = None) -> None:
+    def __init__(
+        self, settings: GuardSettings, keys: KeySource | KeyFile, *, verified: BoundedMap | None = None
+    ) -> None:
         self._settings = settings
         self._keys = keys
         self._kept = keys.kept
@@ -124,3 +127,13 @@ class LocalVerifier:
         if self._settings.profile == "rfc9068":
             check_profile(claims)
         return build_access_token(claims, self._settings, mode="local", now=now)
+
+
+class AudiencelessVerifier(LocalVerifier):
+    """As the local check, for a token whose audience only the issuer's answer says. An ``aud`` that is there must be ours."""
+
+    def _build(self, segment: bytes, now: float) -> AccessToken:
+        claims = parse_segment_object(segment)
+        if self._settings.profile == "rfc9068":
+            check_profile(claims)
+        return build_access_token(claims, self._settings, mode="local", now=now, audience_required=False)

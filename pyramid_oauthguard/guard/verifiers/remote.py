@@ -9,18 +9,18 @@ from typing import Any, Final, Protocol
 from zope.interface import implementer
 
 from ...access_token import AccessToken
-from ...errors import InvalidToken
+from ...errors import InvalidToken, UnavailableError
 from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.introspection import Introspector
-from ...jwt.jws import MAX_TOKEN_CHARACTERS, find_claims
+from ...jwt.jws import MAX_TOKEN_CHARACTERS, find_claims, looks_like_jwt
 from ..settings import GuardSettings
-from .access_tokens import CLIENT_CLAIMS, build_access_token
+from .access_tokens import build_access_token
+from .unverifiable import Unverified, is_for_issuer, read_unverified
 
 __all__ = ["RemoteVerifier"]
 
 #: A reference to what the issuer keeps needs no more characters. A JWT may be longer: it is verified before it is sent.
 _MAX_OPAQUE_CHARACTERS: Final = 16_384
-_DOTS: Final = 2
 
 
 class _Verifier(Protocol):
@@ -54,7 +54,7 @@ class RemoteVerifier:
         is_jwt = self._is_jwt(raw)
         if not is_jwt and len(raw) > _MAX_OPAQUE_CHARACTERS:
             raise InvalidToken("not_a_token")
-        local = self._local.verify(credential) if is_jwt else None
+        local = self._check_first(credential) if is_jwt else None
         return self._introspector.ask(raw, lambda answer: self._judge(answer, local))
 
     def recall(self, header: str | None) -> AccessToken | None:
@@ -71,16 +71,29 @@ class RemoteVerifier:
         prefix = self._settings.token_prefix
         if prefix and raw.startswith(prefix):
             return find_claims(raw) is not None
-        return raw.count(".") == _DOTS
+        return looks_like_jwt(raw)
 
-    def _judge(self, answer: Mapping[str, Any], local: AccessToken | None) -> AccessToken:
+    def _check_first(self, credential: Credential) -> AccessToken | Unverified:
+        """What is known of a JWT before the issuer is asked. :raises InvalidToken: the issuer must not be asked."""
+        try:
+            return self._local.verify(credential)
+        except (InvalidToken, UnavailableError) as error:
+            if self._settings.introspection_judges != "all" or not is_for_issuer(error, credential.characters):
+                raise
+        return read_unverified(credential.characters, self._settings, now=time.time())
+
+    def _judge(self, answer: Mapping[str, Any], known: AccessToken | Unverified | None) -> AccessToken:
         settings = self._find_settings(answer)
+        if isinstance(known, Unverified):
+            known.check(answer, settings)
+        local = known if isinstance(known, AccessToken) else None
         return build_access_token(
             self._complete(answer, local),
             settings,
             mode="remote",
             now=time.time(),
             audience_required=settings.introspection_require_audience,
+            is_answer=local is None or answer.get("aud", ()) is None,
         )
 
     def _find_settings(self, _answer: Mapping[str, Any]) -> GuardSettings:
@@ -93,8 +106,8 @@ class RemoteVerifier:
         claims: dict[str, Any] = {"iss": self._settings.issuer}
         if local is not None:
             claims |= local.claims
-            for synonyms in (self._settings.scope_claim, CLIENT_CLAIMS):
+            for synonyms in (("aud",), self._settings.scope_claim, self._settings.client_id_claim):
                 if any(name in answer for name in synonyms):  # else the token's could win over the answer's
                     for name in synonyms:
                         claims.pop(name, None)
-        return claims | dict(answer)
+        return claims | {name: value for name, value in answer.items() if value is not None}
