@@ -80,6 +80,8 @@ def _parse(text: str) -> dict[str, str]:
 def _read(request: Request, media_type: str) -> bytes:
     if request.content_type.lower() != media_type:
         raise HTTPUnsupportedMediaType(f"The body must be {media_type}.")
+    if request.is_body_seekable:  # it was read before, such as by the debug toolbar
+        request.body_file_raw.seek(0)
     try:
         # Not request.body, which reads it all (into a temporary file) before its size can be checked.
         body: bytes = request.body_file.read(MAX_BYTES + 1)

@@ -114,7 +114,7 @@ def list_customers(page: Any) -> str:
     page.click(".btn-done >> nth=0")
     page.click("#operations-customers-listCustomers button.opblock-summary-control")
     page.click("#operations-customers-listCustomers button.execute")
-    page.wait_for_selector("#operations-customers-listCustomers .live-responses-table .response-col_status")
+    page.wait_for_selector("#operations-customers-listCustomers .live-responses-table tr.response .response-col_status")
     return str(page.inner_text("#operations-customers-listCustomers .live-responses-table"))
 
 

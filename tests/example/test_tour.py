@@ -311,6 +311,22 @@ def test_a_server_alone_has_a_home_page(tmp_path: Path) -> None:
     dispose(app.app)
 
 
+@pytest.mark.filterwarnings("ignore")  # whatever the toolbar's own dependencies have to say
+def test_it_works_with_the_debug_toolbar(tmp_path: Path) -> None:
+    """The toolbar reads bodies before the application does."""
+    more = {"pyramid.includes": "pyramid_debugtoolbar", "debugtoolbar.includes": "pyramid_oauthguard.toolbar"}
+    app = main({}, **build_settings(tmp_path, **more))
+    browser = App(app, extra_environ={"REMOTE_ADDR": "127.0.0.1"})
+    assert read_statuses(press(browser, "token"), "token") == ["200"]
+    assert read_statuses(press(browser, "calls"), "calls") == ["200", "201", "201"]
+    page = browser.get("/_debug_toolbar/").text
+    assert "Access token" in page
+    assert not re.search(
+        r"eyJ[\w-]+\.eyJ[\w-]+\.(?!\.\.)[\w-]{40}", page.partition("Its claims")[2].partition("</pre>")[0]
+    )
+    dispose(app)
+
+
 def test_the_log_says_where_to_look(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "example_app")
     dispose(main({}, **build_settings(tmp_path)))

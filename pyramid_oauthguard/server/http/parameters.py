@@ -126,6 +126,8 @@ def _read(request: Request) -> str:
     if length is not None and length > MAX_BODY_BYTES:
         request.body = b""
         raise InvalidRequestError("The body is too big.", status_code=413)
+    if request.is_body_seekable:  # it was read before, such as by a debug toolbar
+        request.body_file_raw.seek(0)
     try:
         body: bytes = request.body_file.read(MAX_BODY_BYTES + 1)
     except OSError:  # the client went away in the middle
