@@ -174,7 +174,7 @@ def _explain(registry: Registry, error: OAuthGuardError) -> dict[str, str]:
     return {
         "status": str(error.status),
         "reason": error.reason,
-        "scopes": " ".join(getattr(error, "scopes", ())),
+        "required scopes": " ".join(getattr(error, "scopes", ())),
         "setting": f"{setting}: {value}" if setting else "",
     }
 

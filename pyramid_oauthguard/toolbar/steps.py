@@ -29,7 +29,7 @@ WATCHED: Final[Mapping[str, tuple[str, Callable[[Any], str]]]] = {
     ),
     "issuers.keys.KeySource.find": (
         "find the keys that fit",
-        lambda found: "none" if found is None else f"{len(found[1])} of the issuer's keys",
+        lambda found: "none" if found is None else f"keys: {len(found[1])}",
     ),
     "jwt.verify.is_signed": ("check the signature", lambda good: "good" if good else "not by these keys"),
     "guard.verifiers.access_tokens.build_access_token": (
@@ -38,7 +38,7 @@ WATCHED: Final[Mapping[str, tuple[str, Callable[[Any], str]]]] = {
     ),
     FETCH_KEYS: (
         "fetch the issuer's keys, which were not kept",
-        lambda found: "failed" if found is None else f"{len(found.keys)} keys",
+        lambda found: "failed" if found is None else f"keys: {len(found.keys)}",
     ),
     INTROSPECT: (
         "ask the issuer, whose answer was not kept",

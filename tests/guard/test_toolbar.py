@@ -121,7 +121,7 @@ def test_the_acl_is_a_step() -> None:
     status, panel = ask(app, "/shelf", issuer.bearer(scope="other"))
     assert status == 403
     assert "ask the ACL for read denied" in panel
-    assert "reason insufficient_scope scopes read" in panel
+    assert "reason insufficient_scope required scopes read" in panel
 
 
 def test_the_last_refusals_are_listed_and_bounded() -> None:
