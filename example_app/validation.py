@@ -47,6 +47,7 @@ def includeme(config: Configurator) -> None:
     config.pyramid_openapi3_add_formatter("text", _is_text)
     config.pyramid_openapi3_add_deserializer("application/json", _deserialize)
     config.pyramid_openapi3_add_deserializer("application/problem+json", json.loads)
+    config.include(".forks")
     config.pyramid_openapi3_spec(str(DOCUMENT), route="/openapi.yaml", route_name="openapi_source")
     config.add_view_deriver(check_request, under="decorated_view", over="openapi_view")
     config.add_exception_view(_render_invalid, context=RequestValidationError)

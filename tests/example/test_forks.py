@@ -68,6 +68,16 @@ def test_no_lock_that_a_thread_of_the_parent_holds_stops_a_child(app: Any) -> No
         assert start_child(lambda: create(browser, bearer, "ada")).result() == "ada"
 
 
+def test_no_lock_of_the_openapi_packages_stops_a_child(app: Any) -> None:
+    """Until Python 3.12, functools.cached_property has locks: of classes, so that no search from the registry finds them."""
+    browser, bearer = App(app), trust(app).bearer(scope="customer_api")
+    holders = app.registry["example_app.openapi_locks"].holders
+    locks = [getattr(holder, name) for holder, name in holders]
+    assert locks
+    with held(locks):
+        assert start_child(lambda: create(browser, bearer, "ada")).result() == "ada"
+
+
 def test_children_that_are_forked_while_the_example_serves_do_not_hang(app: Any) -> None:
     browser, bearer = App(app), trust(app).bearer(scope="customer_api")
     stop = threading.Event()
