@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...settings import REQUIRED, Setting
-from ..settings import OF_APPLICATION, PREFIX, TABLE, GuardSettings, find_below, inherit
+from ..settings import OF_APPLICATION, PREFIX, TABLE, GuardSettings, inherit, split_tables
 from ..state import get_guard
 
 __all__ = ["EffectiveSetting", "list_effective"]
@@ -38,11 +38,10 @@ class EffectiveSetting:
 def list_effective(registry: Any) -> Iterator[EffectiveSetting]:
     """The settings of the application and of each issuer, in the order of the table."""
     settings = get_guard(registry).settings
-    raw: Mapping[str, Any] = registry.settings
-    common = find_below(raw, f"{PREFIX}.")
+    common, tables = split_tables(registry.settings)
     yield from _list_rows(settings, common, common, own_rows=bool(settings.issuer))
     for each in settings.named:
-        own = find_below(raw, f"{PREFIX}.issuers.{each.issuer_name}.")
+        own = tables.get(each.issuer_name or "", {})
         yield from _list_rows(each, inherit(common, own), own, own_rows=True)
 
 

@@ -67,7 +67,13 @@ def _judge_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]
         yield from describe_network(settings)
     tried: list[str] = []
     issuer = embedded or build_http_issuer(settings.build_issuer_settings(), trace=tried.append)
-    known = embedded is not None or (yield from _judge_metadata(issuer, settings, wanted))
+    if settings.shares_keys and settings.template is not None:
+        count = "any tenant" if settings.template.values is None else f"{len(settings.template.values)} tenants"
+        yield Finding(
+            "ok", "oauthguard.issuer", f"{settings.template} accepts {count}, whose keys are at {settings.jwks_uri}"
+        )
+    needless = settings.shares_keys and settings.metadata_url is None  # no document is that of all tenants
+    known = embedded is not None or (not needless and (yield from _judge_metadata(issuer, settings, wanted)))
     yield from _list_tried(tried)
     if "keys" in wanted and (known or settings.jwks_uri or settings.jwks_file):
         yield from _judge_keys(issuer, settings)
