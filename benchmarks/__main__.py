@@ -20,6 +20,7 @@ QUESTIONS: Final = (
     "fast_paths",
     "served",
     "live",
+    "several",
     "crowds",
     "refetch",
     "strangers",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from ..errors import InvalidToken
 from ..interfaces import Credential
-from ..jwt.jws import find_claims
+from ..jwt.jws import find_claims, guess_issuer
 from .template import IssuerTemplate
 
 __all__ = ["Choice", "Issuer", "IssuerRegistry"]
@@ -40,12 +40,10 @@ class Choice(Generic[T]):
 
     :ivar value: what stands for the placeholder of its template; None without a template, and where only the issuer's answer
         can say it.
-    :ivar claims: the claims of the token, parsed and not verified; None for an opaque token, and where they were not needed.
     """
 
     issuer: Issuer[T]
     value: str | None = None
-    claims: dict[str, Any] | None = None
 
 
 class IssuerRegistry(Generic[T]):
@@ -59,6 +57,7 @@ class IssuerRegistry(Generic[T]):
         self._templates = tuple((each.template, each) for each in self._issuers if each.template is not None)
         self._by_identifier = {each.identifier: Choice(each) for each in self._issuers if each.template is None}
         self._prefixes = tuple((each.token_prefix, Choice(each)) for each in self._issuers if each.token_prefix)
+        self._starts = tuple(prefix for prefix, _choice in self._prefixes)
         if not self._issuers or len({each.identifier for each in self._issuers}) < len(self._issuers):
             raise ValueError("issuers must have identifiers of their own, and there must be one")
 
@@ -80,23 +79,29 @@ class IssuerRegistry(Generic[T]):
         :raises InvalidToken: it names no issuer or an unknown one, or has no prefix of one issuer alone.
         """
         raw = credential.characters
+        if not raw.startswith(self._starts):
+            identifier = guess_issuer(raw)  # to parse all claims twice would take a quarter of the whole check
+            found = None if identifier is None else self._find(identifier)
+            if found is not None:
+                return found
         claims = find_claims(raw)
         if claims is None:
             return self._choose_by_prefix(raw)
         identifier = claims.get("iss")
-        if not isinstance(identifier, str):
+        found = self._find(identifier) if isinstance(identifier, str) else None
+        if found is None:
             raise InvalidToken("wrong_issuer")
+        return found
+
+    def _find(self, identifier: str) -> Choice[T] | None:
         found = self._by_identifier.get(identifier)
         if found is not None:
-            return Choice(found.issuer, None, claims)
-        return self._choose_by_template(identifier, claims)
-
-    def _choose_by_template(self, identifier: str, claims: dict[str, Any]) -> Choice[T]:
+            return found
         for template, issuer in self._templates:
             value = template.find_value(identifier)
             if value is not None:
-                return Choice(issuer, value, claims)
-        raise InvalidToken("wrong_issuer")
+                return Choice(issuer, value)
+        return None
 
     def _choose_by_prefix(self, raw: str) -> Choice[T]:
         found = [choice for prefix, choice in self._prefixes if raw.startswith(prefix)]

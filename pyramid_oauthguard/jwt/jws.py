@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from base64 import urlsafe_b64decode
+from binascii import a2b_base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,7 @@ __all__ = [
     "Thumbprints",
     "check_type",
     "find_claims",
+    "guess_issuer",
     "looks_like_jwt",
     "parse_header",
     "parse_segment_object",
@@ -33,6 +35,11 @@ MAX_TOKEN_CHARACTERS: Final = 262_144
 
 _DOTS: Final = 2
 _NO_BASE64URL: Final = re.compile("[^A-Za-z0-9_-]")
+#: The claim ``iss`` in the text of the claims, without an escape.
+_ISSUER_FIRST: Final = "eyJpc3MiOiJ"  # {"iss":"
+_MAX_ISSUER_CHARACTERS: Final = 512
+_TO_BASE64: Final = bytes.maketrans(b"-_", b"+/")
+_ISSUER: Final = re.compile(rb'"iss"\s*:\s*"([^"\\]+)"')
 
 Types = frozenset[str | None]
 Thumbprints = tuple[tuple[str, str], ...]
@@ -154,6 +161,32 @@ def find_claims(raw: str) -> dict[str, Any] | None:
         return parse_segment_object(body) if _is_object(head) else None
     except InvalidToken:
         return None
+
+
+def guess_issuer(raw: str) -> str | None:
+    """What ``iss`` of a JWT probably is, found without parsing its claims; None where that is not sure enough.
+
+    NOT checked: that it is a JWT, and that this is a claim of it. Who verifies the token compares its claim.
+    """
+    start = raw.find(".") + 1
+    end = raw.find(".", start)
+    if not 0 < start < end or not raw.isascii() or len(raw) > MAX_TOKEN_CHARACTERS:
+        return None
+    if raw.startswith(_ISSUER_FIRST, start):  # a second one of the same name would be refused
+        end = min(end, start + _MAX_ISSUER_CHARACTERS)
+        found = _ISSUER.match(_decode(raw[start:end]), 1)
+        return None if found is None else found[1].decode()
+    claims = _decode(raw[start:end])
+    found = _ISSUER.search(claims)
+    return None if found is None or claims.count(b'"iss"') != 1 else found[1].decode("ascii", "replace")
+
+
+def _decode(segment: str) -> bytes:
+    """What ``segment`` spells, without a check of the spelling; a few bytes at its end may be missing."""
+    try:
+        return a2b_base64(segment[: len(segment) & -4].encode().translate(_TO_BASE64))
+    except ValueError:
+        return b""
 
 
 @functools.lru_cache(maxsize=256)

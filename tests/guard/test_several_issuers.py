@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from itertools import permutations
 from typing import Any
 
 import pytest
 
 from pyramid_oauthguard.guard.settings import TABLE, is_inherited, parse_settings
-from pyramid_oauthguard.testing import MemoryIssuer
+from pyramid_oauthguard.testing import MemoryIssuer, mint
+from pyramid_oauthguard.testing.tokens import sign
 from tests.guard.guarding import add, ask, find_setting_error, find_status
 from tests.guard.several import API, Opaque, build, find_principals, write, write_all
 
@@ -330,3 +332,43 @@ def test_a_remote_view_needs_each_issuer_that_it_is_for() -> None:
 def test_the_order_of_the_names_does_not_matter(names: tuple[str, ...]) -> None:
     app = build(write_all(TWO) | write(None, issuers=" ".join(names)), STAFF, SHOP)
     assert ask(app, "/local", SHOP.mint(sub="ada")).json["user"] == "shop/ada"
+
+
+HEADER = json.dumps({"alg": "RS256", "typ": "at+jwt", "kid": STAFF.signing_key.kid}).encode()
+
+# ── how an issuer is found ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        {"act": {"iss": SHOP.identifier}},
+        {"note": f'"iss":"{SHOP.identifier}"'},
+        {"iss ": SHOP.identifier},
+        {"text": "x" * 5_000},
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_the_issuer_is_the_claim_and_not_another_text(app: Any, claims: dict[str, Any], first: bool) -> None:
+    """Wherever it stands in the token, and whatever else has its name."""
+    own = STAFF._build_claims()
+    iss = {"iss": own.pop("iss")}
+    raw = mint({**iss, **claims, **own} if first else {**claims, **own, **iss}, STAFF.signing_key)
+    assert [ask(app, path, raw).json["issuer"] for path in ("/local", "/remote")] == ["staff", "staff"]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"iss":"%s","iss":"%s"}', '{"x":1,"iss":"%s","iss":"%s"}', '{"\\u0069ss":"%s","iss":"%s"}']
+)
+def test_a_token_that_names_two_issuers_is_refused(app: Any, text: str) -> None:
+    for names in ((STAFF.identifier, SHOP.identifier), (SHOP.identifier, STAFF.identifier)):
+        rest = json.dumps({**STAFF._build_claims(), "iss": None}).replace('"iss": null, ', "")
+        raw = sign(HEADER, ((text % names)[:-1] + "," + rest[1:]).encode(), STAFF.signing_key)
+        assert [find_status(app, path, raw) for path in ("/local", "/remote")] == [401, 401]
+
+
+def test_an_escaped_name_is_found_by_parsing(app: Any) -> None:
+    own = json.dumps(STAFF._build_claims()).replace("https://", "https:\\/\\/")
+    raw = sign(HEADER, own.encode(), STAFF.signing_key)
+    assert ask(app, "/local", raw).json["issuer"] == "staff"

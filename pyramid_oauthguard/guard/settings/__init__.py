@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .named import find_below, inherit
+from .named import inherit, split_tables
 from .parsed import GuardSettings
 from .reading import is_on, parse_settings
 from .table import (
@@ -25,9 +25,9 @@ __all__ = [
     "SWITCHES",
     "TABLE",
     "GuardSettings",
-    "find_below",
     "inherit",
     "is_inherited",
     "is_on",
     "parse_settings",
+    "split_tables",
 ]

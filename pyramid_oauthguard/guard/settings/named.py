@@ -12,7 +12,7 @@ from ...issuers.template import IssuerTemplate
 from .parsed import GuardSettings
 from .table import ANY, OF_APPLICATION, PREFIX, TABLE, is_inherited
 
-__all__ = ["check_differences", "check_issuer", "check_names", "find_below", "find_template", "inherit"]
+__all__ = ["check_differences", "check_issuer", "check_names", "find_below", "find_template", "inherit", "split_tables"]
 
 _FILE: Final = "_file"
 
@@ -20,6 +20,20 @@ _FILE: Final = "_file"
 def find_below(settings: Mapping[str, Any], start: str) -> dict[str, Any]:
     """The settings whose keys begin with ``start``, by the rest of their keys."""
     return {key.removeprefix(start): value for key, value in settings.items() if key.startswith(start)}
+
+
+def split_tables(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """What is common to all issuers, and the table of each named issuer; in one pass, for there may be many."""
+    common: dict[str, Any] = {}
+    tables: dict[str, dict[str, Any]] = {}
+    for key, value in find_below(settings, f"{PREFIX}.").items():
+        start, _, rest = key.partition(".")
+        if start != "issuers" or not rest:
+            common[key] = value
+        else:
+            name, _, own = rest.partition(".")
+            tables.setdefault(name, {})[own] = value
+    return common, tables
 
 
 def inherit(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,18 +74,17 @@ def find_template(settings: GuardSettings) -> IssuerTemplate | None:
         raise SettingError(settings.name_key(name), str(error)) from error
 
 
-def check_names(common: GuardSettings, settings: Mapping[str, Any]) -> None:
+def check_names(common: GuardSettings, given: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> None:
     """Every table belongs to a name, and what concerns the plain issuer is not set without one. :raises SettingError:"""
-    for key in find_below(settings, f"{PREFIX}.issuers."):
-        name = key.partition(".")[0]
-        if name not in common.issuers:
+    for name in tables.keys() - set(common.issuers):
+        for key in sorted(f"{name}.{own}" for own in tables[name]):
             near = difflib.get_close_matches(name, common.issuers, 1)
             hint = f"did you mean {near[0]}?" if near else "add the name there"
             raise SettingError(f"{PREFIX}.issuers.{key}", f"{name!r} is not one of {PREFIX}.issuers", hint)
     if common.issuer:
         return
     own = {row.name for row in TABLE} - OF_APPLICATION - {"client_id"}
-    for key, value in find_below(settings, f"{PREFIX}.").items():
+    for key, value in given.items():
         name = key if key in own else key.removesuffix(_FILE)
         if name in own and not is_inherited(name) and _is_given(value):
             hint = f"it is not inherited: set {PREFIX}.issuers.NAME.{key} for each issuer that needs it"

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ...errors import SettingError
 from ...settings import as_bool, parse
 from ..converters.network import complete_network
-from .named import check_differences, check_issuer, check_names, find_below, find_template, inherit
+from .named import check_differences, check_issuer, check_names, find_template, inherit, split_tables
 from .parsed import GuardSettings
 from .table import ANY, KEY_LIFETIME_SECONDS, MIN_CACHE_SECRET_CHARACTERS, OF_APPLICATION, PREFIX, TABLE
 
@@ -42,8 +42,9 @@ def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
     parsed = parse(rows, settings, PREFIX, into=GuardSettings, foreign=_FOREIGN)
     if parsed.resource_metadata and not parsed.resource:
         raise SettingError("oauthguard.resource", "is required when oauthguard.resource_metadata is on")
-    check_names(parsed, settings)
-    named = tuple(_parse_named(name, settings, parsed) for name in parsed.issuers)
+    given, tables = split_tables(settings)
+    check_names(parsed, given, tables)
+    named = tuple(_parse_named(name, given, tables.get(name, {}), parsed) for name in parsed.issuers)
     parsed = replace(_complete(parsed), named=named)
     for each in parsed.list_issuers():
         _check_cache_secret(each)
@@ -55,11 +56,10 @@ def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
     return parsed
 
 
-def _parse_named(name: str, settings: Mapping[str, Any], common: GuardSettings) -> GuardSettings:
+def _parse_named(name: str, given: Mapping[str, Any], own: Mapping[str, Any], common: GuardSettings) -> GuardSettings:
     """One named issuer: its own table, and what it inherits."""
     prefix = f"{PREFIX}.issuers.{name}"
-    own = find_below(settings, f"{prefix}.")
-    merged = {f"{prefix}.{key}": value for key, value in inherit(find_below(settings, f"{PREFIX}."), own).items()}
+    merged = {f"{prefix}.{key}": value for key, value in inherit(given, own).items()}
     values = parse(_OF_ISSUER, merged, prefix, into=dict)
     named = replace(common, **values, issuer_name=name)
     if not named.scopes:
