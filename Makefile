@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test quick check format bench docs pictures fuzz constraints
+.PHONY: serve test quick check format bench docs pictures fuzz constraints translations
 # Two targets at once would run two pips in one environment.
 .NOTPARALLEL:
 # Continuous integration takes the same versions each time; everybody else takes the newest.
@@ -44,6 +44,13 @@ docs: .venv/docs.stamp
 # The pictures of the documentation, from the running example in Chromium.
 pictures: .venv/test.stamp
 	$(BIN)/python docs/_ext/pictures.py
+
+# The catalogues of the pages anew, from the templates: new texts are added to each language, and all are compiled.
+LOCALE := pyramid_oauthguard/server/locale
+translations: .venv/test.stamp
+	$(BIN)/pybabel -q extract -F pyproject.toml --omit-header --add-location=file --sort-by-file --no-wrap -o $(LOCALE)/pyramid_oauthguard.pot pyramid_oauthguard/server/templates
+	$(BIN)/pybabel -q update --ignore-obsolete --no-wrap --no-fuzzy-matching -D pyramid_oauthguard -i $(LOCALE)/pyramid_oauthguard.pot -d $(LOCALE)
+	$(BIN)/pybabel -q compile -D pyramid_oauthguard -d $(LOCALE)
 
 # The versions for continuous integration, anew: the newest of everything, in an environment that has nothing else.
 constraints:

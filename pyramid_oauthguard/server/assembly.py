@@ -56,7 +56,7 @@ def add_endpoints(config: Configurator) -> None:
     registry.registerUtility(_find_added(registry), _IAdded)
     settings = _read_settings(config)
     if USER_GRANTS.intersection(settings.grants):
-        pages.include(config)
+        pages.include(config, settings)
     for endpoint in ENDPOINTS:
         endpoint.include(config, settings)
     take_place(config)

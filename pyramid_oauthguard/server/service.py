@@ -37,6 +37,10 @@ class ResourceOwner(Protocol):
     def sign_in(self, request: Request) -> Any:
         """A response that has the user sign in and come back to ``request.url``."""
 
+    def sign_out(self, request: Request) -> Any:
+        """Sign the user out, so that somebody else can sign in. Returns headers for the answer, such as
+        ``forget(request)``, or None. With this method, the pages have a button "Not you?"."""
+
     def approve(self, request: Request, authorization: Any) -> bool:
         """Whether this user may approve this request at all; ``authorization`` is an
         :class:`~pyramid_oauthguard.server.consent.request.AuthorizationRequest`."""

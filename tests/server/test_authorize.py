@@ -26,7 +26,7 @@ def ask(flow: Flow, client=None, *, status=None, **changes):
 @pytest.mark.slow
 def test_a_user_allows_and_the_client_gets_tokens(flow):
     page = flow.show()
-    assert "Allow Web shop?" in page.text
+    assert "Allow “Web shop”?" in page.text
     assert "Anna" in page.text
     answer = read_answer(page.form.submit("decision", value="allow"))
     assert answer["to"] == "https://web.example/callback"
@@ -176,13 +176,13 @@ def test_parameters_in_the_body_of_a_get_and_the_query_of_a_post_are_not_read(fl
 def test_a_request_by_post_goes_on_as_a_get(flow):
     answer = flow.sign_in().post("/oauth/authorize", flow.ask())
     assert answer.status_int == 303
-    assert "Allow Web shop?" in answer.follow(headers={"Cookie": "user=anna"}).text
+    assert "Allow “Web shop”?" in answer.follow(headers={"Cookie": "user=anna"}).text
 
 
 def test_a_secret_sent_by_post_to_the_wrong_place_does_not_get_into_a_url(flow):
     answer = flow.sign_in().post("/oauth/authorize", {**flow.ask(), "client_secret": flow.web.secret, "code": "x"})
     assert flow.web.secret not in answer.headers["Location"]
-    assert "Allow Web shop?" in answer.follow(headers={"Cookie": "user=anna"}).text
+    assert "Allow “Web shop”?" in answer.follow(headers={"Cookie": "user=anna"}).text
 
 
 def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(flow):
@@ -190,7 +190,7 @@ def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(flow):
     answer = stranger.get("/oauth/authorize", flow.ask())
     assert answer.status_int == 303
     assert answer.headers["Cache-Control"] == "no-store"
-    assert "Allow Web shop?" in flow.sign_in().get(read_next(answer)).text
+    assert "Allow “Web shop”?" in flow.sign_in().get(read_next(answer)).text
 
 
 def test_a_wrong_request_is_refused_before_anyone_signs_in(flow):

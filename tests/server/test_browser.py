@@ -19,7 +19,14 @@ WIDTHS = [400, 1280]
 # WCAG 2.2 AA: 1.4.3 text 4.5:1, 1.4.11 controls 3:1, 2.5.8 targets of 24 px.
 MEASURE = """
 () => {
-  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const canvas = Object.assign(document.createElement("canvas"), {width: 1, height: 1});
+  const pen = canvas.getContext("2d", {willReadFrequently: true});
+  const parse = color => {  // of any notation
+    pen.clearRect(0, 0, 1, 1);
+    pen.fillStyle = color;
+    pen.fillRect(0, 0, 1, 1);
+    return [...pen.getImageData(0, 0, 1, 1).data];
+  };
   const luminance = color => {
     const [r, g, b] = parse(color).slice(0, 3).map(value => {
       value /= 255;
@@ -38,7 +45,7 @@ MEASURE = """
   const holders = [...document.querySelectorAll("main *")].filter(
     each => [...each.childNodes].some(child => child.nodeType === 3 && child.textContent.trim())
   );
-  const buttons = [...document.querySelectorAll("button")];
+  const buttons = [...document.querySelectorAll("button:not(.link)")];
   const targets = [...document.querySelectorAll("button, label.choice")];
   return {
     texts: holders.length,

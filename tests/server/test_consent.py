@@ -83,7 +83,7 @@ def test_a_page_that_comes_back_says_again_what_was_allowed_before(flow):
 def test_denying_is_told_the_client(flow):
     answer = read_answer(flow.show().form.submit("decision", value="deny"))
     assert answer["error"] == "access_denied"
-    assert "Allow Web shop?" in get(flow).text
+    assert "Allow “Web shop”?" in get(flow).text
 
 
 @pytest.mark.slow
@@ -153,8 +153,8 @@ def test_a_confidential_client_is_asked_for_once_and_a_public_one_every_time(flo
     flow.allow(flow.web)
     flow.allow(flow.native)
     assert read_answer(get(flow, flow.web))["code"]
-    assert "Allow Native?" in get(flow, flow.native).text
-    assert "Allow Web shop?" in flow.show(browser=flow.sign_in("berta")).text
+    assert "Allow “Native”?" in get(flow, flow.native).text
+    assert "Allow “Web shop”?" in flow.show(browser=flow.sign_in("berta")).text
 
 
 @pytest.mark.slow
@@ -171,18 +171,18 @@ def test_what_was_allowed_at_one_api_is_not_allowed_at_another(flow):
         return flow.sign_in().get("/oauth/authorize", pairs)
 
     page = ask(shop)
-    assert [each.text for each in page.html.select("fieldset .where strong")] == [shop]
+    assert [each.text for each in page.html.select("ul[aria-labelledby=apis] li")] == [shop]
     page.form.submit("decision", value="allow")
     assert ask(shop).status_int == 303
     page = ask(bank)
-    assert [each.text for each in page.html.select("fieldset .where strong")] == [bank]
+    assert [each.text for each in page.html.select("ul[aria-labelledby=apis] li")] == [bank]
     assert "allowed before" not in page
     both = ask(shop, bank)
-    assert [each.text for each in both.html.select("fieldset .where strong")] == [shop, bank]
+    assert [each.text for each in both.html.select("ul[aria-labelledby=apis] li")] == [shop, bank]
     page.form.submit("decision", value="allow")
     assert [ask(*apis).status_int for apis in ((shop,), (bank,), (shop, bank))] == [303, 303, 303]
     assert ask(bank, scope="read write").status_int == 200
-    assert not flow.show().html.select("fieldset .where")  # a client with one API
+    assert not flow.show().html.select("[aria-labelledby=apis]")  # a client with one API
 
 
 @pytest.mark.slow
@@ -207,7 +207,7 @@ def test_only_what_is_new_is_asked_for(flow):
 def test_a_client_without_scopes_is_asked_for_too(flow):
     bare = flow.server.clients.create("Bare", redirect_uris=["https://bare.example/"], grants=["authorization_code"])
     page = get(flow, bare, redirect_uri=None, scope=None)
-    assert "Allow Bare?" in page.text
+    assert "Allow “Bare”?" in page.text
     page.form.submit("decision", value="allow")
     assert read_answer(get(flow, bare, redirect_uri=None, scope=None))["code"]
 
@@ -227,12 +227,12 @@ def test_the_record_says_who_allowed_whom_what_when_and_with_which_words(flow):
 
 @pytest.mark.slow
 def test_the_applications_that_were_allowed_are_listed(flow):
-    assert "There is none." in flow.sign_in().get("/oauth/applications").text
+    assert "You have not allowed any application yet." in flow.sign_in().get("/oauth/applications").text
     flow.allow(scope="read")
     page = flow.sign_in().get("/oauth/applications")
     assert "Web shop" in page.text
     assert re.findall("<li>(.*?)</li>", page.text) == ["Read"]
-    assert "There is none." in flow.sign_in("berta").get("/oauth/applications").text
+    assert "You have not allowed any application yet." in flow.sign_in("berta").get("/oauth/applications").text
     assert flow.server.app.get("/oauth/applications").status_int == 303
 
 
@@ -257,7 +257,7 @@ def test_withdrawing_ends_the_tokens_and_the_memory(flow):
     assert flow.is_active(others)
     assert flow.is_active(native)
     assert flow.redeem(code, status=400)["error"] == "invalid_grant"
-    assert "Allow Web shop?" in get(flow).text
+    assert "Allow “Web shop”?" in get(flow).text
     assert [type(event).__name__ for event in heard] == ["TokenRevoked", "TokenRevoked", "ConsentRevoked"]
     assert {event.reason for event in heard[:2]} == {"consent_withdrawn"}
     assert form.submit().status_int == 303
@@ -287,4 +287,4 @@ def test_a_consent_withdrawn_a_moment_ago_is_asked_for_again(flow, monkeypatch):
         return ask(service, request)
 
     monkeypatch.setattr(consent_flow, "ask_auth_time", ask_late)
-    assert "Allow Web shop?" in get(flow).text
+    assert "Allow “Web shop”?" in get(flow).text

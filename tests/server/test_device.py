@@ -405,7 +405,7 @@ def test_allowing_nothing_is_asked_again(flow, tv):
 def test_a_device_is_always_asked_for(flow, box):
     for _ in range(2):
         codes = begin(flow, box, scope="read")
-        assert "Allow Box?" in enter(flow, codes["user_code"]).text
+        assert "Allow “Box”?" in enter(flow, codes["user_code"]).text
         allow(flow, codes)
         assert poll(flow, box, codes)["scope"] == "read"
 

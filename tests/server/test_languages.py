@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
 from jinja2 import Environment
+from pyramid.exceptions import ConfigurationExecutionError
 from pyramid.interfaces import ILocalizer
 
 import pyramid_oauthguard.server
@@ -18,6 +23,7 @@ from tests.server.test_pages import write_catalogue
 
 SERVER = Path(pyramid_oauthguard.server.__file__).parent
 ERROR = "/oauth/authorize"
+VALUE = re.compile(r"%\(\w+\)s")
 
 
 @pytest.fixture
@@ -35,7 +41,7 @@ def find_language(flow: Flow, wanted: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("wanted", "spoken"),
-    [("de", "de"), ("de_AT", "de"), ("pt_BR", "pt_BR"), ("pt", "en"), ("fr", "en"), ("", "en"), ("en", "en")],
+    [("de", "de"), ("de_AT", "de"), ("pt_BR", "pt-BR"), ("pt", "en"), ("it", "en"), ("", "en"), ("en", "en")],
 )
 def test_a_language_that_there_is_is_spoken(flow: Flow, wanted: str, spoken: str) -> None:
     assert find_language(flow, wanted) == spoken
@@ -86,12 +92,163 @@ def test_what_scopes_mean_is_translated_and_remembered_as_it_was_read(build: Bui
     assert "Lesen für" in typed.text
 
 
-def test_translators_are_given_every_text_of_the_pages() -> None:
+@pytest.mark.parametrize(
+    ("accepted", "spoken"),
+    [
+        ("de", "de"),
+        ("fr-CH, fr;q=0.9, en;q=0.8", "fr"),
+        ("it, ja;q=0.5, de;q=0.7", "de"),
+        ("en, de;q=0.9", "en"),
+        ("de;q=0, en", "en"),
+        ("it", "en"),
+        ("*", "en"),
+        ("de_DE!", "en"),
+        (", ".join(f"x{number}" for number in range(2000)), "en"),
+    ],
+)
+def test_the_browser_says_which_language_it_prefers(flow: Flow, accepted: str, spoken: str) -> None:
+    page: Any = flow.server.app.get(ERROR, headers={"Accept-Language": accepted}, status=400)
+    assert f'<html lang="{spoken}"' in page.text
+    assert page.headers["Content-Language"] == spoken
+
+
+def find_consent_language(flow: Flow, **how: Any) -> str:
+    page: Any = flow.sign_in().get("/oauth/authorize", flow.ask(ui_locales=how.pop("ui_locales", None)), **how)
+    return page.text.partition('lang="')[2].partition('"')[0]
+
+
+def test_the_client_says_which_language_its_user_reads(flow: Flow) -> None:
+    german = {"Accept-Language": "de"}
+    assert find_consent_language(flow, ui_locales="fr-CA de", headers=german) == "fr"
+    assert find_consent_language(flow, ui_locales="it pt-BR", headers=german) == "pt-BR"
+    assert find_consent_language(flow, ui_locales="it", headers=german) == "de"
+    assert find_consent_language(flow, ui_locales="../.. \N{SNOWMAN}", headers=german) == "de"
+    assert find_consent_language(flow, ui_locales="x " * 3000 + "fr", headers=german) == "de"
+
+
+def test_the_language_that_the_client_asked_for_stays_for_the_whole_request(flow: Flow) -> None:
+    page: Any = flow.show(ui_locales="fr")
+    for box in page.html.select("input[type=checkbox]"):
+        page.form[box["name"]] = False
+    problem = page.form.submit("decision", value="allow", status=422)
+    assert "Choisissez au moins un élément, ou refusez." in problem.text
+    assert "ui_locales%3Dfr" in flow.server.app.get("/oauth/authorize", flow.ask(ui_locales="fr")).headers["Location"]
+
+
+def test_what_the_application_decides_comes_first(build: Build) -> None:
+    def negotiate(request: Any) -> str | None:
+        return request.cookies.get("language")
+
+    flow = build_flow(build, configure=lambda config: config.set_locale_negotiator(negotiate))
+    browser = flow.sign_in()
+    browser.set_cookie("language", "ja")
+    page: Any = browser.get("/oauth/authorize", flow.ask(ui_locales="fr"), headers={"Accept-Language": "de"})
+    assert '<html lang="ja"' in page.text
+    assert "このアプリケーションを許可しますか？" in page.text
+    assert find_consent_language(flow, headers={"Accept-Language": "de"}) == "de"
+
+
+def test_a_text_of_the_application_comes_before_ours_and_ours_fill_the_gaps(build: Build, tmp_path: Path) -> None:
+    folder = tmp_path / "locale" / "de" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    write_catalogue(folder / "pyramid_oauthguard.mo", {"Allow": "Erlauben"})
+    flow = build_flow(build, configure=lambda config: config.add_translation_dirs(str(tmp_path / "locale")))
+    page: Any = flow.show(ui_locales="de")
+    assert ">Erlauben</button>" in page.text
+    assert ">Ablehnen</button>" in page.text
+
+
+def test_the_application_may_offer_some_languages_only(build: Build) -> None:
+    flow = build_flow(build, {"pages.languages": "en fr"})
+    assert find_consent_language(flow, headers={"Accept-Language": "de, fr;q=0.5"}) == "fr"
+    assert find_consent_language(flow, headers={"Accept-Language": "de"}) == "en"
+
+
+@pytest.mark.parametrize("languages", ["en it", "../..", "de_XX"])
+def test_a_language_without_a_catalogue_stops_start_up(build: Build, languages: str) -> None:
+    with pytest.raises(ConfigurationExecutionError) as caught:
+        build_flow(build, {"pages.languages": languages})
+    assert "oauthguard.server.pages.languages: there is no catalogue for" in str(caught.value)
+
+
+def test_each_language_writes_dates_as_its_readers_do(build: Build) -> None:
+    flow = build_flow(build)
+    with time_machine.travel(1777802400, tick=False):  # 2026-05-03
+        flow.allow()
+        said = {
+            language: flow.sign_in().get("/oauth/applications", headers={"Accept-Language": language}).text
+            for language in ("en", "de", "fr", "ja")
+        }
+    day = '<time datetime="2026-05-03">{}</time>'
+    assert f"Allowed on {day.format('May 3, 2026')}" in said["en"]
+    assert f"Zugelassen am {day.format('3. Mai 2026')}" in said["de"]
+    assert f"Autorisée le {day.format('3 mai 2026')}" in said["fr"]
+    assert f"{day.format('2026年5月3日')}に許可しました" in said["ja"]
+
+
+def test_numbers_have_the_plural_of_the_language(build: Build) -> None:
+    flow = build_flow(build)
+
+    def read(language: str) -> str:
+        page: Any = flow.sign_in().get("/oauth/applications", headers={"Accept-Language": language})
+        return " ".join(page.html.main.text.split())
+
+    flow.allow()
+    one = {language: read(language) for language in ("en", "de", "fr", "ja")}
+    flow.allow(flow.native)
+    two = {language: read(language) for language in ("en", "de", "fr", "ja")}
+    assert "One application may" in one["en"]
+    assert "2 applications may" in two["en"]
+    assert "Eine Anwendung darf" in one["de"]
+    assert "2 Anwendungen dürfen" in two["de"]
+    assert "Une application peut" in one["fr"]
+    assert "2 applications peuvent" in two["fr"]
+    assert "1 個の" in one["ja"]
+    assert "2 個の" in two["ja"]
+
+
+def read_texts() -> set[Any]:
+    """Every text of the templates; one that depends on a number is a pair."""
     environment = Environment(extensions=["jinja2.ext.i18n"])  # noqa: S701  # nothing is rendered
-    templates = [path.read_text("utf-8") for path in (SERVER / "templates").glob("*.jinja2")]
-    texts = {text for source in templates for _line, _function, text in environment.extract_translations(source)}
-    listed = re.findall(
-        r'^msgid "(.+)"$', (SERVER / "locale" / "pyramid_oauthguard.pot").read_text("utf-8"), re.MULTILINE
-    )
-    assert len(texts) > 30
-    assert sorted(listed) == sorted(texts)
+    templates = [path.read_text("utf-8") for path in (SERVER / "templates").rglob("*.jinja2")]
+    found = [text for source in templates for _line, _function, text in environment.extract_translations(source)]
+    return {text[:2] if isinstance(text, tuple) else text for text in found}
+
+
+def read_messages(path: Path) -> dict[Any, Any]:
+    """The translations of a catalogue by their texts; those that depend on a number are tuples."""
+    with path.open("rb") as file:
+        catalogue: Catalog = read_mo(file) if path.suffix == ".mo" else read_po(file)
+    messages = [message for message in catalogue if message.id]
+    assert not [message.id for message in messages if message.fuzzy]
+    return {_freeze(message.id): _freeze(message.string) for message in messages}
+
+
+def _freeze(text: Any) -> Any:
+    return text if isinstance(text, str) else tuple(text)
+
+
+def test_translators_are_given_every_text_of_the_pages() -> None:
+    listed = read_messages(SERVER / "locale" / "pyramid_oauthguard.pot").keys()
+    assert len(listed) > 40
+    assert listed == read_texts(), "run `make translations`"
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "ja"])
+def test_a_language_has_every_text_and_is_compiled(language: str) -> None:
+    folder = SERVER / "locale" / language / "LC_MESSAGES"
+    source = read_messages(folder / "pyramid_oauthguard.po")
+    assert source.keys() == read_texts()
+    assert source == read_messages(folder / "pyramid_oauthguard.mo"), "run `make translations`"
+    for text, translation in source.items():
+        check_translation(text, translation)
+
+
+def check_translation(text: Any, translation: Any) -> None:
+    """Nothing is empty, and each translation has the values that the English text has."""
+    texts, translations = ((each,) if isinstance(each, str) else each for each in (text, translation))
+    allowed = {frozenset(VALUE.findall(each)) for each in texts}
+    for each in translations:
+        assert each.strip(), text
+        assert frozenset(VALUE.findall(each)) in allowed, text
+        assert "%" not in VALUE.sub("", each), text

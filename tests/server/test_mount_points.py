@@ -84,7 +84,7 @@ def test_a_code_is_given_and_redeemed_below_the_mount_point(build_mounted, place
     app.set_cookie("user", "anna")
     page = app.get(f"{place}/oauth/authorize", query)
     assert page.form.action == f"{place}/oauth/authorize"
-    assert f'href="{place}/oauth/pages.css"'.replace("&", "&amp;") in page.text
+    assert f'href="{place}/oauth/pages.css?v='.replace("&", "&amp;") in page.text
     answer = page.form.submit("decision", value="allow")
     code = dict(part.split("=", 1) for part in urlsplit(answer.headers["Location"]).query.split("&"))["code"]
     assert answer.status_int == 303

@@ -34,7 +34,7 @@ class CodeFlow(ConsentFlow):
     def describe_page(self) -> dict[str, Any]:
         destination = describe_destination(self.authorization.redirect_uri)
         home = find_home(self.authorization.client)
-        return {"destination": destination.host, "place": destination.place, "home": home}
+        return {"destination": destination.host, "place": destination.place, "home_of_client": home}
 
     def describe_request(self) -> dict[str, Any]:
         return {"query": self.authorization.query, "client": self.seal_client()}
@@ -42,6 +42,9 @@ class CodeFlow(ConsentFlow):
     def seal_client(self) -> str:
         """A text that differs if the client on the page is not what it was: a document may change at any time."""
         return build_evidence(self.authorization.client).seal()
+
+    def describe_query(self) -> str:
+        return self.authorization.query
 
     def answer_at_once(self, consents: tuple[Consent, ...]) -> Any:
         if self._is_first_party():

@@ -12,7 +12,15 @@ from ..service import Service
 from ..store.contract import Unit
 from .request import AuthorizationRequest
 
-__all__ = ["LockedError", "UnknownCodeError", "format_user_code", "load_pending", "load_typed", "read_user_code"]
+__all__ = [
+    "LockedError",
+    "UnknownCodeError",
+    "format_user_code",
+    "is_decided",
+    "load_pending",
+    "load_typed",
+    "read_user_code",
+]
 
 MAX_TRIES: Final = 5  # RFC 8628 section 5.1: with 20^8 codes, one guess in 2^32 is right
 _CODE: Final = re.compile(f"[{USER_CODE_LETTERS}]{{8}}")
@@ -76,6 +84,21 @@ def load_pending(service: Service, code: str) -> AuthorizationRequest:
     if found is None:
         raise UnknownCodeError
     return found
+
+
+def is_decided(service: Service, code: str, subject: str, *, decision: str) -> bool:
+    """Whether the device with this code was decided in this way: the user sent the form a second time, which changes nothing.
+
+    A device that another user allowed was not.
+    """
+    with service.store.reading() as unit:
+        device = unit.find_device_of_user(service.pepper.hash_code(code))
+        if device is None or device.revoked:
+            return False
+        if decision != "allow":
+            return device.status == "denied"
+        grant = None if device.grant_id is None else unit.find_grant(device.grant_id)
+    return device.status == "approved" and grant is not None and grant.subject == subject
 
 
 def _fetch_request(unit: Unit, service: Service, code: str) -> AuthorizationRequest | None:

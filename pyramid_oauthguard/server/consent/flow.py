@@ -21,11 +21,13 @@ from ..http.mount_point import build_path
 from ..service import Service
 from ..store.contract import Unit
 from ..store.records import Consent, Grant
+from .account import describe_account
 from .consents import keep_client, name_apis, remember
-from .naming import show_name
-from .pages import LOGO_ROUTE, render_page, translate
+from .languages import translate
+from .look import LOGO_ROUTE
+from .pages import render_page
 from .request import AuthorizationRequest
-from .resource_owner import ask_acr, ask_auth_time, ask_user_name, is_approvable
+from .resource_owner import ask_acr, ask_auth_time, is_approvable
 from .tickets import seal_ticket
 
 __all__ = ["ConsentFlow"]
@@ -93,6 +95,10 @@ class ConsentFlow(ABC):
     @abstractmethod
     def describe_request(self) -> dict[str, Any]:
         """What the ticket carries, so that the request is found again when the page comes back."""
+
+    @abstractmethod
+    def describe_query(self) -> str:
+        """The query with which the page's address shows this request, for a user who signs in next."""
 
     @abstractmethod
     def store_approval(self, unit: Unit, grant: Grant) -> Any:
@@ -189,15 +195,14 @@ class ConsentFlow(ABC):
             action=build_path(request, self.ROUTE),
             apis=name_apis(authorization.client, service.settings, authorization.audiences),
             client=authorization.client,
-            name=show_name(authorization.client),
-            logo=self._build_logo_path(),
+            client_logo=self._build_logo_path(),
             problem=problem,
             scopes=[
                 {"name": scope, "text": text, "checked": not problem, "allowed_before": scope in before}
                 for scope, text in shown.items()
             ],
             ticket=seal_ticket(service.pepper, self.PURPOSE, ticket, subject=self.subject),
-            user_name=ask_user_name(service, self.subject),
+            **describe_account(service, request, self.subject, route=self.ROUTE, query=self.describe_query()),
             **self.describe_page(),
         )
 

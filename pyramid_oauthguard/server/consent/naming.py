@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from ...urls import as_origin, is_loopback
 from ..store.records import DOCUMENT, Client
 
-__all__ = ["Destination", "describe_destination", "find_home", "show_name", "show_name_and_home"]
+__all__ = ["Destination", "describe_destination", "find_home", "show_name"]
+
+
+#: Control characters, separators of lines and paragraphs, what changes the direction of text, and what has no width.
+_HIDDEN: Final = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +30,10 @@ class Destination:
     place: str
 
 
-def show_name(client: Client) -> str:
-    """The name; in quotes if nobody but the client itself says that it is called so."""
-    return f"“{client.name}”" if client.is_self_registered else client.name
-
-
-def show_name_and_home(client: Client) -> str:
-    """The name, with the host of its document."""
-    home = find_home(client)
-    return show_name(client) if home is None or home == client.name else f"{show_name(client)} ({home})"
+def show_name(text: str) -> str:
+    """A name that another party chose, which must not change the text around it: without invisible characters, with
+    single spaces; a dash if nothing is left."""
+    return " ".join(_HIDDEN.sub(" ", text).split()) or "–"
 
 
 def find_home(client: Client) -> str | None:

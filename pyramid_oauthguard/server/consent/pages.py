@@ -1,20 +1,18 @@
 """Pages for users: HTML without script, not cached, not shown in frames, and with nothing from other sites.
 
-Templates are ``pyramid_oauthguard.server:templates/``; an application replaces one with ``config.override_asset`` and
-translates them with a catalogue of the domain ``pyramid_oauthguard``. They have their own Jinja2 environment, so that
-no setting of the application can turn off escaping.
+Templates are ``pyramid_oauthguard.server:templates/``; an application replaces one with ``config.override_asset``. They
+have their own Jinja2 environment, so that no setting of the application can turn off escaping.
 """
 
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from pyramid.config import Configurator
-from pyramid.interfaces import PHASE3_CONFIG, ITranslationDirectories
+from pyramid.events import ApplicationCreated
+from pyramid.interfaces import PHASE3_CONFIG
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
@@ -25,44 +23,60 @@ from ..http.answers import report_outage
 from ..http.errors import OAuth2Error
 from ..http.mount_point import build_path
 from ..service import find_service
+from ..settings import ServerSettings
+from .languages import add_catalogues, check_languages, is_right_to_left, settle_language
+from .look import ILook, describe_look, load_look
+from .naming import show_name
 
-__all__ = ["LOGO_ROUTE", "STYLE_ROUTE", "answer_errors_on_page", "include", "redirect", "render_page", "translate"]
+__all__ = ["answer_errors_on_page", "include", "redirect", "render_page"]
 
-log = logging.getLogger("pyramid_oauthguard.server")
-_DOMAIN: Final = "pyramid_oauthguard"
 _ENVIRONMENT: Final = ".oauthguard"
 _TEMPLATES: Final = "pyramid_oauthguard.server:templates/"
-#: The name of the route of the style sheet.
-STYLE_ROUTE: Final = "oauthguard.style"
-#: The name of the route of the logos of clients.
-LOGO_ROUTE: Final = "oauthguard.logo"
+#: The errors after which the same request may work.
+_REPEATABLE: Final = frozenset({"expired_page", "temporarily_unavailable"})
 # RFC 9700 sections 4.2.4, 4.12 and 4.16. No form-action: browsers hold the redirect after a form to it as well, and that leads
 # to the client.
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Pragma": "no-cache",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
 
 
-def include(config: Configurator) -> None:
-    """Add the environment of the templates."""
+def include(config: Configurator, settings: ServerSettings) -> None:
+    """Add the environment of the templates, the catalogues, and what the application adds to the look.
+
+    :raises SettingError: a file of the look can't be used. A language without a catalogue is found at the end of the
+        configuration.
+    """
     import pyramid_jinja2
 
     import pyramid_oauthguard
 
+    registry = config.registry
+    registry.registerUtility(load_look(settings), ILook)
     # Not config.include: that would make ours the package in which the application's own templates are looked for.
     pyramid_jinja2.add_jinja2_renderer(config, _ENVIRONMENT, "oauthguard pages.", package=pyramid_oauthguard)
-    config.action("oauthguard pages", _keep_in_process, args=(config.registry,), order=PHASE3_CONFIG)
+    config.action("oauthguard pages", _finish, args=(registry,), order=PHASE3_CONFIG)
+    check = functools.partial(check_languages, registry, settings.pages.languages)
+    if config.autocommit:  # translation directories may be added until the application is made
+        config.add_subscriber(lambda _event: check(), ApplicationCreated)
+    else:
+        config.action("oauthguard languages", check, order=PHASE3_CONFIG + 1)
 
 
-def _keep_in_process(registry: Registry) -> None:
+def _finish(registry: Registry) -> None:
     from pyramid_jinja2 import IJinja2Environment
 
-    processes.register(registry.getUtility(IJinja2Environment, name=_ENVIRONMENT), _renew_cache)
+    add_catalogues(registry)
+    environment = registry.getUtility(IJinja2Environment, name=_ENVIRONMENT)
+    environment.filters["plain"] = show_name
+    processes.register(environment, _renew_cache)
 
 
 def _renew_cache(environment: Any) -> None:
@@ -76,47 +90,21 @@ def render_page(request: Request, template: str, *, status: int = 200, **values:
     """An HTML response made of one of our templates, by its name without the suffix."""
     from pyramid_jinja2 import IJinja2Environment
 
-    _settle_locale(request)
+    language = settle_language(request)
     environment = request.registry.getUtility(IJinja2Environment, name=_ENVIRONMENT)
-    style = build_path(request, STYLE_ROUTE)
-    text = environment.get_template(f"{_TEMPLATES}{template}.jinja2").render(request=request, style=style, **values)
+    text = environment.get_template(f"{_TEMPLATES}{template}.jinja2").render(
+        {
+            **describe_look(request),
+            "request": request,
+            "language": language.replace("_", "-"),
+            "direction": "rtl" if is_right_to_left(language) else "ltr",
+            **values,
+        }
+    )
     response = Response(text, status=status, content_type="text/html", charset="utf-8")
     response.headers.update(_HEADERS)
+    response.headers["Content-Language"] = language.replace("_", "-")
     return response
-
-
-def translate(request: Request, text: str) -> str:
-    """A text of the settings, such as what a scope means, in the language of the page; unchanged if no catalogue
-    contains it."""
-    _settle_locale(request)
-    translated: str = request.localizer.translate(text, domain=_DOMAIN)
-    return translated
-
-
-def _settle_locale(request: Request) -> None:
-    """Find the language now: a negotiator that reads the parameters fails if they are malformed.
-
-    Only a language that has a catalogue. Pyramid opens files by the name and never releases what it keeps for each
-    name: callers could fill the memory with invented names.
-    """
-    default = request.registry.settings.get("pyramid.default_locale_name", "en")
-    try:
-        wanted = str(request.locale_name)
-    except Exception:  # noqa: BLE001  # WebOb raises even warnings at odd charsets, and a page is better than a traceback
-        wanted = default
-    languages = _load_languages(request.registry)
-    request.locale_name = next((name for name in (wanted, wanted.partition("_")[0]) if name in languages), default)
-
-
-def _load_languages(registry: Registry) -> frozenset[str]:
-    """The languages that have a catalogue of any domain. Looked up once, because Pyramid reads a catalogue only once,
-    too."""
-    found: frozenset[str] | None = registry.__dict__.get("oauthguard_languages")
-    if found is None:
-        folders = registry.queryUtility(ITranslationDirectories, default=())
-        catalogues = (path for folder in folders for path in Path(folder).glob("*/LC_MESSAGES"))
-        found = registry.oauthguard_languages = frozenset(path.parent.name for path in catalogues)
-    return found
 
 
 def redirect(location: str) -> Any:
@@ -129,20 +117,39 @@ def redirect(location: str) -> Any:
     return response
 
 
-def answer_errors_on_page(view: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """Let a view raise errors: a page tells the user what is wrong, with the error code for a developer."""
+def answer_errors_on_page(
+    view: Callable[[Request], Any], *, again: Callable[[Request], str | None] | None = None
+) -> Callable[[Request], Any]:
+    """Let a view raise errors: a page tells the user what is wrong and where to go on, with the error code for a
+    developer.
+
+    :param again: the address at which the user may try again what this request was about, or None; by default that of the page.
+    """
+    find_again = again or _find_page
 
     @functools.wraps(view)
     def wrapped(request: Request) -> Any:
         try:
             return view(request)
         except OAuth2Error as error:
-            description = error.get_error_description()
-            return render_page(request, "error", status=400, code=error.error, description=description)
+            return _render_error(request, 400, error.error, find_again, description=error.get_error_description())
         except UnavailableError as error:
             report_outage(find_service(request).outages, request, error)
-            response = render_page(request, "error", status=503, code="temporarily_unavailable", description="")
+            response = _render_error(
+                request, 503, "temporarily_unavailable", find_again, retry_after=round(error.retry_after)
+            )
             response.headers["Retry-After"] = str(error.retry_after)
             return response
 
     return wrapped
+
+
+def _render_error(
+    request: Request, status: int, code: str, find_again: Callable[[Request], str | None], **values: Any
+) -> Any:
+    again = find_again(request) if code in _REPEATABLE else None
+    return render_page(request, "error", status=status, code=code, again=again, **values)
+
+
+def _find_page(request: Request) -> str:
+    return build_path(request, request.matched_route.name)

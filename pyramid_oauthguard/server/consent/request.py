@@ -24,7 +24,7 @@ __all__ = ["AuthorizationRequest", "add_address", "build_query", "find_described
 # No other parameter is read, so no other is kept in the ticket.
 _KNOWN = (
     "response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
-    "resource", "response_mode",
+    "resource", "response_mode", "ui_locales",
 )  # fmt: skip
 
 

@@ -13,7 +13,16 @@ from ..service import Service
 from .request import AuthorizationRequest
 from .token_schemes import brings_token
 
-__all__ = ["ask_acr", "ask_auth_time", "ask_user", "ask_user_name", "is_approvable", "sign_in"]
+__all__ = [
+    "ask_acr",
+    "ask_auth_time",
+    "ask_user",
+    "ask_user_name",
+    "can_sign_out",
+    "is_approvable",
+    "sign_in",
+    "sign_out",
+]
 
 _LATEST_SECONDS: Final = 2**53  # what JSON keeps exactly
 _MAX_ACR_CHARACTERS: Final = 255
@@ -50,6 +59,24 @@ def sign_in(service: Service, request: Request) -> Any:
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.pop(HEADER, None)  # of an earlier request, if the application returns one response object for all
     return response
+
+
+def can_sign_out(owner: Any) -> bool:
+    """Whether the application lets the pages sign a user out, so that somebody else can sign in."""
+    return hasattr(owner, "sign_out")
+
+
+def sign_out(service: Service, request: Request) -> list[tuple[str, str]]:
+    """Let the application sign the user out. Returns the headers that it wants to have in the answer, such as those of
+    :func:`pyramid.security.forget`."""
+    hook = getattr(service.owner, "sign_out", None)
+    found = None if hook is None else hook(request)
+    try:
+        return [(str(name), str(value)) for name, value in found or ()]
+    except (TypeError, ValueError):
+        raise _build_error(
+            "sign_out", found, "None, or headers as pyramid.security.forget(request) returns them"
+        ) from None
 
 
 def is_approvable(service: Service, request: Request, authorization: AuthorizationRequest) -> bool:

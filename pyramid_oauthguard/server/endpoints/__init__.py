@@ -21,6 +21,7 @@ from . import (
     register,
     revoke,
     style,
+    switch_user,
     token,
 )
 
@@ -39,4 +40,5 @@ ENDPOINTS: Final = (
     applications,
     register,
     logo,
+    switch_user,
 )

@@ -9,12 +9,14 @@ from typing import Any, Final
 from pyramid.config import Configurator
 from pyramid.request import Request
 
+from ..consent.account import describe_account
 from ..consent.consents import withdraw
 from ..consent.forms import SessionEndedError, require_form
-from ..consent.naming import show_name_and_home
+from ..consent.languages import format_date, translate
+from ..consent.naming import find_home
 from ..consent.notices import leave_notice, remove_notice, take_notice
-from ..consent.pages import answer_errors_on_page, redirect, render_page, translate
-from ..consent.resource_owner import ask_user, ask_user_name, sign_in
+from ..consent.pages import answer_errors_on_page, redirect, render_page
+from ..consent.resource_owner import ask_user, sign_in
 from ..consent.tickets import seal_ticket
 from ..grant_types import USER_GRANTS
 from ..grants.user_grants import check_subject
@@ -51,8 +53,8 @@ def show_applications(request: Request) -> Any:
         "applications",
         action=build_path(request, ROUTE),
         applications=_list_applications(service, request, subject),
-        user_name=ask_user_name(service, subject),
         withdrawn=withdrawn,
+        **describe_account(service, request, subject, route=ROUTE),
     )
     return remove_notice(service, page) if withdrawn else page
 
@@ -89,8 +91,11 @@ def _describe_application(
 ) -> dict[str, Any]:
     scopes = dict.fromkeys(scope for consent in consents for scope in consent.scopes)
     return {
-        "name": show_name_and_home(client),
+        "name": client.name,
+        "home": find_home(client),
+        "is_self_registered": client.is_self_registered,
         "scopes": [translate(request, service.settings.scopes.get(scope, scope)) for scope in scopes],
         "allowed_on": time.strftime("%Y-%m-%d", time.gmtime(consents[-1].allowed_at)),
+        "allowed_text": format_date(request, consents[-1].allowed_at),
         "ticket": seal_ticket(service.pepper, PURPOSE, {"client_id": client.client_id}, subject=subject),
     }

@@ -14,15 +14,16 @@ from pyramid.request import Request
 
 from ..consent.code_flow import CodeFlow, address_errors, answer_error
 from ..consent.forms import SentForm, SessionEndedError, require_form
+from ..consent.languages import prefer_languages
 from ..consent.pages import answer_errors_on_page, redirect
 from ..consent.request import add_address, build_query, find_described, is_described, require_request
 from ..consent.resource_owner import ask_user, sign_in
-from ..consent.tickets import FIELD
+from ..consent.tickets import FIELD, find_content
 from ..grants.authorization_code import AuthorizationCode
 from ..grants.pkce import METHOD
 from ..http.errors import OAuth2Error
 from ..http.mount_point import build_path
-from ..http.parameters import Parameters, read_body, read_query, read_text
+from ..http.parameters import Parameters, find_sent, read_body, read_query, read_text
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from .views import add_endpoint
@@ -36,7 +37,10 @@ def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its views."""
     if AuthorizationCode.GRANT_TYPE not in settings.grants:
         return
-    views = {"GET": answer_errors_on_page(show_request), "POST": answer_errors_on_page(answer_decision)}
+    views = {
+        "GET": answer_errors_on_page(show_request, again=_find_again),
+        "POST": answer_errors_on_page(answer_decision, again=_find_again),
+    }
     add_endpoint(config, ROUTE, settings.find_path("authorize"), views)
 
 
@@ -45,6 +49,7 @@ def show_request(request: Request) -> Any:
     service = find_service(request)
     try:
         parameters = _read_request(service, request)
+        prefer_languages(request, parameters.values.get("ui_locales"))
         described = None
         if is_described(service, parameters):  # nothing is fetched before a user has signed in
             subject = ask_user(service, request)
@@ -98,6 +103,7 @@ def _read_request(service: Service, request: Request) -> Parameters:
 
 def _decide(service: Service, request: Request, sent: SentForm, *, form: Parameters) -> Any:
     parameters = read_text(sent.content["query"])
+    prefer_languages(request, parameters.values.get("ui_locales"))
     described = find_described(service, parameters, sent.subject)
     authorization = require_request(service, request, parameters, described=described)
     flow = CodeFlow(service=service, request=request, subject=sent.subject, authorization=authorization)
@@ -105,6 +111,15 @@ def _decide(service: Service, request: Request, sent: SentForm, *, form: Paramet
         if sent.content.get("client") != flow.seal_client():
             return flow.ask()
         return flow.decide(form.values, sent.content["shown"])
+
+
+def _find_again(request: Request) -> str | None:
+    """The request as its client sent it: in the URL, or in the ticket of a page of ours."""
+    query = request.query_string
+    if request.method == "POST":
+        content = find_content(find_service(request).pepper, CodeFlow.PURPOSE, find_sent(request, FIELD))
+        query = "" if content is None else content["query"]
+    return f"{build_path(request, ROUTE)}?{query}" if query else None
 
 
 def _go_back(request: Request, query: str) -> Any:

@@ -9,16 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from pyramid.config import Configurator
 from pyramid.request import Request
 
-from ..consent.device import LockedError, UnknownCodeError, format_user_code, load_pending, load_typed, read_user_code
-from ..consent.device_flow import DeviceFlow
+from ..consent.account import describe_account
+from ..consent.device import (
+    LockedError,
+    UnknownCodeError,
+    format_user_code,
+    is_decided,
+    load_pending,
+    load_typed,
+    read_user_code,
+)
+from ..consent.device_flow import DeviceFlow, show_decision
 from ..consent.forms import SentForm, SessionEndedError, require_form
 from ..consent.notices import remove_notice, take_notice
 from ..consent.pages import answer_errors_on_page, redirect, render_page
-from ..consent.resource_owner import ask_user, ask_user_name, sign_in
+from ..consent.resource_owner import ask_user, sign_in
 from ..consent.tickets import seal_ticket
 from ..grant_types import DEVICE_CODE
 from ..grants.user_grants import check_subject
@@ -52,7 +62,7 @@ def show_device(request: Request) -> Any:
     typed = values.get("user_code")
     decided = None if typed else take_notice(service, request, page=ROUTE, subject=subject)
     if decided is not None:
-        return remove_notice(service, render_page(request, "device_done", allowed=decided == "allow"))
+        return remove_notice(service, _show_done(request, allowed=decided == "allow"))
     return _ask_code(service, request, subject, code=read_user_code(typed))
 
 
@@ -76,18 +86,31 @@ def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
     return {}
 
 
+def _show_done(request: Request, *, allowed: bool) -> Any:
+    return render_page(request, "device_done", allowed=allowed, again=build_path(request, ROUTE))
+
+
 def _ask_code(
-    service: Service, request: Request, subject: str, *, code: str | None = None, problem: str = "", status: int = 200
+    service: Service,
+    request: Request,
+    subject: str,
+    *,
+    code: str | None = None,
+    problem: str = "",
+    status: int = 200,
+    minutes: int = 0,
 ) -> Any:
+    query = urlencode({"user_code": format_user_code(code)}) if code else ""
     return render_page(
         request,
         "device",
         status=status,
         action=build_path(request, ROUTE),
+        minutes=minutes,
         problem=problem,
         ticket=seal_ticket(service.pepper, _CODE_STEP, {}, subject=subject),
         user_code=format_user_code(code) if code else "",
-        user_name=ask_user_name(service, subject),
+        **describe_account(service, request, subject, route=ROUTE, query=query),
     )
 
 
@@ -101,14 +124,20 @@ def _ask_decision(service: Service, request: Request, sent: SentForm, *, form: M
     try:
         authorization = load_typed(service, code, subject)
     except LockedError as locked:
-        response = _ask_code(service, request, subject, problem="locked", status=429)
+        minutes = max(1, round(locked.retry_after / 60))
+        response = _ask_code(service, request, subject, problem="locked", status=429, minutes=minutes)
         response.headers["Retry-After"] = str(locked.retry_after)
         return response
     return DeviceFlow(service=service, request=request, subject=subject, authorization=authorization, code=code).ask()
 
 
 def _decide(service: Service, request: Request, sent: SentForm, *, form: Mapping[str, str]) -> Any:
-    code = sent.content["code"]
-    authorization, subject = load_pending(service, code), sent.subject
+    code, subject, decision = sent.content["code"], sent.subject, form.get("decision", "")
+    try:
+        authorization = load_pending(service, code)
+    except UnknownCodeError:
+        if is_decided(service, code, subject, decision=decision):
+            return show_decision(service, request, subject, decision="allow" if decision == "allow" else "deny")
+        raise
     flow = DeviceFlow(service=service, request=request, subject=subject, authorization=authorization, code=code)
     return flow.decide(form, sent.content["shown"])

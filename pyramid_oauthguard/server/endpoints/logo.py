@@ -12,7 +12,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ..consent.pages import LOGO_ROUTE
+from ..consent.look import LOGO_ROUTE
 from ..grant_types import USER_GRANTS
 from ..http.answers import build_answer
 from ..service import Service, find_service

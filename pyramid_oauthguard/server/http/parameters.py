@@ -19,7 +19,7 @@ from pyramid.request import Request
 from ..grant_types import GrantDeclaration
 from .errors import InvalidRequestError
 
-__all__ = ["KNOWN", "Parameters", "find_sound", "read_body", "read_query", "read_text"]
+__all__ = ["KNOWN", "Parameters", "find_sent", "find_sound", "read_body", "read_query", "read_text"]
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_FIELDS: Final = 100
@@ -51,7 +51,7 @@ _UNQUOTED: Final = frozenset({"redirect_uri", "response_type", "grant_type"})
 _IN_BODY_ONLY: Final = (_PRINTABLE | {"token", "password", "username"}) - {"state"}
 _REPEATABLE: Final = frozenset({"resource"})  # RFC 8707 section 2
 #: The other parameters that an endpoint or a page of ours reads.
-KNOWN: Final = _PRINTABLE | _IN_BODY_ONLY | {"response_mode", "ticket", "decision", "user_code"}
+KNOWN: Final = _PRINTABLE | _IN_BODY_ONLY | {"response_mode", "ticket", "decision", "user_code", "ui_locales"}
 _NONE: Final[frozenset[str]] = frozenset()
 _NO_GRANTS: Final[Mapping[str, GrantDeclaration]] = MappingProxyType({})
 _VSCHARS: Final = re.compile(r"[\x20-\x7e]*")
@@ -119,6 +119,11 @@ def find_sound(text: str, names: Iterable[str]) -> dict[str, str | None]:
         with suppress(InvalidRequestError):
             found[name] = _build([pair for pair in pairs if pair[0] == name]).values.get(name)
     return found
+
+
+def find_sent(request: Request, name: str) -> str | None:
+    """A field of a form that :func:`read_body` has read, also if others are wrong; None if it was not sent. Never raises."""
+    return find_sound(request.body.decode("ascii", "replace"), (name,)).get(name)
 
 
 def _read(request: Request) -> str:

@@ -15,6 +15,7 @@ from ..addresses import IPV6_PREFIX
 from ..grant_types import OWNED_GRANTS, GrantDeclaration, RegistrationError, as_grant, check_scope
 from ..rates import Rate, as_rate
 from ..time_limits import TimeLimits
+from .pages import PAGE_ROWS, PageSettings, take_pages
 from .self_registration import ROWS, SelfRegistration, take_self_registration
 
 __all__ = [
@@ -83,6 +84,7 @@ class ServerSettings:
     limits_ipv6_prefix: int
     limits_cache: Mapping[str, Any] | None
     self_registration: SelfRegistration
+    pages: PageSettings
 
     @property
     def origin(self) -> str:
@@ -200,6 +202,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("signing.algorithm", as_choice("RS256", "ES256", "EdDSA"), "RS256", "What access tokens are signed with; a change makes a new key."),
     Setting("signing.rotation", as_duration, 90 * _DAY_SECONDS, "Age at which a signing key is replaced; 0 for never."),
     Setting("signing.lead", as_duration, _DAY_SECONDS, "How long a signing key is published before it signs: longer than anyone keeps the key set."),
+    *PAGE_ROWS,
     Setting("limits", as_bool, True, "Turns all limits on or off; a request over a limit is answered 429 with `Retry-After`. Addresses are those that the WSGI server sees: behind a proxy, tell it to trust the proxy. Callers whose address it does not know, as behind a Unix socket, are limited per client alone."),
     Setting("limits.failures", as_rate, Rate(20, 60.0), "Failed client authentications per client and address, and as many refused requests for grants that the application added; five times that per address. At this limit, only secrets that this server made and signatures are still checked: they cannot be guessed. `0` for no limit, here and below."),
     Setting("limits.token", as_rate, Rate(1200, 60.0), "Token requests per client and address."),
@@ -259,7 +262,8 @@ def parse_settings(
     _check_paths(paths, found.values["path"])
     of_clients, values = take_self_registration(found.values, prefix=PREFIX, scopes=found.values["scopes"])
     values["grants"] = tuple(sorted(known_grants)) if chosen is None else chosen
-    return ServerSettings(**values, paths=paths, self_registration=of_clients)
+    pages, values = take_pages(values)
+    return ServerSettings(**values, paths=paths, self_registration=of_clients, pages=pages)
 
 
 def _check_paths(paths: Mapping[str, str], base: str) -> None:
