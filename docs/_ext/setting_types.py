@@ -35,6 +35,7 @@ _TYPES: Final = {
     "as_prefix": "whole number",
     "as_names": "list of names, separated by white space",
     "as_token_prefix": "text",
+    "as_principals": "list of principals, separated by white space",
     "as_realm": "text",
     "as_size": "number of bytes",
     "as_places": "list, separated by white space",

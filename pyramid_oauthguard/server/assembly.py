@@ -16,6 +16,7 @@ from zope.interface import Interface
 from ..errors import UnavailableError
 from ..interfaces import IIssuer, IOAuthStore, ISelfCheck
 from ..outages import Outages
+from . import admin
 from .access_tokens import TokenMaker
 from .audit import build_teller
 from .clients.documents.source import DocumentSource
@@ -59,6 +60,7 @@ def add_endpoints(config: Configurator) -> None:
         pages.include(config, settings)
     for endpoint in ENDPOINTS:
         endpoint.include(config, settings)
+    admin.include(config, settings)
     take_place(config)
 
 

@@ -42,6 +42,9 @@ def build_entry(event: Any, request: Any) -> AuditEntry:
     """
     values = {name: getattr(event, name) for name in _list_fields(type(event))}  # type: ignore[arg-type]  # a class is hashable
     detail = {name: value for name, value in values.items() if name not in _COLUMNS and value not in (None, ())}
+    administrator = getattr(request, "oauthguard_administrator", None)
+    if administrator is not None:
+        detail["administrator"] = administrator
     address = None if request is None else request.remote_addr
     return AuditEntry(
         at=time.time(),

@@ -41,6 +41,9 @@ class ResourceOwner(Protocol):
         """Sign the user out, so that somebody else can sign in. Returns headers for the answer, such as
         ``forget(request)``, or None. With this method, the pages have a button "Not you?"."""
 
+    def principals(self, request: Request) -> Any:
+        """Further principals of the user signed in, such as groups: the setting ``admin`` may name them."""
+
     def approve(self, request: Request, authorization: Any) -> bool:
         """Whether this user may approve this request at all; ``authorization`` is an
         :class:`~pyramid_oauthguard.server.consent.request.AuthorizationRequest`."""

@@ -1,0 +1,74 @@
+"""Who may administer: users with a principal that the setting ``admin`` names; for changes, only soon after they signed in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from pyramid.request import Request
+
+from ...errors import SettingError
+from ..consent.account import describe_account
+from ..consent.pages import render_page
+from ..consent.resource_owner import ask_auth_time, ask_user, sign_in
+from ..directives import IResourceOwner
+from ..grants.user_grants import check_subject
+from ..service import Service, find_service
+from ..settings import PREFIX, ServerSettings
+
+__all__ = ["ADMIN_ROUTE", "check_hooks", "guard_page", "has_signed_in_lately", "is_administrator"]
+
+ADMIN_ROUTE: Final = "oauthguard.admin"
+_RECENT_SECONDS: Final = 300.0
+_FUTURE_SECONDS: Final = 5.0
+_HOOKS: Final = ("auth_time", "sign_out")
+
+Page = Callable[[Service, Request, str], Any]
+
+
+def check_hooks(registry: Any, settings: ServerSettings) -> None:
+    """Check that the application can say when a user signed in, and can have them sign in again.
+
+    :raises SettingError: it can't.
+    """
+    owner = registry.queryUtility(IResourceOwner)
+    lacking = [name for name in _HOOKS if not hasattr(owner, name)]
+    if settings.admin and lacking:
+        hint = "add it to the object of config.set_resource_owner: changes need a new sign-in"
+        raise SettingError(f"{PREFIX}.admin", f"needs the method {lacking[0]} of the resource owner", hint)
+
+
+def guard_page(page: Page) -> Callable[[Request], Any]:
+    """A view that calls ``page`` with the service, the request and the administrator's ``sub``."""
+
+    def view(request: Request) -> Any:
+        service = find_service(request)
+        subject = ask_user(service, request)
+        if subject is None:
+            return sign_in(service, request)
+        with service.store.reading() as unit:
+            check_subject(unit, subject)
+        if not is_administrator(service, request, subject):
+            account = describe_account(service, request, subject, route=ADMIN_ROUTE)
+            return render_page(request, "admin_refused", status=403, **account)
+        request.oauthguard_administrator = subject  # the audit trail names them
+        return page(service, request, subject)
+
+    return view
+
+
+def is_administrator(service: Service, request: Request, subject: str) -> bool:
+    """Whether this user is active and has a principal that the setting names: ``user:SUB``, or one that the hook
+    ``principals`` returns."""
+    if not service.is_active_user(subject):
+        return False
+    hook = getattr(service.owner, "principals", None)
+    held = {f"user:{subject}", *(hook(request) if hook is not None else ())}
+    return not held.isdisjoint(service.settings.admin)
+
+
+def has_signed_in_lately(service: Service, request: Request) -> bool:
+    """Whether the user signed in at most five minutes ago."""
+    signed_in_at = ask_auth_time(service, request)
+    return signed_in_at is not None and -_FUTURE_SECONDS <= time.time() - signed_in_at <= _RECENT_SECONDS

@@ -1,0 +1,217 @@
+"""Administration in the browser: who may, only soon after a sign-in, each change once and with its author."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from typing import Any
+
+import pytest
+from pyramid.exceptions import ConfigurationExecutionError
+from webtest import TestApp
+
+from pyramid_oauthguard.server.admin.trail import as_cell
+from pyramid_oauthguard.server.keys import get_keys
+from tests.server.conftest import Build, basic
+from tests.server.flows import Flow, People, build_flow, read_answer
+
+PAGES = ["/oauth/admin", "/oauth/admin/clients", "/oauth/admin/users", "/oauth/admin/keys", "/oauth/admin/audit"]
+
+
+class Operators(People):
+    """Users whose sign-in was ``ago`` seconds ago; berta is in the group."""
+
+    ago = 0.0
+
+    def auth_time(self, request: Any) -> float:
+        return time.time() - self.ago
+
+    def sign_out(self, request: Any) -> Any:
+        return [("Set-Cookie", "user=; Path=/; Max-Age=0")]
+
+    def principals(self, request: Any) -> list[str]:
+        return ["group:operators"] if request.cookies.get("user") == "berta" else []
+
+
+def build_admin(build: Build, monkeypatch: pytest.MonkeyPatch, **settings: str) -> Flow:
+    monkeypatch.setattr("tests.server.flows.People", Operators)
+    return build_flow(build, {"admin": "user:anna group:operators", **settings})
+
+
+@pytest.fixture
+def flow(build: Build, monkeypatch: pytest.MonkeyPatch) -> Flow:
+    return build_admin(build, monkeypatch)
+
+
+def press(browser: TestApp, path: str, text: str, *, skip: int = 0, status: Any = None) -> Any:
+    page: Any = browser.get(path)
+    forms = [
+        form for _key, form in sorted(page.forms.items(), key=lambda each: str(each[0])) if f">{text}<" in form.text
+    ]
+    unique = list(dict.fromkeys(forms))
+    return unique[skip].submit(status=status)
+
+
+def read_trail(flow: Flow, event: str) -> list[dict[str, Any]]:
+    with flow.server.service.store.reading() as unit:
+        return [json.loads(entry.detail or "{}") for entry in unit.list_audit(limit=50, event=event)]
+
+
+def create(browser: TestApp, **fields: str) -> Any:
+    page: Any = browser.get("/oauth/admin/clients")
+    form = next(form for form in page.forms.values() if "redirect_uris" in form.fields)
+    for name, value in {"name": "Made here", "grants": "client_credentials", "scopes": "read", **fields}.items():
+        form[name] = value
+    return form.submit(status="*")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_without_the_setting_there_is_no_administration(build: Build, path: str) -> None:
+    flow = build_flow(build)
+    flow.sign_in().get(path, status=404)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_only_named_users_see_it(flow: Flow, path: str) -> None:
+    for who, status in (("anna", 200), ("berta", 200), ("carl", 403)):
+        page: Any = flow.sign_in(who).get(path, status=status)
+        assert "<script" not in page.text
+        assert page.headers["Cache-Control"] == "no-store"
+        assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+    assert TestApp(flow.server.app.app).get(path).headers["Location"].startswith("http://localhost/sign-in")
+    flow.people.gone.add("anna")
+    flow.sign_in("anna").get(path, status=403)
+
+
+def test_a_token_is_no_user(flow: Flow) -> None:
+    answer = flow.sign_in().get("/oauth/admin/clients", headers={"Authorization": f"Bearer {flow.server.token()}"})
+    assert answer.status_int == 303
+
+
+@pytest.mark.parametrize("named", ["system.Everyone", "system.Authenticated", "user:anna system.x"])
+def test_principals_of_pyramid_can_not_be_named(build: Build, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.server\.admin: .*system\."):
+        build_admin(build, monkeypatch, admin=named)
+
+
+def test_an_application_that_can_not_sign_users_in_again_can_not_turn_it_on(build: Build) -> None:
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.server\.admin: needs the method sign_out"):
+        build_flow(build, {"admin": "user:anna"})
+
+
+def test_a_client_is_made_and_its_secret_is_shown_once(flow: Flow) -> None:
+    browser = flow.sign_in()
+    made = create(browser)
+    assert made.headers["Cache-Control"] == "no-store"
+    client = next(each for each in flow.server.clients.list_all() if each.name == "Made here")
+    secret = made.html.select(".note code")[0].text
+    headers = basic(client.client_id, secret)
+    assert flow.server.app.post("/oauth/token", {"grant_type": "client_credentials"}, headers=headers).json[
+        "access_token"
+    ]
+    for path in PAGES:
+        assert secret not in browser.get(path).text
+    assert [each["administrator"] for each in read_trail(flow, "ClientCreated") if "administrator" in each] == ["anna"]
+
+
+def test_a_form_that_is_sent_twice_makes_one_client_and_shows_no_secret_again(flow: Flow) -> None:
+    page: Any = flow.sign_in().get("/oauth/admin/clients")
+    form = next(form for form in page.forms.values() if "redirect_uris" in form.fields)
+    form["name"], form["grants"] = "Twice", "client_credentials"
+    assert form.submit().status_int == 200
+    assert form.submit().headers["Location"].endswith("/oauth/admin/clients")
+    assert [each.name for each in flow.server.clients.list_all()].count("Twice") == 1
+
+
+def test_what_can_not_be_registered_is_said(flow: Flow) -> None:
+    page = create(flow.sign_in(), grants="nothing")
+    assert page.status_int == 422
+    assert "grants: " in page.text
+
+
+def test_secrets_rotate_and_clients_end(flow: Flow) -> None:
+    browser = flow.sign_in("berta")
+    token = flow.server.token()
+    count = len([each for each in flow.server.clients.list_all() if each.revoked_at is None])
+    rotated = press(browser, "/oauth/admin/clients", "New secret")
+    assert rotated.html.select(".note code")[0].text.startswith("ogcs_")
+    for _ in range(count):
+        assert press(browser, "/oauth/admin/clients", "Disable for good").status_int == 303
+    assert not [each for each in flow.server.clients.list_all() if each.revoked_at is None]
+    assert {each["administrator"] for each in read_trail(flow, "ClientRevoked")} == {"berta"}
+    assert token
+
+
+def test_keys_are_made_retired_and_revoked(flow: Flow) -> None:
+    browser = flow.sign_in()
+    press(browser, "/oauth/admin/keys", "Make the next key")
+    assert [key.state for key in get_keys(flow.server.registry).list_all()] == ["signing", "next"]
+    refused = press(browser, "/oauth/admin/keys", "Make the next key", status=422)
+    assert "is published already" in refused.text
+    press(browser, "/oauth/admin/keys", "Retire")
+    press(browser, "/oauth/admin/keys", "Revoke with all its tokens")
+    assert "revoked" in [key.state for key in get_keys(flow.server.registry).list_all()]
+    assert read_trail(flow, "SigningKeyRevoked")[0]["administrator"] == "anna"
+
+
+def test_what_a_user_allowed_is_ended_with_all_its_tokens(flow: Flow) -> None:
+    asked = flow.show(browser=flow.sign_in("carl")).forms[1]
+    tokens = flow.redeem(read_answer(asked.submit("decision", value="allow"))["code"])
+    assert flow.is_active(tokens["access_token"])
+    path = "/oauth/admin/users?subject=carl"
+    assert "Web shop" in flow.sign_in().get(path).text
+    press(flow.sign_in(), path, "End with all its tokens")
+    assert not flow.is_active(tokens["access_token"])
+    assert "has allowed nothing" in flow.sign_in().get(path).text
+    assert read_trail(flow, "ConsentRevoked")[0]["administrator"] == "anna"
+
+
+@pytest.mark.parametrize("ago", [301.0, -60.0])
+def test_each_change_needs_a_recent_sign_in(flow: Flow, ago: float) -> None:
+    flow.people.ago = ago  # type: ignore[attr-defined]
+    browser = flow.sign_in()
+    for path, text in (
+        ("/oauth/admin/clients", "Create"),
+        ("/oauth/admin/clients", "New secret"),
+        ("/oauth/admin/clients", "Disable for good"),
+        ("/oauth/admin/keys", "Make the next key"),
+        ("/oauth/admin/keys", "Retire"),
+        ("/oauth/admin/keys", "Revoke with all its tokens"),
+    ):
+        page = press(browser, path, text, status=403)
+        assert "Sign in again" in page.text
+        assert page.form.submit().headers["Location"].endswith(path)
+        browser.set_cookie("user", "anna")
+    assert not [each for each in flow.server.clients.list_all() if each.revoked_at is not None]
+    assert [key.state for key in get_keys(flow.server.registry).list_all()] == ["signing"]
+
+
+def test_another_site_and_another_administrator_can_not_press_a_button(flow: Flow) -> None:
+    page: Any = flow.sign_in("berta").get("/oauth/admin/keys")
+    foreign = next(form for form in page.forms.values() if ">Make the next key<" in form.text)["ticket"].value
+    for ticket in ("", "x", foreign, flow.show().forms[1]["ticket"].value):
+        flow.sign_in("anna").post("/oauth/admin", {"ticket": ticket}, status=400)
+    flow.sign_in("carl").post("/oauth/admin", {"ticket": foreign}, status=403)
+    assert [key.state for key in get_keys(flow.server.registry).list_all()] == ["signing"]
+
+
+def test_the_trail_is_filtered_and_exported(flow: Flow) -> None:
+    create(flow.sign_in(), name="=1+1")
+    browser = flow.sign_in()
+    assert "ClientCreated" in browser.get("/oauth/admin/audit").text
+    assert "No line matches" in browser.get("/oauth/admin/audit?event=Nothing").text
+    lines = browser.get("/oauth/admin/audit?event=ClientCreated&format=json").json["entries"]
+    assert {line["event"] for line in lines} == {"ClientCreated"}
+    sent = browser.get("/oauth/admin/audit?event=ClientCreated&format=csv")
+    assert sent.headers["Content-Disposition"] == "attachment; filename=audit.csv"
+    rows = list(csv.DictReader(io.StringIO(sent.text)))
+    assert [row["event"] for row in rows] == ["ClientCreated"] * len(lines)
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "\r=1"])
+def test_no_cell_is_a_formula(text: str) -> None:
+    assert as_cell(text) == f"'{text}"
+    assert as_cell(f"x{text}") == f"x{text}"
+    assert as_cell(None) == ""
