@@ -31,6 +31,7 @@ QUESTIONS: Final = (
     "soak",
     "introspecting",
     "issuing",
+    "unused_clients",
 )
 #: Those that a quick run answers.
 QUICK: Final = ("warm", "cold")

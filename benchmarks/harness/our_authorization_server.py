@@ -15,11 +15,19 @@ import waitress
 from pyramid.config import Configurator
 
 from pyramid_oauthguard.server.clients import get_clients
-from pyramid_oauthguard.server.opaque import CODE_PREFIX, REFRESH_PREFIX, make_id, make_opaque
+from pyramid_oauthguard.server.opaque import CODE_PREFIX, REFRESH_PREFIX, make_client_id, make_id, make_opaque
 from pyramid_oauthguard.server.service import IService, Service
-from pyramid_oauthguard.server.store.records import AccessTokenRecord, CodeRecord, Grant, RefreshTokenRecord
+from pyramid_oauthguard.server.store.contract import Store
+from pyramid_oauthguard.server.store.records import (
+    REGISTRATION,
+    AccessTokenRecord,
+    Client,
+    CodeRecord,
+    Grant,
+    RefreshTokenRecord,
+)
 
-__all__: list[str] = []
+__all__ = ["add_unused_clients"]
 
 CALLBACK = "https://web.example/callback"
 VERIFIER = "v" * 43
@@ -65,6 +73,7 @@ def _fill(registry: Any, options: dict[str, Any]) -> dict[str, Any]:
     )
     api = clients.create("API", role="resource_server")
     made = {"program": program, "web": web, "api": api}
+    add_unused_clients(service.store, options.get("unused_clients", 0), expires_at=time.time() + 86400)
     codes, refresh_tokens = _add_grants(service, web.client.client_id, options["prepared"])
     return {
         "paths": {"token": "/oauth/token", "introspect": "/oauth/introspect"},
@@ -74,6 +83,28 @@ def _fill(registry: Any, options: dict[str, Any]) -> dict[str, Any]:
         "refresh_tokens": refresh_tokens,
         "code_form": {"redirect_uri": CALLBACK, "code_verifier": VERIFIER},
     }
+
+
+def add_unused_clients(store: Store, count: int, *, expires_at: float) -> None:
+    """Clients that registered themselves and that no user has allowed anything."""
+    for begin in range(0, count, 10_000):
+        with store.writing() as unit:
+            for number in range(begin, min(begin + 10_000, count)):
+                unit.add_client(
+                    Client(
+                        client_id=make_client_id(),
+                        name="Tool",
+                        role="client",
+                        public=True,
+                        redirect_uris=(f"https://tool{number}.example/callback", "http://127.0.0.1/callback"),
+                        grants=("authorization_code", "refresh_token"),
+                        scopes=("read",),
+                        audiences=("https://api.example",),
+                        created_at=expires_at - 86400,
+                        registered_by=REGISTRATION,
+                        expires_at=expires_at,
+                    )
+                )
 
 
 def _add_tokens(service: Service, client_id: str, count: int) -> list[str]:

@@ -17,7 +17,7 @@ from ..outages import name_cause
 from ..urls import Origin, as_origin
 from .connections import POOLS, DeadlineTLSSocket, clock
 from .public_addresses import is_public
-from .resolving import Resolver
+from .resolving import BusyResolverError, Resolver
 
 __all__ = ["PinnedFetchError", "PinnedFetcher", "Text"]
 
@@ -35,11 +35,13 @@ class PinnedFetchError(Exception):
     """Nothing usable came back; the text is the reason, for a log. It contains nothing that the other side sent.
 
     :ivar is_outage: the host failed, not only this document.
+    :ivar is_busy: the host was not asked.
     """
 
-    def __init__(self, reason: str, *, is_outage: bool = False) -> None:
+    def __init__(self, reason: str, *, is_outage: bool = False, is_busy: bool = False) -> None:
         super().__init__(reason)
         self.is_outage = is_outage
+        self.is_busy = is_busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class PinnedFetcher:
         """All of them, if all are allowed: a host that also has another address may be somebody's attempt."""
         try:
             addresses = self.resolver.resolve(origin.host, origin.port, deadline)
+        except BusyResolverError:
+            raise PinnedFetchError("too many names are being resolved", is_busy=True) from None
         except OSError as error:
             raise PinnedFetchError(f"the host can't be resolved: {name_cause(error)}", is_outage=True) from None
         for address in addresses:

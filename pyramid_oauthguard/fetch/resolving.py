@@ -10,10 +10,14 @@ from typing import Final
 
 from .. import processes
 
-__all__ = ["Resolver"]
+__all__ = ["BusyResolverError", "Resolver"]
 
 _MAX_RUNNING: Final = 8
 _MAX_ADDRESSES: Final = 16
+
+
+class BusyResolverError(OSError):
+    """Other names keep all threads busy. This says nothing about the name that was asked for."""
 
 
 class Resolver:
@@ -36,7 +40,7 @@ class Resolver:
         """
         slots = self._slots
         if not slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise TimeoutError("too many names are being resolved")
+            raise BusyResolverError("too many names are being resolved")
         found: list[str] = []
         failure: list[OSError] = []
 

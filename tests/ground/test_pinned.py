@@ -230,9 +230,12 @@ def test_a_resolver_that_hangs_is_not_waited_for_and_its_threads_are_limited():
     fetcher = PinnedFetcher(resolver=Resolver(lambda _host, _port: hang.wait(5) or []), max_bytes=1000)
     before = threading.active_count()
     for _time in range(12):
-        with pytest.raises(PinnedFetchError, match="can't be resolved"):
+        with pytest.raises(PinnedFetchError, match="resolved"):
             get(fetcher, "https://tool.example/x", 0.02)
     assert threading.active_count() - before <= 8
+    with pytest.raises(PinnedFetchError) as raised:
+        get(fetcher, "https://other.example/x", 0.02)
+    assert (raised.value.is_busy, raised.value.is_outage) == (True, False), "and the other host is not to blame"
     hang.set()
 
 

@@ -7,6 +7,7 @@ import re
 import time
 
 import pytest
+import sqlalchemy
 import time_machine
 from pyramid.exceptions import ConfigurationExecutionError
 from webtest import TestApp
@@ -15,6 +16,7 @@ from pyramid_oauthguard.interfaces import ISelfCheck
 from pyramid_oauthguard.server.clients.dynamic import make_registration_token
 from pyramid_oauthguard.server.clients.names import clean_name, is_taken
 from pyramid_oauthguard.server.opaque import has_checksum
+from pyramid_oauthguard.server.store.sqlalchemy.store import SQLAlchemyUnit
 from pyramid_oauthguard.server.tokens.pruning import prune
 from tests.server.flows import VERIFIER, build_flow, read_answer
 from tests.server.self_registered import (
@@ -405,6 +407,7 @@ def test_the_page_warns_of_a_program_on_the_users_own_device(flow):
         ("Tool” by “Google", "Tool by Google"),
         ("A\"B'C`D«E»", "ABCDE"),
         ("\u3164\u2800", ""),
+        ("Tool″ʺ״❞", "Tool"),
         ("a" + "\u0301" * 40, "\u00e1" + "\u0301" * 2),
         ("x" * 500, "x" * 80),
         ("<b>Tool</b>", "<b>Tool</b>"),
@@ -570,3 +573,31 @@ def test_a_flood_of_clients_that_delete_themselves_is_limited_too(build):
         headers = {"Authorization": f"Bearer {client['registration_access_token']}"}
         flow.server.app.delete(f"/oauth/register/{client['client_id']}", headers=headers, status=204)
     register(flow, status=429)
+
+
+@pytest.mark.parametrize("how", [{}, {"token_endpoint_auth_method": "private_key_jwt", "jwks": KEYS}])
+def test_such_a_client_uses_pkce_whatever_the_setting_says(build, how):
+    flow = build_flow(build, {**OPEN, "require_pkce": "false"})
+    client = register(flow, **how).json
+    answer = flow.sign_in().get(
+        "/oauth/authorize", {"response_type": "code", "client_id": client["client_id"], "scope": "read"}
+    )
+    assert read_answer(answer)["error"] == "invalid_request"
+
+
+@pytest.mark.slow
+def test_many_clients_that_nobody_uses_are_not_read(flow):
+    """The plan of SQLite names an index for each question that other requests ask."""
+    engine = flow.server.service.store._engine
+    with engine.connect() as connection:
+        told = []
+        sqlalchemy.event.listen(connection, "before_cursor_execute", lambda *args: told.append(args[2:4]))
+        unit = SQLAlchemyUnit(connection, [], lambda _later: None)
+        unit.count_unused_clients(1.0)
+        unit.list_operator_names()
+        unit.list_public_redirect_uris()
+        for statement, values in list(told):
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            assert all("SEARCH" in str(line) or "MULTI-INDEX" in str(line) or "INDEX " in str(line) for line in plan), (
+                plan
+            )

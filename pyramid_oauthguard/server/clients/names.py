@@ -11,7 +11,7 @@ __all__ = ["clean_name", "is_taken"]
 _MAX_CHARACTERS: Final = 80
 _MAX_MARKS: Final = 2  # accents on one letter
 #: The page has the name in quotes: the name must not seem to end earlier.
-_QUOTES: Final = frozenset("\"'`´‘’‚‛“”„‟‹›«»〝〞〟＂＇｀")
+_QUOTES: Final = frozenset("\"'`´‘’‚‛“”„‟‹›«»〝〞〟＂＇｀″‴‶‷❛❜❝❞ʺ˝˵˶״〃")
 
 
 def clean_name(text: str) -> str:

@@ -52,9 +52,9 @@ class S256Challenge(CodeChallenge):
 
 
 def is_required(client: Client, settings: ServerSettings, redirect_uri: str) -> bool:
-    """Whether a client must use PKCE. Public clients must (RFC 9700 section 2.1.1), and so must a client whose own registration
-    turns PKCE off, if the answer stays on the user's device."""
-    if client.public:
+    """Whether a client must use PKCE. Public clients must (RFC 9700 section 2.1.1), and so must those that registered themselves,
+    and a client whose own registration turns PKCE off, if the answer stays on the user's device."""
+    if client.public or client.is_self_registered:
         return True
     if client.require_pkce is None:
         return settings.require_pkce

@@ -114,7 +114,8 @@ class DocumentSource:
         try:
             text = self.fetcher.get(url, deadline)
         except PinnedFetchError as error:
-            self._pauses.fail(host if error.is_outage else document)
+            if not error.is_busy:
+                self._pauses.fail(host if error.is_outage else document)
             raise
         self._pauses.succeed(host)
         return text

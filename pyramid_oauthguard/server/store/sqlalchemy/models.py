@@ -58,9 +58,8 @@ metadata = MetaData(
     }
 )
 
-_ID = String(64)
 _CLIENT_ID = _SUBJECT = String(255)
-_HASH = LargeBinary(32)
+_ID, _HASH = String(64), LargeBinary(32)
 
 
 def _client() -> Column[str]:
@@ -86,7 +85,7 @@ clients = Table(
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
     Column("registered_by", String(16), nullable=False, server_default=text("'operator'")),
-    Column("expires_at", Double, index=True),
+    Column("expires_at", Double),
     Column("require_pkce", Boolean),
     Column("first_party", Boolean, nullable=False, server_default=false()),
     Column("loopback_localhost", Boolean, nullable=False, server_default=false()),
@@ -99,6 +98,7 @@ clients = Table(
     Column("logo", String(64)),
     Column("fresh_until", Double),
     Column("jwks_uri", Text),
+    Index("ix_oauth_clients_registered_by_expires_at", "registered_by", "expires_at"),
 )
 
 # Apart from the clients, which are read in each request.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
 
-from ...records import DOCUMENT, Client, ClientSecret, Logo
+from ...records import DOCUMENT, OPERATOR, REGISTRATION, Client, ClientSecret, Logo
 from ..conversion import Conversion, as_words
 from ..models import client_logos, client_secrets, clients, consents, grants
 from ..prepared import Prepared
@@ -19,12 +20,11 @@ _SECRET = Conversion(ClientSecret, client_secrets)
 _LOGO = Conversion(Logo, client_logos)
 _WIDTH = len(_CLIENT.columns)
 # Built once: building a query costs more than running it.
-_FIND = Prepared(
-    select(*_CLIENT.columns, *(column.label(f"secret_{column.name}") for column in _SECRET.columns))
-    .select_from(clients.outerjoin(client_secrets))
-    .where(clients.c.client_id == bindparam("wanted"))
-    .order_by(client_secrets.c.created_at)
+_ALL = select(*_CLIENT.columns, *(column.label(f"secret_{column.name}") for column in _SECRET.columns)).select_from(
+    clients.outerjoin(client_secrets)
 )
+_FIND = Prepared(_ALL.where(clients.c.client_id == bindparam("wanted")).order_by(client_secrets.c.created_at))
+_LIST = _ALL.order_by(clients.c.created_at, clients.c.client_id, client_secrets.c.created_at)
 
 
 class ClientQueries(Rows):
@@ -36,17 +36,18 @@ class ClientQueries(Rows):
         rows = self._fetch(_FIND, wanted=client_id)
         if not rows:
             return None
-        secrets = tuple(_SECRET.as_record(row[_WIDTH:]) for row in rows if row[_WIDTH] is not None)
-        return _CLIENT.as_record(rows[0][:_WIDTH], secrets=secrets)
+        return _build_client(rows)
 
     def list_clients(self) -> tuple[Client, ...]:
-        ids = self._connection.scalars(select(clients.c.client_id).order_by(clients.c.created_at, clients.c.client_id))
-        found = [self.find_client(client_id) for client_id in ids.all()]
-        return tuple(client for client in found if client)
+        found: dict[str, list[Any]] = {}
+        for row in self._connection.execute(_LIST):
+            found.setdefault(row[0], []).append(row)
+        return tuple(map(_build_client, found.values()))
 
     def list_public_redirect_uris(self) -> tuple[str, ...]:
-        lasting = (clients.c.expires_at.is_(None), clients.c.registered_by == DOCUMENT)
-        live = and_(clients.c.public, clients.c.revoked_at.is_(None), or_(*lasting))
+        by = clients.c.registered_by
+        lasting = or_(by.in_((OPERATOR, DOCUMENT)), and_(by == REGISTRATION, clients.c.expires_at.is_(None)))
+        live = and_(clients.c.public, clients.c.revoked_at.is_(None), lasting)
         found = self._connection.scalars(select(clients.c.redirect_uris).where(live))
         return tuple(uri for uris in found for uri in as_words(uris))
 
@@ -104,3 +105,9 @@ class ClientQueries(Rows):
     def revoke_client(self, client_id: str, now: float) -> None:
         live = and_(clients.c.client_id == client_id, clients.c.revoked_at.is_(None))
         self._connection.execute(update(clients).where(live).values(revoked_at=now))
+
+
+def _build_client(rows: Sequence[Any]) -> Client:
+    """The client of these rows, which differ in its secrets only."""
+    secrets = tuple(_SECRET.as_record(row[_WIDTH:]) for row in rows if row[_WIDTH] is not None)
+    return _CLIENT.as_record(rows[0][:_WIDTH], secrets=secrets)
