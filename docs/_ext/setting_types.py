@@ -50,6 +50,8 @@ _TYPES: Final = {
     "as_public_key_file": "path of a file",
     "as_signing_key_file": "path of a file",
     "as_token_file": "path of a file",
+    "as_networks": "list of addresses and networks, separated by white space",
+    "as_token_sources": "list, separated by white space",
     "dict": "group of settings",
 }
 

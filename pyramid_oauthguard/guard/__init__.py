@@ -11,8 +11,8 @@ from pyramid.viewderivers import INGRESS
 from ..includes import name_include
 from ..interfaces import ISelfCheck, ITokenRequirement
 from .assembly import assemble, install_policy
+from .browsers.csrf import is_exempt
 from .browsers.preflights import tween_factory
-from .credentials import header
 from .directives import add_protected_resource, add_token_requirement, set_token_verifier
 from .final_check import check_application
 from .late_views import add_late_views
@@ -69,8 +69,11 @@ def forbidden_view(context: Any, request: Request) -> Any:
 def csrf_callback(request: Request) -> bool:
     """For ``config.set_default_csrf_options(callback=csrf_callback)``: whether the request needs a CSRF token.
 
-    One that brings a bearer token does not: no browser adds that by itself (RFC 6750 section 5.2). With
+    One with a bearer token in Authorization does not: no browser adds that by itself (RFC 6750 section 5.2). A token in a
+    cookie or in the header of a proxy does not count, and neither does ``oauthguard.csrf.bearer_exempt = off``. With
     :class:`TokensUnder` this holds under its prefixes only, because elsewhere the token is not who the caller is.
     """
     policy = find_tokens_under(request.registry)
-    return not (header.is_present(request) and (policy is None or policy.handles(request)))
+    guard = request.registry.__dict__.get("oauthguard")
+    exempt = is_exempt(request, None if guard is None else guard.settings)
+    return not (exempt and (policy is None or policy.handles(request)))

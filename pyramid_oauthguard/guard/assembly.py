@@ -28,6 +28,7 @@ from ..issuers.keys import KeySource
 from ..issuers.registry import Issuer, IssuerRegistry
 from ..issuers.template import IssuerTemplate
 from .cache_secret import require_cache_secret
+from .credentials.elsewhere import build_sources
 from .final_check import describe_foreign_policy
 from .policy import OAuthSecurityPolicy
 from .requirements import require_client
@@ -61,10 +62,13 @@ def assemble(config: Configurator) -> None:
             client = functools.partial(require_client, name=guard.name_client)
             registry.registerUtility(client, ITokenRequirement, name="client")
         issuers = IssuerRegistry([_build_issuer(registry, each) for each in settings.list_issuers()])
+        sources = {each.issuer_name: each.token_source for each in settings.list_issuers()}
+        registry.oauthguard_sources = build_sources(itertools.chain(*sources.values()), settings.trusted_proxies)
+        is_usual = registry.oauthguard_sources is None
         memory = sum(each.cache_tokens_size for each in settings.list_issuers())
         for mode in RANKS:
             if registry.queryUtility(ICredentialVerifier, name=mode) is None:
-                verifier = ChosenVerifier(issuers, mode, memory=memory)
+                verifier = ChosenVerifier(issuers, mode, sources=None if is_usual else sources, memory=memory)
                 registry.registerUtility(verifier, ICredentialVerifier, name=mode)
 
     config.action(("oauthguard", "guard"), build, order=PHASE0_CONFIG)

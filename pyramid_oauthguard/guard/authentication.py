@@ -146,7 +146,7 @@ class Authenticator:
             found = self._registry.getUtility(ICredentialVerifier, name=mode)
             if type(found) is not ChosenVerifier:
                 found = CheckedVerifier(found, self._settings.scope_implies)
-            elif credentials.is_header_alone() and not self._resources.parts:
+            elif credentials.is_header_alone(self._registry) and not self._resources.parts:
                 # No other's: what wraps or extends ours means to be asked each time. With several resources, the path
                 # decides too.
                 self._recalls[mode] = found.recall

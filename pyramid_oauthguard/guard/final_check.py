@@ -12,6 +12,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..errors import SettingError
 from ..interfaces import ICredentialVerifier, IIssuer
+from .browsers.csrf import check_protection
 from .cache_secret import check_caches
 from .paths.placement import check_places
 from .paths.tokens_under import find_tokens_under
@@ -98,6 +99,7 @@ def _check(registry: Registry) -> None:
                 f"or set {issuer.name_key('metadata_url')}",
                 at=getattr(remote, "action_info", None),
             )
+    check_protection(registry, settings.list_issuers())
     for view in _find_hidden(registry):
         raise SettingError(
             f"{view.__module__}.{view.__name__}",

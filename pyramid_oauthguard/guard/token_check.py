@@ -24,6 +24,7 @@ from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
 from .authentication import RESULT
 from .browsers.preflights import answer_preflight, is_preflight, share_answer
 from .challenge import find_refusal, mark_refusal, mark_response
+from .credentials.elsewhere import find_sources
 from .paths.tokens_under import find_misplacement
 from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
@@ -72,6 +73,8 @@ class _ViewGuard:
         self.marked = any(info.options.get(name) is not None for name in VIEW_OPTIONS)
         self.exception_only: bool = info.exception_only
         self.origins = self._guard.settings.cors_origins
+        sources = find_sources(info.registry)
+        self.varies = () if sources is None else sources.names
 
     def strengthen(self, request: Request) -> str:
         authenticator = self._guard.authenticator
@@ -126,6 +129,13 @@ class _ViewGuard:
     def share(self, request: Request, response: Any) -> None:
         """Let pages of the listed origins read the answer."""
         share_answer(request, response, self.origins)
+
+    def name_sources(self, _request: Request, response: Any) -> None:
+        """Say to caches which headers of the request the answer depends on."""
+        named = {name.strip().lower() for name in response.headers.get("Vary", "").split(",")}
+        missing = [name for name in self.varies if name.lower() not in named]
+        if missing and "*" not in named:
+            response.headers["Vary"] = ", ".join(filter(None, (response.headers.get("Vary", ""), *missing)))
 
     def restore(self, request: Request, mode: str) -> None:
         self._guard.authenticator.restore(request, mode)
@@ -188,6 +198,8 @@ def bind_view(view: View, info: Any) -> View:
             extend_request(request)
         if guard.origins:
             request.add_response_callback(guard.share)
+        if guard.varies:
+            request.add_response_callback(guard.name_sources)
         if stricter:
             guard.strengthen(request)
         try:

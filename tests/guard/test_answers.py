@@ -79,7 +79,7 @@ def test_no_credentials(app, path, header):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("GD-13")
+@pytest.mark.promise("GD-65")
 @pytest.mark.parametrize("path", GUARDED)
 @pytest.mark.parametrize(
     "header",
@@ -642,7 +642,7 @@ def test_what_a_view_requires_is_quoted_in_the_challenge(issuer):
     assert ask(app, "/odd", issuer.mint()).headers["WWW-Authenticate"] == f'{INSUFFICIENT}, scope="a\\"b\\\\ X:y"'
 
 
-@pytest.mark.promise("GD-13")
+@pytest.mark.promise("GD-65")
 @pytest.mark.parametrize("place", ["query", "body", "cookie"])
 def test_a_token_elsewhere_is_no_token(app, issuer, place):
     raw = issuer.mint(scope="read write")

@@ -81,7 +81,7 @@ def request_status(path, header, method="GET", **environ):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("GD-13", "GD-14", "GD-27")
+@pytest.mark.promise("GD-65", "GD-14", "GD-27")
 @pytest.mark.parametrize("path", PATHS)
 @SOME
 @given(header=credentials)
@@ -206,7 +206,7 @@ def test_no_bytes_at_all(server, data):
     assert not received.startswith((b"HTTP/1.0 500", b"HTTP/1.1 500"))
 
 
-@pytest.mark.promise("GD-13")
+@pytest.mark.promise("GD-65")
 @pytest.mark.parametrize(
     "lines",
     [
@@ -242,7 +242,7 @@ def test_a_header_that_is_not_one_token_is_400(server, lines):
         assert got.headers["www-authenticate"] == [MALFORMED]
 
 
-@pytest.mark.promise("GD-13")
+@pytest.mark.promise("GD-65")
 @pytest.mark.parametrize(
     "template",
     [
@@ -257,14 +257,14 @@ def test_one_header_with_one_token_is_read_however_it_is_spelt(server, template)
     assert server.ask(b"/remote", template % raw).status == 200
 
 
-@pytest.mark.promise("GD-13")
+@pytest.mark.promise("GD-65")
 def test_a_folded_header_is_refused_or_read_as_one(server):
     raw = ISSUER.mint(scope="read").encode()
     assert server.ask(b"/remote", b"Authorization: Bearer", b" " + raw).status in {200, 400}
     assert server.ask(b"/remote", b"Authorization: Bearer " + raw, b" more").status == 400
 
 
-@pytest.mark.promise("GD-13")
+@pytest.mark.promise("GD-65")
 def test_a_header_with_underscores_is_not_ours(server):
     raw = ISSUER.mint(scope="read").encode()
     for name in b"X-Authorization", b"Proxy-Authorization", b"Authorization_", b"HTTP_AUTHORIZATION", b"Authorization-":
@@ -273,7 +273,7 @@ def test_a_header_with_underscores_is_not_ours(server):
         ]
 
 
-@pytest.mark.promise("GD-11", "GD-13")
+@pytest.mark.promise("GD-11", "GD-65")
 @pytest.mark.parametrize("kind", ["one word", "a JWT", "dots", "spaces", "commas"])
 def test_a_hundred_kilobytes(server, kind):
     size = 100_000

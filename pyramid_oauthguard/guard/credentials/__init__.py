@@ -13,6 +13,7 @@ from pyramid.request import Request
 
 from ...errors import InvalidRequest
 from ...interfaces import Credential
+from .elsewhere import find_sources
 
 __all__ = ["KINDS", "Kind", "find", "is_header_alone", "is_present", "load_kinds"]
 
@@ -38,6 +39,7 @@ def load_kinds() -> dict[str, Kind]:
 
 
 KINDS: Final = load_kinds()
+_OURS: Final = frozenset({"header", "elsewhere"})
 
 
 def find(request: Request) -> Credential | None:
@@ -46,7 +48,7 @@ def find(request: Request) -> Credential | None:
     :raises InvalidRequest: it brings more than one, or one that cannot be read.
     """
     found: Credential | None = None
-    for kind in KINDS.values():
+    for kind in _list_kinds(request):
         credential = kind.find(request)
         if credential is not None:
             if found is not None:
@@ -57,11 +59,18 @@ def find(request: Request) -> Credential | None:
 
 def is_present(request: Request) -> bool:
     """Whether the request brings a credential of any kind, well-formed or not."""
-    return any(kind.is_present(request) for kind in KINDS.values())
+    return any(kind.is_present(request) for kind in _list_kinds(request))
 
 
-def is_header_alone() -> bool:
+def is_header_alone(registry: Any) -> bool:
     """Whether the Authorization header decides alone: then a token that was verified is found again by that header, and
     no other part of the request is looked at.
     """
-    return KINDS.keys() == {"header"}
+    return KINDS.keys() == _OURS and find_sources(registry) is None
+
+
+def _list_kinds(request: Request) -> list[Kind]:
+    """Those that this application wants: the Authorization header need not be one of its sources."""
+    sources = find_sources(getattr(request, "registry", None))
+    skipped = "header" if sources is not None and not sources.has_header else None
+    return [kind for name, kind in KINDS.items() if name != skipped]

@@ -1,4 +1,4 @@
-"""The token out of the Authorization header, the only place it is read from (RFC 6750 section 2.1)."""
+"""The token in the Authorization header, the usual place (RFC 6750 section 2.1)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...errors import InvalidRequest
 from ...interfaces import Credential
 from ..request_facts import read_facts
 
-__all__ = ["describe_unread", "find", "find_fault", "is_present"]
+__all__ = ["describe_unread", "find", "find_fault", "is_present", "is_token68"]
 
 #: b64token of RFC 6750 section 2.1, which is token68 of RFC 9110 section 11.2.
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*").fullmatch
@@ -25,6 +25,11 @@ _ALPHABET: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 #: The scheme, at the start or in a second header that the WSGI server joined to the first with a comma. There a space
 #: must follow, which none does in the address that a browser writes into a Digest header.
 _BEARER: Final = re.compile(r"^\s*bearer(?=[\s,]|$)|,\s*bearer\s", re.IGNORECASE).search
+
+
+def is_token68(text: str) -> bool:
+    """Whether the grammar of bearer tokens allows ``text``."""
+    return _TOKEN68(text) is not None
 
 
 def is_present(request: Request) -> bool:

@@ -83,6 +83,9 @@ class GuardSettings:
     cache_tokens_size: int
     keys_cooldown: float
     keys_max_stale: float
+    token_source: tuple[str, ...]
+    trusted_proxies: tuple[Any, ...]
+    csrf_bearer_exempt: bool
     policy: bool
     resource: str | None
     resource_metadata: bool

@@ -51,6 +51,7 @@ def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
         _check_key_lifetime(each)
         _check_introspection(each)
         _check_audience_by_client(each)
+        _check_sources(each)
         check_issuer(each)
     check_differences(parsed.list_issuers())
     return parsed
@@ -119,6 +120,22 @@ def _check_introspection(parsed: GuardSettings) -> None:
             f"is required with {parsed.name_key('introspection.auth_method')} = {method}",
             "the assertion says who we are",
         )
+
+
+def _check_sources(parsed: GuardSettings) -> None:
+    if parsed.cors_origins and any(word.startswith("cookie:") for word in parsed.token_source):
+        raise SettingError(
+            f"{PREFIX}.cors_origins",
+            f"can't be set with a cookie in {parsed.name_key('token_source')}",
+            "pages of other origins must not call what a cookie opens",
+        )
+    if parsed.trusted_proxies or not any(word.startswith("header:") for word in parsed.token_source):
+        return
+    raise SettingError(
+        f"{PREFIX}.trusted_proxies",
+        f"is required with a header of a proxy in {parsed.name_key('token_source')}",
+        "any caller could send that header: list the addresses of the proxies",
+    )
 
 
 def _check_audience_by_client(parsed: GuardSettings) -> None:

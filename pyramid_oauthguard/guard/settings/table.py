@@ -39,6 +39,7 @@ from ..converters.network import (
     as_signing_key_file,
     as_token_file,
 )
+from ..converters.sources import as_networks, as_token_sources
 
 __all__ = [
     "ANY",
@@ -61,7 +62,7 @@ ANY: Final = "any"
 #: Rows that concern the application and not one issuer.
 OF_APPLICATION: Final = frozenset({
     "issuers", "token_check", "realm", "principals", "policy", "resource", "resource_metadata", "resource_name",
-    "resource_documentation", "scope_implies", "cors_origins",
+    "resource_documentation", "scope_implies", "cors_origins", "trusted_proxies", "csrf.bearer_exempt",
 })  # fmt: skip
 _INHERITED: Final = frozenset({"audience", "algorithms", "leeway", "profile", "check_issued_at"})
 _INHERITED_HTTP: Final = frozenset({"http.timeout", "http.max_bytes", "http.ca_file", "http.proxy", "http.no_proxy"})
@@ -142,6 +143,9 @@ TABLE: Final = (
     Setting("cache.tokens.size", as_int, 10_000, "Verified tokens remembered in the process for local checks, and as many judged answers beside an introspection cache in the process; 0 is off."),
     Setting("keys.cooldown", as_duration, 30.0, "Seconds between attempts to refetch keys for an unknown kid or after a failure. For unknown kids, one extra attempt is made in each."),
     Setting("keys.max_stale", as_duration, 86_400.0, "How long the last good key set serves while the issuer is down."),
+    Setting("token_source", as_token_sources, ("header",), "Where requests carry tokens of this issuer: `header` (a bearer token in Authorization), `header:NAME` (a header that a proxy of `trusted_proxies` adds), `cookie:NAME`. A token from another place is refused, and two tokens are a bad request. All but `header` need CSRF protection that is on by default."),
+    Setting("trusted_proxies", as_networks, (), "Addresses of the proxies, and networks of them, whose `header:NAME` of `token_source` is believed: the address of the connection, as the WSGI server reports it."),
+    Setting("csrf.bearer_exempt", as_bool, True, "`false` requires a CSRF token also with a bearer token in Authorization, for a proxy that makes that header of a cookie."),
     Setting("policy", as_bool, SWITCHES["policy"], "`off` does not install the security policy: the application composes it. Read when the guard is included."),
     Setting("resource", as_url, None, "This API's resource identifier (RFC 9728)."),
     Setting("resource_metadata", as_bool, SWITCHES["resource_metadata"], "`on` serves `/.well-known/oauth-protected-resource` and names it in challenges; wants `resource`."),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Protocol
 
 from zope.interface import implementer
 
 from ...access_token import AccessToken
 from ...bounded import BoundedMap
+from ...errors import InvalidToken
 from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.registry import IssuerRegistry
 
@@ -42,16 +43,27 @@ class Tenants(Protocol):
 class ChosenVerifier:
     """Leaves each token to the verifier, of this mode, of its issuer.
 
+    :param sources: by the issuer's name, the places that its tokens may come from; None where there is the usual one only.
     :param memory: of how many tokens it is remembered which of several issuers verified them.
     :ivar recall: what the verifiers remember. With one issuer it is its verifier's own, so that a token that was verified
         before costs no more than there.
     """
 
-    def __init__(self, issuers: IssuerRegistry[Any], mode: str, *, memory: int = 10_000) -> None:
+    def __init__(
+        self,
+        issuers: IssuerRegistry[Any],
+        mode: str,
+        *,
+        sources: Mapping[str | None, Collection[str]] | None = None,
+        memory: int = 10_000,
+    ) -> None:
         self._issuers = issuers
         self._mode = mode
         only = issuers.find_only()
         self._only: Verifier | None = None if only is None else only.parts[mode]
+        self._sources = sources
+        if only is not None and sources is not None:
+            self._only = _SourcedVerifier(only.parts[mode], sources[only.name])
         # By the header's hash, which is there already: a wrong one has another header, and recalls nothing.
         self._owners = BoundedMap(memory) if memory else None
         self.recall: Recall = self._recall if self._only is None else self._only.recall
@@ -66,6 +78,8 @@ class ChosenVerifier:
         if only is not None:  # the usual case: to ask the registry would take a hundredth of the whole check
             return only.verify(credential)
         choice = self._issuers.choose(credential)
+        if self._sources is not None:
+            _check_source(credential, self._sources[choice.issuer.name])
         parts = choice.issuer.parts
         verifiers: Verifiers = parts if choice.issuer.template is None else parts.find(choice.value)
         owner = verifiers[self._mode]
@@ -77,3 +91,24 @@ class ChosenVerifier:
     def _recall(self, header: str | None) -> AccessToken | None:
         owner = self._owners.get(hash(header)) if self._owners is not None else None
         return None if owner is None else owner.recall(header)
+
+
+class _SourcedVerifier:
+    """The verifier of the only issuer, for tokens that come from where its tokens may come from. It is asked each time."""
+
+    def __init__(self, verifier: Verifier, sources: Collection[str]) -> None:
+        self._verifier = verifier
+        self._sources = sources
+
+    def verify(self, credential: Credential) -> AccessToken:
+        _check_source(credential, self._sources)
+        return self._verifier.verify(credential)
+
+    def recall(self, _header: str | None) -> AccessToken | None:
+        return None
+
+
+def _check_source(credential: Credential, sources: Collection[str]) -> None:
+    """A token that no request brought may come from anywhere. :raises InvalidToken: it is in a place for other issuers."""
+    if credential.source not in sources and credential.source != "argument":
+        raise InvalidToken("wrong_source")
