@@ -96,6 +96,10 @@ class HTTPIssuer:
             **({"oauthguard.http.ca_file": str(self.ca_file)} if self.ca_file else {}),
         }
 
+    def answer_userinfo(self, headers: Any) -> tuple[int, bytes]:
+        """The status and the body of the userinfo endpoint; there is none here."""
+        return 404, b""
+
     def fail(self, fault: str, *endpoints: str) -> None:
         """Answer with `fault` from now on, at all endpoints unless some are named."""
         assert fault in FAULTS, fault
@@ -174,6 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
             owner.busy += 1
             owner.busiest = max(owner.busy, owner.busiest)
         try:
+            if endpoint == "userinfo":
+                self.reply_bytes(*owner.answer_userinfo(self.headers))
+                return
             fault = owner.find_fault(endpoint)
             answer = _ANSWERS[endpoint](self, body)
             if fault:
@@ -214,7 +221,9 @@ _Answer = tuple[int, Any]
 def _find_endpoint(path: str) -> str:
     if "/.well-known/" in path:
         return "metadata"
-    return {"jwks": "keys", "introspect": "introspection"}.get(path.rpartition("/")[2], "elsewhere")
+    return {"jwks": "keys", "introspect": "introspection", "userinfo": "userinfo"}.get(
+        path.rpartition("/")[2], "elsewhere"
+    )
 
 
 def _answer_metadata(handler: _Handler, _body: bytes) -> _Answer:

@@ -62,5 +62,5 @@ def test_an_entry_says_type_default_example_and_cost(tables: Any, prefix: str, r
 
 def test_a_choice_names_its_values(tables: Any) -> None:
     rows = {row.name: row for row in guard.TABLE}
-    assert tables.find_type(rows["token_check"]) == "`local` or `remote`"
+    assert tables.find_type(rows["token_check"]) == "`local` or `remote` or `userinfo`"
     assert tables.find_type(Setting("x", Path, None, "")) is None

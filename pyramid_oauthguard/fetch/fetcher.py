@@ -152,6 +152,13 @@ class Fetcher:
             pool = pools.connection_from_url(url)
             return self._exchange(target, _prepare(pool, "GET", target.path, None, headers))
 
+    def get_as(self, url: str, headers: Mapping[str, str]) -> Answer:
+        """GET ``url`` with ``headers``, on a connection that is kept. :raises UnavailableError: as :meth:`get`."""
+        processes.renew_if_forked()
+        target = self._targets.get(url) or self._find_target(url)
+        send = _prepare(target.pool, "GET", target.path, None, {**target.headers, **headers})
+        return self._exchange(target, send, again=True)
+
     def post(
         self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None, *, harmless: bool = False
     ) -> Answer:

@@ -7,7 +7,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dogpile.cache import CacheRegion
 from pyramid.config import Configurator
@@ -18,7 +18,7 @@ from zope.interface import implementer
 from .. import processes
 from ..bounded import BoundedMap
 from ..caching import build_region
-from ..errors import SettingError
+from ..errors import SettingError, UnavailableError
 from ..interfaces import ICredentialVerifier, IEmbeddedIssuer, IIssuer, IIssuerListener, ITokenRequirement, KeyDocument
 from ..issuers.http_issuer import build_http_issuer
 from ..issuers.in_flight import InFlight
@@ -40,6 +40,7 @@ from .verifiers.chosen import ChosenVerifier, Verifiers
 from .verifiers.local import AudiencelessVerifier, LocalVerifier, build_memory
 from .verifiers.remote import RemoteVerifier
 from .verifiers.tenants import Tenants
+from .verifiers.userinfo import USERINFO_KEY, UserinfoVerifier
 
 __all__ = ["assemble", "install_policy"]
 
@@ -115,12 +116,14 @@ def install_policy(config: Configurator) -> None:
 class _Listener:
     """What the issuer in this process tells the caches."""
 
-    def __init__(self, keys: KeySource | KeyFile, introspector: Introspector) -> None:
+    def __init__(self, keys: KeySource | KeyFile, *introspectors: Introspector) -> None:
         self._keys = keys
-        self._introspector = introspector
+        self._introspectors = introspectors
 
     def tokens_revoked(self, token_ids: Iterable[str]) -> None:
-        self._introspector.evict(token_ids)
+        gone = tuple(token_ids)
+        for each in self._introspectors:
+            each.evict(gone)
 
     def keys_changed(self) -> None:
         self._keys.kept.forget()
@@ -155,6 +158,12 @@ class _DeferredIssuer:
     def introspect(self, raw: str) -> Mapping[str, Any]:
         return self._find().introspect(raw)  # type: ignore[no-any-return]
 
+    def fetch_userinfo(self, raw: str) -> Mapping[str, Any]:
+        issuer = self._find()
+        if not hasattr(issuer, "fetch_userinfo"):
+            raise UnavailableError("no_userinfo", f"{self._settings.issuer} has no userinfo here", lasting=True)
+        return issuer.fetch_userinfo(raw)  # type: ignore[no-any-return]
+
     def _leave_parent(self) -> None:
         self._lock = threading.Lock()
 
@@ -185,34 +194,38 @@ def _build_issuer(registry: Registry, settings: GuardSettings) -> Issuer[Any]:
 def _build_tenants(registry: Registry, settings: GuardSettings, template: IssuerTemplate) -> Tenants:
     if not settings.shares_keys:
         return Tenants(settings, template, lambda tenant: _build_verifiers(registry, tenant))
-    keys, introspector = _build_sources(registry, settings)
-    memories = build_memory(settings), build_memory(settings)
-
-    def build(tenant: GuardSettings) -> Verifiers:
-        return _build_modes(tenant, keys, introspector, memories)
-
-    return Tenants(settings, template, build, introspector=introspector)
+    sources = _build_sources(registry, settings)
+    return Tenants(settings, template, lambda tenant: _build_modes(tenant, sources), introspector=sources.introspector)
 
 
 def _build_verifiers(registry: Registry, settings: GuardSettings) -> Verifiers:
-    keys, introspector = _build_sources(registry, settings)
-    return _build_modes(settings, keys, introspector, (build_memory(settings), build_memory(settings)))
+    return _build_modes(settings, _build_sources(registry, settings))
 
 
-def _build_modes(
-    settings: GuardSettings,
-    keys: KeySource | KeyFile,
-    introspector: Introspector,
-    memories: tuple[BoundedMap | None, BoundedMap | None],
-) -> Verifiers:
-    """The verifiers by mode. What the remote check accepts before it asks, a local view may refuse: two memories."""
-    first = local = LocalVerifier(settings, keys, verified=memories[0])
+class _Sources(NamedTuple):
+    """What the verifiers of one issuer ask, and remember verified tokens in. What the remote check accepts before it asks, a
+    local view may refuse: two memories.
+    """
+
+    keys: KeySource | KeyFile
+    introspector: Introspector
+    userinfo: Introspector
+    verified: BoundedMap | None
+    audienceless: BoundedMap | None
+
+
+def _build_modes(settings: GuardSettings, sources: _Sources) -> Verifiers:
+    first = local = LocalVerifier(settings, sources.keys, verified=sources.verified)
     if settings.introspection_judges == "all":
-        first = AudiencelessVerifier(settings, keys, verified=memories[1])
-    return {"local": local, "remote": RemoteVerifier(settings, first, introspector)}
+        first = AudiencelessVerifier(settings, sources.keys, verified=sources.audienceless)
+    return {
+        "local": local,
+        "remote": RemoteVerifier(settings, first, sources.introspector),
+        "userinfo": UserinfoVerifier(settings, local, sources.userinfo, keys=sources.keys),
+    }
 
 
-def _build_sources(registry: Registry, settings: GuardSettings) -> tuple[KeySource | KeyFile, Introspector]:
+def _build_sources(registry: Registry, settings: GuardSettings) -> _Sources:
     """The keys and the introspection of one issuer, or of all tenants that share them."""
     # At the first use: an authorization server that is included later gives the secret.
     find_secret = functools.cache(
@@ -221,18 +234,19 @@ def _build_sources(registry: Registry, settings: GuardSettings) -> tuple[KeySour
     issuer = _DeferredIssuer(registry, settings, find_secret)
     keys = _build_keys(settings, issuer, find_secret)
     positive, inactive = settings.find_expiration("introspection", 0), settings.find_expiration("inactive", 10)
-    introspector = Introspector(
-        issuer.introspect,
-        positive=_build_region(settings, "introspection", positive, find_secret),
-        inactive=_build_region(settings, "inactive", inactive, find_secret),
-        lifetime=positive,
-        inactive_lifetime=inactive,
-        patience=settings.http_timeout,
-        in_flight=InFlight(settings.introspection_max_in_flight, is_embedded=issuer.answers_at_once),
-        memory=settings.cache_tokens_size,
-    )
-    issuer.listener = _Listener(keys, introspector)
-    return keys, introspector
+    limits: dict[str, Any] = {
+        "positive": _build_region(settings, "introspection", positive, find_secret),
+        "inactive": _build_region(settings, "inactive", inactive, find_secret),
+        "lifetime": positive,
+        "inactive_lifetime": inactive,
+        "patience": settings.http_timeout,
+        "in_flight": InFlight(settings.introspection_max_in_flight, is_embedded=issuer.answers_at_once),
+        "memory": settings.cache_tokens_size,
+    }
+    introspector = Introspector(issuer.introspect, **limits)
+    userinfo = Introspector(lambda key: issuer.fetch_userinfo(key.removeprefix(USERINFO_KEY)), **limits)
+    issuer.listener = _Listener(keys, introspector, userinfo)
+    return _Sources(keys, introspector, userinfo, build_memory(settings), build_memory(settings))
 
 
 def _build_keys(settings: GuardSettings, issuer: _DeferredIssuer, find_secret: FindSecret) -> KeySource | KeyFile:

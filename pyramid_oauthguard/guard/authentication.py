@@ -17,9 +17,10 @@ from .credentials.header import describe_unread
 from .events import AccessTokenAccepted, AccessTokenRejected
 from .resources.table import ResourceTable
 from .settings import GuardSettings
-from .verifiers import RANKS
+from .verifiers import BOTH, RANKS, join
 from .verifiers.application import CheckedVerifier
 from .verifiers.chosen import ChosenVerifier, Recall
+from .verifiers.joint import JointVerifier
 
 __all__ = ["RESULT", "Authenticator", "Result"]
 
@@ -31,7 +32,7 @@ Result = AccessToken | OAuthGuardError
 _MODE: Final = "_oauthguard_mode"
 #: Where the result in the present mode is, for those whom even a call costs too much.
 RESULT: Final = "_oauthguard_result"
-_RESULT_IN: Final = {mode: f"_oauthguard_result_{mode}" for mode in RANKS}
+_RESULT_IN: Final = {mode: f"_oauthguard_result_{mode}" for mode in (*RANKS, BOTH)}
 _MISSING: Final = MissingToken()
 
 
@@ -77,8 +78,9 @@ class Authenticator:
     def strengthen(self, request: Request, mode: str) -> str:
         """Raise the request's mode to ``mode`` if that is stricter. Returns the mode it had."""
         before: str = request.__dict__.get(_MODE) or self.default_mode
-        if RANKS[mode] > RANKS[before]:
-            self.restore(request, mode)
+        after = join(before, mode)
+        if after != before:
+            self.restore(request, after)
         return before
 
     def restore(self, request: Request, mode: str) -> None:
@@ -142,6 +144,8 @@ class Authenticator:
 
     def _load_verifier(self, mode: str) -> Any:
         found = self._verifiers.get(mode)
+        if found is None and mode == BOTH:
+            found = self._verifiers[mode] = JointVerifier(*map(self._load_verifier, ("remote", "userinfo")))
         if found is None:
             found = self._registry.getUtility(ICredentialVerifier, name=mode)
             if type(found) is not ChosenVerifier:

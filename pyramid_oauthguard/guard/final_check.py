@@ -89,16 +89,7 @@ def _check(registry: Registry) -> None:
             "set the request factory before the first commit",
         )
     for issuer in settings.list_issuers():
-        remote = _find_remote(registry, issuer)
-        if remote is not None and not _can_introspect(registry, issuer):
-            raise _describe_missing_client(registry, issuer, at=getattr(remote, "action_info", None))
-        if remote is not None and not _can_find_introspection(registry, issuer):
-            raise SettingError(
-                issuer.name_key("introspection.endpoint"),
-                f"is required: a view is checked remotely, and {issuer.issuer} is not an address that has metadata",
-                f"or set {issuer.name_key('metadata_url')}",
-                at=getattr(remote, "action_info", None),
-            )
+        _check_modes(registry, issuer)
     check_protection(registry, settings.list_issuers())
     for view in _find_hidden(registry):
         raise SettingError(
@@ -120,6 +111,28 @@ def _check(registry: Registry) -> None:
         )
 
 
+def _check_modes(registry: Registry, issuer: GuardSettings) -> None:
+    """Check that the issuer can be asked in each mode that a view wants."""
+    remote = _find_view(registry, issuer, "remote")
+    if remote is not None and not _can_introspect(registry, issuer):
+        raise _describe_missing_client(registry, issuer, at=getattr(remote, "action_info", None))
+    if remote is not None and not _can_find_introspection(registry, issuer):
+        raise SettingError(
+            issuer.name_key("introspection.endpoint"),
+            f"is required: a view is checked remotely, and {issuer.issuer} is not an address that has metadata",
+            f"or set {issuer.name_key('metadata_url')}",
+            at=getattr(remote, "action_info", None),
+        )
+    view = _find_view(registry, issuer, "userinfo")
+    if view is not None and not issuer.userinfo_any_client and _is_ours(registry, "userinfo"):
+        raise SettingError(
+            issuer.name_key("userinfo.any_client"),
+            "must be true: a view is checked by userinfo",
+            "its tokens may be of any client of the issuer; they give a user: principal and nothing else",
+            at=getattr(view, "action_info", None),
+        )
+
+
 def _describe_missing_client(registry: Registry, settings: GuardSettings, *, at: Any) -> SettingError:
     """The setting that a remote check needs. With an authorization server in this process, the issuer is probably misspelled."""
     near = [name for name, _issuer in registry.getUtilitiesFor(IIssuer)]
@@ -137,13 +150,17 @@ def _describe_missing_client(registry: Registry, settings: GuardSettings, *, at:
     )
 
 
-def _find_remote(registry: Registry, settings: GuardSettings) -> Any:
-    """The introspectable of a view that checks tokens of this issuer remotely; the settings if remote is the default mode."""
-    if settings.token_check == "remote":  # noqa: S105  # the name of a mode
+def _find_view(registry: Registry, settings: GuardSettings, mode: str) -> Any:
+    """The introspectable of a view that checks tokens of this issuer in ``mode``; the settings if that is the default mode."""
+    if settings.token_check == mode:
         return settings
     views = (each["introspectable"] for each in registry.introspector.get_category("views", []))
-    remote = (view for view in views if view.get("token_check") == "remote")
-    return next((view for view in remote if is_for(view.get("token_issuer"), settings.issuer_name)), None)
+    found = (view for view in views if view.get("token_check") == mode)
+    return next((view for view in found if is_for(view.get("token_issuer"), settings.issuer_name)), None)
+
+
+def _is_ours(registry: Registry, mode: str) -> bool:
+    return isinstance(registry.queryUtility(ICredentialVerifier, name=mode), ChosenVerifier)
 
 
 def _find_place(registry: Registry, view: Any) -> Any:
@@ -155,7 +172,7 @@ def _find_place(registry: Registry, view: Any) -> Any:
 def _can_introspect(registry: Registry, settings: GuardSettings) -> bool:
     if settings.introspection_client_id or settings.introspection_auth_method in ("none", "bearer"):
         return True
-    if isinstance(registry.queryUtility(ICredentialVerifier, name="remote"), ChosenVerifier):
+    if _is_ours(registry, "remote"):
         return registry.queryUtility(IIssuer, name=settings.issuer) is not None
     return True
 
@@ -163,7 +180,7 @@ def _can_introspect(registry: Registry, settings: GuardSettings) -> bool:
 def _can_find_introspection(registry: Registry, settings: GuardSettings) -> bool:
     if settings.introspection_endpoint or settings.template is not None or is_fetchable(settings):
         return True
-    if isinstance(registry.queryUtility(ICredentialVerifier, name="remote"), ChosenVerifier):
+    if _is_ours(registry, "remote"):
         return registry.queryUtility(IIssuer, name=settings.issuer) is not None
     return True
 

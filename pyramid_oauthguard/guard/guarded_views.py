@@ -29,7 +29,7 @@ class GuardedView:
     """One view.
 
     :ivar place: the route's pattern, or the context and the name.
-    :ivar mode: ``"local"`` or ``"remote"``.
+    :ivar mode: ``"local"``, ``"remote"`` or ``"userinfo"``.
     :ivar require: its ``token_require``, or None.
     :ivar issuers: the issuers that its ``token_issuer`` names; empty for all.
     :ivar permission: None where no ACL is asked.
@@ -56,6 +56,9 @@ def find_views(registry: Any, settings: GuardSettings) -> tuple[GuardedView, ...
     return tuple(sorted((each for each in views if each is not None), key=lambda view: (view.place, view.methods)))
 
 
+_HOW: Final = {"local": "locally", "remote": "remotely", "userinfo": "by userinfo"}
+
+
 def find_modes(views: tuple[GuardedView, ...], settings: GuardSettings) -> frozenset[str]:
     """The modes that are in use; the default one is, also where only a permission is asked by hand."""
     return frozenset({settings.token_check, *(view.mode for view in views)})
@@ -64,7 +67,7 @@ def find_modes(views: tuple[GuardedView, ...], settings: GuardSettings) -> froze
 def judge_view(view: GuardedView, settings: GuardSettings) -> Finding:
     """What the view requires, and a warning if no caller can have its permission."""
     subject = f"{' '.join(view.methods) or 'any method'} {view.place}"
-    wants = [f"checked {'locally' if view.mode == 'local' else 'remotely'}", *_describe_requirements(view.require)]
+    wants = [f"checked {_HOW[view.mode]}", *_describe_requirements(view.require)]
     if view.issuers:
         wants.append(f"issuer {' '.join(view.issuers)}")
     if view.permission is not None:

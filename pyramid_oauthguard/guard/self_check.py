@@ -17,6 +17,7 @@ from .reports.other_views import describe_other_views
 from .reports.resource_report import describe_resources
 from .settings import CACHES, GuardSettings
 from .state import get_guard
+from .verifiers import RANKS
 from .verifiers.chosen import ChosenVerifier
 
 __all__ = ["judge_guard"]
@@ -32,7 +33,7 @@ def judge_guard(registry: Any) -> Iterator[Finding]:
         yield from judge_issuer(issuer, each, wanted)
         yield from judge_caches(each, issuer)
     yield from _judge_shared_caches(settings.list_issuers())
-    for mode in ("local", "remote"):
+    for mode in RANKS:
         if not _is_built_in(registry, mode):
             yield Finding("ok", "verifiers", f"the application checks tokens of {mode} views itself")
     for view in views:

@@ -77,6 +77,8 @@ class Guard:
     def _list_roles(self, token: AccessToken) -> tuple[str, ...]:
         """The roles that are trusted from the token's issuer."""
         settings = self.naming.find_settings(token) or self.settings
+        if token.mode == "userinfo":  # it does not say what the token is for
+            return ()
         if not settings.role_claim:
             return ()
         roles = find_roles(token.claims, settings.role_claim)

@@ -31,7 +31,7 @@ from .requests import GuardedRequest, extend_request
 from .requirements import VIEW_OPTIONS, Requirement, build_needs, build_requirements, check_requirements, require_issuer
 from .settings import GuardSettings
 from .state import Guard, get_guard, require_guard
-from .verifiers import RANKS
+from .verifiers import RANKS, join
 
 __all__ = ["TokenCheckPredicate", "bind_view", "guard_view", "require"]
 
@@ -65,7 +65,8 @@ class _ViewGuard:
         self._guard: Guard = get_guard(info.registry)
         self.alone: bool = self._guard.settings.policy  # no other policy decides
         self.mode: str | None = _read_mode(info)
-        self.stricter = self.mode is not None and RANKS[self.mode] > RANKS[self._guard.settings.token_check]
+        default = self._guard.settings.token_check
+        self.stricter = self.mode is not None and join(default, self.mode) != default
         required = build_requirements(info.registry, info.options.get("token_require"))
         self.requirements = (*_build_issuer_requirement(info), *required)
         self._needs = build_needs(self.requirements)

@@ -16,16 +16,23 @@ from ..errors import CoolingError, UnavailableError
 from ..fetch import Answer, Extras, Fetcher
 from ..interfaces import IIssuer, KeyDocument
 from ..outages import Outages
+from ..strict_json import parse_object
 from ..urls import as_origin
 from .client_authentication import ClientAuthentication
 from .key_file import read_key_file
 from .metadata import MetadataSource
 from .settings import IssuerSettings
 
-__all__ = ["HTTPIssuer", "build_http_issuer"]
+__all__ = ["SIGNED", "HTTPIssuer", "build_http_issuer"]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
+#: Under this name, an answer of userinfo has the text of a signed one.
+SIGNED: Final = "\0signed"
+#: What endpoints answer about a token that they do not know or that is not of a user (RFC 6750 section 3.1).
+_NOT_KNOWN: Final = (401, 403)
+_USERINFO_TYPES: Final = "application/json, application/jwt"
+_DOTS_OF_JWS: Final = 2
 _INTROSPECTION: Final = "the introspection endpoint's refusal of our introspection"
 _MOST_NAMES: Final = 12
 _LONGEST_NAME: Final = 60
@@ -116,6 +123,23 @@ class HTTPIssuer:
         self._outages.ended(_INTROSPECTION)
         return answer.body
 
+    def fetch_userinfo(self, raw: str) -> Mapping[str, Any]:
+        """Who the user of the token is (OpenID Connect Core 1.0 section 5.3): the claims, with ``active``, as introspection has it.
+        A signed answer is under :data:`SIGNED`, not verified.
+
+        :raises UnavailableError: the endpoint does not answer as it should.
+        """
+        url = self._settings.userinfo_endpoint
+        url = url or self._metadata.find_endpoint("userinfo_endpoint", self._metadata.require())
+        self._fetcher.read_with(_parse_userinfo, url)
+        answer = self._fetcher.get_as(url, {"Authorization": f"Bearer {raw}", "Accept": _USERINFO_TYPES})
+        if answer.status in _NOT_KNOWN:
+            return {"active": False}
+        if answer.status != 200 or not answer.body:
+            text = f"{url} answered {answer.status} without claims"
+            raise UnavailableError("userinfo_refused", text, lasting=not answer.is_overloaded)
+        return {**answer.body, "active": True}
+
     def subscribe(self, listener: object) -> None:
         """Do nothing: an issuer in another process does not report changes."""
 
@@ -139,6 +163,17 @@ def _read_keys(path: str) -> KeyDocument:
         return read_key_file(path)
     except ValueError as error:
         raise UnavailableError("bad_key_file", f"{path} {error}", lasting=True) from None
+
+
+def _parse_userinfo(data: bytes) -> dict[str, Any]:
+    """A JSON object, or a signed answer. :raises ValueError: neither."""
+    try:
+        return parse_object(data)
+    except ValueError:
+        text = data.decode("ascii").strip()
+        if text.count(".") != _DOTS_OF_JWS:
+            raise
+        return {SIGNED: text}
 
 
 def _describe_answer(answer: Answer) -> str:

@@ -47,6 +47,7 @@ REASONS: Final[Mapping[str, Words]] = {
     "missing_exp": (None, "it has no exp", "have the issuer set one"),
     "bad_time": (None, "exp, nbf or iat is not a finite JSON number: {times}", "have the issuer send numbers"),
     "milliseconds": (None, "exp, nbf or iat is in milliseconds, and a NumericDate has seconds (RFC 7519 section 2): {times}", "have the issuer send seconds"),
+    "userinfo_not_allowed": ("userinfo.any_client", "it is checked by userinfo, which does not say for which client it is", "set oauthguard.userinfo.any_client = true, if tokens of every client of the issuer may come"),
     "wrong_source": ("token_source", "it came from a place where tokens of its issuer are not read", "send it where token_source says"),
     "other_token": ("introspection.judges", "the introspection answer is about another token: its exp, jti or sub is not that of this one", "the token was made elsewhere; or the issuer names its users in the answer in another way"),
     "expired": ("leeway", "it expired {ago:.0f} s ago; the leeway is {leeway:g} s", "get a new one; or set this machine's clock"),

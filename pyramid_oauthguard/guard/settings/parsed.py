@@ -66,6 +66,8 @@ class GuardSettings:
     introspection_require_expiry: bool
     introspection_require_audience: bool
     introspection_max_in_flight: int | None
+    userinfo_endpoint: str | None
+    userinfo_any_client: bool
     http_timeout: float
     http_max_bytes: int
     http_ca_file: str | None

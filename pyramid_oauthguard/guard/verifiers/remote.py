@@ -17,13 +17,15 @@ from ..settings import GuardSettings
 from .access_tokens import build_access_token
 from .unverifiable import Unverified, is_for_issuer, read_unverified
 
-__all__ = ["RemoteVerifier"]
+__all__ = ["MAX_OPAQUE_CHARACTERS", "RemoteVerifier", "Verifier"]
 
 #: A reference to what the issuer keeps needs no more characters. A JWT may be longer: it is verified before it is sent.
-_MAX_OPAQUE_CHARACTERS: Final = 16_384
+MAX_OPAQUE_CHARACTERS: Final = 16_384
 
 
-class _Verifier(Protocol):
+class Verifier(Protocol):
+    """The local check, as far as other checks need it."""
+
     def verify(self, credential: Credential) -> AccessToken: ...
     def recall(self, header: str | None) -> AccessToken | None: ...
 
@@ -37,7 +39,7 @@ class RemoteVerifier:
     An opaque token is judged by the answer alone.
     """
 
-    def __init__(self, settings: GuardSettings, local: _Verifier, introspector: Introspector) -> None:
+    def __init__(self, settings: GuardSettings, local: Verifier, introspector: Introspector) -> None:
         self._settings = settings
         self._local = local
         self._introspector = introspector
@@ -52,7 +54,7 @@ class RemoteVerifier:
         if not raw.isascii() or not 0 < len(raw) <= MAX_TOKEN_CHARACTERS:
             raise InvalidToken("not_a_token")  # it can't be a token, so the issuer is not asked
         is_jwt = self._is_jwt(raw)
-        if not is_jwt and len(raw) > _MAX_OPAQUE_CHARACTERS:
+        if not is_jwt and len(raw) > MAX_OPAQUE_CHARACTERS:
             raise InvalidToken("not_a_token")
         local = self._check_first(credential) if is_jwt else None
         return self._introspector.ask(raw, lambda answer: self._judge(answer, local))

@@ -43,7 +43,7 @@ class Tenants:
         self._unknown: Verifiers | None = None
         if introspector is not None:
             remote = OpaqueVerifier(settings, example["local"], introspector, find=self._find_of_answer)
-            self._unknown = {"local": example["local"], "remote": remote}
+            self._unknown = {"local": example["local"], "remote": remote, "userinfo": example["local"]}
         self._template = template
 
     def find(self, value: str | None) -> Verifiers:
