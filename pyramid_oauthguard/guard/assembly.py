@@ -42,7 +42,7 @@ from .verifiers.remote import RemoteVerifier
 from .verifiers.tenants import Tenants
 from .verifiers.userinfo import USERINFO_KEY, UserinfoVerifier
 
-__all__ = ["assemble", "install_policy"]
+__all__ = ["IssuerParts", "assemble", "build_modes", "build_parts", "install_policy"]
 
 #: Applications set their policy in PHASE2, and views look for it in PHASE3.
 _POLICIES_ARE_SET: Final = PHASE2_CONFIG + 1
@@ -158,6 +158,9 @@ class _DeferredIssuer:
     def introspect(self, raw: str) -> Mapping[str, Any]:
         return self._find().introspect(raw)  # type: ignore[no-any-return]
 
+    def fetch_metadata(self) -> Any:
+        return self._find().fetch_metadata()
+
     def fetch_userinfo(self, raw: str) -> Mapping[str, Any]:
         issuer = self._find()
         if not hasattr(issuer, "fetch_userinfo"):
@@ -194,15 +197,15 @@ def _build_issuer(registry: Registry, settings: GuardSettings) -> Issuer[Any]:
 def _build_tenants(registry: Registry, settings: GuardSettings, template: IssuerTemplate) -> Tenants:
     if not settings.shares_keys:
         return Tenants(settings, template, lambda tenant: _build_verifiers(registry, tenant))
-    sources = _build_sources(registry, settings)
-    return Tenants(settings, template, lambda tenant: _build_modes(tenant, sources), introspector=sources.introspector)
+    parts = build_parts(registry, settings)
+    return Tenants(settings, template, lambda tenant: build_modes(tenant, parts), introspector=parts.introspector)
 
 
 def _build_verifiers(registry: Registry, settings: GuardSettings) -> Verifiers:
-    return _build_modes(settings, _build_sources(registry, settings))
+    return build_modes(settings, build_parts(registry, settings))
 
 
-class _Sources(NamedTuple):
+class IssuerParts(NamedTuple):
     """What the verifiers of one issuer ask, and remember verified tokens in. What the remote check accepts before it asks, a
     local view may refuse: two memories.
     """
@@ -210,22 +213,24 @@ class _Sources(NamedTuple):
     keys: KeySource | KeyFile
     introspector: Introspector
     userinfo: Introspector
+    fetch_metadata: Callable[[], Any]
     verified: BoundedMap | None
     audienceless: BoundedMap | None
 
 
-def _build_modes(settings: GuardSettings, sources: _Sources) -> Verifiers:
-    first = local = LocalVerifier(settings, sources.keys, verified=sources.verified)
+def build_modes(settings: GuardSettings, parts: IssuerParts) -> Verifiers:
+    """The verifiers of one issuer, or of one tenant, by mode."""
+    first = local = LocalVerifier(settings, parts.keys, verified=parts.verified)
     if settings.introspection_judges == "all":
-        first = AudiencelessVerifier(settings, sources.keys, verified=sources.audienceless)
+        first = AudiencelessVerifier(settings, parts.keys, verified=parts.audienceless)
     return {
         "local": local,
-        "remote": RemoteVerifier(settings, first, sources.introspector),
-        "userinfo": UserinfoVerifier(settings, local, sources.userinfo, keys=sources.keys),
+        "remote": RemoteVerifier(settings, first, parts.introspector),
+        "userinfo": UserinfoVerifier(settings, local, parts.userinfo, keys=parts.keys),
     }
 
 
-def _build_sources(registry: Registry, settings: GuardSettings) -> _Sources:
+def build_parts(registry: Registry, settings: GuardSettings) -> IssuerParts:
     """The keys and the introspection of one issuer, or of all tenants that share them."""
     # At the first use: an authorization server that is included later gives the secret.
     find_secret = functools.cache(
@@ -246,7 +251,9 @@ def _build_sources(registry: Registry, settings: GuardSettings) -> _Sources:
     introspector = Introspector(issuer.introspect, **limits)
     userinfo = Introspector(lambda key: issuer.fetch_userinfo(key.removeprefix(USERINFO_KEY)), **limits)
     issuer.listener = _Listener(keys, introspector, userinfo)
-    return _Sources(keys, introspector, userinfo, build_memory(settings), build_memory(settings))
+    return IssuerParts(
+        keys, introspector, userinfo, issuer.fetch_metadata, build_memory(settings), build_memory(settings)
+    )
 
 
 def _build_keys(settings: GuardSettings, issuer: _DeferredIssuer, find_secret: FindSecret) -> KeySource | KeyFile:

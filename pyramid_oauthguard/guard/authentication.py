@@ -10,7 +10,7 @@ from pyramid.request import Request
 
 from ..access_token import AccessToken
 from ..errors import MissingToken, OAuthGuardError, TokenError, UnavailableError
-from ..interfaces import ICredentialVerifier
+from ..interfaces import Credential, ICredentialVerifier
 from ..outages import Outages
 from . import credentials
 from .credentials.header import describe_unread
@@ -108,7 +108,7 @@ class Authenticator:
             if credential is None:
                 self._report_unread(request)
                 return _MISSING
-            token: AccessToken = self._load_verifier(mode).verify(credential)
+            token = self.verify(credential, mode)
             self._resources.check(request.environ, token)
         except (TokenError, UnavailableError) as error:
             self._report(request, error, mode)
@@ -120,6 +120,11 @@ class Authenticator:
         self._outages.settle()
         if self._registry.has_listeners:
             self._registry.notify(AccessTokenAccepted(request, token))
+        return token
+
+    def verify(self, credential: Credential, mode: str) -> AccessToken:
+        """The token of a credential, by the verifier of ``mode``; whatever that raises."""
+        token: AccessToken = self._load_verifier(mode).verify(credential)
         return token
 
     def _report_unread(self, request: Request) -> None:

@@ -138,7 +138,7 @@ def test_an_open_view_that_would_answer_for_a_guarded_one_stops_start_up(options
 @pytest.mark.parametrize("value", ["Remote", "", " local", "both", True, 1, ("local",), b"local", object()])
 def test_a_wrong_mode_stops_start_up(value):
     error = find_setting_error(lambda: build_app(lambda config: add(config, "/here", token_check=value)))
-    assert str(error).startswith("token_check: must be one of local, remote, not ")
+    assert str(error).startswith("token_check: must be one of local, remote, userinfo, not ")
 
 
 @pytest.mark.parametrize("value", [not_("local"), not_("remote"), not_("nonsense"), not_(None), not_(not_("remote"))])

@@ -27,9 +27,9 @@ _ALPHABET: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 _BEARER: Final = re.compile(r"^\s*bearer(?=[\s,]|$)|,\s*bearer\s", re.IGNORECASE).search
 
 
-def is_token68(text: str) -> bool:
-    """Whether the grammar of bearer tokens allows ``text``."""
-    return _TOKEN68(text) is not None
+def is_token68(text: object) -> bool:
+    """Whether the grammar of bearer tokens allows ``text``, which may be anything."""
+    return isinstance(text, str) and _TOKEN68(text) is not None
 
 
 def is_present(request: Request) -> bool:
