@@ -17,6 +17,7 @@ from .directives import add_protected_resource, add_token_requirement, set_token
 from .final_check import check_application
 from .late_views import add_late_views
 from .outcome import TokenOutcome
+from .paths.required import refuse_open_view
 from .paths.tokens_under import TokensUnder, find_tokens_under
 from .policy import OAuthSecurityPolicy
 from .requests import add_request_attribute
@@ -50,6 +51,7 @@ def includeme(config: Configurator) -> None:
     config.registry.registerUtility(judge_guard, ISelfCheck, name="guard")
     config.add_view_predicate("token_check", TokenCheckPredicate)
     config.add_view_deriver(bind_view, "oauthguard_bind", under=INGRESS, over="secured_view")
+    config.add_view_deriver(refuse_open_view, "oauthguard_require_under", under=INGRESS, over="oauthguard_bind")
     config.add_view_deriver(guard_view, "oauthguard_guard", under="secured_view", over="csrf_view")
     install_policy(config)
     add_request_attribute(config)

@@ -88,6 +88,8 @@ class GuardSettings:
     token_source: tuple[str, ...]
     trusted_proxies: tuple[Any, ...]
     csrf_bearer_exempt: bool
+    require_under: tuple[str, ...]
+    require_under_open: tuple[str, ...]
     policy: bool
     resource: str | None
     resource_metadata: bool

@@ -62,7 +62,8 @@ ANY: Final = "any"
 #: Rows that concern the application and not one issuer.
 OF_APPLICATION: Final = frozenset({
     "issuers", "token_check", "realm", "principals", "policy", "resource", "resource_metadata", "resource_name",
-    "resource_documentation", "scope_implies", "cors_origins", "trusted_proxies", "csrf.bearer_exempt",
+    "resource_documentation", "scope_implies", "cors_origins", "trusted_proxies", "csrf.bearer_exempt", "require_under",
+    "require_under.open",
 })  # fmt: skip
 _INHERITED: Final = frozenset({"audience", "algorithms", "leeway", "profile", "check_issued_at"})
 _INHERITED_HTTP: Final = frozenset({"http.timeout", "http.max_bytes", "http.ca_file", "http.proxy", "http.no_proxy"})
@@ -148,6 +149,8 @@ TABLE: Final = (
     Setting("token_source", as_token_sources, ("header",), "Where requests carry tokens of this issuer: `header` (a bearer token in Authorization), `header:NAME` (a header that a proxy of `trusted_proxies` adds), `cookie:NAME`. A token from another place is refused, and two tokens are a bad request. All but `header` need CSRF protection that is on by default."),
     Setting("trusted_proxies", as_networks, (), "Addresses of the proxies, and networks of them, whose `header:NAME` of `token_source` is believed: the address of the connection, as the WSGI server reports it."),
     Setting("csrf.bearer_exempt", as_bool, True, "`false` requires a CSRF token also with a bearer token in Authorization, for a proxy that makes that header of a cookie."),
+    Setting("require_under", as_list, (), "Path prefixes, such as `/api/`, under which no view may be open: start-up stops for a view there that has no `token_check`, no `token_require` and no permission. A view whose path only a request tells, such as one of traversal, is refused then."),
+    Setting("require_under.open", as_list, (), "Paths under `require_under` that may be open all the same, each exactly, such as `/api/health`."),
     Setting("policy", as_bool, SWITCHES["policy"], "`off` does not install the security policy: the application composes it. Read when the guard is included."),
     Setting("resource", as_url, None, "This API's resource identifier (RFC 9728)."),
     Setting("resource_metadata", as_bool, SWITCHES["resource_metadata"], "`on` serves `/.well-known/oauth-protected-resource` and names it in challenges; wants `resource`."),
