@@ -148,3 +148,36 @@ def test_swagger_ui_gets_a_token_by_client_credentials(page: Any, address: str) 
     box.locator("button.authorize").click()
     box.locator("text=Logout").wait_for()
     assert "Ada Lovelace" in list_customers(page)
+
+
+def find_violations(page: Any, *, but: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """What axe-core finds on the page, by rule."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="not installed: axe-playwright-python"
+    ).Axe()
+    found = axe.run(page).response["violations"]
+    return {each["id"]: [node["target"] for node in each["nodes"]] for each in found if each["id"] not in but}
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
+def test_axe_core_finds_nothing(chromium: Any, address: str, scheme: str, width: int) -> None:
+    context = chromium.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        bypass_csp=True,  # for the script of axe-core
+    )
+    page = context.new_page()
+    page.goto(address)
+    for step in STORY:
+        page.click(f"#{step} form button")
+        page.wait_for_selector(f"#{step} .exchange")
+    page.click("#token summary")
+    assert find_violations(page) == {}
+    for path in ("/nothing", "/docs/oauth2-redirect", "/sign-in"):
+        page.goto(address + path)
+        assert find_violations(page) == {}, path
+    page.goto(f"{address}/docs")
+    page.wait_for_selector(".opblock")
+    # Swagger UI has a link inside the button of each operation.
+    assert find_violations(page, but=frozenset({"nested-interactive"})) == {}
+    context.close()
