@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..exit_status import USAGE
 from .errors import CommandError
-from .options import DOTENV, ClientOptions
+from .options import DOTENV, PROFILE, ClientOptions
 
 __all__ = ["Credential", "check_recipient"]
 
@@ -48,7 +48,7 @@ def check_recipient(credential: Credential, options: ClientOptions) -> None:
     raise CommandError(
         USAGE,
         f"{credential.name} comes from {credential.place}, but only {_describe(options)} names the issuer "
-        f"{options.issuer}: it was not sent, because a folder may not choose the receiver",
+        f"{options.issuer}: it was not sent, because neither a folder nor an API may choose the receiver",
         "if you trust this issuer, name it with --issuer or OAUTHGUARD_ISSUER",
     )
 
@@ -56,4 +56,6 @@ def check_recipient(credential: Credential, options: ClientOptions) -> None:
 def _describe(options: ClientOptions) -> str:
     if options.issuer_origin == DOTENV:
         return "the .env of this folder"
-    return "a login that took it from the .env of a folder"
+    if options.issuer_origin == PROFILE:
+        return "a login that took it from the .env of a folder or from an API"
+    return options.issuer_origin

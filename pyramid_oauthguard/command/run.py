@@ -52,6 +52,7 @@ class Run:
 
     :ivar flags: what was given on the command line, by option name.
     :ivar verb: the name of the verb, empty until it is known.
+    :ivar found: what the API at a URL said; it comes right after the flags.
     """
 
     def __init__(self, console: Console | None = None, environ: Mapping[str, str] = os.environ) -> None:
@@ -59,6 +60,7 @@ class Run:
         self.environ = environ
         self.flags: dict[str, str] = {}
         self.verb = ""
+        self.found: Source | None = None
 
     def add_flag(self, name: str, value: str) -> None:
         """Count a value as given on the command line."""
@@ -76,9 +78,12 @@ class Run:
         environment = Source(ENVIRONMENT, self._read_environment())
         dotenv = Source(DOTENV, as_names(self._read_dotenv()), is_folder=True)
         profile = Source(PROFILE, self._read_profile(), is_folder=bool(self.profile and self.profile.issuer_origin))
-        if "profile" in self.flags:
-            return flags, profile, environment, dotenv
-        return flags, environment, dotenv, profile
+        rest = (profile, environment, dotenv) if "profile" in self.flags else (environment, dotenv, profile)
+        if self.found is None:
+            return flags, *rest
+        # The user named a URL. A client that they have elsewhere is of no use at the issuer that this URL leads to.
+        issuer = self.found.values["issuer"]
+        return flags, self.found, *(each for each in rest if each.values.get("issuer") in (None, issuer))
 
     @cached_property
     def options(self) -> ClientOptions:
@@ -148,12 +153,22 @@ class Run:
     @cached_property
     def tls(self) -> ssl.SSLContext:
         """For requests to APIs, which are not the issuer."""
+        return self.build_tls()
+
+    def build_tls(self) -> ssl.SSLContext:
+        """A new context that trusts the same authorities."""
         import ssl
 
         try:
             return ssl.create_default_context(cafile=self._ca_file)
         except OSError as error:
             raise self._explain_ca_file(error) from error
+
+    def adopt(self, found: Source) -> None:
+        """Use what an API said about itself, from now on."""
+        self.found = found
+        for name in ("sources", "options"):
+            self.__dict__.pop(name, None)
 
     @property
     def _ca_file(self) -> str | None:

@@ -74,6 +74,7 @@ class Asked:
     query: str
     form: dict[str, str]
     headers: dict[str, str]
+    body: str = ""
 
 
 @dataclass
@@ -131,13 +132,13 @@ def run_scripted(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedIssuer]:
         def do_POST(self) -> None:
             self._answer(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
 
-        do_PUT = do_POST  # noqa: N815  # the base class looks for it
+        do_PUT = do_OPTIONS = do_DELETE = do_POST  # noqa: N815  # the base class looks for them
 
         def _answer(self, body: str) -> None:
             path, _, query = self.path.partition("?")
             headers = {name.lower(): value for name, value in self.headers.items()}
             form = dict(parse_qsl(body, keep_blank_values=True))
-            status, data, more = scripted.answer(Asked(self.command, path, query, form, headers))
+            status, data, more = scripted.answer(Asked(self.command, path, query, form, headers, body))
             self.send_response(status)
             for name, value in {**more, "Content-Length": str(len(data))}.items():
                 self.send_header(name, value)

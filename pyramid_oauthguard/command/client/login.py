@@ -15,6 +15,7 @@ from ...exit_status import USAGE
 from ..output import format_moment
 from ..parameters import DURATION, client_options, pass_run
 from ..run import Run
+from .known_by_url import prepare
 from .missing import ask_for_missing
 from .sign_in import FLOWS, Wish, sign_in
 
@@ -25,6 +26,7 @@ _OURS = frozenset(
 
 
 @click.command()
+@click.argument("url", required=False)
 @click.option(
     "--flow",
     type=click.Choice(FLOWS),
@@ -54,14 +56,21 @@ _OURS = frozenset(
 )
 @client_options
 @pass_run
-def login(run: Run, flow: str, timeout: float, redirect_uri: str, store: str, params: tuple[str, ...]) -> None:
+def login(  # click gives each option by its name
+    run: Run, url: str | None, flow: str, timeout: float, redirect_uri: str, store: str, params: tuple[str, ...]
+) -> None:
     """Sign in as a user and keep the tokens under a profile.
+
+    With the URL of an API, issuer, resource and scopes are found out from its answers, and this command registers itself
+    where no client is known and the server allows it.
 
     Authorization code with PKCE through the system's browser and a port of this machine that is open for the attempt only
     (RFC 8252), or the device flow (RFC 8628).
 
     \b
     Examples:
+      Any API that says where its tokens come from (RFC 9728), such as an MCP server:
+        oauthguard login https://api.example.com/mcp
       The example application:
         oauthguard login --issuer http://localhost:6543 --client-id customer-cli
       Okta (native application, this redirect URI registered):
@@ -80,6 +89,8 @@ def login(run: Run, flow: str, timeout: float, redirect_uri: str, store: str, pa
     On a terminal, it asks for the issuer and the client id if they are missing.
     """
     as_profile_name(run.profile_name)
+    if url is not None:
+        prepare(run, url, redirect_uri)
     ask_for_missing(run)
     extra = _as_params(params, run.options.scope)
     wish = Wish(

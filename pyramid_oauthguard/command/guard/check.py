@@ -11,8 +11,10 @@ from ...errors import SettingError
 from ...exit_status import TIMEOUT
 from ...interfaces import Finding, ISelfCheck, Step
 from ..application_file import load_registry
+from ..as_client.options import build_visit, client_check_options
+from ..as_client.steps import check_as_client
 from ..output import FORMAT
-from ..parameters import debug_option, ini_argument, pass_run
+from ..parameters import debug_option, pass_run
 from ..run import Run
 from .deadline import Deadline
 from .options import START, silence, timeout_option
@@ -22,13 +24,17 @@ __all__ = ["check"]
 
 
 @click.command()
-@ini_argument
+@click.argument("ini", metavar="INI[#SECTION]", required=False)
+@click.option(
+    "--as-client", "url", metavar="URL", help="Check an API as a client that knows only its URL, without INI."
+)
+@client_check_options
 @FORMAT
 @timeout_option
 @debug_option
 @pass_run
-def check(run: Run, ini: str, style: str, seconds: float) -> None:
-    """Check the configuration in INI.
+def check(run: Run, ini: str | None, url: str | None, style: str, seconds: float) -> None:
+    """Check the configuration in INI, or what a client meets at a URL.
 
     Starts the application, asks the issuer, compares its metadata and clock with the settings, lists the usable keys,
     and lists every guarded view with its check, requirement and permission. INI may end in #name for a section other
@@ -37,13 +43,23 @@ def check(run: Run, ini: str, style: str, seconds: float) -> None:
     Exit status 0: no error, perhaps warnings; 1: the configuration has an error; 4: a step did not end in time; 6: the
     issuer can't be reached.
     """
+    if (ini is None) == (url is None):
+        raise click.UsageError("give either the ini file of an application, or --as-client and the URL of an API")
     found = Findings(run.console, style)
     with silence(), Deadline(seconds, lambda step: found.give_up(step, seconds), status=TIMEOUT) as deadline:
         deadline.step = START
-        for each in _collect(load_registry(ini), ini, deadline):
+        for each in _collect(load_registry(ini), ini, deadline) if ini else _visit(run, url, deadline):
             found.show(each)
         found.end()
     click.get_current_context().exit(found.status)
+
+
+def _visit(run: Run, url: str | None, deadline: Deadline) -> Iterator[Finding]:
+    for each in check_as_client(build_visit(run, str(url))):
+        if isinstance(each, Step):
+            deadline.step = each.subject
+        else:
+            yield each
 
 
 def _collect(registry: Any, ini: str, deadline: Deadline) -> Iterator[Finding]:

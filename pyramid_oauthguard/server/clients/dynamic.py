@@ -8,6 +8,7 @@ import hmac
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from ..audit import Tell
@@ -68,7 +69,9 @@ def register(store: Store, settings: ServerSettings, tell: Tell, document: Mappi
     :raises InvalidClientMetadataError: the same, or the name is that of a client of the operator.
     :raises TooManyRequestsError: there are too many clients that no user has allowed anything.
     """
-    found, now = read_metadata(document, settings), time.time()
+    # The scopes that it names are those of its first request. When an API requires more, it asks for more and does not register
+    # again (the step-up of MCP clients).
+    found, now = replace(read_metadata(document, settings), scopes=settings.self_registration.scopes), time.time()
     client = build_self_registered(found, settings, client_id=make_client_id(), by=REGISTRATION)
     with store.writing() as unit:
         unit.prune_clients(now, _PRUNED_AT_ONCE)

@@ -15,6 +15,7 @@ from ..opaque import CODE_PREFIX, make_opaque
 from ..service import Service
 from ..store.contract import Unit
 from ..store.records import CodeRecord, Consent, Grant
+from .early_ends import report_refusal
 from .flow import ConsentFlow
 from .naming import describe_destination, find_home
 from .pages import redirect
@@ -54,6 +55,9 @@ class CodeFlow(ConsentFlow):
     def _is_first_party(self) -> bool:
         client = self.authorization.client
         return client.first_party and not client.is_self_registered and leaves_device(self.authorization.redirect_uri)
+
+    def report_refusal(self) -> None:
+        report_refusal(self.authorization)
 
     def store_approval(self, unit: Unit, grant: Grant) -> Any:
         code = make_opaque(CODE_PREFIX).text

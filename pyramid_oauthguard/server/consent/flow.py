@@ -62,6 +62,7 @@ class ConsentFlow(ABC):
             check_subject(unit, self.subject)
             consents = self._list_consents(unit)
         if not self._is_approvable():
+            self.report_refusal()
             return self._deny(by="application")
         return self.answer_at_once(consents) or self._show_page(consents)
 
@@ -117,6 +118,10 @@ class ConsentFlow(ABC):
 
         :param consents: what the user allowed the client before.
         """
+        return None
+
+    def report_refusal(self) -> Any:
+        """Log that the application does not let the user approve, where nobody else is told."""
         return None
 
     # What they have in common.

@@ -13,6 +13,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 
 from ..consent.code_flow import CodeFlow, address_errors, answer_error
+from ..consent.early_ends import report_error
 from ..consent.forms import SentForm, SessionEndedError, require_form
 from ..consent.languages import prefer_languages
 from ..consent.pages import answer_errors_on_page, redirect
@@ -63,6 +64,7 @@ def show_request(request: Request) -> Any:
                 return sign_in(service, request)
             return CodeFlow(service=service, request=request, subject=subject, authorization=authorization).ask()
     except OAuth2Error as error:
+        report_error(request, error)
         return answer_error(service, error)
 
 
