@@ -94,6 +94,11 @@ class OAuthSession:
         """One poll of RFC 8628 section 3.4. :raises RefusedError: ``authorization_pending`` too."""
         return self._fetch_tokens("urn:ietf:params:oauth:grant-type:device_code", device_code=device_code)
 
+    def redeem_assertion(self, assertion: Credential) -> Tokens:
+        """The tokens of the user that another issuer asserts (RFC 7523 section 2.1)."""
+        grant_type, text = "urn:ietf:params:oauth:grant-type:jwt-bearer", self._release(assertion)
+        return self._fetch_tokens(grant_type, assertion=text, scope=self.options.scope, **self._target())
+
     def introspect(self, token: Credential, *, hint: str | None = None) -> Mapping[str, Any]:
         """The answer of RFC 7662 section 2.2 about ``token``."""
         endpoint = self.require_endpoint("introspection_endpoint")

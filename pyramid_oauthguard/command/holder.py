@@ -16,7 +16,7 @@ from ..client.tokens import Tokens
 from ..exit_status import USAGE
 from .run import Run
 
-__all__ = ["fetch_login_tokens", "fetch_tokens"]
+__all__ = ["fetch_asserted_tokens", "fetch_login_tokens", "fetch_tokens"]
 
 _ENOUGH_SECONDS: Final = 60.0
 
@@ -42,6 +42,17 @@ def fetch_client_tokens(run: Run) -> Tokens:
             "OAUTHGUARD_CLIENT_SECRET or --client-secret-file, or oauthguard login",
         )
     tokens = run.session.fetch_client_tokens()
+    run.console.protect(tokens.access_token, tokens.refresh_token)
+    return tokens
+
+
+def fetch_asserted_tokens(run: Run, path: str) -> Tokens:
+    """The tokens of the user that the assertion in a file is about. They are not stored."""
+    assertion = run.load_token(path)
+    if assertion is None:
+        raise CommandError(USAGE, "there is no assertion")
+    run.console.protect(assertion.text)
+    tokens = run.session.redeem_assertion(assertion)
     run.console.protect(tokens.access_token, tokens.refresh_token)
     return tokens
 

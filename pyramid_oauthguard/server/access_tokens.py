@@ -61,16 +61,18 @@ class TokenMaker:
         auth_time: float | None = None,
         acr: str | None = None,
         claims: dict[str, Any] | None = None,
+        max_life: float | None = None,
     ) -> MadeToken:
         """Make an access token of the configured format. The caller has checked that the client may have it.
 
         :param subject: the user, None if the client acts for itself: ``sub`` is then the client id (RFC 9068 section 2.2).
         :param auth_time: when the user signed in, in seconds since the epoch (RFC 9068 section 2.2.1).
         :param acr: how the user signed in.
+        :param max_life: how many seconds it lives at the most; None: as all tokens of the client.
         :param claims: more claims for a JWT; none of the registered ones can be replaced.
         :raises UnavailableError: the signing key can't be read.
         """
-        now = int(time.time())
+        now, life = int(time.time()), client.access_token_ttl or self._settings.access_token_ttl
         token_id = make_id()
         draft = AccessTokenRecord(
             token_id=token_id,
@@ -80,7 +82,7 @@ class TokenMaker:
             scopes=scopes,
             audiences=audiences,
             issued_at=now,
-            expires_at=now + int(client.access_token_ttl or self._settings.access_token_ttl),
+            expires_at=now + int(life if max_life is None else min(life, max_life)),
             grant_id=grant_id,
             auth_time=auth_time,
             acr=acr,

@@ -18,8 +18,10 @@ from ..interfaces import IIssuer, IOAuthStore, ISelfCheck
 from ..outages import Outages
 from . import admin
 from .access_tokens import TokenMaker
+from .assertions.trusted import TrustedIssuers
 from .audit import build_teller
 from .clients.documents.source import DocumentSource
+from .clients.key_sources.remote import RemoteKeys
 from .clients.registry import ClientRegistry, IClientRegistry
 from .consent import pages
 from .directives import IAddedGrants, IResourceOwner
@@ -28,6 +30,7 @@ from .endpoints import ENDPOINTS
 from .events import build_notifier
 from .grant_types import OWNED_GRANTS, USER_GRANTS, GrantDeclaration, check_names
 from .grants import GRANTS
+from .grants.jwt_bearer import JWT_BEARER
 from .http.cors import Origins
 from .http.limit_settings import build_limits
 from .http.route_order import take_place
@@ -37,7 +40,7 @@ from .keys.ring import KeyPolicy, KeyRing
 from .opening import open_storage
 from .self_check import report_server
 from .service import IService, Service
-from .settings import ServerSettings, find_named_grants, parse_settings
+from .settings import ServerSettings, find_named_grants, has_assertions, parse_settings
 
 __all__ = ["STARTED", "add_endpoints", "check_grants", "start", "take_up"]
 
@@ -118,6 +121,7 @@ def _build_service(registry: Registry, settings: ServerSettings) -> Service:
     maker, policy = KeyMaker(pepper), KeyPolicy.of(settings)
     registry.registerUtility(KeyRegistry(store, maker, policy, tell=tell), IKeyRegistry)
     keys = KeyRing(store, maker, policy, tell=tell, changed=issuer.tell_keys_changed)
+    remote = RemoteKeys()
     limits = build_limits(settings, pepper.derive_key("limits").hex())
     return Service(
         settings=settings,
@@ -131,6 +135,8 @@ def _build_service(registry: Registry, settings: ServerSettings) -> Service:
         outages=outages,
         mistakes=Outages(log),
         documents=DocumentSource(settings, store, limits),
+        remote_keys=remote,
+        assertions=TrustedIssuers(settings.assertions, settings.issuer, pepper, remote),
         **_find_hooks(registry, settings),
     )
 
@@ -170,9 +176,12 @@ def _list_grants(registry: Registry) -> Mapping[str, GrantDeclaration]:
 
 
 def _find_grants(registry: Registry) -> Mapping[str, GrantDeclaration]:
-    """The grants that can be on. Grants that need a user are off if the application has no hooks for users."""
+    """The grants that can be on. Grants that need a user are off if the application has no hooks for users, and assertions if no
+    issuer is trusted."""
     owner, added = registry.queryUtility(IResourceOwner), registry.queryUtility(IAddedGrants) or {}
-    off = frozenset() if hasattr(owner, "user") and hasattr(owner, "sign_in") else OWNED_GRANTS
+    off: frozenset[str] = frozenset() if hasattr(owner, "user") and hasattr(owner, "sign_in") else OWNED_GRANTS
+    if not has_assertions(registry.settings):
+        off |= {JWT_BEARER}
     return {name: grant for name, grant in _list_grants(registry).items() if name not in off or name in added}
 
 

@@ -62,6 +62,10 @@ class Pepper:
         """For the ``jti`` of a client's assertion."""
         return _digest(self._code, json.dumps([client_id, token_id]))
 
+    def hash_bearer_assertion(self, issuer: str, token_id: str) -> bytes:
+        """For the ``jti`` of an assertion about a user. Three members: never the hash of a client's assertion."""
+        return _digest(self._code, json.dumps(["bearer", issuer, token_id]))
+
     def __repr__(self) -> str:
         return "<Pepper>"
 

@@ -11,8 +11,10 @@ from zope.interface import Interface
 
 from ..outages import Outages
 from .access_tokens import TokenMaker
+from .assertions.trusted import TrustedIssuers
 from .audit import Tell
 from .clients.documents.source import DocumentSource
+from .clients.key_sources.remote import RemoteKeys
 from .grant_types import GrantDeclaration
 from .hashing import Pepper
 from .http.cors import Origins
@@ -92,6 +94,8 @@ class Service:
     outages: Outages
     mistakes: Outages
     documents: DocumentSource
+    remote_keys: RemoteKeys
+    assertions: TrustedIssuers
 
     def is_active_user(self, subject: str) -> bool:
         """Whether the application reports this user as active."""

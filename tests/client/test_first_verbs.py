@@ -216,6 +216,21 @@ def test_token_from_environment_and_file(app: Terminal, scripted: ScriptedIssuer
     assert [asked.form["token"] for asked in scripted.asked if asked.path == "/introspect"] == ["tok-file", "tok-env"]
 
 
+def test_a_token_for_an_assertion(app: Terminal, scripted: ScriptedIssuer) -> None:
+    (app.cwd / "assertion").write_text("eyJ0.eyJ1.c2ln\n")
+    answers = [
+        app.run("token", "--assertion", "assertion", "--scope", "read", "-v"),
+        app.run("token", "--assertion", "-", stdin="eyJ0.eyJ1.c2ln"),
+    ]
+    assert [(each.status, each.out.strip()) for each in answers] == [(0, "tok-0123456789")] * 2
+    assert "eyJ0.eyJ1.c2ln" not in answers[0].err
+    forms = [asked.form for asked in scripted.asked if asked.path == "/token"]
+    assert [form["assertion"] for form in forms] == ["eyJ0.eyJ1.c2ln"] * 2
+    assert {form["grant_type"] for form in forms} == {"urn:ietf:params:oauth:grant-type:jwt-bearer"}
+    assert forms[0]["scope"] == "read"
+    assert app.run("token", "--assertion", "nothing").status == 1
+
+
 @pytest.mark.promise("CL-06")
 def test_verbose_shows_requests_without_secrets(app: Terminal, scripted: ScriptedIssuer) -> None:
     scripted.answers["/introspect"] = {"active": True, "username": "ann", "extra": "tok-0123456789"}

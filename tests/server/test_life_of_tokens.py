@@ -380,7 +380,7 @@ class LifeOfTokens(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(900)  # a failure is looked at until it is short
-@pytest.mark.promise("AS-09", "AS-40", "TK-04", "TK-05", "TK-08", "IN-03", "RV-01", "RV-03")
+@pytest.mark.promise("AS-09", "AS-40", "TK-04", "TK-05", "TK-08", "IN-03", "RV-41", "RV-03")
 def test_no_token_lives_or_dies_against_the_rules(build):
     LifeOfTokens.flow = build_flow(build)
     with time_machine.travel(int(time.time()), tick=False) as clock:

@@ -204,7 +204,7 @@ def test_a_client_that_is_not_registered_for_it_gets_no_refresh_token(build: Bui
 def test_a_grant_may_do_without_refresh_tokens(build: Build) -> None:
     flow, client = build_badge(build, type("Once", (Trusted,), {"MAY_REFRESH": False}))
     assert "refresh_token" not in ask(flow, client, status=200).json
-    with pytest.raises(RegistrationError, match=r"refresh_token comes with authorization_code or device_code$"):
+    with pytest.raises(RegistrationError, match=r"comes with authorization_code or device_code or jwt_bearer$"):
         add_till(flow, grants=["badge", "refresh_token"])
 
 
@@ -322,7 +322,7 @@ def test_a_mistake_of_the_application_is_a_server_error_and_the_log_says_what(
     ("grant_type", "name"), [(each.grant_type, name) for each in GRANTS.values() for name in sorted(each.parameters)]
 )
 def test_a_parameter_that_a_built_in_grant_declares_is_given_once(build: Build, grant_type: str, name: str) -> None:
-    flow = build_flow(build)
+    flow = build_flow(build, {"assertions.clients.scopes": "any"})
     body = [("grant_type", grant_type), (name, "a"), (name, "b")]
     answer = flow.server.app.post("/oauth/token", body, headers=flow.server.basic(flow.web), status=400)
     assert answer.json["error_description"] == f"The parameter {name} is repeated."
@@ -350,6 +350,7 @@ def test_what_the_built_in_grants_declare() -> None:
         "authorization_code": (True, True, ["code", "code_verifier", "redirect_uri"]),
         "client_credentials": (False, False, []),
         "device_code": (True, True, ["device_code"]),
+        "jwt_bearer": (True, True, ["assertion"]),
         "refresh_token": (True, False, ["refresh_token"]),
     }
 

@@ -377,7 +377,7 @@ def test_without_the_cascade_an_access_token_ends_alone_and_the_client_goes_on(b
 
 
 @pytest.mark.slow
-@pytest.mark.promise("RV-01")
+@pytest.mark.promise("RV-41")
 def test_a_public_client_revokes_its_refresh_token_by_naming_itself(flow):
     answer = obtain(flow, flow.native)
     form = {"token": answer["refresh_token"], "client_id": flow.native.client.client_id}

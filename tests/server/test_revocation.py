@@ -55,7 +55,7 @@ def test_a_wrong_hint_is_extended(server, wrong):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("RV-01")
+@pytest.mark.promise("RV-41")
 def test_someone_elses_token_is_not_revoked(server):
     token = server.token()
     for other in (server.api, server.clients.create("Other", grants=["client_credentials"], scopes=["read"])):
@@ -67,7 +67,7 @@ def test_someone_elses_token_is_not_revoked(server):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("RV-01")
+@pytest.mark.promise("RV-41")
 def test_a_public_client_is_identified_by_its_id(server):
     access, refresh = server.user_tokens(client=server.public)
     form = {"token": refresh, "client_id": server.public.client.client_id}
@@ -79,7 +79,7 @@ def test_a_public_client_is_identified_by_its_id(server):
 
 
 @pytest.mark.slow
-@pytest.mark.promise("RV-01")
+@pytest.mark.promise("RV-41")
 def test_credentials_in_the_body_work(server):
     token = server.token()
     form = {"token": token, "client_id": server.program.client.client_id, "client_secret": server.program.secret}

@@ -11,7 +11,7 @@ import click
 from ...client.errors import CommandError
 from ...client.tokens import Tokens
 from ...exit_status import USAGE
-from ..holder import fetch_client_tokens, fetch_tokens
+from ..holder import fetch_asserted_tokens, fetch_client_tokens, fetch_tokens
 from ..parameters import client_options, pass_run
 from ..run import Run
 
@@ -26,10 +26,15 @@ from ..run import Run
     help="The token alone, an Authorization header, the answer of the server, or a line for eval.",
 )
 @click.option("--client-credentials", "own", is_flag=True, help="The client's own token, even where a login is stored.")
+@click.option(
+    "--assertion",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="The token of the user that this JWT of another issuer is about (RFC 7523): a file, or - for standard input.",
+)
 @click.option("--name", default="OAUTHGUARD_TOKEN", show_default=True, help="The variable of --format env.")
 @client_options
 @pass_run
-def token(run: Run, form: str, own: bool, name: str) -> None:
+def token(run: Run, form: str, own: bool, name: str, assertion: str | None) -> None:
     """Print an access token.
 
     If the client and the issuer are those of a login: its token, refreshed when it has under a minute left. Otherwise the
@@ -42,7 +47,10 @@ def token(run: Run, form: str, own: bool, name: str) -> None:
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise CommandError(USAGE, f"{name!r} is not the name of a variable")
-    tokens = fetch_client_tokens(run) if own else fetch_tokens(run)
+    if assertion is not None:
+        tokens = fetch_asserted_tokens(run, assertion)
+    else:
+        tokens = fetch_client_tokens(run) if own else fetch_tokens(run)
     if form == "json":
         run.console.write_json(_as_json(tokens))
         return

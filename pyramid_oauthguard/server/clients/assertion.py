@@ -17,6 +17,7 @@ from ...jwt.jws import ParsedHeader, parse_header, parse_segment_object, split
 from ...jwt.keyset import find_candidates
 from ...jwt.verify import Candidates, is_signed
 from ..store.records import Client
+from .key_sources.remote import RemoteKeys
 from .keys import build_client_keys
 
 __all__ = ["ASSERTION_TYPE", "Assertion", "RefusedError", "read_assertion", "verify_assertion"]
@@ -66,32 +67,42 @@ def read_assertion(text: str) -> Assertion:
 
 
 def verify_assertion(
-    assertion: Assertion, client: Client, *, audiences: Collection[str], now: float
+    assertion: Assertion,
+    client: Client,
+    *,
+    audiences: Collection[str],
+    now: float,
+    remote: RemoteKeys | None = None,
 ) -> tuple[str, float]:
     """Check that the client signed this for this server, and that it is valid now.
 
     NOT checked: that it wasn't used before.
 
     :param audiences: the names of this server; ``aud`` must be exactly one of these.
+    :param remote: where the keys of clients with a ``jwks_uri`` are.
     :returns: its ``jti`` and when it expires at the latest.
     :raises RefusedError: otherwise.
     """
     try:
-        _check_signature(assertion, client)
+        _check_signature(assertion, client, remote)
         return _verify_claims(assertion.claims, audiences, now)
     except InvalidToken as error:
         raise RefusedError(error.reason) from None
 
 
-def _check_signature(assertion: Assertion, client: Client) -> None:
+def _check_signature(assertion: Assertion, client: Client, remote: RemoteKeys | None) -> None:
     header = parse_header(assertion.header, ALGORITHMS, _TYPES)
-    found = () if client.jwks is None else _find_keys(client, client.jwks, header)
+    found = _find_keys(client, header, remote)
     if not is_signed(assertion.signed, parse_segment(assertion.signature), found):
         raise RefusedError("no key of the client made the signature")
 
 
-def _find_keys(client: Client, jwks: str, header: ParsedHeader) -> Candidates:
-    keys = build_client_keys(jwks)
+def _find_keys(client: Client, header: ParsedHeader, remote: RemoteKeys | None) -> Candidates:
+    if remote is not None and client.jwks_uri is not None and not client.is_self_registered:
+        return remote.find(client.jwks_uri, header.algorithm, header.kid, header.thumbprints)
+    if client.jwks is None:
+        return ()
+    keys = build_client_keys(client.jwks)
     return find_candidates(keys, header.algorithm, header.kid, header.thumbprints, issuer=client.client_id)
 
 

@@ -25,6 +25,7 @@ from ..store.records import Client, ClientSecret
 from .assertion import Assertion, RefusedError, verify_assertion
 from .credentials import Credentials, build_refusal, read_credentials
 from .imported_secrets import digest_secret
+from .key_sources.remote import RemoteKeys
 from .live import find_live
 
 __all__ = ["TOKEN_ROUTE", "ClientAuthentication"]
@@ -47,6 +48,7 @@ class ClientAuthentication:
     settings: ServerSettings
     limits: Limits
     origins: Origins
+    remote_keys: RemoteKeys
 
     def authenticate(
         self,
@@ -126,7 +128,9 @@ class ClientAuthentication:
         try:
             if client is None:
                 raise RefusedError("no such client")
-            token_id, expires_at = verify_assertion(assertion, client, audiences=self._name_server(request), now=now)
+            token_id, expires_at = verify_assertion(
+                assertion, client, audiences=self._name_server(request), now=now, remote=self.remote_keys
+            )
             attempt.succeed()  # before the storage is asked to remember it
             with self.store.writing() as unit:
                 if not unit.add_assertion(self.pepper.hash_assertion(client.client_id, token_id), expires_at):

@@ -37,6 +37,8 @@ class ClientFields(TypedDict, total=False):
     :ivar owner: who operates it; the consent page names them.
     :ivar home_page: an https URL, for the consent page.
     :ivar policy: the https URL of its privacy policy, for the consent page.
+    :ivar jwks_uri: the URL of its public keys, instead of ``jwks``.
+    :ivar assertion_subjects: the users that its own keys may assert (RFC 7523); one ``*`` in each stands for any text.
     """
 
     redirect_uris: Iterable[str]
@@ -52,6 +54,8 @@ class ClientFields(TypedDict, total=False):
     owner: str | None
     home_page: str | None
     policy: str | None
+    jwks_uri: str | None
+    assertion_subjects: Iterable[str]
 
 
 class ClientChanges(ClientFields, total=False):
@@ -141,4 +145,6 @@ _CONVERSIONS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "owner": _as_optional_name,
     "home_page": _as_link,
     "policy": _as_link,
+    "jwks_uri": _as_link,
+    "assertion_subjects": _as_words,
 }

@@ -53,6 +53,7 @@ def change_client(client: Client, fields: Mapping[str, Any], *, known_grants: Ma
         if not URI.fullmatch(audience):
             raise RegistrationError("audiences", f"{audience!r} is not a URI or a plain name")
     _check_grants(changed, known_grants)
+    _check_keys_of(changed)
     _check_pkce(changed)
     if changed.first_party and changed.is_self_registered:
         raise RegistrationError("first_party", "users are always asked for a client that registered itself")
@@ -93,8 +94,6 @@ def _check_grants(client: Client, known: Mapping[str, GrantDeclaration]) -> None
             raise RegistrationError("grants", f"{grant!r} is none of {', '.join(sorted(known))}")
     if client.role == RESOURCE_SERVER and (client.grants or client.public):
         raise RegistrationError("role", "a resource server is confidential and obtains no tokens")
-    if client.public and client.jwks is not None:
-        raise RegistrationError("jwks", "a public client has no keys: it does not prove who it is")
     if client.public and "client_credentials" in client.grants:
         raise RegistrationError("grants", "client_credentials is for confidential clients (RFC 6749 section 4.4)")
     if "authorization_code" in client.grants and not client.redirect_uris:
@@ -102,6 +101,17 @@ def _check_grants(client: Client, known: Mapping[str, GrantDeclaration]) -> None
     if "refresh_token" in client.grants and not any(known[grant].may_refresh for grant in client.grants):
         names = " or ".join(sorted(each.name for each in known.values() if each.may_refresh))
         raise RegistrationError("grants", f"refresh_token comes with {names}")
+
+
+def _check_keys_of(client: Client) -> None:
+    if client.public and client.jwks is not None:
+        raise RegistrationError("jwks", "a public client has no keys: it does not prove who it is")
+    if client.jwks_uri is not None and not client.is_self_registered and (client.public or client.jwks is not None):
+        raise RegistrationError("jwks_uri", "is for a confidential client without jwks")
+    if client.public and client.assertion_subjects:
+        raise RegistrationError("assertion_subjects", "a public client has no keys")
+    if any(each.count("*") > 1 for each in client.assertion_subjects):
+        raise RegistrationError("assertion_subjects", "must have at most one * each")
 
 
 def _check_pkce(client: Client) -> None:

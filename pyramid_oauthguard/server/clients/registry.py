@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
 from zope.interface import Interface, implementer
@@ -35,6 +35,7 @@ from ..store.contract import Store, Unit
 from ..store.records import CLIENT, Client, ClientSecret
 from .fields import ClientChanges, ClientFields
 from .imported_secrets import read_secret_hash
+from .key_sources.shared import close_shared_key
 from .keys import as_key_set
 from .logos import read_logo
 from .registration import change_client, check_secret, draft_client
@@ -215,6 +216,22 @@ class ClientRegistry:
                 raise RegistrationError("secret_id", "is not a secret of this client")
             self._tell(unit, ClientSecretRevoked(client_id, secret_id))
 
+    def set_shared_key(self, client_id: str, key: bytes | None, *, tm: Any = None) -> None:
+        """Store the key with which a confidential client signs assertions about users (HS256), or remove it (None).
+
+        It is encrypted at rest. Whoever has it can act for each of the client's ``assertion_subjects``.
+
+        :param key: 32 bytes or more.
+        :raises RegistrationError: no such live client, a public one, or not such a key.
+        """
+        box = None if key is None else close_shared_key(self._pepper, client_id, key)
+        with self._writing(tm) as unit:
+            client = _require_live(unit.find_client(client_id))
+            if client.public or client.is_self_registered:
+                raise RegistrationError("client_id", "is not a confidential client of the operator")
+            unit.update_client(replace(client, shared_key=box), ("shared_key",))
+            self._tell(unit, ClientKeysReplaced(client_id))
+
     def replace_keys(self, client_id: str, jwks: Mapping[str, Any] | str, *, tm: Any = None) -> None:
         """Give a confidential client other public keys; the old ones are not accepted from then on. For an overlap,
         give old and
@@ -264,7 +281,7 @@ class ClientRegistry:
             if given is not None:
                 raise RegistrationError("secret_hash", "is given beside a secret")
             return self._import_secret(imported, now=client.created_at), None
-        if client.public or (client.jwks is not None and given is None):
+        if client.public or (given is None and not client.jwks is client.jwks_uri is None):
             return None, None
         return self._make_secret(given, label="first", now=client.created_at)
 

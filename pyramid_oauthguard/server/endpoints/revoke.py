@@ -10,9 +10,11 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 
 from ...jwt.algorithms import ALGORITHMS
-from ..clients.credentials import EVERY
+from ..clients.credentials import EVERY, NONE, read_credentials
+from ..clients.live import find_live
 from ..grants.authlib_bridge import OAuthServer
 from ..grants.authlib_request import OAuthClient, OAuthRequest
+from ..grants.jwt_bearer import JWT_BEARER
 from ..http.cors import Readers
 from ..http.errors import InvalidGrantError
 from ..service import Service, find_service
@@ -31,6 +33,32 @@ class Revocation(RevocationEndpoint):
     wrong one."""
 
     CLIENT_AUTH_METHODS = EVERY
+
+    def authenticate_endpoint_client(self, request: OAuthRequest) -> OAuthClient:
+        """The client; for a token that an assertion was exchanged for, its ``client_id`` alone is enough."""
+        found = self._find_identified(request)
+        if found is not None:
+            return found
+        client: OAuthClient = super().authenticate_endpoint_client(request)
+        return client
+
+    def _find_identified(self, request: OAuthRequest) -> OAuthClient | None:
+        """The client that a request without client authentication names, if the token is its own, of the JWT bearer grant."""
+        credentials, service = read_credentials(request.headers.get("Authorization"), request.form), self.server.service
+        if credentials.method != NONE or "token" not in request.form:
+            return None
+        with service.limits.watch(request.pyramid, "revocation") as attempt, service.store.reading() as unit:
+            token = find_token(unit, service.pepper, request.form["token"], request.form.get("token_type_hint"))
+            grant = None if token is None or token.grant_id is None else unit.find_grant(token.grant_id)
+            if grant is None or grant.grant_type != JWT_BEARER or grant.client_id != credentials.client_id:
+                return None
+            client = find_live(unit, credentials.client_id, service.settings)
+            if client is None:
+                return None
+            attempt.name(client.client_id, guessable=False)
+            attempt.check_site(service.origins.__contains__)
+            attempt.succeed()
+        return OAuthClient(client, service)
 
     def authenticate_token(self, request: OAuthRequest, client: OAuthClient) -> TokenRecord | None:
         text = request.parameters.require("token")

@@ -72,7 +72,7 @@ class OAuthServer(AuthorizationServer):
     def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> OAuthClient:
         service = self.service
         authentication = ClientAuthentication(
-            service.store, service.pepper, service.settings, service.limits, service.origins
+            service.store, service.pepper, service.settings, service.limits, service.origins, service.remote_keys
         )
         client, request.auth_method = authentication.authenticate(
             request.pyramid, request.form, methods=methods, endpoint=endpoint, guess=request.guess

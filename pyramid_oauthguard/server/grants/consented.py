@@ -28,22 +28,25 @@ def make_user_answer(
     scopes: tuple[str, ...],
     audiences: tuple[str, ...],
     refresh: bool = True,
+    max_life: float | None = None,
+    once: tuple[bytes, float] | None = None,
 ) -> TokenAnswer:
     """The answer with a token for a user. Nothing is stored yet.
 
     :param scopes: of the access token.
     :param audiences: of the access token.
     :param refresh: whether there may be a refresh token.
+    :param max_life: see :class:`.oauth_grant.Approval`, also for ``once``.
     :raises InvalidGrantError: the user is not active, or has not allowed it.
     :raises ServerError: the subject can't be a ``sub``.
     """
     refresh = refresh and declaration.may_refresh and may_refresh(service, client)
-    pending = PendingGrant(client, grant, refresh, declaration.needs_consent)
+    pending = PendingGrant(client, grant, refresh, declaration.needs_consent, once)
     if not service.is_active_user(grant.subject):
         raise _build_refusal()
     with service.store.reading() as unit:
         _check_allowed(unit, pending, hold=False)
-    answer = make_access_token(service, client, grant, scopes=scopes, audiences=audiences)
+    answer = make_access_token(service, client, grant, scopes=scopes, audiences=audiences, max_life=max_life)
     answer.pending = pending
     return answer
 
@@ -51,8 +54,11 @@ def make_user_answer(
 def store_pending(service: Service, unit: Unit, answer: TokenAnswer, pending: PendingGrant) -> None:
     """Store the grant of an answer in the caller's unit, and the refresh token.
 
-    :raises InvalidGrantError: the user withdrew the consent a moment ago.
+    :raises InvalidGrantError: the user withdrew the consent a moment ago, or what may be used once was used before.
     """
+    if pending.once is not None and not unit.add_assertion(*pending.once):
+        log.info("client %s: an assertion was refused: used before", pending.client.client_id)
+        raise InvalidGrantError("The assertion is invalid, expired, used, or not accepted from this client.")
     _check_allowed(unit, pending, hold=True)
     unit.add_grant(pending.grant)
     if pending.refresh:

@@ -28,12 +28,14 @@ class PendingGrant:
 
     :ivar refresh: whether there is a refresh token.
     :ivar needs_consent: whether the user must have allowed it on a page before.
+    :ivar once: see :class:`.oauth_grant.Approval`.
     """
 
     client: Client
     grant: Grant
     refresh: bool
     needs_consent: bool
+    once: tuple[bytes, float] | None = None
 
 
 class TokenAnswer(dict[str, Any]):

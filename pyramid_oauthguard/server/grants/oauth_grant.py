@@ -42,11 +42,17 @@ class Approval:
         names scopes in its request gets a token for these, and is refused if they are not among the granted ones. None:
         the scopes that the client asks for.
     :ivar audiences: the same for APIs (``resource`` in the request).
+    :ivar refresh: False: there is no refresh token, whatever the client is registered for.
+    :ivar max_life: how many seconds the access token lives at the most; None: as all tokens of the client.
+    :ivar once: 32 bytes that are accepted once, in the transaction that stores the token, and when they may be forgotten.
     """
 
     subject: str
     scopes: Collection[str] | None = None
     audiences: Collection[str] | None = None
+    refresh: bool = True
+    max_life: float | None = None
+    once: tuple[bytes, float] | None = None
 
 
 class OAuthGrant(BaseGrant, TokenEndpointMixin, ABC):
@@ -98,8 +104,18 @@ class OAuthGrant(BaseGrant, TokenEndpointMixin, ABC):
         server, client, approval = self.server, self.request.client.record, self.request.approval
         granted, scopes = _choose_scopes(client, server.service.settings, approval, self.request.payload.scope)
         apis, audiences = _choose_audiences(client, server.service.settings, approval, server.resources)
-        grant = build_grant(client, approval.subject, scopes=granted, audiences=apis)
-        answer = make_user_answer(server.service, server.declaration, client, grant, scopes=scopes, audiences=audiences)
+        grant = build_grant(client, approval.subject, scopes=granted, audiences=apis, grant_type=self.GRANT_TYPE)
+        answer = make_user_answer(
+            server.service,
+            server.declaration,
+            client,
+            grant,
+            scopes=scopes,
+            audiences=audiences,
+            refresh=approval.refresh,
+            max_life=approval.max_life,
+            once=approval.once,
+        )
         self.save_token(answer)
         return 200, answer, self.TOKEN_RESPONSE_HEADER
 

@@ -65,9 +65,18 @@ def issue_access_token(
 
 
 def make_access_token(
-    service: Service, client: Client, grant: Grant, *, scopes: tuple[str, ...], audiences: tuple[str, ...]
+    service: Service,
+    client: Client,
+    grant: Grant,
+    *,
+    scopes: tuple[str, ...],
+    audiences: tuple[str, ...],
+    max_life: float | None = None,
 ) -> TokenAnswer:
-    """The access token alone, not stored yet; see :func:`issue`."""
+    """The access token alone, not stored yet; see :func:`issue`.
+
+    :param max_life: see :class:`.oauth_grant.Approval`.
+    """
     return make_token(
         service,
         client,
@@ -77,6 +86,7 @@ def make_access_token(
         grant_id=grant.grant_id,
         auth_time=grant.auth_time,
         acr=grant.acr,
+        max_life=max_life,
         claims=_describe_user(service, grant),
     )
 

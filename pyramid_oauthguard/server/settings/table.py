@@ -15,6 +15,7 @@ from ..addresses import IPV6_PREFIX
 from ..grant_types import OWNED_GRANTS, GrantDeclaration, RegistrationError, as_grant, check_scope
 from ..rates import Rate, as_rate
 from ..time_limits import TimeLimits
+from .assertions import ROW, AssertionIssuer, take_assertions
 from .pages import PAGE_ROWS, PageSettings, take_pages
 from .self_registration import ROWS, SelfRegistration, take_self_registration
 
@@ -86,6 +87,7 @@ class ServerSettings:
     limits_cache: Mapping[str, Any] | None
     self_registration: SelfRegistration
     pages: PageSettings
+    assertions: tuple[AssertionIssuer, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -202,6 +204,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("user_names_in_tokens", as_bool, False, "Put the user's name, if the application has the hook for it, into access tokens as `preferred_username` (RFC 9068 section 2.2.2), so that a command line can show who signed in. The price: every API that gets a token can read the name."),
     Setting("revocation.cascade", as_bool, True, "Revoking an access token ends its refresh token and all other tokens of the grant (RFC 7009 section 2.1); revoking a refresh token always does."),
     *ROWS,
+    ROW,
     Setting("sqlalchemy.url", as_str, "sqlite:///oauthguard.sqlite", "The database, as SQLAlchemy writes it; the tables of a SQLite database are made at start-up.", secret=True),
     Setting("pepper_file", _as_file, None, "Key of the hashes at rest. Made at the first start, readable by its owner only, while the database is empty; without it, `<database>.pepper` beside a SQLite file; required with any other database. What is stored is lost without it: back it up, apart from the database."),
     Setting("database.connect_timeout", as_duration, 2.0, "How long PostgreSQL may take to accept a connection. With psycopg, half of it is the limit for the check whether a pooled connection is alive. libpq rounds less than 2 seconds up to 2. `0` for no limit, here and below. Values in the query of `sqlalchemy.url` take precedence over these settings."),
@@ -273,7 +276,9 @@ def parse_settings(
     of_clients, values = take_self_registration(found.values, prefix=PREFIX, scopes=found.values["scopes"])
     values["grants"] = tuple(sorted(known_grants)) if chosen is None else chosen
     pages, values = take_pages(values)
-    return ServerSettings(**values, paths=paths, self_registration=of_clients, pages=pages)
+    del values["assertions"]
+    trusted = take_assertions(settings, prefix=PREFIX, issuer=values["issuer"], scopes=values["scopes"])
+    return ServerSettings(**values, paths=paths, self_registration=of_clients, pages=pages, assertions=trusted)
 
 
 def _check_paths(paths: Mapping[str, str], base: str) -> None:

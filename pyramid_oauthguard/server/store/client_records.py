@@ -58,7 +58,9 @@ class Client:
     :ivar home_page: a URL; so is ``policy``, of its privacy policy.
     :ivar logo: the name of its logo.
     :ivar fresh_until: when its document should be read again; None for other clients.
-    :ivar jwks_uri: where its document says that its keys are, or None.
+    :ivar jwks_uri: where its keys are; for a client that a document describes, they are in ``jwks``, too.
+    :ivar assertion_subjects: the users that its own keys may assert; one ``*`` in each stands for any text.
+    :ivar shared_key: the key of its assertions with HS256, encrypted.
     """
 
     client_id: str
@@ -87,6 +89,8 @@ class Client:
     logo: str | None = None
     fresh_until: float | None = None
     jwks_uri: str | None = None
+    assertion_subjects: tuple[str, ...] = ()
+    shared_key: bytes | None = field(default=None, repr=False)
 
     @property
     def is_self_registered(self) -> bool:

@@ -36,6 +36,7 @@ class Grant:
     :ivar auth_time: when the user signed in, or None if the application does not tell it.
     :ivar acr: how the user signed in (OpenID Connect Core 1.0 section 2), or None if the application does not tell it.
     :ivar auth_method: how its client, which registered itself, authenticates; None for other clients.
+    :ivar grant_type: of the request that made it, for a grant of the token endpoint; None for a page.
     """
 
     grant_id: str
@@ -46,6 +47,7 @@ class Grant:
     created_at: float
     auth_time: float | None = None
     acr: str | None = None
+    grant_type: str | None = None
     revoked_at: float | None = None
     auth_method: str | None = None
 

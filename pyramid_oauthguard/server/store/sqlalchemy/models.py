@@ -98,6 +98,8 @@ clients = Table(
     Column("logo", String(64)),
     Column("fresh_until", Double),
     Column("jwks_uri", Text),
+    Column("assertion_subjects", Text, nullable=False, server_default=text("''")),
+    Column("shared_key", LargeBinary),
     Index("ix_oauth_clients_registered_by_expires_at", "registered_by", "expires_at"),
 )
 
@@ -158,6 +160,7 @@ grants = Table(
     Column("revoked_at", Double),
     Column("acr", String(255)),
     Column("auth_method", String(32)),
+    Column("grant_type", String(255)),
     Index("ix_oauth_grants_subject_client", "subject", "client_id"),
 )
 

@@ -1,0 +1,167 @@
+"""The issuers whose assertions are accepted (RFC 7523 section 2.1): a table of keys for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pyramid.path import DottedNameResolver
+
+from ...errors import SettingError
+from ...jwt.algorithms import ALGORITHMS
+from ...settings import Setting, as_bool, as_duration, as_int, as_list, as_str, as_url, parse
+
+__all__ = ["OF_CLIENTS", "ROW", "AssertionIssuer", "has_assertions", "take_assertions"]
+
+#: The table of clients that assert their own users.
+OF_CLIENTS: Final = "clients"
+ROW: Final = Setting("assertions.*", dict, None, "Issuers whose assertions are accepted (RFC 7523): `assertions.NAME.issuer = https://…` and further keys for each. `assertions.clients.*` is for clients that assert their own users with their own keys.")  # fmt: skip
+_HOUR_SECONDS: Final = 3600.0
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_ADDRESSES: Final = ("issuer", "metadata_url", "jwks_uri", "jwks_file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssertionIssuer:
+    """One trusted issuer of assertions; the table says what each value means.
+
+    :ivar scopes: None: any.
+    """
+
+    name: str
+    issuer: str | None
+    metadata_url: str | None
+    jwks_uri: str | None
+    jwks_file: str | None
+    algorithms: tuple[str, ...]
+    leeway: float
+    subject: Callable[[str, Any, Mapping[str, Any]], str | None] | None
+    scopes: tuple[str, ...] | None
+    audience: tuple[str, ...]
+    client_id: tuple[str, ...]
+    max_life: float
+    access_token_ttl: float | None
+    refresh_tokens: bool
+    http_timeout: float
+    http_max_bytes: int
+    http_ca_file: str | None
+    keys_cooldown: float
+    keys_max_stale: float
+
+
+def _as_algorithms(value: Any) -> tuple[str, ...]:
+    names = as_list(value)
+    wrong = [name for name in names if name not in ALGORITHMS]
+    if wrong or not names:
+        raise ValueError(f"must be some of {' '.join(ALGORITHMS)}")
+    return names
+
+
+def _as_hook(value: Any) -> Any:
+    found = value
+    if isinstance(value, str):
+        try:
+            found = DottedNameResolver().resolve(value)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f"can't be imported: {error}") from None
+    if not callable(found):
+        raise ValueError("must be the dotted name of a callable(issuer, client, claims)")
+    return found
+
+
+def _as_life(value: Any) -> float:
+    seconds = as_duration(value)
+    if not 1 <= seconds <= _HOUR_SECONDS:
+        raise ValueError(f"must be 1 second to 1 hour, not {value!r}")
+    return seconds
+
+
+_TABLE: Final = (
+    Setting("issuer", as_str, None, "Compared byte for byte with `iss`."),
+    Setting("metadata_url", as_url, None, "Where its metadata are, if not at its well-known URLs."),
+    Setting("jwks_uri", as_url, None, "Where its keys are, if not where its metadata say."),
+    Setting("jwks_file", as_str, None, "A file with its keys, instead of fetching them."),
+    Setting("algorithms", _as_algorithms, ALGORITHMS, "Accepted signature algorithms."),
+    Setting("leeway", as_duration, 30.0, "Clock skew."),
+    Setting("subject", _as_hook, None, "Dotted name of `callable(issuer, client, claims)`: the `sub` of a user, or None."),
+    Setting("scopes", as_list, (), "The only scopes that are granted, or `any`."),
+    Setting("audience", as_list, (), "The only APIs that tokens are for; by default, those of the client."),
+    Setting("client_id", as_list, (), "The only clients that may present its assertions; by default, all of the grant."),
+    Setting("max_life", _as_life, _HOUR_SECONDS, "How far away `exp` may be."),
+    Setting("access_token_ttl", as_duration, None, "How long the access tokens live at the most."),
+    Setting("refresh_tokens", as_bool, False, "Whether clients that may have refresh tokens get one."),
+    Setting("http.timeout", as_duration, 5.0, "Seconds for one call."),
+    Setting("http.max_bytes", as_int, 1_048_576, "A longer answer is refused."),
+    Setting("http.ca_file", as_str, None, "Certificate authorities."),
+    Setting("keys.cooldown", as_duration, 30.0, "Seconds between two attempts to fetch keys."),
+    Setting("keys.max_stale", as_duration, 86_400.0, "How long the last good keys serve."),
+)  # fmt: skip
+
+
+def has_assertions(settings: Mapping[str, Any], *, prefix: str = "oauthguard.server") -> bool:
+    """Whether any issuer of assertions is trusted."""
+    return any(key.startswith(f"{prefix}.assertions.") for key in settings)
+
+
+def take_assertions(
+    settings: Mapping[str, Any], *, prefix: str, issuer: str, scopes: Collection[str]
+) -> tuple[AssertionIssuer, ...]:
+    """The tables in these settings.
+
+    :param issuer: of this server, which is never trusted.
+    :param scopes: the scopes that exist.
+    :raises SettingError: naming the key that is missing, unknown or wrong.
+    """
+    base = f"{prefix}.assertions"
+    names = sorted({key[len(base) + 1 :].partition(".")[0] for key in settings if key.startswith(f"{base}.")})
+    found = tuple(_read(settings, base, name) for name in names)
+    for each in found:
+        _check_issuer(each, base, issuer, [other.issuer for other in found if other is not each])
+        _check_rights(each, f"{base}.{each.name}", scopes)
+    return found
+
+
+def _read(settings: Mapping[str, Any], base: str, name: str) -> AssertionIssuer:
+    if not _NAME.fullmatch(name):
+        raise SettingError(f"{base}.{name}", "must be a name of 1 to 32 letters, digits, _ and -")
+
+    def build(**values: Any) -> AssertionIssuer:
+        wanted = None if values["scopes"] == ("any",) else values["scopes"]
+        return AssertionIssuer(**{**values, "name": name, "scopes": wanted})
+
+    return parse(_TABLE, settings, f"{base}.{name}", into=build)  # type: ignore[arg-type]  # a function that builds it
+
+
+def _check_issuer(each: AssertionIssuer, base: str, own: str, others: list[str | None]) -> None:
+    key = f"{base}.{each.name}.issuer"
+    if each.name == OF_CLIENTS:
+        given = next((name for name in _ADDRESSES if getattr(each, name)), None)
+        if given is not None:
+            raise SettingError(f"{base}.{each.name}.{given}", "clients use the keys of their registration")
+        return
+    if each.issuer is None:
+        raise SettingError(key, "is required")
+    if each.issuer == own:
+        raise SettingError(key, "is this server's own issuer, whose tokens are not assertions")
+    if each.issuer in others:
+        raise SettingError(key, "is also the issuer of another name")
+    if each.metadata_url is None and each.jwks_uri is None and each.jwks_file is None:
+        try:
+            as_url(each.issuer)
+        except ValueError:
+            hint = "set jwks_uri, jwks_file or metadata_url"
+            raise SettingError(key, "is not a URL at which its keys can be found", hint) from None
+
+
+def _check_rights(each: AssertionIssuer, base: str, scopes: Collection[str]) -> None:
+    if each.scopes == ():
+        raise SettingError(f"{base}.scopes", "is required", "name the only scopes that are granted, or write any")
+    unknown = [scope for scope in each.scopes or () if scope not in scopes]
+    if unknown:
+        raise SettingError(f"{base}.scopes", f"{unknown[0]!r} is not in the scopes of the server")
+    for name in ("leeway", "http_timeout", "access_token_ttl"):
+        value = getattr(each, name)
+        if value is not None and not (0 if name == "leeway" else 1) <= value <= _HOUR_SECONDS * 24:
+            raise SettingError(f"{base}.{name.replace('http_', 'http.')}", "is too short or too long")
