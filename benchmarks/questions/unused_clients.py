@@ -67,9 +67,10 @@ def _compose(server: AuthorizationServer, what: str) -> Iterator[bytes]:
 
 def _prune(many: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        store = SQLAlchemyStore(build_engine(f"sqlite:///{Path(folder)}/oauth.sqlite"))
+        engine = build_engine(f"sqlite:///{Path(folder)}/oauth.sqlite")
+        store = SQLAlchemyStore(engine)
         store.create_tables()
-        add_unused_clients(store, many, expires_at=time.time() - 1)
+        add_unused_clients(engine, many, expires_at=time.time() - 1)
         begun = time.perf_counter()
         deleted = prune(store)
         seconds = time.perf_counter() - begun
