@@ -16,6 +16,7 @@ from ..grant_types import OWNED_GRANTS, GrantDeclaration, RegistrationError, as_
 from ..rates import Rate, as_rate
 from ..time_limits import TimeLimits
 from .assertions import ROW, AssertionIssuer, take_assertions
+from .endpoint_paths import ENDPOINT_NAMES, check_paths
 from .pages import PAGE_ROWS, PageSettings, take_pages
 from .self_registration import ROWS, SelfRegistration, take_self_registration
 
@@ -31,11 +32,6 @@ __all__ = [
 ]
 
 PREFIX: Final = "oauthguard.server"
-#: The endpoints whose path can be set, by the name that they have below ``path``.
-ENDPOINT_NAMES: Final = (
-    "authorize", "token", "revoke", "introspect", "jwks", "device_authorization", "device", "applications",
-    "register",
-)  # fmt: skip
 _DAY_SECONDS: Final = 86400.0
 _MIN_PREFIX_BITS: Final = 32  # providers get networks of this size
 _KEY_SET_SECONDS: Final = 120  # by our other processes, and by caches of the key set
@@ -272,23 +268,13 @@ def parse_settings(
             raise SettingError(f"{PREFIX}.{life}", "must be at least a second")
     _check_signing(found.values)
     paths = {name: path for name in ENDPOINT_NAMES if (path := found.values.pop(f"path_{name}")) is not None}
-    _check_paths(paths, found.values["path"])
+    check_paths(paths, found.values["path"], prefix=PREFIX)
     of_clients, values = take_self_registration(found.values, prefix=PREFIX, scopes=found.values["scopes"])
     values["grants"] = tuple(sorted(known_grants)) if chosen is None else chosen
     pages, values = take_pages(values)
     del values["assertions"]
     trusted = take_assertions(settings, prefix=PREFIX, issuer=values["issuer"], scopes=values["scopes"])
     return ServerSettings(**values, paths=paths, self_registration=of_clients, pages=pages, assertions=trusted)
-
-
-def _check_paths(paths: Mapping[str, str], base: str) -> None:
-    """SettingError where two endpoints have one path."""
-    taken: dict[str, str] = {}
-    for name in sorted(ENDPOINT_NAMES, key=paths.__contains__):
-        path = paths.get(name, f"{base}/{name}")
-        if path in taken:
-            raise SettingError(f"{PREFIX}.path.{name}", f"is also the path of the endpoint {taken[path]}")
-        taken[path] = name
 
 
 def _check_signing(values: Mapping[str, Any]) -> None:
