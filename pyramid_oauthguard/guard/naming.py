@@ -23,6 +23,11 @@ class Naming:
     def __init__(self, settings: GuardSettings) -> None:
         self._is_plain = settings.is_plain
         self._by_name = {each.issuer_name: each for each in settings.list_issuers()}
+        self._prefixes = {
+            each.issuer_name: "" if each.issuer_name is None else f"{each.issuer_name}/"
+            for each in settings.list_issuers()
+            if each.template is None
+        }
 
     def find_settings(self, token: AccessToken) -> GuardSettings | None:
         """The settings of the token's issuer; None for a token of a verifier of the application that names another one."""
@@ -30,7 +35,12 @@ class Naming:
 
     def qualify(self, token: AccessToken, text: str) -> str:
         """What ``text``, a user, a client or a role of ``token``, is called."""
-        return text if self._is_plain else "/".join((*self._list_parts(token), escape(text)))
+        if self._is_plain:
+            return text
+        prefix = self._prefixes.get(token.issuer_name)
+        if prefix is None:
+            prefix = "".join(f"{part}/" for part in self._list_parts(token))
+        return prefix + (escape(text) if "/" in text or "%" in text else text)
 
     def name_issuer(self, token: AccessToken) -> str | None:
         """What the issuer itself is called; None for a plain one."""
