@@ -30,7 +30,11 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("initdb", "pg_ctl"))])
 def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    settings = {**build_api_settings(tmp_path), "oauthguard.introspection.auth_method": "none"}
+    settings = {
+        **build_api_settings(tmp_path),
+        "oauthguard.introspection.auth_method": "none",
+        "pyramid_openapi3.enable_response_validation": "false",  # hundreds of answers, which other tests validate
+    }
     if request.param == "postgresql":
         settings["sqlalchemy.url"] = request.getfixturevalue("postgresql")
     made = main({}, **settings)
@@ -103,7 +107,7 @@ def test_a_childs_customers_are_there_when_its_parent_has_closed_the_database(ap
     create(browser, bearer, "parent")
     child = start_child(lambda: [create(browser, bearer, "ada") for _ in range(200)])
     dispose(app)
-    assert child.result() == ["ada"] * 200
+    assert child.result(60) == ["ada"] * 200
     assert create(browser, bearer, "parent") == "parent"
     assert count(app, "ada") >= 200
 
