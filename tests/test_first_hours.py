@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.documentation import ROOT, find_blocks, read_page
+from tests.example.postgres import run_postgresql
 from tests.example.servers import find_free_port
 from tests.test_wheel import NOT_SOURCE
 
@@ -401,3 +402,52 @@ def test_find_out_why_a_token_gets_401(reader: Reader) -> None:
         assert "accept" in reader.run(explain).lower()
     with reader.serve("production.ini", port), reader.serve("api.ini", api_port):
         assert "200 OK" in reader.run(look)
+
+
+# ── a server on PostgreSQL with a look of its own, in German ─────────────────────────────────────────────────────
+
+
+@pytest.mark.needs("initdb", "pg_ctl")
+def test_become_a_server_on_postgresql_with_a_look_of_its_own_in_german(reader: Reader) -> None:
+    port, page = find_free_port(), "tutorials/server"
+    with run_postgresql() as database:
+        prepare_server(reader, port)
+        ini = (reader.folder / "production.ini").read_text("utf-8")
+        lines = find_code(page, "pepper_file", "ini") + find_code(page, "pages.stylesheet", "ini")
+        lines = re.sub(r"(?<=sqlalchemy.url = ).*", database.replace("\\", ""), lines)
+        kept = [line for line in ini.splitlines() if "sqlalchemy.url" not in line and "default_locale" not in line]
+        reader.write("production.ini", "\n".join(kept).replace("[app:main]", f"[app:main]\n{lines}"))
+        reader.write("oauth.css", find_code(page, "--oauthguard-accent", "css"))
+        assert "the tables have revision" in reader.run(find_command(page, "server upgrade"))
+        client = read_public_client(reader.run(find_command(page, "server client create")))
+        reader.run(find_command(page, "oauthguard check").replace("&&", ""))
+        with reader.serve("production.ini", port) as url:
+            consent = open_consent(reader, url, client)
+            style = reader.run(f"curl -s {url}{find_styles(consent)[-1]}")
+    assert '<html lang="de"' in consent
+    assert ">Zulassen<" in consent
+    assert "Example ID" in consent
+    assert "--oauthguard-accent: #00694b" in style
+
+
+def read_public_client(made: str) -> str:
+    """The id of a client without a secret."""
+    (found,) = re.findall(r"client-[\w-]+", made)
+    return str(found)
+
+
+def find_styles(html: str) -> list[str]:
+    return re.findall(r'<link rel="stylesheet" href="([^"]+)"', html)
+
+
+def open_consent(reader: Reader, url: str, client: str) -> str:
+    """Go to the consent page as a browser does: sign in on the page of the application, and come back."""
+    curl = "curl -s -L -c jar -b jar"
+    asked = (
+        f"{url}/oauth/authorize?response_type=code&client_id={client}&scope=orders%3Aread&code_challenge_method=S256"
+        "&redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    )
+    form = reader.run(f"{curl} -w '%{{url_effective}}' '{asked}'")
+    (token,) = re.findall(r'name="csrf_token" value="([^"]+)"', form)
+    address = form[form.rindex("http://") :]
+    return reader.run(f"{curl} --data-urlencode csrf_token={token} '{address}'")
