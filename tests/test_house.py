@@ -284,6 +284,8 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def test_no_line_of_code_in_the_docs_is_too_long() -> None:
-    blocks = [(page.name, block) for page in PAGES for _language, block in FENCE.findall(page.read_text("utf-8"))]
+    """What a program prints and settings wrap on the page (docs/_static/site.css)."""
+    found = [(page.name, *each) for page in PAGES for each in FENCE.findall(page.read_text("utf-8"))]
+    blocks = [(name, block) for name, language, block in found if language not in ("console", "ini")]
     assert len(blocks) > 50
     assert [(name, line) for name, block in blocks for line in block.splitlines() if len(line) > MAX_CODE] == []
