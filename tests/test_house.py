@@ -130,6 +130,7 @@ SURFACE = {
     },
     "pyramid_oauthguard.guard.events": {"AccessTokenAccepted", "AccessTokenRejected"},
     "pyramid_oauthguard.guard.openapi": {"SCHEME", "Operation", "find_operations", "secure_document"},
+    "pyramid_oauthguard.guard.verification": {"IssuerVerifier", "VerifierSet", "build_verifier", "verify"},
     "pyramid_oauthguard.interfaces": {
         "Credential",
         "Finding",
@@ -207,6 +208,7 @@ PARTS = {
         "SigningKeyRevoked",
         "TokenIssued",
         "TokenRevoked",
+        "TokensImported",
     },
     "pyramid_oauthguard.server.grants": {"Approval", "InvalidGrantError", "OAuthGrant"},
     "pyramid_oauthguard.server.http.exact_path": {"ExactPath"},

@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc.jws import JWSRegistry
 
-__all__ = ["MAX_CHECKS", "Candidates", "LimitedCandidates", "Verify", "bind", "find_refusal", "is_signed"]
+from ..errors import InvalidToken
+
+__all__ = ["MAX_CHECKS", "Candidates", "LimitedCandidates", "Verify", "bind", "build_refusal", "is_signed"]
 
 #: ``verify(signature, message)`` raises InvalidSignature, or ValueError for one of impossible numbers.
 Verify = Callable[[bytes, bytes], None]
@@ -26,9 +28,9 @@ class LimitedCandidates(tuple[Verify, ...]):
     __slots__ = ()
 
 
-def find_refusal(candidates: Candidates) -> str:
-    """Why a token is refused that none of ``candidates`` found good."""
-    return "too_many_keys" if type(candidates) is LimitedCandidates else "bad_signature"
+def build_refusal(candidates: Candidates) -> InvalidToken:
+    """The error for a token that none of ``candidates`` found good."""
+    return InvalidToken("too_many_keys") if type(candidates) is LimitedCandidates else InvalidToken("bad_signature")
 
 
 def is_signed(message: bytes, signature: bytes, candidates: Candidates) -> bool:

@@ -263,7 +263,10 @@ class MemoryIssuer:
         with self._lock:
             published = {key.get("kid") for key in self._published}
             keys = [key for key in self._held if key.kid in published]
-        return read_claims(raw) if any(is_signed_by(raw, key) for key in keys) else None
+        try:
+            return read_claims(raw) if any(is_signed_by(raw, key) for key in keys) else None
+        except ValueError:  # signed, but not a JWT
+            return None
 
     def _count(self, question: str) -> None:
         with self._lock:

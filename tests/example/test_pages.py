@@ -14,7 +14,13 @@ pytestmark = pytest.mark.needs("chromium")
 
 CONTRAST = """
 () => {
-  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const pen = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const parse = color => {  // a computed colour may have any form
+    pen.clearRect(0, 0, 1, 1);
+    pen.fillStyle = color;
+    pen.fillRect(0, 0, 1, 1);
+    return [...pen.getImageData(0, 0, 1, 1).data];
+  };
   const luminance = color => {
     const [r, g, b] = parse(color).slice(0, 3).map(value => {
       value /= 255;

@@ -65,7 +65,9 @@ def test_a_bound_jwt_is_refused_in_both_modes(issuer, verifiers, cnf):
 
 @pytest.mark.slow
 @pytest.mark.promise("GD-30")
-@pytest.mark.parametrize("cnf", BINDINGS, ids=json.dumps)
+@pytest.mark.parametrize(
+    "cnf", [each for each in BINDINGS if each is not None], ids=json.dumps
+)  # null means absent there
 @pytest.mark.parametrize("mode", ["remote", "cached"])
 @pytest.mark.parametrize("mint", ["mint", "mint_opaque"])
 def test_a_token_that_the_issuer_calls_bound_is_refused(issuer, verifiers, mint, mode, cnf):

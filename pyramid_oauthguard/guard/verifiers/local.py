@@ -16,7 +16,7 @@ from ...issuers.keys import KeySource
 from ...jwt.base64url import parse_segment
 from ...jwt.jws import parse_header, parse_segment_object, split
 from ...jwt.keyset import KeySet
-from ...jwt.verify import Candidates, find_refusal, is_signed
+from ...jwt.verify import Candidates, build_refusal, is_signed
 from ..settings import GuardSettings
 from .access_tokens import HEADER_TYPES, build_access_token, check_profile
 
@@ -90,7 +90,7 @@ class LocalVerifier:
         seen = known is not None and known[0] is self._kept.require(now)
         keys, candidates = known if known is not None and seen else self._fetch_candidates(head)
         if not is_signed(message, parse_segment(tail), candidates):
-            raise InvalidToken(find_refusal(candidates))
+            raise build_refusal(candidates)
         if not seen:
             self._headers.set(head, (keys, candidates))
             now = time.time()  # the issuer may have been asked

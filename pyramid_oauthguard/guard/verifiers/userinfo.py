@@ -18,7 +18,7 @@ from ...issuers.key_file import KeyFile
 from ...issuers.keys import KeySource
 from ...jwt.base64url import parse_segment
 from ...jwt.jws import looks_like_jwt, parse_header, parse_segment_object, split
-from ...jwt.verify import find_refusal, is_signed
+from ...jwt.verify import build_refusal, is_signed
 from ..settings import GuardSettings
 from .remote import MAX_OPAQUE_CHARACTERS, Verifier
 
@@ -105,7 +105,7 @@ class UserinfoVerifier:
         header = parse_header(head, frozenset(self._settings.algorithms), _TYPES)
         _keys, found = self._keys.find(header.algorithm, header.kid, header.thumbprints, issuer=self._settings.issuer)
         if not is_signed(message, parse_segment(tail), found):
-            raise InvalidToken(find_refusal(found))
+            raise build_refusal(found)
         claims = parse_segment_object(body)
         if claims.get("iss") != self._settings.issuer:  # a signed answer names its issuer (section 5.3.2)
             raise InvalidToken("wrong_issuer")

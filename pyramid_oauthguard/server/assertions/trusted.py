@@ -16,7 +16,7 @@ from ...issuers.http_issuer import build_http_issuer
 from ...issuers.keys import KeySource
 from ...issuers.settings import IssuerSettings
 from ...jwt.algorithms import ALGORITHMS
-from ...jwt.verify import find_refusal, is_signed
+from ...jwt.verify import build_refusal, is_signed
 from ..clients.key_sources.remote import RemoteKeys
 from ..clients.key_sources.shared import open_shared_key
 from ..clients.keys import build_client_keys
@@ -118,7 +118,7 @@ class TrustedIssuers:
         else:
             candidates = ()
         if not candidates:
-            raise InvalidToken(find_refusal(candidates))
+            raise build_refusal(candidates)
         signed.check_signature(lambda message, signature: is_signed(message, signature, candidates))
 
 
