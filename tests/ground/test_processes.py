@@ -297,6 +297,7 @@ ELSEWHERE = {
     "pyramid_oauthguard/shared_cache.py": "caching.py makes another backend",
     "pyramid_oauthguard/server/store/sqlalchemy/engine.py": "the store keeps the engine in its process",
     "pyramid_oauthguard/server/store/sqlalchemy/prepared.py": "a comment says why it has none",
+    "pyramid_oauthguard/client/login/ending.py": "loopback.py closes its server in a child, so that no request reads it there",
     "pyramid_oauthguard/command/client/sign_in.py": "the thread that reads a pasted address ends with the command",
     "pyramid_oauthguard/command/request.py": "a pool for one request",
     "pyramid_oauthguard/command/guard/deadline.py": "the end of a command is for the process that was started",

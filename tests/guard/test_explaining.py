@@ -146,7 +146,7 @@ OPAQUE = "5d0f1c2b-opaque"
     ("changes", "reason", "setting", "said"),
     [
         ({}, "wrong_audience", "oauthguard.introspection.require_audience", "the introspection answer has no aud"),
-        ({"aud": None}, "bad_audience", None, "neither text nor a list of texts: None"),
+        ({"aud": None}, "wrong_audience", "oauthguard.introspection.require_audience", "the introspection answer has no aud"),
         ({"aud": ["https://other.example"]}, "wrong_audience", "oauthguard.audience", "its aud is ['https://other.example']"),
         ({"aud": []}, "wrong_audience", "oauthguard.audience", "its aud is []"),
         ({"aud": "https://api.test", "iss": "https://other.test"}, "wrong_issuer", "oauthguard.issuer", "'https://other.test'"),

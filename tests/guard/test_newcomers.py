@@ -40,7 +40,7 @@ def change_example(folder: Path, old: str, new: str) -> Path:
             "oauthguard.issuer = http://localhost:6543/",
             "oauthguard.issuer: is http://localhost:6543/, and a view is checked remotely; the server in this process is http://localhost:6543 (make them equal, byte for byte",
         ),
-        ("oauthguard.issuer = http://localhost:6543", "oauthguard.issuer = http://example.com", "oauthguard.issuer: must begin with https:// (http:// only for loopback hosts)"),
+        ("oauthguard.issuer = http://localhost:6543", "oauthguard.issuer = http://example.com", "example.demo: can't be on with the issuer 'http://example.com'"),
         ("oauthguard.issuer = http://localhost:6543", "", "oauthguard.issuer: is required"),
         ("example.demo = true", "example.demo = maybe", "example.demo: must be true or false, not 'maybe'"),
         ("oauthguard.server.default_scopes = customer_api", "oauthguard.server.default_scopes = customers", "oauthguard.server.default_scopes: 'customers' is not in oauthguard.server.scopes"),
