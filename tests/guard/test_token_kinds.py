@@ -160,7 +160,7 @@ def test_a_jwt_of_another_kind_is_refused_in_both_modes(issuer, verifiers, name,
 
 @pytest.mark.slow
 @pytest.mark.promise("GD-45")
-@pytest.mark.parametrize(("name", "value"), CASES)
+@pytest.mark.parametrize(("name", "value"), [each for each in CASES if each[1] is not None])  # null means absent there
 @pytest.mark.parametrize("mode", ["remote", "cached"])
 @pytest.mark.parametrize("mint", ["mint", "mint_opaque"])
 def test_a_token_that_the_issuer_calls_another_kind_is_refused(verifiers, issuer, mint, mode, name, value):
