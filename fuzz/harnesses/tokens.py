@@ -116,7 +116,7 @@ def _is_signed_for_pyjwt(raw: str) -> bool:
     """Whether its JWS layer verifies the token with a key that the header's ``kid`` allows."""
     kid = pyjwt.get_unverified_header(raw).get("kid")
     for each in ISSUER.jwks["keys"]:
-        if kid in (None, each["kid"]):
+        if kid in (None, "", each["kid"]):  # an empty one counts as none
             with contextlib.suppress(pyjwt.PyJWTError, TypeError):  # TypeError: a key of another kind than alg
                 PYJWS.decode_complete(raw, pyjwt.PyJWK(each, _name(each)).key, algorithms=ALGORITHMS)
                 return True
