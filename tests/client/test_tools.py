@@ -521,8 +521,9 @@ def test_completion_completes(terminal: Terminal) -> None:
 def test_help_of_every_verb(terminal: Terminal) -> None:
     whole = terminal.run("--help")
     assert whole.status == 0
+    examples = terminal.run("login", "--help").out
     for issuer in ("Okta", "Auth0", "Keycloak", "WSO2", "example application"):
-        assert issuer in whole.out
+        assert issuer in examples
     for verb in (
         "login",
         "token",

@@ -13,6 +13,9 @@ from pyramid_oauthguard.command.verbs import VERBS, cli
 
 #: Modules of the verbs' packages that are not verbs themselves.
 SHARED = {
+    "client.known_by_url",
+    "client.missing",
+    "client.qr_code",
     "client.sign_in",
     "guard.deadline",
     "guard.explanation",

@@ -362,7 +362,7 @@ class LifeOfTokens(RuleBasedStateMachine):
         service = self.flow.server.service
         with service.store.reading() as unit:
             for token in self.all:
-                found = find_token(unit, service.pepper.hash_token(token.text), None)
+                found = find_token(unit, service.pepper, token.text, None)
                 assert found is not None
                 if isinstance(found, AccessTokenRecord):
                     assert is_active(found, service) is self.lives(token), token
