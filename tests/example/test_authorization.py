@@ -78,7 +78,7 @@ def test_a_confidential_client_acts_for_the_user_until_the_user_withdraws_it(pag
     page.click("text=Applications you allowed")
     page.wait_for_selector("h2")
     assert page.inner_text("h2") == "Customer manager"
-    page.click("text=Withdraw")
+    page.click("button:has-text('Withdraw')")
     page.wait_for_selector("[role=status]")
     assert caller.make_three_calls() == [200, 201, 401]
     refreshed = post_form(
