@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from dogpile.cache.backends.redis import RedisBackend
 
+from pyramid_oauthguard.interfaces import ICredentialVerifier
 from pyramid_oauthguard.issuers.introspection import Introspector
 from pyramid_oauthguard.issuers.keys import KeySource
 from tests.certificates import write_certificate
@@ -141,6 +142,12 @@ def test_a_child_does_not_wait_for_what_its_parent_fetches(issuer: HTTPIssuer, e
     assert asked.result() == 503
 
 
+def find_introspector(registry: Any) -> Introspector:
+    """That of the remote check; userinfo has one of its own."""
+    verifier: Any = registry.getUtility(ICredentialVerifier, name="remote")
+    return verifier._only._introspector  # type: ignore[no-any-return]
+
+
 def test_a_child_does_not_share_a_call_that_has_not_begun() -> None:
     """Whoever comes while a call runs shares the next one, which waits for the first to end."""
     issuer = Held()
@@ -149,7 +156,7 @@ def test_a_child_does_not_share_a_call_that_has_not_begun() -> None:
     with in_threads(lambda: api.ask("remote", raw)) as (first,):
         issuer.wait_for_call()
         with in_threads(lambda: api.ask("remote", raw)) as (second,):
-            introspector = find_object(api.registry, Introspector)
+            introspector = find_introspector(api.registry)
             wait_until(lambda: introspector._running[raw].next)
             assert run_in_child(lambda: [issuer.let_go(), who(api, "remote", raw)][1]) == [200, "ada"]
             issuer.let_go()
@@ -196,7 +203,7 @@ def test_a_revocation_that_is_under_way_holds_in_the_child() -> None:
     api = build_trusting(issuer, cache__introspection__expiration_time=600)
     raw = issuer.mint(jti="the-one")
     assert [api.ask("remote", raw) for _ in range(3)] == [200, 200, 200]
-    introspector = find_object(api.registry, Introspector)
+    introspector = find_introspector(api.registry)
     with introspector._lock:  # as the thread that hears of it does
         assert run_in_child(lambda: [issuer.revoke(raw), api.ask("remote", raw)][1]) == 401
 
