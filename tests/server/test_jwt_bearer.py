@@ -156,7 +156,7 @@ def test_assertions_that_nobody_trusted_has_signed_are_refused(make, caplog):
     refuse(flow, f"{head}.{body}.{tail[:-4]}AAAA", caplog, "bad_signature")
     refuse(flow, f"{head}.{body}.", caplog, "not_a_jwt")
     refuse(flow, f"{good}.x", caplog, "not_a_jwt")
-    refuse(flow, "x", caplog, "not_a_jwt")
+    refuse(flow, "neither-two-nor-three-parts", caplog, "not_a_jwt")
     public = json.dumps(KEY.as_dict(private=False)).encode()
     refuse(flow, sign(OctKey.import_key(public), alg="HS256"), caplog, "bad_algorithm")
     refuse(flow, sign(OctKey.import_key(SHARED), alg="HS256"), caplog, "bad_algorithm")
