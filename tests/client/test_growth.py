@@ -19,6 +19,7 @@ from pyramid_oauthguard.client.errors import CommandError
 from pyramid_oauthguard.client.inspection import Jwt, Wanted, inspect_claims, read_jwt
 from pyramid_oauthguard.client.login import loopback
 from pyramid_oauthguard.client.login.attempt import Attempt
+from pyramid_oauthguard.client.login.ending import Ending
 from pyramid_oauthguard.client.storage.credentials import read_token
 from pyramid_oauthguard.client.storage.dotenv import read_dotenv
 from pyramid_oauthguard.client.text import clean, shorten
@@ -227,7 +228,7 @@ def receive(data: bytes) -> None:
 
 class Listener:
     answers: loopback.Answers = loopback.queue.SimpleQueue()
-    desk = loopback._Desk(ATTEMPT, answers, {"127.0.0.1:1"})
+    desk = loopback._Desk(ATTEMPT, answers, {"127.0.0.1:1"}, Ending())
 
 
 LISTENER = Listener()
