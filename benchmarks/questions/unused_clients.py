@@ -1,4 +1,4 @@
-"""What do clients cost that registered themselves and that nobody uses: issuing, introspection, and deleting them?
+"""What do clients that registered themselves and were never used cost: issuing, introspection, and deleting them?
 
 CPU time of the server's process, which has one core to itself, over batches on eight connections, with none and with 100,000
 such clients, the servers in turn; SQLite.
@@ -41,7 +41,7 @@ def answer(options: Options) -> Table:
     pin_load()
     many = 10_000 if options.quick else _MANY
     rows = [*_measure(many, options), *_prune(many)]
-    return Table("Clients that nobody uses: CPU of the authorization server for a request", rows)
+    return Table("Clients that were never used: CPU of the authorization server for a request", rows)
 
 
 def _measure(many: int, options: Options) -> Iterator[Row]:
@@ -61,7 +61,7 @@ def _compose(server: AuthorizationServer, what: str) -> Iterator[bytes]:
     if what == "client credentials":
         yield from repeat(server.compose("token", "program", {"grant_type": "client_credentials"}))
     while True:
-        token = random.choice(server.given["tokens"])  # noqa: S311  # which one is no secret
+        token = random.choice(server.given["tokens"])  # noqa: S311  # the choice is not a secret
         yield server.compose("introspect", "api", {"token": token})
 
 

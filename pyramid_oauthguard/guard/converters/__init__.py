@@ -57,17 +57,18 @@ def as_issuer(value: Any) -> str:
 
 def as_claims(value: Any) -> tuple[str, ...]:
     """Names of claims, at least one."""
-    names = as_list(value)
-    if not names:
-        raise ValueError("must name at least one claim")
-    return names
+    return _as_names(value, "claim")
 
 
 def as_audience(value: Any) -> tuple[str, ...]:
     """One audience or more."""
+    return _as_names(value, "audience")
+
+
+def _as_names(value: Any, kind: str) -> tuple[str, ...]:
     names = as_list(value)
     if not names:
-        raise ValueError("must name at least one audience")
+        raise ValueError(f"must name at least one {kind}")
     return names
 
 
