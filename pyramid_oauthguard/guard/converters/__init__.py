@@ -57,15 +57,15 @@ def as_issuer(value: Any) -> str:
 
 def as_claims(value: Any) -> tuple[str, ...]:
     """Names of claims, at least one."""
-    return _as_names(value, "claim")
+    return _as_some(value, "claim")
 
 
 def as_audience(value: Any) -> tuple[str, ...]:
     """One audience or more."""
-    return _as_names(value, "audience")
+    return _as_some(value, "audience")
 
 
-def _as_names(value: Any, kind: str) -> tuple[str, ...]:
+def _as_some(value: Any, kind: str) -> tuple[str, ...]:
     names = as_list(value)
     if not names:
         raise ValueError(f"must name at least one {kind}")
