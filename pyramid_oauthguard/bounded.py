@@ -32,6 +32,10 @@ class BoundedMap:
             pass
         return found
 
+    def peek(self, key: Any) -> Any:
+        """As :meth:`get`, but not counted as a use."""
+        return self._entries.get(key)
+
     def set(self, key: Any, value: Any) -> None:
         entries = self._entries
         entries[key] = value

@@ -69,7 +69,7 @@ def split(raw: str) -> tuple[bytes, bytes, bytes, bytes]:
         raise InvalidToken("too_long")
     data = raw.encode("ascii", "replace")  # other characters become ?, which is not base64url
     parts = data.split(b".", 3)
-    if len(parts) != 3 or not all(parts):
+    if len(parts) != 3 or b"" in parts:
         raise InvalidToken("not_a_jwt")
     head, body, tail = parts
     return head, body, tail, data[: -len(tail) - 1]

@@ -67,7 +67,7 @@ def build_access_token(
         raise InvalidToken("wrong_issuer")
     if not _MARKS.isdisjoint(claims):
         _check_marks(claims)  # before the audience: of an ID token, that it is one says more than whom it is for
-    exp, iat = _read_times(claims, now, settings, is_answer=is_answer)
+    exp, iat = _read_times(claims, now, settings, is_answer)
     audience, client_id = get("aud"), get(settings.client_id_claim[0])
     if type(audience) is not str or audience not in settings.audience:
         audience = _read_audience(claims, settings, required=audience_required, is_answer=is_answer)
@@ -79,12 +79,13 @@ def build_access_token(
     if not (type(subject) is type(token_id) is str and username is None):
         check_texts(subject, token_id, username)
     scopes = _read_scopes(claims, settings.scope_claim)
+    implied = settings.scope_implies
     if settings.is_restricted:
         scopes = _restrict(scopes, claims, settings)
     return take({
         "subject": subject,
         "client_id": client_id,
-        "scopes": scopes, "implied_scopes": find_implied(scopes, settings.scope_implies),
+        "scopes": scopes, "implied_scopes": find_implied(scopes, implied) if implied else _NO_SCOPES,
         "audience": audience if type(audience) is tuple else (audience,),
         "issuer": settings.issuer, "issuer_name": settings.issuer_name,
         "expires_at": exp, "issued_at": iat,
@@ -139,7 +140,7 @@ def _restrict(scopes: frozenset[str], claims: Mapping[str, Any], settings: Guard
 
 
 def _read_times(
-    claims: Mapping[str, Any], now: float, settings: GuardSettings, *, is_answer: bool
+    claims: Mapping[str, Any], now: float, settings: GuardSettings, is_answer: bool
 ) -> tuple[float, float | None]:
     get = claims.get
     soonest, latest = now - settings.leeway, now + settings.leeway

@@ -59,14 +59,15 @@ class ChosenVerifier:
     ) -> None:
         self._issuers = issuers
         self._mode = mode
-        only = issuers.find_only()
-        self._only: Verifier | None = None if only is None else only.parts[mode]
         self._sources = sources
-        if only is not None and sources is not None:
-            self._only = _SourcedVerifier(only.parts[mode], sources[only.name])
+        found = issuers.find_only()
+        only: Verifier | None = None if found is None else found.parts[mode]
+        if found is not None and sources is not None:
+            only = _SourcedVerifier(found.parts[mode], sources[found.name])
+        self._verify_only = None if only is None else only.verify
         # By the header's hash, which is there already: a wrong one has another header, and recalls nothing.
         self._owners = BoundedMap(memory) if memory else None
-        self.recall: Recall = self._recall if self._only is None else self._only.recall
+        self.recall: Recall = self._recall if only is None else only.recall
 
     def verify(self, credential: Credential) -> AccessToken:
         """The verified token.
@@ -74,9 +75,9 @@ class ChosenVerifier:
         :raises InvalidToken: it names no issuer of ours, or its issuer's verifier refuses it.
         :raises UnavailableError: its issuer can't be asked.
         """
-        only = self._only
-        if only is not None:  # the usual case: to ask the registry would take a hundredth of the whole check
-            return only.verify(credential)
+        verify_only = self._verify_only
+        if verify_only is not None:  # the usual case: to ask the registry would take a hundredth of the whole check
+            return verify_only(credential)
         choice = self._issuers.choose(credential)
         if self._sources is not None:
             _check_source(credential, self._sources[choice.issuer.name])

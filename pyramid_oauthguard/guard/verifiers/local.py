@@ -65,7 +65,11 @@ class LocalVerifier:
         """
         raw = credential.characters
         header = f"{credential.scheme} {raw}"
-        return self.recall(header) or self._verify(raw, header, time.time())
+        if self._verified is not None and self._verified.peek(header) is not None:
+            token = self.recall(header)
+            if token is not None:
+                return token
+        return self._verify(raw, header, time.time())
 
     def recall(self, header: str | None) -> AccessToken | None:
         """The token of an Authorization header if it was verified before and is as good as then: neither expired
@@ -86,7 +90,7 @@ class LocalVerifier:
 
     def _verify(self, raw: str, header: str, now: float) -> AccessToken:
         head, body, tail, message = split(raw)
-        known: tuple[KeySet, Candidates] | None = self._headers.get(head)
+        known: tuple[KeySet, Candidates] | None = self._headers.peek(head)
         seen = known is not None and known[0] is self._kept.require(now)
         keys, candidates = known if known is not None and seen else self._fetch_candidates(head)
         if not is_signed(message, parse_segment(tail), candidates):
