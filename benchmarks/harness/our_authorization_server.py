@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import random
 import sys
 import time
@@ -26,9 +27,9 @@ from pyramid_oauthguard.server.store.records import (
     RefreshTokenRecord,
 )
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
-from pyramid_oauthguard.server.store.sqlalchemy.models import clients
+from pyramid_oauthguard.server.store.sqlalchemy.models import access_tokens, clients, grants
 
-__all__ = ["add_unused_clients"]
+__all__ = ["add_unused_clients", "add_used_client"]
 
 CALLBACK = "https://web.example/callback"
 VERIFIER = "v" * 43
@@ -109,6 +110,24 @@ def add_unused_clients(engine: Any, count: int, *, expires_at: float) -> None:
     with engine.begin() as connection:
         if rows:
             connection.execute(insert(clients), rows)
+
+
+def add_used_client(engine: Any, *, tokens: int) -> None:
+    """A client with live access tokens, one for each of many users."""
+    uri, now = "https://app.example/callback", time.time()
+    client = {"client_id": "app", "name": "App", "role": "client", "public": False, "redirect_uris": uri}
+    rights = {"scopes": "read", "audiences": "https://api.example"}
+    granted = {"client_id": "app", "subject": "anna", **rights}
+    grant_rows = [{"grant_id": make_id(), "created_at": now, **granted} for _number in range(tokens)]
+    times = {"issued_at": now, "expires_at": now + 86400}
+    token_rows = [
+        {"token_id": make_id(), "hash": os.urandom(32), "grant_id": each["grant_id"], **times, **granted}
+        for each in grant_rows
+    ]
+    with engine.begin() as connection:
+        connection.execute(insert(clients).values(grants="authorization_code", created_at=now, **client, **rights))
+        connection.execute(insert(grants), grant_rows)
+        connection.execute(insert(access_tokens), token_rows)
 
 
 def _add_tokens(service: Service, client_id: str, count: int) -> list[str]:

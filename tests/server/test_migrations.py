@@ -59,6 +59,26 @@ def test_on_sqlite_they_make_it_clause_by_clause(tmp_path):
     other.dispose()
 
 
+def test_every_reference_is_found_by_an_index(engine):
+    """A database looks for rows that refer to a row before it deletes that row."""
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        found = sa.inspect(connection)
+        slow = [
+            (table, key["constrained_columns"])
+            for table in found.get_table_names()
+            for key in found.get_foreign_keys(table)
+            if not any(names[:1] == key["constrained_columns"] for names in list_indexes(found, table))
+        ]
+    assert slow == []
+
+
+def list_indexes(found, table):
+    """The columns of each index, that of the primary key included."""
+    made = [index["column_names"] for index in found.get_indexes(table)]
+    return [*made, found.get_pk_constraint(table)["constrained_columns"]]
+
+
 def test_tables_made_at_start_up_need_no_upgrade(engine):
     store = SQLAlchemyStore(engine)
     store.create_tables()

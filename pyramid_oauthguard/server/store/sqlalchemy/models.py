@@ -62,8 +62,9 @@ _CLIENT_ID = _SUBJECT = String(255)
 _ID, _HASH = String(64), LargeBinary(32)
 
 
-def _client() -> Column[str]:
-    return Column("client_id", _CLIENT_ID, ForeignKey("oauth_clients.client_id"), nullable=False)
+# Indexed wherever it is, so that the deletion of a client does not read the whole table for rows that refer to it.
+def _client(*, index: bool = True) -> Column[str]:
+    return Column("client_id", _CLIENT_ID, ForeignKey("oauth_clients.client_id"), nullable=False, index=index)
 
 
 def _grant(*, nullable: bool = False) -> Column[str]:
@@ -117,7 +118,7 @@ client_secrets = Table(
     "oauth_client_secrets",
     metadata,
     Column("secret_id", _ID, primary_key=True),
-    Column("client_id", _CLIENT_ID, ForeignKey("oauth_clients.client_id"), nullable=False, index=True),
+    _client(),
     Column("hash", _HASH, nullable=False),
     Column("label", String(255), nullable=False),
     Column("created_at", Double, nullable=False),
@@ -181,7 +182,7 @@ access_tokens = Table(
     metadata,
     Column("token_id", _ID, primary_key=True),
     Column("hash", _HASH, nullable=False, unique=True),
-    _client(),
+    _client(index=False),
     _grant(nullable=True),
     Column("subject", _SUBJECT, nullable=False),
     Column("scopes", Text, nullable=False),
@@ -190,6 +191,8 @@ access_tokens = Table(
     Column("issued_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False, index=True),
     Column("revoked_at", Double),
+    # With the expiry: the end of a client lists its live tokens.
+    Index("ix_oauth_access_tokens_client_id_expires_at", "client_id", "expires_at"),
     sqlite_with_rowid=False,
 )
 
