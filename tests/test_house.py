@@ -120,6 +120,7 @@ SURFACE = {
         "includeme",
     },
     "pyramid_oauthguard.guard": {
+        "OAuthAuthenticationPolicy",
         "OAuthSecurityPolicy",
         "TokenOutcome",
         "TokensUnder",

@@ -19,7 +19,7 @@ from .late_views import add_late_views
 from .outcome import TokenOutcome
 from .paths.required import refuse_open_view
 from .paths.tokens_under import TokensUnder, find_tokens_under
-from .policy import OAuthSecurityPolicy
+from .policy import OAuthAuthenticationPolicy, OAuthSecurityPolicy, explain_denial
 from .requests import add_request_attribute
 from .requirements import BUILT_IN
 from .resource_metadata import add_metadata
@@ -29,6 +29,7 @@ from .state import require_guard
 from .token_check import TokenCheckPredicate, bind_view, guard_view, require
 
 __all__ = [
+    "OAuthAuthenticationPolicy",
     "OAuthSecurityPolicy",
     "TokenOutcome",
     "TokensUnder",
@@ -65,7 +66,7 @@ def includeme(config: Configurator) -> None:
 
 def forbidden_view(context: Any, request: Request) -> Any:
     """A refusal of the guard as the answer it should be; an application's own forbidden view may call it."""
-    return require_guard(request).challenger.handle_forbidden(context, request)
+    return require_guard(request).challenger.handle_forbidden(explain_denial(context, request), request)
 
 
 def csrf_callback(request: Request) -> bool:

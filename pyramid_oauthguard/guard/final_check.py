@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from pyramid.config import Configurator
-from pyramid.interfaces import IApplicationCreated, IRequestFactory, ISecuredView, ISecurityPolicy, IView
+from pyramid.interfaces import (
+    IApplicationCreated,
+    IAuthenticationPolicy,
+    IRequestFactory,
+    ISecuredView,
+    ISecurityPolicy,
+    IView,
+)
 from pyramid.registry import Registry
 from pyramid.security import NO_PERMISSION_REQUIRED
 
@@ -69,10 +76,13 @@ def describe_foreign_policy(registry: Registry, found: Any) -> SettingError:
     """The error of an application whose own security policy replaces the guard's."""
     kind, set_by = type(found), registry.introspector.get("security policy", None)
     name = "None" if found is None else f"{kind.__module__}.{kind.__qualname__}"
+    hint = "set oauthguard.policy = off and compose the two with TokensUnder, or remove the other policy"
+    if registry.queryUtility(IAuthenticationPolicy) is not None or hasattr(found, "get_policies"):
+        hint = "set oauthguard.policy = off, and make OAuthAuthenticationPolicy one of the application's authentication policies"
     return SettingError(
         "oauthguard.policy",
         f"the application has another security policy, {name}, which replaces that of pyramid_oauthguard",
-        "set oauthguard.policy = off and compose the two with TokensUnder, or remove the other policy",
+        hint,
         at=getattr(set_by, "action_info", None),
     )
 

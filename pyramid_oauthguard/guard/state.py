@@ -60,6 +60,12 @@ class Guard:
         """What the token's subject is called; the authenticated user id."""
         return None if token.subject is None else self.naming.qualify(token, token.subject)
 
+    def name_caller(self, token: AccessToken) -> str | None:
+        """The principal of the user that the token acts for, or else of its client; None where the token names neither."""
+        if token.subject is not None and _acts_for_user(token):
+            return f"user:{self.name_user(token)}"
+        return None if token.client_id is None else f"client:{self.name_client(token)}"
+
     def _build_principals(self, token: AccessToken) -> frozenset[str]:
         qualify = self.naming.qualify
         principals = {Everyone, Authenticated}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pyramid.authorization import ACLHelper, Authenticated, Deny, Everyone
 from pyramid.interfaces import ISecurityPolicy
@@ -10,14 +10,17 @@ from pyramid.request import Request
 from pyramid.security import Denied
 from zope.interface import implementer
 
-from ..access_token import AccessToken
-from ..errors import InsufficientScope, OAuthGuardError
-from . import credentials
-from .outcome import TokenOutcome, build_outcome
-from .requirements import name_scopes
-from .state import Guard, require_guard
+from ...access_token import AccessToken
+from ...errors import InsufficientScope, OAuthGuardError
+from .. import credentials
+from ..authentication import Result
+from ..outcome import TokenOutcome, build_outcome
+from ..requirements import name_scopes
+from ..state import Guard, require_guard
 
-__all__ = ["OAuthSecurityPolicy", "TokenDenied"]
+__all__ = ["OAuthSecurityPolicy", "TokenDenied", "build_denial"]
+
+_ACL: Final = ACLHelper()
 
 
 class TokenDenied(Denied):
@@ -46,7 +49,6 @@ class OAuthSecurityPolicy:
     """
 
     def __init__(self, guard: Guard | None = None) -> None:
-        self._acl = ACLHelper()
         self._guard = guard  # spares a look-up where one application is known
 
     def identity(self, request: Request) -> AccessToken | None:
@@ -63,12 +65,10 @@ class OAuthSecurityPolicy:
         """ACLAllowed, or a ``TokenDenied`` with the error that says what is missing."""
         guard = self._guard or require_guard(request)
         result = guard.authenticator.authenticate(request)
-        allowed = self._acl.permits(context, guard.list_principals(request, result), permission)
+        allowed = _ACL.permits(context, guard.list_principals(request, result), permission)
         if allowed:
             return allowed
-        if isinstance(result, OAuthGuardError):
-            return TokenDenied(name_scopes(result, self._find_scopes(allowed)), str(allowed))
-        return TokenDenied(self._find_error(allowed), str(allowed))
+        return build_denial(allowed, result)
 
     def effective_principals(self, request: Request) -> frozenset[str]:
         """The principals of the request for ACLs."""
@@ -95,17 +95,29 @@ class OAuthSecurityPolicy:
         """Whether the request brings a bearer token, well-formed or not."""
         return credentials.is_present(request)
 
-    def _find_error(self, denied: Any) -> InsufficientScope:
-        """What a good token lacks: the scopes that the ACL allows, unless it denies this caller."""
-        ace = denied.ace
-        if not isinstance(ace, str) and ace[0] == Deny and ace[1] != Everyone:
-            return InsufficientScope("denied")
-        scopes = self._find_scopes(denied)
-        return InsufficientScope("insufficient_scope" if scopes else "denied", scopes=scopes)
 
-    def _find_scopes(self, denied: Any) -> tuple[str, ...]:
-        """The scopes of which the ACL wants one; none where it lets any good token in."""
-        allowed = self._acl.principals_allowed_by_permission(denied.context, denied.permission)
-        if not {Everyone, Authenticated}.isdisjoint(allowed):
-            return ()
-        return tuple(sorted(name.removeprefix("scope:") for name in allowed if name.startswith("scope:")))
+def build_denial(denied: Any, result: Result) -> TokenDenied:
+    """What an ACL denied, with the error that says what is missing.
+
+    :param result: what became of the request's token.
+    """
+    if isinstance(result, OAuthGuardError):
+        return TokenDenied(name_scopes(result, _find_scopes(denied)), str(denied))
+    return TokenDenied(_find_lack(denied), str(denied))
+
+
+def _find_lack(denied: Any) -> InsufficientScope:
+    """What a good token lacks: the scopes that the ACL allows, unless it denies this caller."""
+    ace = denied.ace
+    if not isinstance(ace, str) and ace[0] == Deny and ace[1] != Everyone:
+        return InsufficientScope("denied")
+    scopes = _find_scopes(denied)
+    return InsufficientScope("insufficient_scope" if scopes else "denied", scopes=scopes)
+
+
+def _find_scopes(denied: Any) -> tuple[str, ...]:
+    """The scopes of which the ACL wants one; none where it lets any good token in."""
+    allowed = _ACL.principals_allowed_by_permission(denied.context, denied.permission)
+    if not {Everyone, Authenticated}.isdisjoint(allowed):
+        return ()
+    return tuple(sorted(name.removeprefix("scope:") for name in allowed if name.startswith("scope:")))
