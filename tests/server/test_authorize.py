@@ -205,6 +205,7 @@ def test_metadata_says_what_there_is(flow, build):
     assert document["authorization_endpoint"] == f"{ISSUER}/oauth/authorize"
     assert document["authorization_response_iss_parameter_supported"] is True
     assert document["response_types_supported"] == ["code"]
+    assert document["response_modes_supported"] == ["query", "form_post"]
     assert document["code_challenge_methods_supported"] == ["S256"]
     assert "authorization_code" in document["grant_types_supported"]
     without = build(name="without").app.get("/.well-known/oauth-authorization-server").json

@@ -64,7 +64,7 @@ def test_a_refusal_names_its_parameter(flow, endpoint, form, error, parameter):
         ({"response_type": "token"}, "unsupported_response_type", "response_type"),
         ({"scope": "nonsense"}, "invalid_scope", "scope"),
         ({"resource": "x"}, "invalid_target", "resource"),
-        ({"response_mode": "form_post"}, "invalid_request", "response_mode"),
+        ({"response_mode": "fragment"}, "invalid_request", "response_mode"),
         ({"code_challenge": None}, "invalid_request", "code_challenge"),
         ({"code_challenge": "x"}, "invalid_request", "code_challenge"),
         ({"code_challenge_method": "plain"}, "invalid_request", "code_challenge_method"),

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from ...urls import as_origin, is_loopback
 
-__all__ = ["build_answer_uri", "find_default", "is_registered", "leaves_device"]
+__all__ = ["build_answer_uri", "find_default", "is_registered", "leaves_device", "takes_forms"]
 
 # RFC 8252 section 7.3: on a loopback IP address the port is chosen when the program starts. Not on `localhost`, a name.
 _LOOPBACK: Final = re.compile(r"(http://(?:127(?:\.\d{1,3}){3}|\[::1\]))(:[0-9]{1,5})?((?:[/?][!-\"$-~]*)?)")
@@ -34,6 +34,15 @@ def leaves_device(uri: str) -> bool:
     except ValueError:
         return False
     return origin.scheme == "https" and not (is_loopback(origin.host) or origin.host.endswith(".localhost"))
+
+
+def takes_forms(uri: str) -> bool:
+    """Whether a browser can post a form to ``uri``: https or http, not a private-use scheme."""
+    try:
+        as_origin(uri)
+    except ValueError:
+        return False
+    return True
 
 
 def find_default(registered: tuple[str, ...]) -> str | None:

@@ -8,17 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pyramid.request import Request
+
 from ..clients.evidence import build_evidence
-from ..clients.redirect_uris import build_answer_uri, leaves_device
+from ..clients.redirect_uris import leaves_device
 from ..http.errors import AccessDeniedError, OAuth2Error, ServerError
 from ..opaque import CODE_PREFIX, make_opaque
-from ..service import Service
+from ..service import find_service
 from ..store.contract import Unit
 from ..store.records import CodeRecord, Consent, Grant
+from .answers import answer_client
 from .early_ends import report_refusal
 from .flow import ConsentFlow
 from .naming import describe_destination, find_home
-from .pages import redirect
 from .request import AuthorizationRequest
 
 __all__ = ["CodeFlow", "address_errors", "answer_error"]
@@ -63,14 +65,15 @@ class CodeFlow(ConsentFlow):
         code = make_opaque(CODE_PREFIX).text
         unit.add_code(self._build_code(grant, code))
         authorization = self.authorization
-        return _answer_client(self.service, authorization.redirect_uri, code=code, state=authorization.state)
+        said = {"code": code, "state": authorization.state, "iss": self.service.settings.issuer}
+        return answer_client(self.request, authorization.redirect_uri, authorization.response_mode, said)
 
     def store_denial(self, unit: Unit) -> bool:
         return True  # a denied request has no record
 
     def answer_denial(self) -> Any:
         error = AccessDeniedError("The request was denied.")
-        return answer_error(self.service, _address(error, self.authorization))
+        return answer_error(self.request, _address(error, self.authorization))
 
     def _build_code(self, grant: Grant, text: str) -> CodeRecord:
         now, service = time.time(), self.service
@@ -94,18 +97,16 @@ def address_errors(authorization: AuthorizationRequest) -> Iterator[None]:
         raise _address(error, authorization) from None
 
 
-def answer_error(service: Service, error: OAuth2Error) -> Any:
+def answer_error(request: Request, error: OAuth2Error) -> Any:
     """Tell the client, or raise the error for the page that tells the user (RFC 6749 section 4.1.2.1)."""
     if not error.redirect_uri:
         raise error
     said = {"error": error.error, "error_description": error.get_error_description() or None, "state": error.state}
-    return _answer_client(service, error.redirect_uri, **said)
+    said["iss"] = find_service(request).settings.issuer
+    return answer_client(request, error.redirect_uri, error.response_mode, said)
 
 
 def _address(error: OAuth2Error, authorization: AuthorizationRequest) -> OAuth2Error:
     error.redirect_uri, error.state = authorization.redirect_uri, authorization.state
+    error.response_mode = authorization.response_mode
     return error
-
-
-def _answer_client(service: Service, redirect_uri: str, **parameters: str | None) -> Any:
-    return redirect(build_answer_uri(redirect_uri, {**parameters, "iss": service.settings.issuer}))

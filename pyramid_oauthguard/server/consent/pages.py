@@ -1,4 +1,4 @@
-"""Pages for users: HTML without script, not cached, not shown in frames, and with nothing from other sites.
+"""Pages for users: HTML without script (but for :mod:`~.answers`), not cached, not shown in frames, and with nothing from other sites.
 
 Templates are ``pyramid_oauthguard.server:templates/``; an application replaces one with ``config.override_asset``. They
 have their own Jinja2 environment, so that no setting of the application can turn off escaping.
@@ -28,7 +28,7 @@ from .languages import add_catalogues, check_languages, is_right_to_left, settle
 from .look import ILook, describe_look, load_look
 from .naming import show_name
 
-__all__ = ["answer_errors_on_page", "include", "redirect", "render_page"]
+__all__ = ["CONTENT_POLICY", "answer_errors_on_page", "include", "redirect", "render_page"]
 
 _ENVIRONMENT: Final = ".oauthguard"
 _TEMPLATES: Final = "pyramid_oauthguard.server:templates/"
@@ -36,12 +36,11 @@ _TEMPLATES: Final = "pyramid_oauthguard.server:templates/"
 _REPEATABLE: Final = frozenset({"expired_page", "temporarily_unavailable"})
 # RFC 9700 sections 4.2.4, 4.12 and 4.16. No form-action: browsers hold the redirect after a form to it as well, and that leads
 # to the client.
+CONTENT_POLICY: Final = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Pragma": "no-cache",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": CONTENT_POLICY,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -27,6 +27,9 @@ _KNOWN = (
     "resource", "response_mode", "ui_locales",
 )  # fmt: skip
 
+#: What a ticket can carry in a form that is not too big for :func:`~pyramid_oauthguard.server.http.parameters.read_body`.
+_MOST_CHARACTERS = 32 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequest:
@@ -36,6 +39,7 @@ class AuthorizationRequest:
     :ivar audiences: the APIs that the tokens would be for.
     :ivar redirect_uri: where the answer goes; empty for a device (RFC 8628), which asks for it.
     :ivar named_redirect_uri: the same where the request named it, else None (RFC 6749 section 4.1.3).
+    :ivar response_mode: how the answer gets there, ``query`` or ``form_post``; None where the request does not say it.
     :ivar query: the parameters, to be read again.
     """
 
@@ -45,6 +49,7 @@ class AuthorizationRequest:
     redirect_uri: str
     named_redirect_uri: str | None
     code_challenge: str | None
+    response_mode: str | None = None
     state: str | None = field(repr=False)
     query: str = field(repr=False)
 
@@ -56,14 +61,21 @@ def require_request(
 
     :param described: its client, if a document describes it: see :func:`find_described`.
 
-    :raises OAuth2Error: with ``redirect_uri`` and ``state`` if the client may be told. Without them only the user is
+    :raises OAuth2Error: with ``redirect_uri``, ``state`` and ``response_mode`` if the client may be told. Without them only the user is
         told, because the client or its URI is not known (RFC 6749 section 4.1.2.1).
     """
     if "client_id" not in parameters.values:
         raise InvalidRequestError("The parameter client_id is missing.")
+    query = build_query(parameters)
+    if len(query) > _MOST_CHARACTERS:
+        raise InvalidRequestError(f"The parameters must have at most {_MOST_CHARACTERS} characters.")
     asked = OAuthRequest(request, parameters, service)
-    grant = OAuthServer(service, described=described).get_consent_grant(asked)
     values = parameters.values
+    try:
+        grant = OAuthServer(service, described=described).get_consent_grant(asked)
+    except OAuth2Error as error:
+        error.response_mode = values.get("response_mode")
+        raise
     return AuthorizationRequest(
         client=asked.client.record,
         scopes=tuple(asked.scope.split()),
@@ -71,8 +83,9 @@ def require_request(
         redirect_uri=grant.redirect_uri,
         named_redirect_uri=values.get("redirect_uri"),
         code_challenge=values.get("code_challenge"),
+        response_mode=values.get("response_mode"),
         state=values.get("state"),
-        query=build_query(parameters),
+        query=query,
     )
 
 
@@ -108,7 +121,7 @@ def add_address(error: OAuth2Error, service: Service, text: str) -> OAuth2Error:
 
     :param text: the parameters as they were sent.
     """
-    found = find_sound(text, ("client_id", "redirect_uri", "state"))
+    found = find_sound(text, ("client_id", "redirect_uri", "state", "response_mode"))
     if not {"client_id", "redirect_uri"} <= found.keys():
         return error
     with service.store.reading() as unit:
@@ -118,5 +131,5 @@ def add_address(error: OAuth2Error, service: Service, text: str) -> OAuth2Error:
     named = found["redirect_uri"]
     if named is None or is_registered(named, client.redirect_uris, localhost=client.loopback_localhost):
         error.redirect_uri = named or find_default(client.redirect_uris)
-        error.state = found.get("state")
+        error.state, error.response_mode = found.get("state"), found.get("response_mode")
     return error

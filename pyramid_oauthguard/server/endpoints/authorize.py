@@ -20,7 +20,7 @@ from ..consent.pages import answer_errors_on_page, redirect
 from ..consent.request import add_address, build_query, find_described, is_described, require_request
 from ..consent.resource_owner import ask_user, sign_in
 from ..consent.tickets import FIELD, find_content
-from ..grants.authorization_code import AuthorizationCode
+from ..grants.authorization_code import RESPONSE_MODES, AuthorizationCode
 from ..grants.pkce import METHOD
 from ..http.errors import OAuth2Error
 from ..http.mount_point import build_path
@@ -65,7 +65,7 @@ def show_request(request: Request) -> Any:
             return CodeFlow(service=service, request=request, subject=subject, authorization=authorization).ask()
     except OAuth2Error as error:
         report_error(request, error)
-        return answer_error(service, error)
+        return answer_error(request, error)
 
 
 def answer_decision(request: Request) -> Any:
@@ -79,7 +79,7 @@ def answer_decision(request: Request) -> Any:
     except SessionEndedError as ended:
         return _go_back(request, ended.content["query"])
     except OAuth2Error as error:
-        return answer_error(service, error)
+        return answer_error(request, error)
 
 
 def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
     return {
         "authorization_endpoint": locate(ROUTE),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": list(RESPONSE_MODES),
         "code_challenge_methods_supported": [METHOD],
         "authorization_response_iss_parameter_supported": True,  # RFC 9207 section 3
         "client_id_metadata_document_supported": service.settings.self_registration.documents or None,

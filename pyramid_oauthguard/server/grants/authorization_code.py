@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 
 from ..clients.credentials import EVERY
 from ..clients.entitlement import choose_audiences, keep_granted
-from ..clients.redirect_uris import find_default
+from ..clients.redirect_uris import find_default, takes_forms
 from ..http.errors import InvalidGrantError, InvalidRequestError, OAuth2Error, UnauthorizedClientError
 from ..store.records import CodeRecord, Grant
 from ..tokens.revocation import end_reused
@@ -19,7 +19,11 @@ from .issuing import TokenAnswer
 from .user_grants import check_method
 from .user_tokens import issue
 
-__all__ = ["AuthorizationCode"]
+__all__ = ["FORM_POST", "RESPONSE_MODES", "AuthorizationCode"]
+
+FORM_POST: Final = "form_post"
+#: How an answer may get to the client (OAuth 2.0 Multiple Response Type Encoding Practices section 2.1).
+RESPONSE_MODES: Final = ("query", FORM_POST)
 
 
 class AuthorizationCode(AuthorizationCodeGrant):
@@ -58,16 +62,20 @@ class AuthorizationCode(AuthorizationCodeGrant):
         except UnauthorizedClientError as error:
             raise self._tell_apart(error.redirect_uri) from None
         try:
-            self._check_the_rest()
+            self._check_the_rest(redirect_uri)
         except OAuth2Error as error:
             error.redirect_uri = redirect_uri
             raise
         return redirect_uri
 
-    def _check_the_rest(self) -> None:
+    def _check_the_rest(self, redirect_uri: str) -> None:
         request = self.request
-        if request.form.get("response_mode", "query") != "query":
-            raise InvalidRequestError("The parameter response_mode must be query.")
+        mode = request.form.get("response_mode", "query")
+        if mode not in RESPONSE_MODES:
+            raise InvalidRequestError("The parameter response_mode must be query or form_post.")
+        if mode == FORM_POST and not takes_forms(redirect_uri):
+            text = "With response_mode form_post, the redirect_uri must be https or http: browsers post forms nowhere else."
+            raise InvalidRequestError(text)
         resources = request.parameters.get_all("resource")
         request.audiences = choose_audiences(request.client.record, self.server.service.settings, resources)
 
