@@ -157,6 +157,7 @@ SURFACE = {
         "get_clients",
     },
     "pyramid_oauthguard.server.keys": {"IKeyRegistry", "KeyRegistry", "KeyStatus", "SigningKeyError", "get_keys"},
+    "pyramid_oauthguard.server.users": {"IUserRegistry", "UserRegistry", "get_users"},
     "pyramid_oauthguard.server.limits": {"TooManyRequestsError"},
     "pyramid_oauthguard.server.store.contract": {
         "AssertionRows",
@@ -210,6 +211,7 @@ PARTS = {
         "TokenIssued",
         "TokenRevoked",
         "TokensImported",
+        "UserForgotten",
     },
     "pyramid_oauthguard.server.grants": {"Approval", "InvalidGrantError", "OAuthGrant"},
     "pyramid_oauthguard.server.http.exact_path": {"ExactPath"},

@@ -41,6 +41,7 @@ from .opening import open_storage
 from .self_check import report_server
 from .service import IService, Service
 from .settings import ServerSettings, find_named_grants, has_assertions, parse_settings
+from .users import IUserRegistry, UserRegistry
 
 __all__ = ["STARTED", "add_endpoints", "check_grants", "start", "take_up"]
 
@@ -109,6 +110,7 @@ def _register(registry: Registry, service: Service) -> None:
     _require_issuer(registry, service.settings).service = service
     clients = ClientRegistry(service.store, service.pepper, grants=_list_grants(registry), tell=service.tell)
     registry.registerUtility(clients, IClientRegistry)
+    registry.registerUtility(UserRegistry(service), IUserRegistry)
     registry.registerUtility(report_server, ISelfCheck, name="server")
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "TokenIssued",
     "TokenRevoked",
     "TokensImported",
+    "UserForgotten",
     "build_notifier",
 ]
 
@@ -122,6 +123,13 @@ class ConsentRevoked:
     ended."""
 
     client_id: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserForgotten:
+    """All grants of a user ended, and their consents were deleted."""
+
     subject: str
 
 

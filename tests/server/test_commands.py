@@ -23,6 +23,7 @@ from pyramid_oauthguard.command.server import server as group
 from pyramid_oauthguard.errors import OAuthGuardError, SettingError, UnavailableError
 from pyramid_oauthguard.server.clients import RegistrationError
 from pyramid_oauthguard.server.service import IService
+from pyramid_oauthguard.server.store.records import Grant
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from pyramid_oauthguard.server.store.sqlalchemy.schema import HEAD
 from tests.server.conftest import basic
@@ -50,7 +51,7 @@ class Operator:
         self.apps = []
 
     def run(self, *arguments, input=None, fails=None):  # noqa: A002
-        words = arguments[:2] if arguments[0] in ("client", "key", "token") else arguments[:1]
+        words = arguments[:2] if arguments[0] in ("client", "key", "token", "user") else arguments[:1]
         rest = arguments[len(words) :]
         result = CliRunner().invoke(group, [*words, str(self.ini), *rest], input=input)
         if fails is not None:
@@ -393,6 +394,25 @@ def test_a_token_that_was_found_is_revoked(operator):
     assert token not in result.output
     headers = basic(api["client_id"], api["client_secret"])
     assert app.post("/oauth/introspect", {"token": token}, headers=headers).json == {"active": False}
+
+
+def test_what_a_user_allowed_is_listed_ended_and_forgotten(operator):
+    made = operator.json("client", "create", "Shop", "--grant", "client_credentials", "--scope", "read")
+    grant = {"client_id": made["client_id"], "subject": "anna", "scopes": ("read",), "audiences": ()}
+    with operator.open().app.registry.getUtility(IService).store.writing() as unit:
+        for number in range(2):
+            unit.add_grant(Grant(grant_id=f"g{number}", created_at=float(number), **grant))
+    found = operator.json("user", "grants", "anna")
+    assert [(each["grant_id"], each["client"], each["scopes"]) for each in found] == [
+        ("g1", made["client_id"], ["read"]),
+        ("g0", made["client_id"], ["read"]),
+    ]
+    assert "ended 2 grants" in operator.run("user", "end", "anna").stderr
+    assert operator.json("user", "grants", "anna") == []
+    assert "forgotten" in operator.run("user", "forget", "anna").stderr
+    [line] = operator.json("audit", "--event", "UserForgotten")
+    assert line["subject"] == "anna"
+    assert line["request"].startswith(f"command/{pwd.getpwuid(os.getuid()).pw_name}/")
 
 
 @pytest.mark.promise("EV-01")

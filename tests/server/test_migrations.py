@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 import sqlalchemy as sa
@@ -151,7 +152,8 @@ CHANGES_OF = {
 def test_no_line_of_the_audit_trail_can_be_changed(engine, how):
     how(engine)
     with engine.begin() as connection:
-        connection.exec_driver_sql("INSERT INTO oauth_audit (at, event) VALUES (1, 'A'), (1, 'B')")
+        lines = [{"at": 1.0, "event": "A"}, {"at": time.time(), "event": "B"}]
+        connection.execute(sa.insert(metadata.tables["oauth_audit"]), lines)
     for statement in (*CHANGES, CHANGES_OF[engine.dialect.name]):
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
             connection.exec_driver_sql(statement)

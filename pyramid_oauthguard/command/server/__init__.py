@@ -9,6 +9,7 @@ from .clients import client
 from .keys import key
 from .tokens import prune, token
 from .upgrade import upgrade
+from .users import user
 
 __all__ = ["server"]
 
@@ -21,5 +22,5 @@ def server() -> None:
     """
 
 
-for command in (client, key, token, prune, upgrade, audit):
+for command in (client, key, token, user, prune, upgrade, audit):
     server.add_command(command)

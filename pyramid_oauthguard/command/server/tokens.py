@@ -34,14 +34,15 @@ def token() -> None:
 def prune(run: Run, ini: str, keep: str) -> None:
     """Delete expired tokens and codes, and grants that have none left; run it daily.
 
-    Clients, consents, keys and the audit trail stay.
+    Clients, consents and keys stay; so does the audit trail, but for what is older than the setting audit.retention.
     """
     try:
         seconds = as_duration(keep)
     except ValueError as error:
         raise OAuthGuardError(f"--keep: {error}") from None
     with open_application(ini) as registry:
-        pruned = prune_rows(require_service(registry).store, keep=seconds)
+        service = require_service(registry)
+        pruned = prune_rows(service.store, keep=seconds, audit_retention=service.settings.audit_retention)
     run.console.say(f"deleted {pruned} rows")
 
 

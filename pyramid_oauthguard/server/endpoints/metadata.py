@@ -97,7 +97,7 @@ def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
     """The members of the metadata."""
     asks_refresh = {OFFLINE_ACCESS} if "refresh_token" in service.grants else set()
     return {
-        "scopes_supported": sorted({*service.settings.scopes, *asks_refresh}),
+        "scopes_supported": sorted({*service.settings.scopes, *asks_refresh} - {service.settings.admin_scope}),
         # Required by RFC 8414; the authorization endpoint adds the values.
         "response_types_supported": [],
     }

@@ -15,6 +15,7 @@ from ..addresses import IPV6_PREFIX
 from ..grant_types import OWNED_GRANTS, GrantDeclaration, RegistrationError, as_grant, check_scope
 from ..rates import Rate, as_rate
 from ..time_limits import TimeLimits
+from .administration import ADMIN_ROWS, check_admin_scope
 from .assertions import ROW, AssertionIssuer, take_assertions
 from .endpoint_paths import ENDPOINT_NAMES, check_paths
 from .pages import PAGE_ROWS, PageSettings, take_pages
@@ -70,6 +71,8 @@ class ServerSettings:
     signing_rotation: float
     signing_lead: float
     admin: tuple[str, ...]
+    admin_scope: str | None
+    audit_retention: float | None
     limits: bool
     limits_failures: Rate | None
     limits_token: Rate | None
@@ -161,14 +164,6 @@ def _as_file(value: Any) -> Path:
     return Path(as_str(value)).absolute()
 
 
-def _as_principals(value: Any) -> tuple[str, ...]:
-    names = as_list(value)
-    for name in names:
-        if name.startswith("system."):
-            raise ValueError(f"{name!r} is a principal of Pyramid that anyone may have; name users or groups")
-    return names
-
-
 def _as_prefix(value: Any) -> int:
     bits = as_int(value)
     if not _MIN_PREFIX_BITS <= bits <= 128:
@@ -211,7 +206,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("signing.rotation", as_duration, 90 * _DAY_SECONDS, "Age at which a signing key is replaced; 0 for never."),
     Setting("signing.lead", as_duration, _DAY_SECONDS, "How long a signing key is published before it signs: longer than anyone keeps the key set."),
     *PAGE_ROWS,
-    Setting("admin", _as_principals, (), "Who may administer the server at `/oauth/admin`: `user:` and a `sub`, or principals that the hook `principals` returns. Empty: nobody, and the pages do not exist."),
+    *ADMIN_ROWS,
     Setting("limits", as_bool, True, "Turns all limits on or off; a request over a limit is answered 429 with `Retry-After`. Addresses are those that the WSGI server sees: behind a proxy, tell it to trust the proxy. Callers whose address it does not know, as behind a Unix socket, are limited per client alone."),
     Setting("limits.failures", as_rate, Rate(20, 60.0), "Failed client authentications per client and address, and as many refused requests for grants that the application added; five times that per address. At this limit, only secrets that this server made and signatures are still checked: they cannot be guessed. `0` for no limit, here and below."),
     Setting("limits.token", as_rate, Rate(1200, 60.0), "Token requests per client and address."),
@@ -267,6 +262,7 @@ def parse_settings(
         if found.values[life] < 1:
             raise SettingError(f"{PREFIX}.{life}", "must be at least a second")
     _check_signing(found.values)
+    check_admin_scope(found.values, prefix=PREFIX)
     paths = {name: path for name in ENDPOINT_NAMES if (path := found.values.pop(f"path_{name}")) is not None}
     check_paths(paths, found.values["path"], prefix=PREFIX)
     of_clients, values = take_self_registration(found.values, prefix=PREFIX, scopes=found.values["scopes"])

@@ -16,6 +16,9 @@ class ClientRows(Protocol):
     def find_client(self, client_id: str) -> Client | None:
         """The client with all its secrets, also a revoked client."""
 
+    def hold_client(self, client_id: str) -> None:
+        """Let no other unit change this client until this unit ends. Comes before the look-up whose result is changed."""
+
     def list_clients(self) -> tuple[Client, ...]:
         """All clients, the oldest first."""
 

@@ -79,6 +79,15 @@ class ConsentRows(Protocol):
     def list_live_grant_ids(self, subject: str, client_id: str) -> tuple[str, ...]:
         """The grants of this user to that client that are not revoked."""
 
+    def list_live_grants(self, subject: str) -> tuple[Grant, ...]:
+        """The grants of this user that are not revoked, the newest first."""
+
+    def forget_user(self, subject: str, alias: str) -> int:
+        """Delete the consents and the counts of this user, and let ``alias`` be the user of their grants and tokens.
+
+        The audit trail stays as it is. Returns how many rows were deleted or changed.
+        """
+
 
 class TokenRows(Protocol):
     """Grants and access tokens."""
@@ -203,7 +212,7 @@ class AuditRows(Protocol):
     """The audit trail."""
 
     def add_audit(self, entry: AuditEntry) -> None:
-        """Add a line. There is no way to change or remove one."""
+        """Add a line. There is no way to change one, or to remove one that is younger than 30 days."""
 
     def list_audit(
         self,
@@ -223,6 +232,10 @@ class UpkeepRows(Protocol):
     def prune(self, before: float, limit: int) -> int:
         """Delete codes, tokens and device codes that expired before a moment, and grants that have none of them left; at
         most ``limit`` of each. Returns how many rows were deleted. Clients, consents, keys and the audit trail stay."""
+
+    def prune_audit(self, before: float, limit: int) -> int:
+        """Delete lines of the audit trail from before a moment, at most ``limit``; the storage refuses this for lines
+        that are younger than 30 days. Returns how many were deleted."""
 
 
 class Unit(

@@ -14,10 +14,14 @@ KEEP_SECONDS: Final = 86400.0
 _BATCH: Final = 1000
 
 
-def prune(store: Store, *, keep: float = KEEP_SECONDS, batch: int = _BATCH) -> int:
+def prune(
+    store: Store, *, keep: float = KEEP_SECONDS, batch: int = _BATCH, audit_retention: float | None = None
+) -> int:
     """Delete tokens, codes and device codes that expired ``keep`` seconds ago or before, and grants with none left; and the
     clients that registered themselves and ended before a user allowed them anything.
 
+    :param audit_retention: the setting ``audit.retention``: lines of the audit trail that are older are deleted, too. None
+        keeps all of them.
     :return: the number of deleted rows.
     :raises UnavailableError: the storage can't be reached; the batches before are deleted.
     """
@@ -25,6 +29,8 @@ def prune(store: Store, *, keep: float = KEEP_SECONDS, batch: int = _BATCH) -> i
     while True:
         with store.writing() as unit:
             pruned = unit.prune(now - keep, batch) + unit.prune_clients(now, batch)
+            if audit_retention is not None:
+                pruned += unit.prune_audit(now - audit_retention, batch)
         if not pruned:
             return total
         total += pruned

@@ -22,6 +22,7 @@ from .records import make_hash as _hash
 from .records import make_key as _make_key
 from .self_registration import SelfRegistrationContract
 from .signing_keys import SigningKeyContract
+from .users import UsersContract
 
 if TYPE_CHECKING:
     from ...server.store.contract import Store, Unit
@@ -34,7 +35,7 @@ _RACE_SECONDS: Final = 60.0
 _ODD: Final = ("", "nobody", "nul\0", "half a pair \ud800", "ключ", "x" * 5000, "' OR 1=1 --", "%", "\n")
 
 
-class StoreContract(SelfRegistrationContract, SigningKeyContract):
+class StoreContract(SelfRegistrationContract, SigningKeyContract, UsersContract):
     """The contract of :class:`~pyramid_oauthguard.server.store.contract.Store`, as tests; needs the extra ``server``.
 
     ::

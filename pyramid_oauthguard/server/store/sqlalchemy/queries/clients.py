@@ -38,6 +38,11 @@ class ClientQueries(Rows):
             return None
         return _build_client(rows)
 
+    def hold_client(self, client_id: str) -> None:
+        # SQLite has no such thing and needs none: there a writing unit is alone
+        held = select(clients.c.client_id).where(clients.c.client_id == client_id).with_for_update()
+        self._connection.execute(held)
+
     def list_clients(self) -> tuple[Client, ...]:
         found: dict[str, list[Any]] = {}
         for row in self._connection.execute(_LIST):

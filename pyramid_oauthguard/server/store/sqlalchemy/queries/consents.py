@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 
-from ...records import Consent
+from ...records import Consent, Grant
 from ..conversion import Conversion
-from ..models import consents, grants
+from ..models import access_tokens, consents, device_tries, grants
 from ..rows import Rows
 
 __all__ = ["ConsentQueries"]
 
 _CONSENT = Conversion(Consent, consents)
+_GRANT = Conversion(Grant, grants)
 
 
 class ConsentQueries(Rows):
@@ -39,3 +40,18 @@ class ConsentQueries(Rows):
     def list_live_grant_ids(self, subject: str, client_id: str) -> tuple[str, ...]:
         live = and_(grants.c.subject == subject, grants.c.client_id == client_id, grants.c.revoked_at.is_(None))
         return tuple(self._connection.scalars(select(grants.c.grant_id).where(live)))
+
+    def list_live_grants(self, subject: str) -> tuple[Grant, ...]:
+        live = and_(grants.c.subject == subject, grants.c.revoked_at.is_(None))
+        query = select(*_GRANT.columns).where(live).order_by(grants.c.created_at.desc(), grants.c.grant_id)
+        return tuple(map(_GRANT.as_record, self._connection.execute(query)))
+
+    def forget_user(self, subject: str, alias: str) -> int:
+        mine = (delete(table).where(table.c.subject == subject) for table in (consents, device_tries))
+        # A token without a grant is of a client that acts for itself.
+        tokens = and_(access_tokens.c.subject == subject, access_tokens.c.grant_id.is_not(None))
+        renamed = (
+            update(access_tokens).where(tokens).values(subject=alias),
+            update(grants).where(grants.c.subject == subject).values(subject=alias),
+        )
+        return sum(self._connection.execute(each).rowcount for each in (*mine, *renamed))

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, delete, exists, select
 
-from ..models import access_tokens, assertions, codes, device_codes, device_tries, grants, refresh_tokens
+from ..models import access_tokens, assertions, audit, codes, device_codes, device_tries, grants, refresh_tokens
 from ..rows import Rows
 
 __all__ = ["UpkeepQueries"]
@@ -24,6 +24,9 @@ class UpkeepQueries(Rows):
         used = (exists().where(table.c.grant_id == grants.c.grant_id) for table in _EXPIRING if "grant_id" in table.c)
         # A grant is stored before its code and its tokens, at times in a unit of its own: a young one is not empty yet.
         return pruned + self._delete(grants, grants.c.created_at < before, limit, *(~each for each in used))
+
+    def prune_audit(self, before: float, limit: int) -> int:
+        return self._delete(audit, audit.c.at < before, limit)
 
     def _delete(self, table: Table, old: ColumnElement[bool], limit: int, *more: ColumnElement[bool]) -> int:
         key: Any = next(iter(table.primary_key))
