@@ -30,6 +30,7 @@ _TYPES: Final = {
     "as_audience": "list, separated by white space",
     "as_ca_file": "path of a PEM file",
     "as_cache": "group of settings",
+    "as_once_store": "group of settings",
     "as_callable": "dotted name of a function",
     "as_count": "whole number, 1 or more",
     "as_prefix": "whole number",

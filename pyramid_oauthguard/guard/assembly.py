@@ -30,6 +30,7 @@ from ..issuers.template import IssuerTemplate
 from .cache_secret import require_cache_secret
 from .credentials.elsewhere import build_sources
 from .final_check import describe_foreign_policy
+from .once import build_once
 from .policy import OAuthSecurityPolicy
 from .requirements import require_client
 from .resources.table import Resource, ResourceTable, build_metadata_url, check_audiences, list_declared
@@ -59,6 +60,7 @@ def assemble(config: Configurator) -> None:
         identifiers = tuple(each.identifier for each in declared if each.identifier)
         settings = parse_settings(registry.settings).add_audiences(identifiers)
         guard = registry.oauthguard = Guard(registry, settings, _build_resources(settings, declared))
+        registry.registerUtility(build_once(settings), ITokenRequirement, name="once")
         if not settings.is_plain:  # the application's own requirements are registered later
             client = functools.partial(require_client, name=guard.name_client)
             registry.registerUtility(client, ITokenRequirement, name="client")

@@ -48,6 +48,11 @@ class GuardedView:
     route: str | None
     pattern: str | None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its requirements."""
+        return tuple(self.require) if isinstance(self.require, Mapping) else ("scope",) if self.require else ()
+
 
 def find_views(registry: Any, settings: GuardSettings) -> tuple[GuardedView, ...]:
     """Every view with ``token_check``, ``token_require``, ``token_issuer`` or a permission, in the order of their places."""
@@ -148,7 +153,7 @@ def _describe_requirements(require: Any) -> list[str]:
         return []
     wanted = require if isinstance(require, Mapping) else {"scope": require}
     return [
-        f"{name} {value if isinstance(value, str) else ' '.join(map(str, _as_items(value)))}"
+        name if value is True else f"{name} {value if isinstance(value, str) else ' '.join(map(str, _as_items(value)))}"
         for name, value in wanted.items()
     ]
 

@@ -13,6 +13,7 @@ from .guarded_views import find_modes, find_views, judge_view
 from .paths.placement import describe_places
 from .paths.tokens_under import find_tokens_under
 from .reports.issuer_report import judge_issuer
+from .reports.once_report import judge_once
 from .reports.other_views import describe_other_views
 from .reports.resource_report import describe_resources
 from .settings import CACHES, GuardSettings
@@ -33,6 +34,7 @@ def judge_guard(registry: Any) -> Iterator[Finding]:
         yield from judge_issuer(issuer, each, wanted)
         yield from judge_caches(each, issuer)
     yield from _judge_shared_caches(settings.list_issuers())
+    yield from judge_once(settings, views)
     for mode in RANKS:
         if not _is_built_in(registry, mode):
             yield Finding("ok", "verifiers", f"the application checks tokens of {mode} views itself")

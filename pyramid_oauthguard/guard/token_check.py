@@ -25,6 +25,7 @@ from .authentication import RESULT
 from .browsers.preflights import answer_preflight, is_preflight, share_answer
 from .challenge import find_refusal, mark_refusal, mark_response
 from .credentials.elsewhere import find_sources
+from .once import find_once, spend
 from .paths.tokens_under import find_misplacement
 from .policy import TokenDenied
 from .requests import GuardedRequest, extend_request
@@ -69,6 +70,7 @@ class _ViewGuard:
         self.stricter = self.mode is not None and join(default, self.mode) != default
         required = build_requirements(info.registry, info.options.get("token_require"))
         self.requirements = (*_build_issuer_requirement(info), *required)
+        self._once = find_once(self.requirements)
         self._needs = build_needs(self.requirements)
         self.also_local = self.mode == "local" and _judges_more(self._guard.settings)
         self.marked = any(info.options.get(name) is not None for name in VIEW_OPTIONS)
@@ -90,6 +92,19 @@ class _ViewGuard:
             return result
         try:
             check_requirements(self.requirements, result)
+        except (TokenError, UnavailableError) as error:
+            self.report(error)
+            return error.with_traceback(None)
+        return None
+
+    def admit(self, request: Request) -> OAuthGuardError | None:
+        """As :meth:`judge`, for the view that answers: a token that is accepted once is used up."""
+        refusal = self.judge(request)
+        if refusal is not None or self._once is None:
+            return refusal
+        token: Any = self._guard.authenticator.authenticate(request)
+        try:
+            self._once.spend(token, request.environ)
         except (TokenError, UnavailableError) as error:
             self.report(error)
             return error.with_traceback(None)
@@ -176,6 +191,7 @@ def require(request: Request, **requirements: Any) -> AccessToken:
         result = find_misplacement(request) or guard.authenticator.authenticate(request)
         if isinstance(result, AccessToken):
             check_requirements(checks, result)
+            spend(checks, result, request.environ)
             return result
         error: OAuthGuardError = result
     except (TokenError, UnavailableError) as raised:
@@ -229,7 +245,7 @@ def guard_view(view: View, info: Any) -> View:
             if stricter:
                 guard.strengthen(request)  # secure=False comes here without bind_view
             if not plain or type(request.__dict__.get(RESULT)) is not AccessToken:
-                error = guard.judge(request)
+                error = guard.admit(request)
                 if error is not None:
                     request.add_response_callback(mark_refusal)
                     return guard.refuse(request, error)

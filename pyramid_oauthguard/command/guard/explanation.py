@@ -14,6 +14,7 @@ from ...guard.credentials.header import find_fault
 from ...guard.guarded_views import find_modes, find_views
 from ...guard.openapi import Operation, find_operations
 from ...guard.reports.key_report import describe_keys
+from ...guard.reports.once_report import describe_once
 from ...guard.reports.reasons import (
     ANSWER_WITHOUT_AUDIENCE,
     CLIENT_WITHOUT_AUDIENCE,
@@ -48,7 +49,7 @@ class Explanation:
         not asked.
     :ivar keys: for a signature that no key verifies, each key of the issuer and why it was not used.
     :ivar views: for a token that was accepted, each view of this mode that refuses it all the same, and the scopes that it
-        requires.
+        requires; and each view that accepts a token once.
     """
 
     mode: str
@@ -108,13 +109,16 @@ def _describe(token: AccessToken, resources: ResourceTable) -> str:
 
 
 def _describe_views(registry: Any, token: AccessToken, mode: str) -> tuple[str, ...]:
-    """The views of this mode whose scopes the token lacks, as far as they are known without a request."""
+    """The views of this mode whose scopes the token lacks, as far as they are known without a request, and those that accept it
+    once."""
     resources = get_guard(registry).resources
     lines = [
         f"{each.method or 'any method'} {each.path} answers 403: it requires {_describe_scopes(each)}"
         for each in find_operations(registry)
         if each.mode == mode and _is_for(resources, each, token) and not _is_enough(token, each)
     ]
+    views = find_views(registry, get_guard(registry).settings)
+    lines += describe_once(registry, token, [each for each in views if each.mode == mode])
     rest = len(lines) - _MOST_VIEWS
     return (*lines[:_MOST_VIEWS], f"and {rest} more") if rest > 0 else tuple(lines)
 

@@ -25,6 +25,7 @@ __all__ = [
     "as_implications",
     "as_issuer",
     "as_names",
+    "as_once_store",
     "as_origins",
     "as_realm",
     "as_scope_names",
@@ -136,6 +137,16 @@ def as_cache(value: Any) -> dict[str, Any]:
             options["expiration_time"] = as_duration(options["expiration_time"])
         except ValueError as error:
             raise ValueError(f"expiration_time {error}") from error
+    return options
+
+
+def as_once_store(value: Any) -> dict[str, Any]:
+    """The options of the store of used tokens."""
+    options = as_cache(value)
+    if not options.get("backend"):
+        raise ValueError("needs once.backend")
+    if "expiration_time" in options:
+        raise ValueError("expiration_time can't be set: a token is remembered until it has expired")
     return options
 
 

@@ -63,6 +63,8 @@ REASONS: Final[Mapping[str, Words]] = {
     "bad_scope": ("scope_claim", "its scopes are neither text nor a list of texts", "ask the issuer"),
     "bad_claim": (None, "sub, jti or username is not text: {texts}", "have the issuer send text"),
     "missing_claim": ("profile", "claims are missing that RFC 9068 requires: {missing}", "set the profile to generic"),
+    "missing_jti": (None, "it has no jti, and the view accepts a token once, which it knows by its jti", "have the issuer name its tokens (jti)"),
+    "already_used": (None, "it was used before, and the view accepts a token once", "get a new token for each request"),
     "inactive": ("introspection.client_id", "the issuer calls it inactive: revoked, expired, or not for this API to see", "get a new one"),
 }  # fmt: skip
 

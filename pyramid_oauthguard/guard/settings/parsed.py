@@ -90,6 +90,7 @@ class GuardSettings:
     csrf_bearer_exempt: bool
     require_under: tuple[str, ...]
     require_under_open: tuple[str, ...]
+    once: Mapping[str, Any]
     policy: bool
     resource: str | None
     resource_metadata: bool

@@ -20,7 +20,9 @@ from ..verifiers.chosen import Verifiers
 __all__ = ["IssuerVerifier", "VerifierSet", "build_verifier"]
 
 #: What belongs to an application, and templates, which :class:`VerifierSet` takes the place of.
-_NOT_HERE: Final = frozenset({"issuers", "issuer_values", "policy", "token_source", "token_prefix", "principals"})
+_NOT_HERE: Final = frozenset(
+    {"issuers", "issuer_values", "policy", "token_source", "token_prefix", "principals", "once.*"}
+)
 _KEYS: Final = {row.field: row.name for row in TABLE if row.name not in _NOT_HERE}
 
 

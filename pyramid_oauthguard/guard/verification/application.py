@@ -11,6 +11,7 @@ from ...access_token import AccessToken
 from ...errors import InvalidRequest, InvalidToken, OAuthGuardError, SettingError, UnavailableError
 from ...interfaces import Credential, ProofFacts
 from ..credentials.header import is_token68
+from ..once import spend
 from ..requirements import build_requirements, check_requirements, require_issuer
 from ..state import Guard, get_guard
 from ..verifiers import RANKS, join
@@ -57,6 +58,7 @@ def verify(
         raise InvalidToken("bound_token")
     _check_resource(guard, token, resource)
     check_requirements(requirements, token)
+    spend(requirements, token, {})
     return token
 
 
