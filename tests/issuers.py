@@ -40,7 +40,7 @@ class HTTPIssuer:
     puts them, unless another path is given) and have the members of `extra`, too. `tls` is a PEM file with a certificate and its
     key. `callers` has the port of each caller of the introspection endpoint, in their order; `headers` those of every request,
     and `seen` the text of each. `accepts` says which other callers than the usual one may introspect, by the headers and the
-    form.
+    form. `sign` writes the introspection answer of a request's headers, if it is there.
     `identifier` is the issuer's name, where that is not the address of this server.
     """
 
@@ -66,6 +66,7 @@ class HTTPIssuer:
         self.seen: list[str] = []
         self.headers: list[Mapping[str, str]] = []
         self.accepts: Callable[[Any, Mapping[str, str]], bool] | None = None
+        self.sign: Callable[[Any, Mapping[str, Any]], bytes] | None = None
         self.ca_file = tls
         self._server = _Server(self)
         if tls is not None:
@@ -183,7 +184,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             fault = owner.find_fault(endpoint)
             answer = _ANSWERS[endpoint](self, body)
-            if fault:
+            if owner.sign is not None and endpoint == "introspection" and answer[0] == 200:
+                self.reply_bytes(200, owner.sign(self.headers, answer[1]))
+            elif fault:
                 FAULTS[fault](self, *answer)
             else:
                 self.reply(*answer)

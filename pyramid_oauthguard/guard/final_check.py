@@ -31,11 +31,13 @@ from .settings import SWITCHES, GuardSettings, is_on
 from .state import get_guard
 from .verifiers.chosen import ChosenVerifier
 
-__all__ = ["build_check", "check_application", "describe_foreign_policy"]
+__all__ = ["build_check", "check_application", "describe_foreign_policy", "is_for_tests"]
 
 #: After every action of the application.
 _LAST: Final = 1_000
 _CREATED: Final = (IApplicationCreated,)
+#: Not imported: applications do not load it.
+_FOR_TESTS: Final = ("pyramid.testing", "DummySecurityPolicy")
 
 
 def check_application(config: Configurator) -> None:
@@ -72,6 +74,11 @@ def _check_created(event: Any) -> None:
         check_caches(registry, issuer)
 
 
+def is_for_tests(policy: Any) -> bool:
+    """Whether a policy is that of ``config.testing_securitypolicy``, which a test puts in the place of the guard's on purpose."""
+    return any((each.__module__, each.__name__) == _FOR_TESTS for each in type(policy).__mro__)
+
+
 def describe_foreign_policy(registry: Registry, found: Any) -> SettingError:
     """The error of an application whose own security policy replaces the guard's."""
     kind, set_by = type(found), registry.introspector.get("security policy", None)
@@ -90,7 +97,7 @@ def describe_foreign_policy(registry: Registry, found: Any) -> SettingError:
 def _check(registry: Registry) -> None:
     settings = get_guard(registry).settings
     policy = registry.queryUtility(ISecurityPolicy)
-    if settings.policy and not isinstance(policy, OAuthSecurityPolicy):
+    if settings.policy and not (isinstance(policy, OAuthSecurityPolicy) or is_for_tests(policy)):
         raise describe_foreign_policy(registry, policy)
     if not makes_guarded(registry.queryUtility(IRequestFactory)):
         raise SettingError(
@@ -132,6 +139,12 @@ def _check_modes(registry: Registry, issuer: GuardSettings) -> None:
             f"is required: a view is checked remotely, and {issuer.issuer} is not an address that has metadata",
             f"or set {issuer.name_key('metadata_url')}",
             at=getattr(remote, "action_info", None),
+        )
+    if remote is not None and issuer.introspection_signed == "auto" and not is_fetchable(issuer):
+        raise SettingError(
+            issuer.name_key("introspection.signed"),
+            f"is auto, and {issuer.issuer} is not an address that has metadata, which say whether answers are signed",
+            "write required or off",
         )
     view = _find_view(registry, issuer, "userinfo")
     if view is not None and not issuer.userinfo_any_client and _is_ours(registry, "userinfo"):

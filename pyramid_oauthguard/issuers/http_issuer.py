@@ -27,11 +27,14 @@ __all__ = ["SIGNED", "HTTPIssuer", "build_http_issuer"]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
-#: Under this name, an answer of userinfo has the text of a signed one.
+#: Under this name, an answer of introspection or userinfo has the text of a signed one.
 SIGNED: Final = "\0signed"
 #: What endpoints answer about a token that they do not know or that is not of a user (RFC 6750 section 3.1).
 _NOT_KNOWN: Final = (401, 403)
 _USERINFO_TYPES: Final = "application/json, application/jwt"
+_SIGNED_TYPE: Final = "application/token-introspection+jwt"
+#: In the metadata of an issuer that signs introspection answers (RFC 9701 section 7).
+_OFFER: Final = "introspection_signing_alg_values_supported"
 _DOTS_OF_JWS: Final = 2
 _INTROSPECTION: Final = "the introspection endpoint's refusal of our introspection"
 _MOST_NAMES: Final = 12
@@ -109,13 +112,23 @@ class HTTPIssuer:
         return KeyDocument(tuple(keys), answer.max_age)
 
     def introspect(self, raw: str) -> Mapping[str, Any]:
-        """RFC 7662 section 2. :raises UnavailableError: the endpoint refuses us or does not answer as it should."""
+        """RFC 7662 section 2. A signed answer (RFC 9701) is under :data:`SIGNED`, not verified.
+
+        :raises UnavailableError: the endpoint refuses us or does not answer as it should, without a signature where there has to
+            be one, too.
+        """
+        is_signed = self.expects_signature()
         url = self._settings.introspection_endpoint
         url = url or self._metadata.find_endpoint("introspection_endpoint", self._metadata.require())
         headers, form = self._authentication.find()
+        if is_signed:
+            self._fetcher.read_with(_parse_claims, url)
+            headers = {**headers, "Accept": _SIGNED_TYPE}
         answer = self._fetcher.post(
             url, {"token": raw, "token_type_hint": "access_token", **form}, headers, harmless=True
         )
+        if is_signed and answer.status == 200:
+            return _require_signed(answer, url)
         if answer.status != 200 or not isinstance(answer.body.get("active"), bool):
             self._report(url, answer)
             text = f"{url} answered {_describe_answer(answer)}"
@@ -131,7 +144,7 @@ class HTTPIssuer:
         """
         url = self._settings.userinfo_endpoint
         url = url or self._metadata.find_endpoint("userinfo_endpoint", self._metadata.require())
-        self._fetcher.read_with(_parse_userinfo, url)
+        self._fetcher.read_with(_parse_claims, url)
         answer = self._fetcher.get_as(url, {"Authorization": f"Bearer {raw}", "Accept": _USERINFO_TYPES})
         if answer.status in _NOT_KNOWN:
             return {"active": False}
@@ -142,6 +155,13 @@ class HTTPIssuer:
 
     def subscribe(self, listener: object) -> None:
         """Do nothing: an issuer in another process does not report changes."""
+
+    def expects_signature(self) -> bool:
+        """Whether an answer without a signature is refused. :raises UnavailableError: only the metadata say it, and can't be had."""
+        wanted = self._settings.introspection_signed
+        if wanted == "auto":
+            return bool(self._metadata.require().document.get(_OFFER))
+        return wanted == "required"
 
     def _report(self, url: str, answer: Answer) -> None:
         if answer.status in (400, 401, 403):
@@ -165,7 +185,13 @@ def _read_keys(path: str) -> KeyDocument:
         raise UnavailableError("bad_key_file", f"{path} {error}", lasting=True) from None
 
 
-def _parse_userinfo(data: bytes) -> dict[str, Any]:
+def _require_signed(answer: Answer, url: str) -> Mapping[str, Any]:
+    if SIGNED not in answer.body:
+        raise UnavailableError("unsigned_answer", f"{url} answered without a signature", lasting=True)
+    return answer.body
+
+
+def _parse_claims(data: bytes) -> dict[str, Any]:
     """A JSON object, or a signed answer. :raises ValueError: neither."""
     try:
         return parse_object(data)

@@ -23,6 +23,8 @@ class IssuerSettings:
     :ivar introspection_auth_method: one of :data:`.client_authentication.AUTH_METHODS`.
     :ivar introspection_key_file: the key for ``private_key_jwt``.
     :ivar introspection_token_file: the token for ``bearer``.
+    :ivar introspection_signed: whether introspection answers must be signed: ``off``, ``auto`` (if the metadata offer that) or
+        ``required``.
     :ivar userinfo_endpoint: where users are described; None: where the metadata say.
     :ivar jwks_file: a file with the keys; None: they are fetched.
     :ivar http_timeout: seconds for one call in all.
@@ -51,6 +53,7 @@ class IssuerSettings:
     keys_cooldown: float
     introspection_key_file: str | None = None
     introspection_token_file: str | None = None
+    introspection_signed: str = "off"
     userinfo_endpoint: str | None = None
     jwks_file: str | None = None
     http_insecure_hosts: frozenset[str] = frozenset()

@@ -242,7 +242,7 @@ def test_a_full_memory_refuses_and_forgets_what_expired(issuer):
         ({"oauthguard.once.arguments.size": "3"}, "oauthguard.once.*", "backend"),
         ({**MEMORY, "oauthguard.once.arguments.size": "many"}, "oauthguard.once.backend", "can't be used"),
         ({**MEMORY, "oauthguard.once.expiration_time": "60"}, "oauthguard.once.*", "expiration_time"),
-        ({**MEMORY, "oauthguard.once.bakend": "60"}, "oauthguard.once.*", "bakend"),
+        ({**MEMORY, "oauthguard.once.place": "60"}, "oauthguard.once.*", "place"),
     ],
     ids=range(9),
 )

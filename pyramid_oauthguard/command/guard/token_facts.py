@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ...errors import InvalidToken, OAuthGuardError
-from ...guard.reports.live_issuer import build_live_issuer
+from ...guard.reports.live_issuer import build_live_issuer, introspect_live
 from ...guard.settings import GuardSettings
 from ...guard.verifiers.access_tokens import RFC9068_CLAIMS
 from ...guard.verifiers.chosen import ChosenVerifier
@@ -36,7 +36,7 @@ def fetch_answer(registry: Any, settings: GuardSettings, raw: str) -> Mapping[st
     try:
         if is_jwt(raw) and settings.introspection_judges == "opaque":
             registry.getUtility(ICredentialVerifier, name="local").verify(Credential("Bearer", raw, "argument"))
-        answer = build_live_issuer(registry, settings).introspect(raw)
+        answer = introspect_live(build_live_issuer(registry, settings), settings, raw)
     except OAuthGuardError:
         return None
     return {name: _mask(value, raw) for name, value in answer.items()}

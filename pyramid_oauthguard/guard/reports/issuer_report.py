@@ -14,6 +14,7 @@ from ...issuers.http_issuer import HTTPIssuer, build_http_issuer
 from ...jwt.keyset import build_key_set
 from ..settings import GuardSettings
 from .key_report import describe_unusable_keys
+from .live_issuer import introspect_live
 from .network_report import describe_network, is_fetchable
 from .remedies import find_remedy
 
@@ -185,7 +186,7 @@ def _judge_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
 def _judge_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     yield Step("ok", "the issuer's introspection", settings.introspection_endpoint or settings.issuer)
     try:
-        answer = issuer.introspect(_PROBE)
+        answer = introspect_live(issuer, settings, _PROBE)
     except UnavailableError as error:
         yield _describe_failure("oauthguard.introspection", error, "introspection")
         return
@@ -193,4 +194,10 @@ def _judge_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Findi
         hint = "remote checks with this issuer do not protect anything"
         yield Finding("error", "oauthguard.introspection", "says that an invented token is active", hint)
         return
-    yield Finding("ok", "introspection", "answers this application")
+    yield Finding("ok", "introspection", f"answers this application{_describe_signature(issuer, settings)}")
+
+
+def _describe_signature(issuer: Any, settings: GuardSettings) -> str:
+    if settings.introspection_signed == "off" or not isinstance(issuer, HTTPIssuer):
+        return ""
+    return " with a signature" if issuer.expects_signature() else "; its metadata do not offer signed answers"

@@ -47,6 +47,8 @@ _INTROSPECTION: Final[Mapping[str, Remedy]] = {
     r"answered (404|405)\b": Remedy(_ENDPOINT, "is oauthguard.introspection.endpoint right?"),
 }  # fmt: skip
 _BY_REASON: Final[Mapping[str, Remedy]] = {
+    "unsigned_answer": Remedy("oauthguard.introspection.signed", "the issuer must sign introspection answers for this client (RFC 9701): its registration there says so, in introspection_signed_response_alg. oauthguard.introspection.signed = off takes unsigned ones"),
+    "bad_signed_answer": Remedy("oauthguard.introspection.signed", "the answer must be signed with a key of the issuer, be for oauthguard.introspection.client_id or an audience, and be new: compare the clocks, and the client's registration at the issuer"),
     "other_issuer": Remedy("oauthguard.issuer", "set oauthguard.issuer to what the issuer calls itself, trailing slash included, if you trust it"),
     "no_metadata": Remedy("oauthguard.metadata_url", "is oauthguard.issuer right? Where it is, name the document with oauthguard.metadata_url, or oauthguard.jwks_uri and introspection.endpoint"),
     "bad_metadata": Remedy("oauthguard.metadata_url", "oauthguard.metadata_url names another document; oauthguard.jwks_uri and introspection.endpoint take the place of what is wrong in this one"),

@@ -63,6 +63,7 @@ class GuardSettings:
     introspection_key_file: str | None
     introspection_token_file: str | None
     introspection_judges: str
+    introspection_signed: str
     introspection_require_expiry: bool
     introspection_require_audience: bool
     introspection_max_in_flight: int | None
