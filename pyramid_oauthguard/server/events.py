@@ -50,10 +50,12 @@ class ClientEdited:
     """The registration of a client was changed.
 
     :ivar changes: the old and the new value of each field that is different now, by the field's name.
+    :ivar by: ``"registration"`` if the client changed it itself (RFC 7592), else None.
     """
 
     client_id: str
     changes: Mapping[str, list[Any]]
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""Dynamic registration (RFC 7591): who may register a client, how many there may be, and how one is stored. A client reads and
-deletes what is registered of it (RFC 7592).
+"""Dynamic registration (RFC 7591): who may register a client, how many there may be, and how one is stored. A client reads,
+replaces and deletes what is registered of it (RFC 7592).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..audit import Tell
-from ..events import ClientCreated, ClientRevoked
+from ..events import ClientCreated, ClientEdited, ClientKeysReplaced, ClientRevoked
 from ..hashing import Pepper
-from ..http.errors import InvalidClientMetadataError, OAuth2Error
+from ..http.errors import InvalidClientMetadataError, InvalidRequestError, OAuth2Error
 from ..http.limits import TooManyRequestsError
 from ..opaque import REGISTRATION_PREFIX, derive_opaque, make_client_id
 from ..settings import ServerSettings
@@ -31,11 +31,19 @@ __all__ = [
     "make_registration_token",
     "register",
     "require_registered",
+    "update",
 ]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _FULL_SECONDS: Final = 600
 _PRUNED_AT_ONCE: Final = 100
+#: What a client can't choose (RFC 7592 section 2.2).
+_OF_SERVER: Final = (
+    "client_secret", "client_secret_expires_at", "client_id_issued_at", "registration_client_uri",
+    "registration_access_token",
+)  # fmt: skip
+#: What an update replaces. Scopes and audiences are what the server gives; a narrower choice of the operator stays.
+_REPLACED: Final = ("name", "public", "redirect_uris", "grants")
 
 
 class InvalidTokenError(OAuth2Error):
@@ -76,8 +84,7 @@ def register(store: Store, settings: ServerSettings, tell: Tell, document: Mappi
     with store.writing() as unit:
         unit.prune_clients(now, _PRUNED_AT_ONCE)
         _check_room(unit, settings, now)
-        if is_taken(client.name, unit.list_operator_names()):
-            raise InvalidClientMetadataError("client_name is the name of another client.")
+        _check_name(unit, client.name)
         unit.add_client(client)
         tell(unit, ClientCreated(client.client_id, by=REGISTRATION))
     return client
@@ -103,8 +110,34 @@ def require_registered(
     with store.reading() as unit:
         client = find_live(unit, client_id, settings)
     if scheme.lower() != "bearer" or not is_right or client is None or client.registered_by != REGISTRATION:
-        raise InvalidTokenError("The registration access token is missing or wrong.")
+        raise _build_token_refusal()
     return client
+
+
+def update(
+    store: Store, settings: ServerSettings, tell: Tell, document: Mapping[str, Any], *, client_id: str
+) -> Client:
+    """Replace what a client says about itself (RFC 7592 section 2.2): what ``document`` leaves out counts as not said. The client
+    lives no longer, and gets no more scopes and audiences than it has.
+
+    :raises InvalidRequestError: ``client_id`` is another one, or a member is the server's to choose.
+    :raises OAuth2Error: as :func:`register`.
+    :raises InvalidTokenError: the client ended a moment ago.
+    """
+    said = {name: value for name, value in document.items() if value is not None}  # the same as left out
+    _check_members(said, client_id)
+    found = read_metadata(said, settings)
+    with store.writing() as unit:
+        client = unit.find_client(client_id)
+        if client is None or find_live(unit, client_id, settings) is None:
+            raise _build_token_refusal()
+        _check_name(unit, found.name)
+        values = {name: getattr(found, name) for name in (*_REPLACED, "jwks")}
+        different = {name: value for name, value in values.items() if getattr(client, name) != value}
+        if different:
+            unit.update_client(replace(client, **different), tuple(different))
+            _tell_changes(unit, tell, client, different)
+        return find_live(unit, client_id, settings) or client
 
 
 def delete(store: Store, tell: Tell, client_id: str) -> None:
@@ -116,6 +149,31 @@ def delete(store: Store, tell: Tell, client_id: str) -> None:
             token_ids = unit.list_live_token_ids(client_id=client_id, now=now)
             unit.revoke_client(client_id, now)
             tell(unit, ClientRevoked(client_id, tuple(token_ids)))
+
+
+def _build_token_refusal() -> InvalidTokenError:
+    return InvalidTokenError("The registration access token is missing or wrong.")
+
+
+def _check_members(said: Mapping[str, Any], client_id: str) -> None:
+    if said.get("client_id") != client_id:
+        raise InvalidRequestError("client_id must be that of the client.")
+    for name in _OF_SERVER:
+        if name in said:
+            raise InvalidRequestError(f"{name} can't be chosen by the client: leave it out.")
+
+
+def _check_name(unit: Unit, name: str) -> None:
+    if is_taken(name, unit.list_operator_names()):
+        raise InvalidClientMetadataError("client_name is the name of another client.")
+
+
+def _tell_changes(unit: Unit, tell: Tell, client: Client, different: Mapping[str, Any]) -> None:
+    changes = {name: [getattr(client, name), different[name]] for name in _REPLACED if name in different}
+    if changes:
+        tell(unit, ClientEdited(client.client_id, changes, by=REGISTRATION))
+    if "jwks" in different:
+        tell(unit, ClientKeysReplaced(client.client_id))
 
 
 def _check_room(unit: Unit, settings: ServerSettings, now: float) -> None:

@@ -1,5 +1,5 @@
-"""POST /register: clients register themselves (RFC 7591). GET and DELETE /register/{client_id}: they read and delete it
-(RFC 7592)."""
+"""POST /register: clients register themselves (RFC 7591). GET, PUT and DELETE /register/{client_id}: they read, replace and
+delete it (RFC 7592)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..clients.dynamic import (
     make_registration_token,
     register,
     require_registered,
+    update,
 )
 from ..clients.metadata import describe_client
 from ..grants.authlib_bridge import OAuthServer
@@ -77,7 +78,7 @@ class Registration(ClientRegistrationEndpoint):
 
 
 class Configuration(ClientConfigurationEndpoint):
-    """Authlib's endpoint for reading and deleting. A client of which something else is true registers again."""
+    """Authlib's endpoint. What a client says is read as :class:`Registration` reads it."""
 
     def create_endpoint_request(self, request: Request) -> _Asked:
         return _Asked(request)
@@ -100,6 +101,14 @@ class Configuration(ClientConfigurationEndpoint):
     def generate_client_registration_info(self, client: Client, request: _Asked) -> dict[str, Any]:
         return _describe(self.server.service, request, client)
 
+    def create_update_client_response(self, client: Client, request: _Asked) -> Any:
+        service: Service = self.server.service
+        client_id = client.client_id
+        service.limits.hit(request.pyramid, "registration", client_id)
+        document = read_json(request.pyramid)
+        updated = update(service.store, service.settings, service.tell, document, client_id=client_id)
+        return self.create_read_client_response(updated, request)
+
     def delete_client(self, client: Client, request: _Asked) -> None:
         service: Service = self.server.service
         delete(service.store, service.tell, client.client_id)
@@ -120,7 +129,7 @@ class _Token:
 
 
 def _describe(service: Service, request: _Asked, client: Client) -> dict[str, Any]:
-    """What is registered, and how the client reads and deletes it (RFC 7592 section 3)."""
+    """What is registered, and how the client reads, replaces and deletes it (RFC 7592 section 3)."""
     here = build_url(request.pyramid, ROUTE, service.settings)
     return {
         **describe_client(client),
@@ -135,7 +144,7 @@ def include(config: Configurator, settings: ServerSettings) -> None:
         return
     path = settings.find_path("register")
     add_endpoint(config, ROUTE, path, {"POST": answer_registration}, readers=Readers.SENDER)
-    views = {"GET": answer_client, "DELETE": answer_client}
+    views = dict.fromkeys(("GET", "PUT", "DELETE"), answer_client)
     add_endpoint(config, CLIENT_ROUTE, f"{path}/{{client_id}}", views, readers=Readers.SENDER)
 
 
@@ -147,7 +156,7 @@ def answer_registration(request: Request) -> Any:
 
 
 def answer_client(request: Request) -> Any:
-    """Show a client what is registered of it, or delete it."""
+    """Show a client what is registered of it, replace it, or delete it."""
     server = OAuthServer(find_service(request))
     server.register_endpoint(Configuration)
     return server.create_endpoint_response(Configuration.ENDPOINT_NAME, request)
