@@ -9,6 +9,8 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from webtest import TestApp
 
+from pyramid_oauthguard.guard import csrf_callback
+from pyramid_oauthguard.guard.settings import parse_settings
 from pyramid_oauthguard.testing import MemoryIssuer
 from tests.guard.guarding import add, answer, ask, build_app, find_setting_error
 
@@ -103,3 +105,81 @@ def test_an_address_that_is_not_utf_8_is_not_a_500():
     asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
     request = Request.blank("/", method="OPTIONS", headers=asked, environ={"PATH_INFO": "/\xff"})
     assert request.get_response(build().app).status_int == 400
+
+
+# Never where a cookie is a source: for every issuer and every resource.
+
+PLAIN = {"issuer": "https://a.test", "audience": "https://api.test"}
+ONE = {"issuers": "b", "issuers.b.issuer": "https://b.test", "issuers.b.scopes": "any", "audience": "https://api.test"}
+TENANTS = {**ONE, "issuers.b.issuer": "https://b.test/{tid}", "issuers.b.issuer_values": "t1 t2"}
+TWO = {**ONE, "issuers": "b c", "issuers.c.issuer": "https://c.test", "issuers.c.scopes": "any"}
+#: The settings, and where each issuer has its sources.
+LAYOUTS = {
+    "a plain issuer": (PLAIN, ["token_source"]),
+    "a plain and a named issuer": ({**PLAIN, **ONE}, ["token_source", "issuers.b.token_source"]),
+    "a named issuer": (ONE, ["issuers.b.token_source"]),
+    "a template": (TENANTS, ["issuers.b.token_source"]),
+    "two named issuers": (TWO, ["issuers.b.token_source", "issuers.c.token_source"]),
+}
+WITH_COOKIE = ["cookie:t", "header cookie:t", "cookie:t header", "header:X-T cookie:t", "cookie:t header:X-T header"]
+
+
+def parse(layout: dict[str, str], key: str, source: str, origins: str) -> Any:
+    given = {**layout, key: source, "cors_origins": origins, "trusted_proxies": "10.0.0.5"}
+    return parse_settings({f"oauthguard.{name}": value for name, value in given.items()})
+
+
+@pytest.mark.promise("GD-32")
+@pytest.mark.parametrize("source", WITH_COOKIE)
+@pytest.mark.parametrize(
+    ("layout", "key"), [(name, key) for name, (_settings, keys) in LAYOUTS.items() for key in keys]
+)
+def test_origins_and_a_cookie_stop_start_up_whichever_issuer_has_it(layout, key, source):
+    settings, _keys = LAYOUTS[layout]
+    error = find_setting_error(lambda: parse(settings, key, source, ORIGIN))
+    assert error.key == "oauthguard.cors_origins"
+    assert f"oauthguard.{key}" in str(error)
+    assert "remove one of them" in (error.hint or "")
+    assert parse(settings, key, source, "").cors_origins == (), "each of them alone is allowed"
+
+
+@pytest.mark.parametrize("source", ["header", "header:X-T", "header header:X-T"])
+@pytest.mark.parametrize(
+    ("layout", "key"), [(name, key) for name, (_settings, keys) in LAYOUTS.items() for key in keys]
+)
+def test_origins_may_be_listed_where_no_cookie_is_a_source(layout, key, source):
+    settings, _keys = LAYOUTS[layout]
+    assert parse(settings, key, source, ORIGIN).cors_origins == (ORIGIN,)
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "a plain issuer"])
+def test_origins_are_of_the_application_and_not_of_an_issuer(layout):
+    settings, _keys = LAYOUTS[layout]
+    error = find_setting_error(lambda: parse(settings, "issuers.b.cors_origins", ORIGIN, ""))
+    assert error.key == "oauthguard.issuers.b.cors_origins"
+
+
+@pytest.mark.promise("GD-32")
+@pytest.mark.parametrize("source", ["cookie:t", "header cookie:t"])
+@pytest.mark.parametrize("resources", [(), ("/mcp",), ("/mcp", "/api/v2")])
+def test_an_application_with_resources_does_not_start_with_both(source, resources):
+    def configure_resources(config: Configurator) -> None:
+        config.set_default_csrf_options(require_csrf=True, callback=csrf_callback)
+        for path in resources:
+            config.add_protected_resource(path, f"https://api.test{path}")
+            add(config, f"{path}/x", token_check="local")
+        configure(config)
+
+    both = {"oauthguard.cors_origins": ORIGIN, "oauthguard.token_source": source}
+    error = find_setting_error(lambda: build_app(configure_resources, settings=both))
+    assert error.key == "oauthguard.cors_origins"
+    for name in both:
+        assert build_app(configure_resources, settings={name: both[name]})
+
+
+def test_a_page_of_a_listed_origin_reads_nothing_that_a_cookie_opens():
+    """Neither by a token in a cookie, which is no source, nor by credentials, which no answer allows."""
+    issuer = MemoryIssuer()
+    found = ask(build(issuer=issuer), "/any", Origin=ORIGIN, Cookie=f"access_token={issuer.mint()}")
+    assert found.status_int == 401
+    assert "Access-Control-Allow-Credentials" not in found.headers

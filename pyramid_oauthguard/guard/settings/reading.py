@@ -127,7 +127,7 @@ def _check_sources(parsed: GuardSettings) -> None:
         raise SettingError(
             f"{PREFIX}.cors_origins",
             f"can't be set with a cookie in {parsed.name_key('token_source')}",
-            "pages of other origins must not call what a cookie opens",
+            "remove one of them: a page of another origin must not call what a cookie opens",
         )
     if parsed.trusted_proxies or not any(word.startswith("header:") for word in parsed.token_source):
         return
