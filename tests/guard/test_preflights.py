@@ -173,8 +173,8 @@ def test_an_application_with_resources_does_not_start_with_both(source, resource
     both = {"oauthguard.cors_origins": ORIGIN, "oauthguard.token_source": source}
     error = find_setting_error(lambda: build_app(configure_resources, settings=both))
     assert error.key == "oauthguard.cors_origins"
-    for name in both:
-        assert build_app(configure_resources, settings={name: both[name]})
+    for name, value in both.items():
+        assert build_app(configure_resources, settings={name: value})
 
 
 def test_a_page_of_a_listed_origin_reads_nothing_that_a_cookie_opens():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import transaction
@@ -12,6 +13,7 @@ from pyramid_oauthguard.server.clients import RegistrationError
 from pyramid_oauthguard.server.clients.redirect_uris import is_registered
 from pyramid_oauthguard.server.events import AuthorizationApproved, ClientEdited
 from tests.server.flows import CALLBACK, CHALLENGE, LOOPBACK, VERIFIER, build_flow, read_answer
+from tests.server.self_registered import KEYS
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + bytes(30)
 GOOD = {
@@ -123,6 +125,36 @@ def test_only_a_live_client_can_be_changed(flow):
             flow.server.clients.edit(client_id, name="New")
         with pytest.raises(RegistrationError, match="is not a live client"):
             flow.server.clients.set_logo(client_id, PNG)
+
+
+def test_a_client_that_a_document_describes_is_changed_by_its_document(flow):
+    clients, client_id = flow.server.clients, flow.web.client.client_id
+    with flow.server.service.store.writing() as unit:
+        unit.update_client(replace(flow.web.client, registered_by="document"), ("registered_by",))
+    before = clients.find(client_id)
+    for name, value in GOOD.items():
+        with pytest.raises(RegistrationError, match="describes the client: change the document; or end"):
+            clients.edit(client_id, **{name: value})
+    with pytest.raises(RegistrationError, match="client_id: is the address of a document"):
+        clients.replace_keys(client_id, KEYS)
+    assert clients.find(client_id) == before
+    clients.revoke(client_id)
+
+
+@pytest.mark.parametrize("by", ["registration", "document"])
+def test_a_client_that_registered_itself_gets_no_secret(flow, by):
+    """It is public or signs."""
+    with flow.server.service.store.writing() as unit:
+        unit.update_client(replace(flow.web.client, registered_by=by), ("registered_by",))
+    with pytest.raises(RegistrationError, match="client_id: is a client that registered itself"):
+        flow.server.clients.rotate_secret(flow.web.client.client_id)
+
+
+def test_keys_are_registered_in_one_place(flow):
+    clients = flow.server.clients
+    made = clients.create("Signer", jwks_uri="https://a.example/jwks", grants=["client_credentials"])
+    with pytest.raises(RegistrationError, match="client_id: has its keys at its jwks_uri: remove that first"):
+        clients.replace_keys(made.client.client_id, KEYS)
 
 
 def test_the_next_request_follows_the_change(flow):
@@ -349,8 +381,6 @@ def test_a_first_party_device_still_shows_the_page_and_needs_a_click(flow):
 
 @pytest.mark.promise("AS-52")
 def test_a_client_that_registered_itself_is_never_first_party(flow):
-    from dataclasses import replace
-
     client_id = flow.web.client.client_id
     with flow.server.service.store.writing() as unit:
         unit.update_client(replace(flow.web.client, registered_by="registration"), ("registered_by",))

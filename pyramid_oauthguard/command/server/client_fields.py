@@ -33,6 +33,13 @@ _OPTIONS: Final = (
     click.option("--owner", type=PRINTABLE, help="Who operates it, for the consent page."),
     click.option("--home-page", help="An https URL, for the consent page."),
     click.option("--policy", help="The https URL of its privacy policy, for the consent page."),
+    click.option("--jwks-uri", help="The URL of its public keys, for one that signs (private_key_jwt)."),
+    click.option(
+        "--assertion-subject",
+        "assertion_subjects",
+        multiple=True,
+        help="A user that it may assert with its own keys (RFC 7523); one * stands for any text.",
+    ),
 )
 
 

@@ -23,6 +23,8 @@ _OPTIONAL: Final = (
     "home_page",
     "policy",
     "logo",
+    "jwks_uri",
+    "assertion_subjects",
 )
 
 
@@ -56,9 +58,11 @@ def describe(found: Client) -> dict[str, Any]:
         "redirect_uris": list(found.redirect_uris),
         "audiences": list(found.audiences),
     }
-    described |= {name: getattr(found, name) for name in _OPTIONAL if getattr(found, name) not in (None, False)}
+    described |= {name: getattr(found, name) for name in _OPTIONAL if getattr(found, name) not in (None, False, ())}
     if found.require_pkce is not None:
         described["require_pkce"] = found.require_pkce
+    if found.shared_key is not None:
+        described["shared_key"] = "stored"
     if found.jwks is not None:
         described["keys"] = list_names(found.jwks)
     for secret in found.secrets:

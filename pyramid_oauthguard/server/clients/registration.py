@@ -10,11 +10,20 @@ from typing import Any, Final
 
 from ...urls import check_url
 from ..grant_types import GrantDeclaration, RegistrationError, check_scope
-from ..store.records import CLIENT, RESOURCE_SERVER, Client
+from ..store.records import CLIENT, DOCUMENT, RESOURCE_SERVER, Client
 from .fields import MAX_CHARACTERS, URI, convert_fields
 from .redirect_uris import leaves_device
 
-__all__ = ["change_client", "check_redirect_uri", "check_secret", "draft_client"]
+__all__ = [
+    "change_client",
+    "check_described_here",
+    "check_has_keys",
+    "check_has_secret",
+    "check_redirect_uri",
+    "check_secret",
+    "draft_client",
+    "require_live",
+]
 
 _VSCHAR: Final = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.1, A.2
 _PRIVATE_SCHEME: Final = re.compile(r"[a-z][a-z0-9+\-]*(\.[a-z0-9+\-]+)+")  # RFC 8252 section 7.1: reverse domain name
@@ -58,6 +67,37 @@ def change_client(client: Client, fields: Mapping[str, Any], *, known_grants: Ma
     if changed.first_party and changed.is_self_registered:
         raise RegistrationError("first_party", "users are always asked for a client that registered itself")
     return changed
+
+
+def require_live(client: Client | None) -> Client:
+    """The client. :raises RegistrationError: there is none, or it was revoked."""
+    if client is None or client.revoked_at is not None:
+        raise RegistrationError("client_id", "is not a live client")
+    return client
+
+
+def check_described_here(client: Client) -> None:
+    """RegistrationError if a document elsewhere describes the client: it replaces what is stored when it is read again."""
+    if client.registered_by == DOCUMENT:
+        hint = "change the document; or end the client: revoke it, or name its place in client_metadata_documents.deny"
+        raise RegistrationError("client_id", f"is the address of a document that describes the client: {hint}")
+
+
+def check_has_secret(client: Client) -> None:
+    """RegistrationError if it is of a kind that never has a secret."""
+    if client.public:
+        raise RegistrationError("client_id", "is a public client: it has no secret")
+    if client.is_self_registered:
+        raise RegistrationError("client_id", "is a client that registered itself: it signs and has no secret")
+
+
+def check_has_keys(client: Client) -> None:
+    """RegistrationError if its public keys can't be replaced here."""
+    check_described_here(client)
+    if client.public:
+        raise RegistrationError("client_id", "is a public client: it has no keys")
+    if client.jwks_uri is not None:
+        raise RegistrationError("client_id", "has its keys at its jwks_uri: remove that first")
 
 
 def check_redirect_uri(uri: str) -> None:

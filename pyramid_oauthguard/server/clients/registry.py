@@ -38,7 +38,15 @@ from .imported_secrets import read_secret_hash
 from .key_sources.shared import close_shared_key
 from .keys import as_key_set
 from .logos import read_logo
-from .registration import change_client, check_secret, draft_client
+from .registration import (
+    change_client,
+    check_described_here,
+    check_has_keys,
+    check_has_secret,
+    check_secret,
+    draft_client,
+    require_live,
+)
 
 __all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "RegistrationError", "get_clients"]
 
@@ -137,10 +145,11 @@ class ClientRegistry:
         only what the client may still have.
 
         :param changes: see :class:`.fields.ClientChanges`.
-        :raises RegistrationError: no such live client, or naming the argument that is wrong.
+        :raises RegistrationError: no such live client, one that a document describes, or naming the argument that is wrong.
         """
         with self._writing(tm) as unit:
-            client = _require_live(unit.find_client(client_id))
+            client = require_live(unit.find_client(client_id))
+            check_described_here(client)
             changed = change_client(client, changes, known_grants=self._grants)
             different = {
                 name: [old, new]
@@ -160,7 +169,7 @@ class ClientRegistry:
         """
         logo = None if data is None else read_logo(data)
         with self._writing(tm) as unit:
-            client = _require_live(unit.find_client(client_id))
+            client = require_live(unit.find_client(client_id))
             if logo is not None and client.is_self_registered:
                 raise RegistrationError("logo", "a client that registered itself has none")
             name = None if logo is None else logo.name
@@ -198,9 +207,7 @@ class ClientRegistry:
         now = time.time()
         record, text = self._make_secret(secret, label=label, now=now)
         with self._writing(tm) as unit:
-            client = _require_live(unit.find_client(client_id))
-            if client.public:
-                raise RegistrationError("client_id", "is a public client: it has no secret")
+            check_has_secret(require_live(unit.find_client(client_id)))
             unit.limit_secrets(client_id, now + overlap)
             unit.add_secret(client_id, record)
             self._tell(unit, ClientSecretRotated(client_id, record.secret_id))
@@ -226,7 +233,7 @@ class ClientRegistry:
         """
         box = None if key is None else close_shared_key(self._pepper, client_id, key)
         with self._writing(tm) as unit:
-            client = _require_live(unit.find_client(client_id))
+            client = require_live(unit.find_client(client_id))
             if client.public or client.is_self_registered:
                 raise RegistrationError("client_id", "is not a confidential client of the operator")
             unit.update_client(replace(client, shared_key=box), ("shared_key",))
@@ -241,8 +248,7 @@ class ClientRegistry:
         """
         keys = as_key_set(jwks)
         with self._writing(tm) as unit:
-            if _require_live(unit.find_client(client_id)).public:
-                raise RegistrationError("client_id", "is a public client: it has no keys")
+            check_has_keys(require_live(unit.find_client(client_id)))
             unit.replace_keys(client_id, keys)
             self._tell(unit, ClientKeysReplaced(client_id))
 
@@ -253,7 +259,7 @@ class ClientRegistry:
         """
         now = time.time()
         with self._writing(tm) as unit:
-            _require_live(unit.find_client(client_id))
+            require_live(unit.find_client(client_id))
             token_ids = unit.list_live_token_ids(client_id=client_id, now=now)
             unit.revoke_client(client_id, now)
             self._tell(unit, ClientRevoked(client_id, tuple(token_ids)))
@@ -295,9 +301,3 @@ class ClientRegistry:
         check_secret(secret)
         hashed = self._pepper.hash_secret(secret)
         return ClientSecret(secret_id=make_id(), hash=hashed, label=label, created_at=now), secret
-
-
-def _require_live(client: Client | None) -> Client:
-    if client is None or client.revoked_at is not None:
-        raise RegistrationError("client_id", "is not a live client")
-    return client

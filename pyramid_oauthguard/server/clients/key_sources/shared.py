@@ -16,7 +16,7 @@ from ...grant_types import RegistrationError
 from ...hashing import Pepper
 from ...store.records import Client
 
-__all__ = ["close_shared_key", "open_shared_key"]
+__all__ = ["check_shared_key", "close_shared_key", "open_shared_key"]
 
 _PURPOSE: Final = "shared keys of clients"
 _NONCE_BYTES: Final = 12
@@ -24,13 +24,15 @@ _MIN_BYTES: Final = 32  # RFC 7518 section 3.2
 _MAX_BYTES: Final = 1024
 
 
-def close_shared_key(pepper: Pepper, client_id: str, key: bytes) -> bytes:
-    """The key as it is stored.
-
-    :raises RegistrationError: too short or too long.
-    """
+def check_shared_key(key: bytes) -> None:
+    """RegistrationError if the key is too short or too long."""
     if not _MIN_BYTES <= len(key) <= _MAX_BYTES:
         raise RegistrationError("shared_key", f"must be {_MIN_BYTES} to {_MAX_BYTES} bytes")
+
+
+def close_shared_key(pepper: Pepper, client_id: str, key: bytes) -> bytes:
+    """The key as it is stored. :raises RegistrationError: too short or too long."""
+    check_shared_key(key)
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return nonce + AESGCM(pepper.derive_key(_PURPOSE)).encrypt(nonce, key, client_id.encode())
 
