@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-__all__ = ["write_certificate"]
+__all__ = ["write_authority", "write_certificate"]
 
 
 def write_certificate(folder: Path, *, name: str = "localhost") -> Path:
@@ -31,3 +32,39 @@ def write_certificate(folder: Path, *, name: str = "localhost") -> Path:
         + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return file
+
+
+def write_authority(folder: Path, name: str) -> tuple[Path, Path]:
+    """A private certificate authority, and a server that it vouches for.
+
+    :returns: the PEM file of the authority's certificate, and that of the server's certificate for ``name`` and 127.0.0.1 with its
+        key.
+    """
+    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    root, now, day = _name("A private authority"), datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
+    dates: tuple[Any, ...] = (now - day, now + day)
+    known = x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key())
+    signs = x509.KeyUsage(*(each in (5, 6) for each in range(9)))
+    made = x509.CertificateBuilder(root, root, root_key.public_key(), 1, *dates)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
+    made = made.add_extension(signs, critical=True)
+    authority = made.sign(root_key, hashes.SHA256())
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = x509.CertificateBuilder(root, _name(name), key.public_key(), 2, *dates)
+    made = made.add_extension(x509.SubjectAlternativeName([address, x509.DNSName(name)]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    server = made.add_extension(known, critical=False).sign(root_key, hashes.SHA256())
+    files = folder / "authority.pem", folder / "server.pem"
+    files[0].write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(server.public_bytes(serialization.Encoding.PEM) + _encode(key))
+    return files
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _encode(key: ec.EllipticCurvePrivateKey) -> bytes:
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())

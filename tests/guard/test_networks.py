@@ -107,6 +107,18 @@ def test_a_split_between_the_name_and_the_address():
         assert [find_status(app, path, raw) for path in ("/local", "/remote")] == [200, 200]
 
 
+@pytest.mark.slow
+def test_check_does_not_advise_against_the_addresses_of_a_split(tmp_path):
+    """The metadata have the addresses for browsers."""
+    with HTTPIssuer("/realms/shop", identifier="http://localhost:8080/realms/shop") as server:
+        settings = server.settings | {"oauthguard.metadata_url": server.origin + server.well_known}
+        settings |= {"oauthguard.jwks_uri": f"{server.origin}/jwks"}
+        settings |= {"oauthguard.introspection.endpoint": f"{server.origin}/introspect"}
+        assert "remove the setting?" not in run_check(write_ini(tmp_path, settings, "remote")).output
+        settings["oauthguard.jwks_uri"] = f"{server.origin}/jwks".replace("127.0.0.1", "localhost")
+        assert "remove the setting?" in run_check(write_ini(tmp_path, settings, "remote")).output
+
+
 # ── proxies ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

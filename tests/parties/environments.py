@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import urllib3
 
@@ -62,24 +63,27 @@ def run_program(command: list[str], **environ: str) -> Iterator[str]:
 
 
 @contextmanager
-def run_certified() -> Iterator[Recorder]:
-    """npm's oidc-provider; gives its address, which is its issuer identifier."""
+def run_certified(issuer: str = "") -> Iterator[Recorder]:
+    """npm's oidc-provider; gives its address.
+
+    :param issuer: its issuer identifier, if that is not its address.
+    """
     command = [find_node(), str(HERE / "programs" / "certified.mjs"), str(install_foreign())]
-    with Recorder() as recorder, run_program(command, ISSUER=recorder.url) as port:
+    with Recorder() as recorder, run_program(command, ISSUER=issuer or recorder.url) as port:
         recorder.target = int(port)
         yield recorder
 
 
 @contextmanager
-def run_mocks(paths: Mapping[str, str]) -> Iterator[dict[str, Recorder]]:
-    """npm's oauth2-mock-server, once for each name of ``paths``; gives their addresses.
+def run_mocks(identifiers: Mapping[str, str]) -> Iterator[dict[str, Recorder]]:
+    """npm's oauth2-mock-server, once for each name of ``identifiers``; gives their addresses.
 
-    :param paths: what follows the address in the issuer identifier of each.
+    :param identifiers: the issuer identifier of each, or only what follows its address there.
     """
     folder = install_foreign(HERE / "npm", CACHE / "parties-npm")
     with ExitStack() as stack:
-        recorders = {name: stack.enter_context(Recorder()) for name in paths}
-        issuers = {name: recorders[name].url + path for name, path in paths.items()}
+        recorders = {name: stack.enter_context(Recorder()) for name in identifiers}
+        issuers = {name: urljoin(recorders[name].url, each) for name, each in identifiers.items()}
         command = [find_node(), str(HERE / "programs" / "mock.mjs"), str(folder)]
         line = stack.enter_context(run_program(command, ISSUERS=json.dumps(issuers)))
         for name, port in json.loads(line).items():

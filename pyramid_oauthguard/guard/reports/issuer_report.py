@@ -12,6 +12,7 @@ from ...exit_status import find_exit_status
 from ...interfaces import Finding, Step
 from ...issuers.http_issuer import HTTPIssuer, build_http_issuer
 from ...jwt.keyset import build_key_set
+from ...urls import as_origin
 from ..settings import GuardSettings
 from .key_report import describe_unusable_keys
 from .live_issuer import introspect_live
@@ -129,6 +130,13 @@ _COSTS: Final = {
 }
 
 
+def _is_beside_metadata(settings: GuardSettings, url: str) -> bool:
+    """Whether an address of the settings is on the host that the settings have the metadata from: a network in which the
+    addresses of the metadata are not those to use.
+    """
+    return settings.metadata_url is not None and as_origin(settings.metadata_url) == as_origin(url)
+
+
 def _compare(settings: GuardSettings, document: Any, wanted: frozenset[str]) -> Iterator[Finding]:
     """Where the settings and the issuer's metadata say different things."""
     for key, ours in (
@@ -136,7 +144,7 @@ def _compare(settings: GuardSettings, document: Any, wanted: frozenset[str]) -> 
         ("introspection_endpoint", settings.introspection_endpoint),
     ):
         theirs = document.get(key)
-        if ours and theirs and ours != theirs:
+        if ours and theirs and ours != theirs and not _is_beside_metadata(settings, ours):
             name = f"oauthguard.{key.replace('_endpoint', '.endpoint')}"
             yield Finding("warning", name, f"is {ours}, but the issuer's metadata have {theirs}", "remove the setting?")
     methods = document.get("introspection_endpoint_auth_methods_supported")

@@ -47,5 +47,6 @@ provider.ClientCredentials.prototype.generateTokenId = function generateTokenId(
   return `op_${makeId.call(this)}`;
 };
 
+provider.proxy = true; // it may be behind one that speaks TLS
 const server = createServer(provider.callback());
 server.listen(0, '127.0.0.1', () => process.stdout.write(`${server.address().port}\n`));
