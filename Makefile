@@ -47,10 +47,15 @@ pictures: .venv/test.stamp
 
 # The catalogues of the pages anew, from the templates: new texts are added to each language, and all are compiled.
 LOCALE := pyramid_oauthguard/server/locale
+EXAMPLE := example_app/locale
 translations: .venv/test.stamp
 	$(BIN)/pybabel -q extract -F pyproject.toml --omit-header --add-location=file --sort-by-file --no-wrap -o $(LOCALE)/pyramid_oauthguard.pot pyramid_oauthguard/server/templates
 	$(BIN)/pybabel -q update --ignore-obsolete --no-wrap --no-fuzzy-matching -D pyramid_oauthguard -i $(LOCALE)/pyramid_oauthguard.pot -d $(LOCALE)
 	$(BIN)/pybabel -q compile -D pyramid_oauthguard -d $(LOCALE)
+	$(BIN)/pybabel -q extract -F pyproject.toml --omit-header --add-location=file --sort-by-file --no-wrap -o $(EXAMPLE)/example_app.pot example_app/templates
+	$(BIN)/pybabel -q update --ignore-obsolete --no-wrap --no-fuzzy-matching -D example_app -i $(EXAMPLE)/example_app.pot -d $(EXAMPLE)
+	$(BIN)/pybabel -q compile -D example_app -d $(EXAMPLE)
+	$(BIN)/pybabel -q compile -D pyramid_oauthguard -d $(EXAMPLE)
 
 # The versions for continuous integration, anew: the newest of everything, in an environment that has nothing else.
 constraints:

@@ -23,6 +23,7 @@ _MANUAL: Final = Path(__file__).parent.parent / "docs" / "_build" / "html"
 def includeme(config: Configurator) -> None:
     """Add the pages of the parts that run."""
     parts: Parts = config.registry["example_app.parts"]
+    config.include(".languages")
     config.include("pyramid_jinja2")
     config.commit()
     config.get_jinja2_environment().filters["pretty"] = _write_pretty

@@ -1,4 +1,4 @@
-"""Every refusal as a problem document (RFC 9457). The guard writes its own for 401 and 403."""
+"""Every refusal as a problem document (RFC 9457), or as a page for a browser. The guard writes its own for 401 and 403."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.exceptions import URLDecodeError
@@ -19,7 +19,6 @@ from pyramid.httpexceptions import (
     HTTPServiceUnavailable,
     HTTPUnprocessableEntity,
 )
-from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
@@ -28,12 +27,11 @@ from sqlalchemy.exc import DBAPIError, TimeoutError  # noqa: A004  # of the pool
 from pyramid_oauthguard.outages import Outages, name_cause
 from pyramid_oauthguard.server.http.exact_path import ExactPath
 
-from .page_headers import set_page_headers
+from .error_pages import is_for_people, show_error
 
 __all__ = ["InvalidFields", "InvalidParameters", "Missing", "WrongField", "add_resource", "render_problem"]
 
 _log = logging.getLogger(__name__)
-_API: Final = ("/customers", "/api/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,33 +95,24 @@ def _build_fallback(*methods: str) -> Callable[[Any, Request], Response]:
 
 
 def _render_not_found(error: HTTPException, request: Request) -> Response:
-    response = _show_not_found(request) if _is_for_people(request) else _write(HTTPNotFound(), "Nothing is here.")
-    response.vary = (*(response.vary or ()), "Accept")
-    return response
-
-
-def _is_for_people(request: Request) -> bool:
-    """Whether a browser asks for a page, not a program for a resource of the API."""
-    environ = request.environ
-    return "text/html" in environ.get("HTTP_ACCEPT", "") and not environ.get("PATH_INFO", "").startswith(_API)
-
-
-def _show_not_found(request: Request) -> Response:
-    response = render_to_response("example_app:templates/not_found.jinja2", {}, request)
-    response.status = 404
-    set_page_headers(response)
-    return response
+    return _answer(HTTPNotFound(), request, "Nothing is here.")
 
 
 def _render_undecodable(error: UnicodeDecodeError, request: Request) -> Response:
-    return _write(HTTPBadRequest(), "The address is not UTF-8.")
+    return _answer(HTTPBadRequest(), request, "The address is not UTF-8.")
 
 
 def render_problem(error: HTTPException, request: Request) -> Response:
-    """``error`` as a problem document, unless a view has written its body."""
+    """``error`` as a problem document or as a page, unless a view has written its body."""
     if error.has_body:  # a view has written it on purpose
         return error
-    return _write(error, error.detail or error.explanation)
+    return _answer(error, request, error.detail or error.explanation)
+
+
+def _answer(error: HTTPException, request: Request, detail: str) -> Response:
+    response = show_error(error, request, detail) if is_for_people(request) else _write(error, detail)
+    response.vary = (*(response.vary or ()), "Accept")
+    return response
 
 
 def _write(error: HTTPException, detail: str) -> Response:
@@ -151,7 +140,7 @@ def storage_tween_factory(handler: Any, registry: Any) -> Callable[[Request], Re
             outages.report(cause, f"The database failed: {cause}")
             _log.debug("The database failed", exc_info=error)
             answer = HTTPServiceUnavailable(headers={"Retry-After": "5"})
-            return _write(answer, "The database can't be used at the moment.")
+            return _answer(answer, request, "The database can't be used at the moment.")
         if "db" in request.__dict__:  # it was used
             outages.settle()
         return response

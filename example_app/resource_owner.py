@@ -9,7 +9,10 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from .database import open_session
+from .documents import CLIENT_ID, build_redirect_uri
 from .models import User
+from .parts import Parts
+from .sign_ins import leave
 from .users import find_sign_in_time, find_signed_in
 
 __all__ = ["ResourceOwner"]
@@ -30,9 +33,16 @@ class ResourceOwner:
         """303 to the sign-in page, which leads back here."""
         return HTTPSeeOther(request.route_path("sign_in", _query={"next": request.path_qs}))
 
+    def sign_out(self, request: Request) -> None:
+        """Let somebody else sign in: "Not you?" on the pages. The session's cookie is set with the answer."""
+        leave(request)
+
     def approve(self, request: Request, authorization: Any) -> bool:
-        """Every user may approve every client here."""
-        return True
+        """Every user may approve every client here. The answer for Swagger UI goes to its one page: on 127.0.0.1 the server
+        itself would allow any port (RFC 8252 section 7.3)."""
+        parts: Parts = self._registry["example_app.parts"]
+        home = build_redirect_uri(parts.issuer)
+        return bool(authorization.client.client_id != CLIENT_ID or authorization.redirect_uri == home)
 
     def auth_time(self, request: Request) -> float | None:
         """When they signed in."""

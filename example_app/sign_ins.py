@@ -12,10 +12,10 @@ from sqlalchemy import delete
 
 from .models import SignIn, User
 
-__all__ = ["begin", "end", "find_sign_in"]
+__all__ = ["begin", "end", "find_sign_in", "leave"]
 
 _KEY: Final = "sign_in"
-#: What the session has of the tour: it belongs to the browser, says nothing about a user, and a sign-in is one of its steps.
+#: What the session has of the tour: it belongs to the browser, not to a user, and a sign-in is one of its steps.
 _KEPT: Final = ("tour_token", "tour_seen", "tour_person")
 #: However often the session is used.
 _LONGEST_SECONDS: Final = 30 * 86_400
@@ -23,14 +23,20 @@ _LONGEST_SECONDS: Final = 30 * 86_400
 
 def begin(request: Request, user: User) -> None:
     """Begin a new session for ``user``. The old session is dropped, so that an attacker can't prepare it for them."""
-    kept = {name: request.session[name] for name in _KEPT if name in request.session}
-    end(request)
-    request.session.update(kept)
+    leave(request)
     now = int(time.time())
     request.db.execute(delete(SignIn).where(SignIn.began_at < now - _LONGEST_SECONDS))
     key = secrets.token_urlsafe(32)
     request.db.add(SignIn(key_hash=_hash(key), user_id=user.id, began_at=now))
     request.session[_KEY] = key
+
+
+def leave(request: Request) -> None:
+    """End the sign-in, in every browser that has its cookie, so that somebody else can sign in. A request that waits for
+    the next user stays."""
+    kept = {name: request.session[name] for name in _KEPT if name in request.session}
+    end(request)
+    request.session.update(kept)
 
 
 def end(request: Request) -> None:

@@ -16,6 +16,7 @@ from pyramid_oauthguard.server.limits import TooManyRequestsError
 from pyramid_oauthguard.server.service import find_service
 
 from ..bodies import read_form
+from ..languages import choose_language
 from ..page_headers import set_page_headers
 from ..sign_ins import begin, end
 from ..users import authenticate_user
@@ -30,7 +31,7 @@ _NEXT: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*", re.ASCII)
 def show_sign_in(request: Request) -> dict[str, Any]:
     """The form."""
     set_page_headers(request.response)
-    return {"next": _find_next(request), "name": "", "error": None}
+    return {"next": _find_next(request), "name": "", "problem": None, "language": choose_language(request)}
 
 
 @view_config(route_name="sign_in", request_method="POST", renderer="example_app:templates/sign_in.jinja2")
@@ -38,15 +39,15 @@ def answer_sign_in(request: Request) -> dict[str, Any] | Response:
     """303 to the page that the user asked for, or the form again with an error."""
     form = read_form(request)
     if not is_own_form(request, form):
-        return _show_again(request, form, 400, "This page was open for too long. Please try again.")
+        return _show_again(request, form, 400, problem="old")
     try:
         find_service(request).limits.hit(request, "sign_in", form.get("name", ""))
     except TooManyRequestsError as error:
         request.response.headers["Retry-After"] = str(error.retry_after)
-        return _show_again(request, form, 429, f"Too many attempts. Please wait {error.retry_after} seconds.")
+        return _show_again(request, form, 429, problem="many", wait=error.retry_after)
     user = authenticate_user(request.db, form.get("name", ""), form.get("password", ""))
     if user is None:
-        return _show_again(request, form, 422, "The name or the password is wrong.")
+        return _show_again(request, form, 422, problem="wrong")
     begin(request, user)
     return _redirect(as_local_path(form.get("next"), _find_home(request)))
 
@@ -91,7 +92,9 @@ def is_own_form(request: Request, form: dict[str, str]) -> bool:
     return hmac.compare_digest(get_csrf_token(request).encode(), form.get("csrf_token", "").encode())
 
 
-def _show_again(request: Request, form: dict[str, str], status: int, error: str) -> dict[str, Any]:
+def _show_again(request: Request, form: dict[str, str], status: int, **values: Any) -> dict[str, Any]:
+    """The form with what is wrong: ``problem`` is a word that the template knows."""
     request.response.status = status
     set_page_headers(request.response)
-    return {"next": as_local_path(form.get("next"), _find_home(request)), "name": form.get("name", ""), "error": error}
+    values["language"] = choose_language(request)
+    return {"next": as_local_path(form.get("next"), _find_home(request)), "name": form.get("name", ""), **values}

@@ -17,6 +17,7 @@ __all__ = ["includeme"]
 def includeme(config: Any) -> None:
     """Make the application of ``config`` an authorization server; its settings are ``oauthguard.server.*``."""
     from .assembly import STARTED, add_endpoints, check_grants, start, take_up
+    from .consent.pages import refuse_on_page
     from .http.route_order import EXACT, keep_place
     from .http.uncaught import add_last_resort
 
@@ -28,7 +29,7 @@ def includeme(config: Any) -> None:
     config.add_directive("set_oauth_store", set_oauth_store)
     config.add_directive("set_resource_owner", set_resource_owner)
     config.action("oauthguard server endpoints", add_endpoints, args=(config,), order=PHASE0_CONFIG)
-    add_last_resort(config)
+    add_last_resort(config, refuse_on_page)
     config.action("oauthguard server", start, args=(config,), order=STARTED)
     if config.autocommit:
         config.add_subscriber(check_grants, ApplicationCreated)

@@ -66,6 +66,10 @@ class Pepper:
         """For the ``jti`` of an assertion about a user. Three members: never the hash of a client's assertion."""
         return _digest(self._code, json.dumps(["bearer", issuer, token_id]))
 
+    def hash_page(self, page: str) -> bytes:
+        """For the page on which a user decided. Never the hash of an assertion, which has other members."""
+        return _digest(self._code, json.dumps(["page", page, ""]))
+
     def __repr__(self) -> str:
         return "<Pepper>"
 

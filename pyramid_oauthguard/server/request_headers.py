@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
-from .http.answers import build_answer
+from .http.answers import Refuse, refuse_in_json
 
 __all__ = ["HeaderTooLongError", "bound_headers", "check_headers"]
 
@@ -58,7 +58,7 @@ def check_headers(environ: MutableMapping[str, Any]) -> None:
         environ["HTTP_COOKIE"] = "; ".join(found[0] for found in _COOKIE.finditer(cookies) if _is_text(found[1]))
 
 
-def bound_headers(view: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def bound_headers(view: Callable[[Any], Any], *, refuse: Refuse = refuse_in_json) -> Callable[[Any], Any]:
     """Check the headers before the view runs, and answer 431 or 400 instead of it where they are too long."""
 
     @functools.wraps(view)
@@ -66,7 +66,7 @@ def bound_headers(view: Callable[[Any], Any]) -> Callable[[Any], Any]:
         try:
             check_headers(request.environ)
         except HeaderTooLongError as error:
-            return build_answer(error.status, {"error": "invalid_request", "error_description": str(error)})
+            return refuse(request, error.status, str(error), ())
         return view(request)
 
     return wrapped

@@ -220,8 +220,8 @@ def test_paste_at_the_example(public: Terminal, chromium: Browser) -> None:
     url = next(line.strip() for line in process.stderr if line.startswith("  http"))
     page = open_consent(chromium, url)
     # As from another machine: the browser is sent to a port that nobody there listens on.
-    fields = page.eval_on_selector("form", "form => Object.fromEntries(new FormData(form))")
-    action = page.eval_on_selector("form", "form => form.action")
+    fields = page.eval_on_selector("form.decision", "form => Object.fromEntries(new FormData(form))")
+    action = page.eval_on_selector("form.decision", "form => form.action")
     answer = page.context.request.post(action, form={**fields, "decision": "allow"}, max_redirects=0)
     assert answer.status == 303
     redirected = answer.headers["location"]
@@ -261,7 +261,7 @@ def decide_on_device(browser: Browser, address: str, user_code: str, decision: s
     page.fill("input[name=password]", "demo")
     page.click("button[type=submit]")
     page.fill("input[name=user_code]", user_code)
-    page.click("main button[type=submit]")
+    page.click("form.connect button")
     page.click(f"button[value={decision}]")
     page.wait_for_load_state()
     page.context.close()

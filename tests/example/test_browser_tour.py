@@ -140,6 +140,19 @@ def test_swagger_ui_signs_a_person_in_by_code_and_pkce(page: Any, address: str) 
     page.wait_for_selector(".auth-wrapper button.authorize.unlocked")
 
 
+def test_what_is_typed_into_swagger_ui_can_be_read(page: Any, address: str) -> None:
+    """In the dark, its fields had the light text of our pages on white."""
+    page.goto(f"{address}/docs")
+    page.wait_for_selector(".opblock")
+    page.click("#operations-customers-listCustomers button.opblock-summary-control")
+    page.wait_for_selector("#operations-customers-listCustomers input")
+    colours = "each => [getComputedStyle(each).color, getComputedStyle(each).backgroundColor]"
+    assert page.eval_on_selector("#operations-customers-listCustomers input", colours) == [
+        "rgb(59, 65, 81)",
+        "rgb(255, 255, 255)",
+    ]
+
+
 def test_swagger_ui_gets_a_token_by_client_credentials(page: Any, address: str) -> None:
     page.goto(f"{address}/docs")
     box = authorize(page, "clientCredentials")

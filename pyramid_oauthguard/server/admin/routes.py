@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from pyramid.config import Configurator
-from pyramid.request import Request
 
-from ..consent.pages import answer_errors_on_page
-from ..endpoints.views import add_endpoint
+from ..endpoints.views import add_page
 from ..grant_types import USER_GRANTS
 from ..settings import ServerSettings
-from .access import ADMIN_ROUTE, Page, check_hooks, guard_page
+from .access import ADMIN_ROUTE, check_hooks, guard_page
 from .actions import answer_action
 from .lists import show_clients, show_keys, show_start, show_user
 from .trail import show_audit
@@ -29,10 +24,6 @@ def include(config: Configurator, settings: ServerSettings) -> None:
         return
     check_hooks(config.registry, settings)
     path = f"{settings.path}/admin"
-    add_endpoint(config, ADMIN_ROUTE, path, {"GET": _view(show_start), "POST": _view(answer_action)})
+    add_page(config, ADMIN_ROUTE, path, {"GET": guard_page(show_start), "POST": guard_page(answer_action)})
     for name, page in (("clients", show_clients), ("users", show_user), ("keys", show_keys), ("audit", show_audit)):
-        add_endpoint(config, f"{ADMIN_ROUTE}.{name}", f"{path}/{name}", {"GET": _view(page)})
-
-
-def _view(page: Page) -> Callable[[Request], Any]:
-    return answer_errors_on_page(guard_page(page))
+        add_page(config, f"{ADMIN_ROUTE}.{name}", f"{path}/{name}", {"GET": guard_page(page)})

@@ -13,11 +13,12 @@ from pyramid.request import Request
 from ..clients.evidence import build_evidence
 from ..clients.redirect_uris import leaves_device
 from ..http.errors import AccessDeniedError, OAuth2Error, ServerError
-from ..opaque import CODE_PREFIX, make_opaque
+from ..opaque import CODE_PREFIX, make_id, make_opaque
 from ..service import find_service
 from ..store.contract import Unit
 from ..store.records import CodeRecord, Consent, Grant
 from .answers import answer_client
+from .decided import DecidedPageError, SentAgainError, derive_code, find_live_code, take_page
 from .early_ends import report_refusal
 from .flow import ConsentFlow
 from .naming import describe_destination, find_home
@@ -28,11 +29,16 @@ __all__ = ["CodeFlow", "address_errors", "answer_error"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeFlow(ConsentFlow):
-    """See :class:`~.flow.ConsentFlow`. The ticket carries the parameters, which are checked again."""
+    """See :class:`~.flow.ConsentFlow`. The ticket carries the parameters, which are checked again.
+
+    :ivar page: the id of the page that the decision comes from; empty before there is a decision.
+    """
 
     ROUTE: ClassVar[str] = "oauthguard.authorize"
     PURPOSE: ClassVar[str] = "authorize"
     TEMPLATE: ClassVar[str] = "consent"
+
+    page: str = ""
 
     def describe_page(self) -> dict[str, Any]:
         destination = describe_destination(self.authorization.redirect_uri)
@@ -40,7 +46,7 @@ class CodeFlow(ConsentFlow):
         return {"destination": destination.host, "place": destination.place, "home_of_client": home}
 
     def describe_request(self) -> dict[str, Any]:
-        return {"query": self.authorization.query, "client": self.seal_client()}
+        return {"query": self.authorization.query, "client": self.seal_client(), "page": make_id()}
 
     def seal_client(self) -> str:
         """A text that differs if the client on the page is not what it was: a document may change at any time."""
@@ -62,18 +68,50 @@ class CodeFlow(ConsentFlow):
         report_refusal(self.authorization)
 
     def store_approval(self, unit: Unit, grant: Grant) -> Any:
-        code = make_opaque(CODE_PREFIX).text
+        """See :meth:`.ConsentFlow.store_approval`.
+
+        :raises SentAgainError: the user decided on this page before. The unit is rolled back.
+        """
+        if self.page and not take_page(unit, self.service.pepper, self.page):
+            raise SentAgainError(grant)
+        code = self._make_code()
         unit.add_code(self._build_code(grant, code))
-        authorization = self.authorization
-        said = {"code": code, "state": authorization.state, "iss": self.service.settings.issuer}
-        return answer_client(self.request, authorization.redirect_uri, authorization.response_mode, said)
+        return self._answer_approval(code)
+
+    def answer_again(self, grant: Grant) -> Any:
+        """The answer to an approval that was sent again.
+
+        :param grant: what it would have opened.
+        :raises DecidedPageError: the user denied, or allowed something else, or the client has used the code.
+        """
+        with self.service.store.reading() as unit:
+            code = find_live_code(unit, self.service.pepper, self.page, grant)
+        if code is None:
+            raise DecidedPageError
+        return self._answer_approval(code)
 
     def store_denial(self, unit: Unit) -> bool:
-        return True  # a denied request has no record
+        """See :meth:`.ConsentFlow.store_denial`.
+
+        :raises DecidedPageError: the user allowed it before, on the same page.
+        """
+        if not self.page or take_page(unit, self.service.pepper, self.page):
+            return True
+        if unit.find_code(self.service.pepper.hash_code(self._make_code())) is not None:
+            raise DecidedPageError
+        return False
 
     def answer_denial(self) -> Any:
         error = AccessDeniedError("The request was denied.")
         return answer_error(self.request, _address(error, self.authorization))
+
+    def _make_code(self) -> str:
+        return derive_code(self.service.pepper, self.page) if self.page else make_opaque(CODE_PREFIX).text
+
+    def _answer_approval(self, code: str) -> Any:
+        authorization = self.authorization
+        said = {"code": code, "state": authorization.state, "iss": self.service.settings.issuer}
+        return answer_client(self.request, authorization.redirect_uri, authorization.response_mode, said)
 
     def _build_code(self, grant: Grant, text: str) -> CodeRecord:
         now, service = time.time(), self.service

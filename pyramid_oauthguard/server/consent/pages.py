@@ -7,7 +7,7 @@ have their own Jinja2 environment, so that no setting of the application can tur
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from pyramid.config import Configurator
@@ -19,7 +19,8 @@ from pyramid.response import Response
 
 from ... import processes
 from ...errors import UnavailableError
-from ..http.answers import report_outage
+from ..http.answers import refuse_in_json, report_outage
+from ..http.browsers import prefers_page
 from ..http.errors import OAuth2Error
 from ..http.mount_point import build_path
 from ..service import find_service
@@ -28,8 +29,18 @@ from .languages import add_catalogues, check_languages, is_right_to_left, settle
 from .look import ILook, describe_look, load_look
 from .naming import show_name
 
-__all__ = ["CONTENT_POLICY", "answer_errors_on_page", "include", "redirect", "render_page"]
+__all__ = [
+    "APPLICATIONS_ROUTE",
+    "CONTENT_POLICY",
+    "answer_errors_on_page",
+    "include",
+    "redirect",
+    "refuse_on_page",
+    "render_page",
+]
 
+#: The name of the route of the page with what a user allowed.
+APPLICATIONS_ROUTE: Final = "oauthguard.applications"
 _ENVIRONMENT: Final = ".oauthguard"
 _TEMPLATES: Final = "pyramid_oauthguard.server:templates/"
 #: The errors after which the same request may work.
@@ -131,7 +142,9 @@ def answer_errors_on_page(
         try:
             return view(request)
         except OAuth2Error as error:
-            return _render_error(request, 400, error.error, find_again, description=error.get_error_description())
+            # No page asks for credentials, so none answers 401.
+            status = 400 if error.status_code == 401 else error.status_code
+            return _render_error(request, status, error.error, find_again, description=error.get_error_description())
         except UnavailableError as error:
             report_outage(find_service(request).outages, request, error)
             response = _render_error(
@@ -143,11 +156,24 @@ def answer_errors_on_page(
     return wrapped
 
 
+def refuse_on_page(request: Request, status: int, text: str, headers: Iterable[tuple[str, str]] = ()) -> Any:
+    """The refusal of a request that no view may see: a page for browsers, JSON for programs."""
+    if prefers_page(request) and request.registry.queryUtility(ILook) is not None:
+        response = _render_error(request, status, "invalid_request", description=text)
+        response.headers.update(headers)
+    else:
+        response = refuse_in_json(request, status, text, headers)
+    response.vary = "Accept"
+    return response
+
+
 def _render_error(
-    request: Request, status: int, code: str, find_again: Callable[[Request], str | None], **values: Any
+    request: Request, status: int, code: str, find_again: Callable[[Request], str | None] | None = None, **values: Any
 ) -> Any:
-    again = find_again(request) if code in _REPEATABLE else None
-    return render_page(request, "error", status=status, code=code, again=again, **values)
+    again = find_again(request) if find_again is not None and code in _REPEATABLE else None
+    allowed = build_path(request, APPLICATIONS_ROUTE)
+    what = {"code": code, "cause": status, "again": again, "applications": allowed}
+    return render_page(request, "error", status=status, **what, **values)
 
 
 def _find_page(request: Request) -> str:

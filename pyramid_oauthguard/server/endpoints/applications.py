@@ -15,7 +15,8 @@ from ..consent.forms import SessionEndedError, require_form
 from ..consent.languages import format_date, translate
 from ..consent.naming import find_home
 from ..consent.notices import leave_notice, remove_notice, take_notice
-from ..consent.pages import answer_errors_on_page, redirect, render_page
+from ..consent.pages import APPLICATIONS_ROUTE as ROUTE
+from ..consent.pages import redirect, render_page
 from ..consent.resource_owner import ask_user, sign_in
 from ..consent.tickets import seal_ticket
 from ..grant_types import USER_GRANTS
@@ -25,11 +26,10 @@ from ..http.parameters import read_body
 from ..service import Service, find_service
 from ..settings import ServerSettings
 from ..store.records import Client, Consent
-from .views import add_endpoint
+from .views import add_page
 
 __all__ = ["describe", "include"]
 
-ROUTE: Final = "oauthguard.applications"
 PURPOSE: Final = "withdraw"
 
 
@@ -37,8 +37,8 @@ def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its views."""
     if not USER_GRANTS.intersection(settings.grants):
         return
-    views = {"GET": answer_errors_on_page(show_applications), "POST": answer_errors_on_page(answer_withdrawal)}
-    add_endpoint(config, ROUTE, settings.find_path("applications"), views)
+    views = {"GET": show_applications, "POST": answer_withdrawal}
+    add_page(config, ROUTE, settings.find_path("applications"), views)
 
 
 def show_applications(request: Request) -> Any:

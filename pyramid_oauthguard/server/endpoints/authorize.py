@@ -13,10 +13,11 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 
 from ..consent.code_flow import CodeFlow, address_errors, answer_error
+from ..consent.decided import SentAgainError
 from ..consent.early_ends import report_error
 from ..consent.forms import SentForm, SessionEndedError, require_form
 from ..consent.languages import prefer_languages
-from ..consent.pages import answer_errors_on_page, redirect
+from ..consent.pages import redirect
 from ..consent.request import add_address, build_query, find_described, is_described, require_request
 from ..consent.resource_owner import ask_user, sign_in
 from ..consent.tickets import FIELD, find_content
@@ -27,7 +28,7 @@ from ..http.mount_point import build_path
 from ..http.parameters import Parameters, find_sent, read_body, read_query, read_text
 from ..service import Service, find_service
 from ..settings import ServerSettings
-from .views import add_endpoint
+from .views import add_page
 
 __all__ = ["describe", "include"]
 
@@ -38,11 +39,8 @@ def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its views."""
     if AuthorizationCode.GRANT_TYPE not in settings.grants:
         return
-    views = {
-        "GET": answer_errors_on_page(show_request, again=_find_again),
-        "POST": answer_errors_on_page(answer_decision, again=_find_again),
-    }
-    add_endpoint(config, ROUTE, settings.find_path("authorize"), views)
+    views = {"GET": show_request, "POST": answer_decision}
+    add_page(config, ROUTE, settings.find_path("authorize"), views, again=_find_again)
 
 
 def show_request(request: Request) -> Any:
@@ -108,11 +106,15 @@ def _decide(service: Service, request: Request, sent: SentForm, *, form: Paramet
     prefer_languages(request, parameters.values.get("ui_locales"))
     described = find_described(service, parameters, sent.subject)
     authorization = require_request(service, request, parameters, described=described)
-    flow = CodeFlow(service=service, request=request, subject=sent.subject, authorization=authorization)
+    page = sent.content.get("page", "")
+    flow = CodeFlow(service=service, request=request, subject=sent.subject, authorization=authorization, page=page)
     with address_errors(authorization):
-        if sent.content.get("client") != flow.seal_client():
+        if not page or sent.content.get("client") != flow.seal_client():
             return flow.ask()
-        return flow.decide(form.values, sent.content["shown"])
+        try:
+            return flow.decide(form.values, sent.content["shown"])
+        except SentAgainError as again:
+            return flow.answer_again(again.grant)
 
 
 def _find_again(request: Request) -> str | None:

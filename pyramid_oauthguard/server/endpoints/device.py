@@ -27,7 +27,7 @@ from ..consent.device import (
 from ..consent.device_flow import DeviceFlow, show_decision
 from ..consent.forms import SentForm, SessionEndedError, require_form
 from ..consent.notices import remove_notice, take_notice
-from ..consent.pages import answer_errors_on_page, redirect, render_page
+from ..consent.pages import redirect, render_page
 from ..consent.resource_owner import ask_user, sign_in
 from ..consent.tickets import seal_ticket
 from ..grant_types import DEVICE_CODE
@@ -36,7 +36,7 @@ from ..http.mount_point import build_path
 from ..http.parameters import read_body, read_query
 from ..service import Service, find_service
 from ..settings import ServerSettings
-from .views import add_endpoint
+from .views import add_page
 
 __all__ = ["ROUTE", "describe", "include"]
 
@@ -47,8 +47,7 @@ _CODE_STEP: Final = "device code"
 def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its views."""
     if DEVICE_CODE in settings.grants:
-        views = {"GET": answer_errors_on_page(show_device), "POST": answer_errors_on_page(answer_device)}
-        add_endpoint(config, ROUTE, settings.find_path("device"), views)
+        add_page(config, ROUTE, settings.find_path("device"), {"GET": show_device, "POST": answer_device})
 
 
 def show_device(request: Request) -> Any:

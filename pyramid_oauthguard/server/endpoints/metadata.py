@@ -44,7 +44,7 @@ def _add_mounted(config: Configurator, paths: Iterable[str]) -> None:
     tails = {path[len(head) :].lstrip("/") for path in paths for head in _find_heads(path)}
     pattern = "|".join(sorted(map(re.escape, tails)))
     config.add_route_predicate(_PREDICATE, _Mounted)
-    mounted = {_PREDICATE: frozenset(paths)}
+    mounted: dict[str, Any] = {_PREDICATE: frozenset(paths)}
     add_endpoint(
         config, f"{ROUTE}.mounted", f"/{{tail:{pattern}}}", {"GET": answer_metadata}, readers=Readers.ANYBODY, **mounted
     )

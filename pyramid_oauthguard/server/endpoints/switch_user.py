@@ -14,7 +14,7 @@ from pyramid.request import Request
 
 from ..consent.account import PURPOSE, SWITCH_ROUTE
 from ..consent.forms import SessionEndedError, require_form
-from ..consent.pages import answer_errors_on_page, redirect
+from ..consent.pages import redirect
 from ..consent.resource_owner import sign_out
 from ..consent.tickets import FIELD, find_content
 from ..grant_types import USER_GRANTS
@@ -22,7 +22,7 @@ from ..http.mount_point import build_path
 from ..http.parameters import find_sent, read_body
 from ..service import Service, find_service
 from ..settings import ServerSettings
-from .views import add_endpoint
+from .views import add_page
 
 __all__ = ["describe", "include"]
 
@@ -30,8 +30,8 @@ __all__ = ["describe", "include"]
 def include(config: Configurator, settings: ServerSettings) -> None:
     """Add the route and its view. The pages have the form only where the application can sign users out."""
     if USER_GRANTS.intersection(settings.grants):
-        view = answer_errors_on_page(answer_switch, again=_find_again)
-        add_endpoint(config, SWITCH_ROUTE, f"{settings.path}/switch-user", {"POST": view})
+        path = f"{settings.path}/switch-user"
+        add_page(config, SWITCH_ROUTE, path, {"POST": answer_switch}, again=_find_again)
 
 
 def answer_switch(request: Request) -> Any:

@@ -11,14 +11,18 @@ from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ...outages import Outages
-from ..http.answers import answer_errors, build_answer
+from ..consent.pages import answer_errors_on_page, refuse_on_page
+from ..http.answers import Refuse, answer_errors, refuse_in_json
 from ..http.cors import Readers, answer_preflight, is_preflight, share_answers
 from ..http.route_order import add_named_route
 from ..request_headers import bound_headers
 from ..request_ids import label_answers
 from ..service import find_service
 
-__all__ = ["Nothing", "add_endpoint"]
+__all__ = ["Nothing", "add_endpoint", "add_page"]
+
+
+View = Callable[[Request], Any]
 
 
 class Nothing:
@@ -33,9 +37,10 @@ def add_endpoint(
     config: Configurator,
     name: str,
     pattern: str,
-    views: Mapping[str, Callable[[Request], Any]],
+    views: Mapping[str, View],
     *,
     readers: Readers = Readers.NO_SITE,
+    refuse: Refuse = refuse_in_json,
     **predicates: Any,
 ) -> None:
     """Add a route with a view for each method; other methods are answered 405 with ``Allow``.
@@ -43,22 +48,39 @@ def add_endpoint(
     :param views: views by method; ``GET`` answers HEAD too.
     :param predicates: of the route.
     :param readers: the sites whose scripts may call it; see :mod:`~pyramid_oauthguard.server.http.cors`.
+    :param refuse: answers other methods, and headers that are too long.
     """
     add_named_route(config, name, pattern, factory=Nothing, **predicates)
     for method, view in views.items():
-        _add_view(config, name, _share(answer_errors(view, _find_outages), readers), request_method=method)
+        shared = _share(answer_errors(view, _find_outages), readers)
+        _add_view(config, name, shared, refuse, request_method=method)
     allow = ", ".join(sorted({*views, *({"HEAD"} if "GET" in views else ())}))
 
     def refuse_method(request: Request) -> Any:
         if readers is not Readers.NO_SITE and is_preflight(request):
             return answer_preflight(request, allow)
-        body = {"error": "invalid_request", "error_description": f"The method must be {allow}."}
-        return build_answer(405, body, [("Allow", allow)])
+        return refuse(request, 405, f"The method must be {allow}.", [("Allow", allow)])
 
-    _add_view(config, name, _share(refuse_method, readers))
+    _add_view(config, name, _share(refuse_method, readers), refuse)
 
 
-def _share(view: Callable[[Request], Any], readers: Readers) -> Callable[[Request], Any]:
+def add_page(
+    config: Configurator,
+    name: str,
+    pattern: str,
+    views: Mapping[str, View],
+    *,
+    again: Callable[[Request], str | None] | None = None,
+) -> None:
+    """Add an endpoint for browsers: a page tells the user about errors and refusals.
+
+    :param again: see :func:`~pyramid_oauthguard.server.consent.pages.answer_errors_on_page`.
+    """
+    shown = {method: answer_errors_on_page(view, again=again) for method, view in views.items()}
+    add_endpoint(config, name, pattern, shown, refuse=refuse_on_page)
+
+
+def _share(view: View, readers: Readers) -> View:
     return share_answers(view, readers, lambda request: find_service(request).origins)
 
 
@@ -66,10 +88,10 @@ def _find_outages(request: Request) -> Outages:
     return find_service(request).outages
 
 
-def _add_view(config: Configurator, name: str, view: Callable[[Request], Any], **predicates: Any) -> None:
+def _add_view(config: Configurator, name: str, view: View, refuse: Refuse, **predicates: Any) -> None:
     # Callers have no session and no token yet: neither a default permission nor a CSRF check may refuse them.
     config.add_view(
-        label_answers(bound_headers(view)),
+        label_answers(bound_headers(view, refuse=refuse)),
         route_name=name,
         permission=NO_PERMISSION_REQUIRED,
         require_csrf=False,

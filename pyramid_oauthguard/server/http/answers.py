@@ -15,10 +15,12 @@ from ...outages import Outages
 from ..request_ids import find_request_id
 from .errors import OAuth2Error
 
-__all__ = ["answer_errors", "build_answer", "build_error", "report_outage"]
+__all__ = ["Refuse", "answer_errors", "build_answer", "build_error", "refuse_in_json", "report_outage"]
 
 CHALLENGE = 'Basic realm="oauth", charset="UTF-8"'
 View = Callable[[Request], Any]
+#: Builds the answer to a request that no view may see: from its status, a text for developers, and headers.
+Refuse = Callable[[Request, int, str, Iterable[tuple[str, str]]], Any]
 _HEADERS: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
 _as_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -43,6 +45,11 @@ def build_error(error: OAuth2Error) -> Any:
     if retry_after := getattr(error, "retry_after", None):
         headers.append(("Retry-After", str(retry_after)))
     return build_answer(error.status_code, body, headers)
+
+
+def refuse_in_json(_request: Request, status: int, text: str, headers: Iterable[tuple[str, str]] = ()) -> Any:
+    """The refusal of a request that no view may see."""
+    return build_answer(status, {"error": "invalid_request", "error_description": text}, headers)
 
 
 def report_outage(outages: Outages, request: Request, error: UnavailableError) -> None:

@@ -15,7 +15,7 @@ from pyramid.registry import Registry
 from pyramid.request import Request
 
 from ...exception_views import add_fallback_view
-from .answers import build_answer, build_error
+from .answers import Refuse, build_error
 from .limits import TooManyRequestsError
 
 __all__ = ["add_last_resort"]
@@ -24,18 +24,20 @@ __all__ = ["add_last_resort"]
 _LAST: Final = 1_001
 
 
-def add_last_resort(config: Configurator) -> None:
-    """Add the views; see :func:`~pyramid_oauthguard.exception_views.add_fallback_view`."""
-    config.action("oauthguard server last resort", _add_views, args=(config.registry,), order=_LAST)
+def add_last_resort(config: Configurator, refuse: Refuse) -> None:
+    """Add the views; see :func:`~pyramid_oauthguard.exception_views.add_fallback_view`.
+
+    :param refuse: answers an address that can't be read.
+    """
+    config.action("oauthguard server last resort", _add_views, args=(config.registry, refuse), order=_LAST)
 
 
-def _add_views(registry: Registry) -> None:
-    add_fallback_view(registry, URLDecodeError, _answer_undecodable)
+def _add_views(registry: Registry, refuse: Refuse) -> None:
+    def answer_undecodable(_error: Any, request: Request) -> Any:
+        return refuse(request, 400, "The address is not valid UTF-8.", ())
+
+    add_fallback_view(registry, URLDecodeError, answer_undecodable)
     add_fallback_view(registry, TooManyRequestsError, _answer_limit)
-
-
-def _answer_undecodable(_error: Any, _request: Request) -> Any:
-    return build_answer(400, {"error": "invalid_request", "error_description": "The address is not valid UTF-8."})
 
 
 def _answer_limit(error: Any, _request: Request) -> Any:

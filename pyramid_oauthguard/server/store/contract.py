@@ -177,10 +177,10 @@ class DeviceRows(Protocol):
 
 
 class AssertionRows(Protocol):
-    """Client assertions that were accepted."""
+    """What may be used once: assertions that were accepted, and pages on which a user decided."""
 
     def add_assertion(self, hashed: bytes, expires_at: float) -> bool:
-        """Remember an assertion; False when it was there already."""
+        """Remember it; False when it was there already. If several units do this at the same time, only one gets True."""
 
 
 class KeyRows(Protocol):
