@@ -70,7 +70,8 @@ def _judge_shared_caches(issuers: Iterable[GuardSettings]) -> Iterator[Finding]:
 def _find_wanted(registry: Any, modes: frozenset[str]) -> frozenset[str]:
     """What the built-in verifiers will ask the issuer for; a JWT that is checked remotely is verified locally first."""
     asking = {mode for mode in modes if _is_built_in(registry, mode)}
-    return frozenset({"keys"} if asking else ()) | frozenset({"introspection"} if "remote" in asking else ())
+    endpoints = {"remote": "introspection", "userinfo": "userinfo"}
+    return frozenset({"keys"} if asking else ()) | {name for mode, name in endpoints.items() if mode in asking}
 
 
 def _is_built_in(registry: Any, mode: str) -> bool:

@@ -14,6 +14,7 @@ from ...guard.credentials.header import find_fault
 from ...guard.guarded_views import find_modes, find_views
 from ...guard.openapi import Operation, find_operations
 from ...guard.reports.key_report import describe_keys
+from ...guard.reports.neighbours import find_host_neighbours, find_neighbours
 from ...guard.reports.once_report import describe_once
 from ...guard.reports.reasons import (
     ANSWER_WITHOUT_AUDIENCE,
@@ -29,6 +30,7 @@ from ...guard.resources.table import ResourceTable
 from ...guard.settings import GuardSettings
 from ...guard.state import get_guard
 from ...guard.verifiers import RANKS
+from ...guard.verifiers.chosen import ChosenVerifier
 from ...interfaces import Credential, ICredentialVerifier
 from .token_facts import fetch_answer, find_facts, find_issuer, is_jwt
 
@@ -48,6 +50,8 @@ class Explanation:
     :ivar answer: what the issuer's introspection answer says of a token that the remote check refused; None where it was
         not asked.
     :ivar keys: for a signature that no key verifies, each key of the issuer and why it was not used.
+    :ivar others: for a token that was refused, each other setting under which it would pass the check that refused it, with its
+        cost.
     :ivar views: for a token that was accepted, each view of this mode that refuses it all the same, and the scopes that it
         requires; and each view that accepts a token once.
     """
@@ -61,6 +65,7 @@ class Explanation:
     answer: Mapping[str, Any] | None = None
     keys: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def find_modes_in_use(registry: Any) -> list[str]:
@@ -86,7 +91,8 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
         remedy = find_remedy(error)
         advice = settings.name_keys(remedy.text or "oauthguard check looks at the issuer")
         setting = settings.name_keys(remedy.setting) if remedy.setting else None
-        return Explanation(mode, error.reason, str(error), setting, advice, find_exit_status(error))
+        status, others = find_exit_status(error), find_host_neighbours(settings, error)
+        return Explanation(mode, error.reason, str(error), setting, advice, status, others=others)
     except OAuthGuardError as error:
         return _explain_refusal(error, registry, settings, raw=raw, mode=mode)
     except Exception as error:  # noqa: BLE001  # a verifier of the application may raise any error
@@ -153,7 +159,17 @@ def _explain_refusal(
         INACTIVE,
         answer,
         describe_keys(registry, settings, facts) if error.reason in _ABOUT_KEYS else (),
+        others=_find_others(registry, settings, error.reason, raw=raw, mode=mode, answer=answer),
     )
+
+
+def _find_others(
+    registry: Any, settings: GuardSettings, reason: str, *, raw: str, mode: str, answer: Mapping[str, Any] | None
+) -> tuple[str, ...]:
+    """Where the guard's own check refused it."""
+    if not isinstance(registry.queryUtility(ICredentialVerifier, name=mode), ChosenVerifier):
+        return ()
+    return find_neighbours(settings, reason, raw, mode=mode, answer=answer)
 
 
 def _name_setting(settings: GuardSettings, name: str | None) -> str | None:

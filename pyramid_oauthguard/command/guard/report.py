@@ -83,6 +83,8 @@ class Outcomes(_Report):
             self._write(f"        key:     {line}")
         for line in outcome.views:
             self._write(f"        view:    {line}")
+        for line in outcome.others:
+            self._write(f"        other:   {line}")
         if outcome.setting:
             self._write(f"        setting: {outcome.setting}")
         if outcome.advice:

@@ -32,7 +32,7 @@ def judge_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str])
     """Check one issuer; of a template, its first tenants, or what they share.
 
     :param embedded: the issuer in this process, or None.
-    :param wanted: what the views need of it: ``"keys"``, ``"introspection"``.
+    :param wanted: what the views need of it: ``"keys"``, ``"introspection"``, ``"userinfo"``.
     """
     for each in _list_tenants(settings):
         for finding in _judge_issuer(embedded, each, wanted):
@@ -83,6 +83,9 @@ def _judge_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]
     if "introspection" in wanted and (known or settings.introspection_endpoint):
         yield from _judge_introspection(issuer, settings)
         yield from _list_tried(tried)
+    if "userinfo" in wanted and settings.userinfo_any_client and (known or settings.userinfo_endpoint):
+        yield from _judge_userinfo(issuer, settings)
+        yield from _list_tried(tried)
 
 
 def _list_tried(tried: list[str]) -> Iterator[Finding]:
@@ -96,7 +99,11 @@ def _judge_metadata(
 ) -> Generator[Finding, None, bool]:
     """Check the metadata. Whether they could be fetched."""
     knows_keys = settings.jwks_uri or settings.jwks_file
-    needed = not knows_keys or ("introspection" in wanted and not settings.introspection_endpoint)
+    needed = (
+        not knows_keys
+        or ("introspection" in wanted and not settings.introspection_endpoint)
+        or ("userinfo" in wanted and not settings.userinfo_endpoint)
+    )
     if not needed and not is_fetchable(settings):
         return False
     yield Step("ok", "the issuer's metadata", settings.metadata_url or settings.issuer)
@@ -127,6 +134,7 @@ _COSTS: Final = {
     "metadata": "every guarded request will answer 503",
     "keys": "every token will be refused with 503",
     "introspection": "remote checks will answer 503",
+    "userinfo": "checks by userinfo will answer 503",
 }
 
 
@@ -142,6 +150,7 @@ def _compare(settings: GuardSettings, document: Any, wanted: frozenset[str]) -> 
     for key, ours in (
         ("jwks_uri", settings.jwks_uri),
         ("introspection_endpoint", settings.introspection_endpoint),
+        ("userinfo_endpoint", settings.userinfo_endpoint),
     ):
         theirs = document.get(key)
         if ours and theirs and ours != theirs and not _is_beside_metadata(settings, ours):
@@ -209,3 +218,20 @@ def _describe_signature(issuer: Any, settings: GuardSettings) -> str:
     if settings.introspection_signed == "off" or not isinstance(issuer, HTTPIssuer):
         return ""
     return " with a signature" if issuer.expects_signature() else "; its metadata do not offer signed answers"
+
+
+def _judge_userinfo(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
+    yield Step("ok", "the issuer's userinfo", settings.userinfo_endpoint or settings.issuer)
+    if not hasattr(issuer, "fetch_userinfo"):
+        yield Finding("error", "oauthguard.userinfo", f"{settings.issuer} has no userinfo here", _COSTS["userinfo"])
+        return
+    try:
+        answer = issuer.fetch_userinfo(_PROBE)
+    except UnavailableError as error:
+        yield _describe_failure("oauthguard.userinfo", error, "userinfo")
+        return
+    if answer.get("active") is not False:
+        hint = "checks by userinfo with this issuer do not protect anything"
+        yield Finding("error", "oauthguard.userinfo", "says whose token an invented token is", hint)
+        return
+    yield Finding("ok", "userinfo", "refuses a token that nobody issued")

@@ -29,6 +29,7 @@ _ADDRESSES: Final = {
     "metadata": "oauthguard.metadata_url",
     "keys": "oauthguard.jwks_uri",
     "introspection": "oauthguard.introspection.endpoint",
+    "userinfo": "oauthguard.userinfo.endpoint",
 }
 _CLIENT: Final = "oauthguard.introspection.client_id"
 _ENDPOINT: Final = "oauthguard.introspection.endpoint"
@@ -45,6 +46,9 @@ _INTROSPECTION: Final[Mapping[str, Remedy]] = {
     r"answered 2\d\d\b": Remedy(_ENDPOINT, "an introspection endpoint (RFC 7662) says active true or false; is oauthguard.introspection.endpoint that of such an endpoint? It may be another one, such as tokeninfo or userinfo"),
     r"answered 40[013]\b": Remedy(_CLIENT, "check oauthguard.introspection.client_id, client_secret and auth_method; the client must be one that may introspect"),
     r"answered (404|405)\b": Remedy(_ENDPOINT, "is oauthguard.introspection.endpoint right?"),
+}  # fmt: skip
+_USERINFO: Final[Mapping[str, Remedy]] = {
+    r"": Remedy("oauthguard.userinfo.endpoint", "a userinfo endpoint (OpenID Connect Core section 5.3) answers a token that it does not know with 401; is oauthguard.userinfo.endpoint that of such an endpoint?"),
 }  # fmt: skip
 _BY_REASON: Final[Mapping[str, Remedy]] = {
     "unsigned_answer": Remedy("oauthguard.introspection.signed", "the issuer must sign introspection answers for this client (RFC 9701): its registration there says so, in introspection_signed_response_alg. oauthguard.introspection.signed = off takes unsigned ones"),
@@ -63,9 +67,9 @@ _ANSWERED_OTHERWISE: Final = frozenset(
 def find_remedy(error: UnavailableError, asked: str = "") -> Remedy:
     """What helps against ``error``.
 
-    :param asked: ``"metadata"``, ``"keys"`` or ``"introspection"``; empty where only the error tells what was asked for.
+    :param asked: ``"metadata"``, ``"keys"``, ``"introspection"`` or ``"userinfo"``; empty where only the error tells what was asked for.
     """
-    tables = {"unreachable": _UNREACHABLE, "introspection_refused": _INTROSPECTION}
+    tables = {"unreachable": _UNREACHABLE, "introspection_refused": _INTROSPECTION, "userinfo_refused": _USERINFO}
     for pattern, remedy in tables.get(error.reason, {}).items():
         if re.search(pattern, error.detail):
             return remedy
@@ -86,4 +90,4 @@ def _name_address(error: UnavailableError, asked: str) -> Remedy:
 def _guess(detail: str) -> str:
     if "/.well-known/" in detail and "names no" not in detail:
         return "metadata"
-    return "introspection" if "introspect" in detail else "keys"
+    return next((name for name in ("introspection", "userinfo") if name.removesuffix("ion") in detail), "keys")

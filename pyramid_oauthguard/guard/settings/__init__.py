@@ -7,6 +7,7 @@ from .parsed import GuardSettings
 from .reading import is_on, parse_settings
 from .table import (
     CACHES,
+    CLIENT_CLAIMS,
     KEY_LIFETIME_SECONDS,
     MIN_CACHE_SECRET_CHARACTERS,
     OF_APPLICATION,
@@ -18,6 +19,7 @@ from .table import (
 
 __all__ = [
     "CACHES",
+    "CLIENT_CLAIMS",
     "KEY_LIFETIME_SECONDS",
     "MIN_CACHE_SECRET_CHARACTERS",
     "OF_APPLICATION",
