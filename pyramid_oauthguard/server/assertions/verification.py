@@ -19,6 +19,9 @@ __all__ = ["Presented", "Signed", "read_signed", "verify_claims"]
 
 #: ``typ`` of the header: none, a JWT, or an identity assertion for this purpose (ID-JAG).
 _TYPES: Final = frozenset({None, "jwt", "oauth-id-jag+jwt"})
+#: Claims that access tokens name their kind with, and values of ``typ`` (Keycloak) that any JWT may have.
+_KINDS: Final = frozenset({"token_use", "token_type", "tokenName"})
+_NEUTRAL: Final = frozenset({"jwt", "application/jwt"})
 _MAX_CHARACTERS: Final = 255
 
 
@@ -79,6 +82,8 @@ def verify_claims(
     :raises InvalidToken: with the first rule that is broken.
     """
     check_kind(claims)
+    if _names_access_token(claims):
+        raise InvalidToken("access_token")
     if read_audience(claims) != (audience,):
         raise InvalidToken("wrong_audience")
     expires_at, issued_at = read_times(claims, now - leeway, now + leeway)
@@ -98,6 +103,11 @@ def verify_claims(
     )
 
 
+def _names_access_token(claims: Mapping[str, Any]) -> bool:
+    """Whether a claim says that it is an access token. NOT checked: what :func:`check_kind` checks before."""
+    return not _KINDS.isdisjoint(claims) or str(claims.get("typ", "jwt")).lower() not in _NEUTRAL
+
+
 def _require_text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
     if type(value) is not str or not 0 < len(value) <= _MAX_CHARACTERS or not value.isprintable():
@@ -110,4 +120,4 @@ def _read_scopes(claims: Mapping[str, Any]) -> tuple[str, ...] | None:
         return None
     if type(claims["scope"]) is not str:
         raise InvalidToken("bad_scope")
-    return tuple(claims["scope"].split())
+    return tuple(filter(None, claims["scope"].split(" ")))  # RFC 6749 section 3.3: no other white space

@@ -15,6 +15,11 @@ __all__ = ["build_answer_uri", "find_default", "is_registered", "leaves_device",
 _LOOPBACK: Final = re.compile(r"(http://(?:127(?:\.\d{1,3}){3}|\[::1\]))(:[0-9]{1,5})?((?:[/?][!-\"$-~]*)?)")
 
 
+#: What the hosts files of usual systems have for loopback addresses.
+_LOOPBACK_NAMES: Final = frozenset({
+    "localhost.localdomain", "localhost4", "localhost4.localdomain4", "localhost6", "localhost6.localdomain6",
+    "ip6-localhost", "ip6-loopback",
+})  # fmt: skip
 _LOCALHOST: Final = re.compile(r"(http://localhost)(:[0-9]{1,5})?((?:[/?][!-\"$-~]*)?)")
 
 
@@ -33,7 +38,8 @@ def leaves_device(uri: str) -> bool:
         origin = as_origin(uri)
     except ValueError:
         return False
-    return origin.scheme == "https" and not (is_loopback(origin.host) or origin.host.endswith(".localhost"))
+    is_here = is_loopback(origin.host) or origin.host.endswith(".localhost") or origin.host in _LOOPBACK_NAMES
+    return origin.scheme == "https" and not is_here
 
 
 def takes_forms(uri: str) -> bool:

@@ -15,7 +15,7 @@ from pyramid.request import Request
 
 from ..clients.evidence import build_evidence
 from ..events import AuthorizationApproved, AuthorizationDenied
-from ..grants.user_grants import check_subject, find_allowed, is_asked, is_covered, open_grant
+from ..grants.user_grants import check_own_user, check_subject, find_allowed, is_asked, is_covered, open_grant
 from ..http.errors import InvalidRequestError
 from ..http.mount_point import build_path
 from ..service import Service
@@ -59,7 +59,7 @@ class ConsentFlow(ABC):
         :raises ServerError: see :func:`~pyramid_oauthguard.server.grants.user_grants.check_subject`.
         """
         with self.service.store.reading() as unit:
-            check_subject(unit, self.subject)
+            self._check_user(unit)
             consents = self._list_consents(unit)
         if not self._is_approvable():
             self.report_refusal()
@@ -74,7 +74,7 @@ class ConsentFlow(ABC):
         :raises InvalidRequestError: there is no decision in the form.
         """
         with self.service.store.reading() as unit:
-            check_subject(unit, self.subject)
+            self._check_user(unit)
         if not self._is_approvable():
             return self._deny(by="application")
         if form.get("decision") == "deny":
@@ -214,6 +214,10 @@ class ConsentFlow(ABC):
     def _build_logo_path(self) -> str | None:
         name = self.authorization.client.logo
         return None if name is None else build_path(self.request, LOGO_ROUTE, name=name)
+
+    def _check_user(self, unit: Unit) -> None:
+        check_subject(unit, self.subject)
+        check_own_user(self.subject, self.service.settings.assertions)
 
     def _is_approvable(self) -> bool:
         """Whether the user is active, and the application lets them approve this request."""

@@ -8,7 +8,7 @@ from typing import Final
 from ...errors import InvalidToken
 from ..assertions.trusted import Accepted
 from ..clients.credentials import CONFIDENTIAL
-from ..http.errors import InvalidGrantError
+from ..http.errors import InvalidGrantError, InvalidScopeError
 from ..http.parameters import Parameters
 from ..store.records import Client
 from .oauth_grant import Approval, OAuthGrant
@@ -51,10 +51,16 @@ class JWTBearer(OAuthGrant):
 def _limit(
     allowed: tuple[str, ...] | None, said: tuple[str, ...] | None, registered: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """What the settings allow the issuer, the issuer the assertion, and the registration the client."""
-    return tuple(
+    """What the settings allow the issuer, the issuer the assertion, and the registration the client.
+
+    :raises InvalidScopeError: the assertion names scopes, and nothing is left of them.
+    """
+    left = tuple(
         scope for scope in registered if (allowed is None or scope in allowed) and (said is None or scope in said)
     )
+    if said and not left:
+        raise InvalidScopeError("The assertion names no scope that the client may have.")
+    return left
 
 
 def _choose_audiences(accepted: Accepted) -> tuple[str, ...] | None:

@@ -53,9 +53,7 @@ class S256Challenge(CodeChallenge):
 
 def is_required(client: Client, settings: ServerSettings, redirect_uri: str) -> bool:
     """Whether a client must use PKCE. Public clients must (RFC 9700 section 2.1.1), and so must those that registered themselves,
-    and a client whose own registration turns PKCE off, if the answer stays on the user's device."""
-    if client.public or client.is_self_registered:
+    and every client if the answer stays on the user's device."""
+    if client.public or client.is_self_registered or not leaves_device(redirect_uri):
         return True
-    if client.require_pkce is None:
-        return settings.require_pkce
-    return client.require_pkce or not leaves_device(redirect_uri)
+    return settings.require_pkce if client.require_pkce is None else client.require_pkce

@@ -11,11 +11,21 @@ from typing import Any, Final
 from ..clients.evidence import find_auth_method
 from ..http.errors import InvalidGrantError, ServerError
 from ..opaque import make_id
+from ..settings import AssertionIssuer
 from ..store.contract import Unit
 from ..store.records import Client, Consent, Grant
 from .authlib_request import OAuthRequest
 
-__all__ = ["build_grant", "check_method", "check_subject", "find_allowed", "is_asked", "is_covered", "open_grant"]
+__all__ = [
+    "build_grant",
+    "check_method",
+    "check_own_user",
+    "check_subject",
+    "find_allowed",
+    "is_asked",
+    "is_covered",
+    "open_grant",
+]
 
 log = logging.getLogger("pyramid_oauthguard.server")
 _MAX_SUBJECT_CHARACTERS: Final = 255
@@ -32,6 +42,18 @@ def check_subject(unit: Unit, subject: object) -> None:
         raise ServerError
     if unit.find_client(subject) is not None:
         log.error("the identifier of a user is also the id of a client: a token would not say which of them is meant")
+        raise ServerError
+
+
+def check_own_user(subject: str, issuers: Iterable[AssertionIssuer]) -> None:
+    """Refuse a user of the application whose identifier is that of another issuer's user: ``NAME/sub``, where the settings of its
+    assertions name no hook.
+
+    :raises ServerError: the log has the reason.
+    """
+    taken = next((each.name for each in issuers if each.subject is None and subject.startswith(f"{each.name}/")), None)
+    if taken is not None:
+        log.error("the identifier of a user begins with %s/, as those of the users of assertions.%s do", taken, taken)
         raise ServerError
 
 

@@ -19,6 +19,7 @@ __all__ = ["OF_CLIENTS", "ROW", "AssertionIssuer", "has_assertions", "take_asser
 OF_CLIENTS: Final = "clients"
 ROW: Final = Setting("assertions.*", dict, None, "Issuers whose assertions are accepted (RFC 7523): `assertions.NAME.issuer = https://…` and further keys for each. `assertions.clients.*` is for clients that assert their own users with their own keys.")  # fmt: skip
 _HOUR_SECONDS: Final = 3600.0
+_MAX_LEEWAY_SECONDS: Final = 300.0
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _ADDRESSES: Final = ("issuer", "metadata_url", "jwks_uri", "jwks_file")
 
@@ -71,6 +72,13 @@ def _as_hook(value: Any) -> Any:
     return found
 
 
+def _as_leeway(value: Any) -> float:
+    seconds = as_duration(value)
+    if not 0 <= seconds <= _MAX_LEEWAY_SECONDS:
+        raise ValueError(f"must be at most 5 minutes, not {value!r}")
+    return seconds
+
+
 def _as_life(value: Any) -> float:
     seconds = as_duration(value)
     if not 1 <= seconds <= _HOUR_SECONDS:
@@ -84,7 +92,7 @@ _TABLE: Final = (
     Setting("jwks_uri", as_url, None, "Where its keys are, if not where its metadata say."),
     Setting("jwks_file", as_str, None, "A file with its keys, instead of fetching them."),
     Setting("algorithms", _as_algorithms, ALGORITHMS, "Accepted signature algorithms."),
-    Setting("leeway", as_duration, 30.0, "Clock skew."),
+    Setting("leeway", _as_leeway, 30.0, "Clock skew, 5 minutes at most."),
     Setting("subject", _as_hook, None, "Dotted name of `callable(issuer, client, claims)`: the `sub` of a user, or None."),
     Setting("scopes", as_list, (), "The only scopes that are granted, or `any`."),
     Setting("audience", as_list, (), "The only APIs that tokens are for; by default, those of the client."),
@@ -161,7 +169,7 @@ def _check_rights(each: AssertionIssuer, base: str, scopes: Collection[str]) -> 
     unknown = [scope for scope in each.scopes or () if scope not in scopes]
     if unknown:
         raise SettingError(f"{base}.scopes", f"{unknown[0]!r} is not in the scopes of the server")
-    for name in ("leeway", "http_timeout", "access_token_ttl"):
+    for name in ("http_timeout", "access_token_ttl"):
         value = getattr(each, name)
-        if value is not None and not (0 if name == "leeway" else 1) <= value <= _HOUR_SECONDS * 24:
+        if value is not None and not 1 <= value <= _HOUR_SECONDS * 24:
             raise SettingError(f"{base}.{name.replace('http_', 'http.')}", "is too short or too long")

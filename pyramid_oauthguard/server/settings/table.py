@@ -191,7 +191,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("code_ttl", as_duration, 60.0, "How long an authorization code lives."),
     Setting("device_code_ttl", as_duration, 600.0, "How long a device waits for its user to type the code (RFC 8628)."),
     Setting("device_interval", as_duration, 5.0, "How long a device has to wait between two polls; one that polls too early has to wait longer."),
-    Setting("require_pkce", as_bool, True, "Every client must use PKCE with S256 (RFC 9700 section 2.1.1)."),
+    Setting("require_pkce", as_bool, True, "Every client must use PKCE with S256 (RFC 9700 section 2.1.1). `false` frees confidential clients if the redirect URI is https on a host that is not loopback."),
     Setting("user_names_in_tokens", as_bool, False, "Put the user's name, if the application has the hook for it, into access tokens as `preferred_username` (RFC 9068 section 2.2.2), so that a command line can show who signed in. The price: every API that gets a token can read the name."),
     Setting("revocation.cascade", as_bool, True, "Revoking an access token ends its refresh token and all other tokens of the grant (RFC 7009 section 2.1); revoking a refresh token always does."),
     *ROWS,
