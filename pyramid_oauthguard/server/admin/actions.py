@@ -2,70 +2,57 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from pyramid.request import Request
 
 from ...errors import OAuthGuardError
 from ..clients.registry import get_clients
+from ..clients.versions import ClientChangedError
 from ..consent.account import describe_account
 from ..consent.consents import withdraw
 from ..consent.forms import SessionEndedError, require_form
 from ..consent.pages import redirect, render_page
-from ..consent.tickets import FIELD, LIFETIME_SECONDS, seal_ticket
+from ..consent.tickets import FIELD
 from ..grant_types import RegistrationError
 from ..http.mount_point import build_path
 from ..http.parameters import read_body
 from ..keys.registry import SigningKeyError, get_keys
-from ..opaque import make_client_id, make_id
 from ..service import Service
+from ..users import get_users
 from .access import ADMIN_ROUTE, has_signed_in_lately
+from .client_form import read_fields, repeat_fields
+from .client_page import CLIENT_ROUTE, render_client
+from .sealing import PURPOSE, take_ticket
 
-__all__ = ["answer_action", "seal_action", "seal_creation"]
+__all__ = ["answer_action"]
 
-_PURPOSE: Final = "admin"
 Form = Mapping[str, str]
 Action = Callable[[Service, Request, Mapping[str, Any], Form], Any]
-
-
-def seal_action(service: Service, administrator: str, action: str, /, **values: str) -> str:
-    """The ticket of a button: for this administrator, for this action, once."""
-    return seal_ticket(service.pepper, _PURPOSE, {"action": action, "id": make_id(), **values}, subject=administrator)
-
-
-def seal_creation(service: Service, subject: str) -> str:
-    """The ticket of the form for a new client. The id is chosen now, so that the form makes one client at the most."""
-    return seal_action(service, subject, "create_client", client_id=make_client_id())
 
 
 def answer_action(service: Service, request: Request, subject: str) -> Any:
     """Do what the ticket says, once, soon after the administrator signed in."""
     form = read_body(request).values
     try:
-        sent = require_form(service, request, form, purpose=_PURPOSE)
+        sent = require_form(service, request, form, purpose=PURPOSE)
     except SessionEndedError:
         return redirect(build_path(request, ADMIN_ROUTE))
-    back = _BACK[sent.content["action"]]
+    route, query = _find_page(sent.content)
+    back = build_path(request, route, query or None)
     if not has_signed_in_lately(service, request):
-        account = describe_account(service, request, subject, route=back)
+        account = describe_account(service, request, subject, route=route, query=urlencode(query))
         return render_page(request, "admin_sign_in_again", status=403, **account)
-    if not _take(service, form[FIELD]):
-        return redirect(build_path(request, back))
+    if not take_ticket(service, form[FIELD]):
+        return redirect(back)
     try:
         answer = _ACTIONS[sent.content["action"]](service, request, sent.content, form)
     except (RegistrationError, SigningKeyError) as error:
-        return _show_result(request, back, status=422, problem=_describe(error))
-    return redirect(build_path(request, back)) if answer is None else answer
-
-
-def _take(service: Service, ticket: str) -> bool:
-    """Whether this ticket comes for the first time: a form that is sent twice acts once."""
-    with service.store.writing() as unit:
-        return unit.add_assertion(sha256(b"admin " + ticket.encode()).digest(), time.time() + LIFETIME_SECONDS)
+        return render_page(request, "admin_result", status=422, back=back, problem=_describe(error))
+    return redirect(back) if answer is None else answer
 
 
 def _create_client(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> Any:
@@ -79,12 +66,37 @@ def _create_client(service: Service, request: Request, content: Mapping[str, Any
         scopes=form.get("scopes", "").split(),
         audiences=form.get("audiences", "").split(),
     )
-    return _show_result(request, _CLIENTS, client_id=made.client.client_id, secret=made.secret)
+    return _show_secret(request, content, made.secret)
+
+
+def _edit_client(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> Any:
+    clients, client_id = get_clients(request.registry), content["client_id"]
+    try:
+        clients.edit(client_id, version=content["version"], **read_fields(form))
+    except ClientChangedError:
+        back = build_path(request, CLIENT_ROUTE, {"client_id": client_id})
+        return render_page(request, "admin_changed", status=409, back=back, client_id=client_id)
+    except RegistrationError as error:
+        client = clients.find(client_id)
+        if client is None or client.revoked_at is not None:
+            raise
+        sent = {"version": content["version"], "values": repeat_fields(form), "problem": _describe(error)}
+        administrator = request.oauthguard_administrator
+        return render_client(service, request, administrator, client, status=422, **sent)
+    return None
+
+
+def _replace_client_keys(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> None:
+    get_clients(request.registry).replace_keys(content["client_id"], form.get("jwks", ""))
 
 
 def _rotate_secret(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> Any:
     made = get_clients(request.registry).rotate_secret(content["client_id"], label="browser")
-    return _show_result(request, _CLIENTS, client_id=content["client_id"], secret=made.secret)
+    return _show_secret(request, content, made.secret)
+
+
+def _end_secret(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> None:
+    get_clients(request.registry).revoke_secret(content["client_id"], content["secret_id"])
 
 
 def _disable_client(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> None:
@@ -93,6 +105,18 @@ def _disable_client(service: Service, request: Request, content: Mapping[str, An
 
 def _withdraw(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> None:
     withdraw(service, content["subject"], content["client_id"])
+
+
+def _end_grant(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> None:
+    get_users(request.registry).end_grant(content["grant_id"])
+
+
+def _end_user(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> None:
+    get_users(request.registry).end_all(content["subject"])
+
+
+def _forget_user(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> None:
+    get_users(request.registry).forget(content["subject"])
 
 
 def _rotate_keys(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> None:
@@ -107,29 +131,41 @@ def _revoke_key(service: Service, request: Request, content: Mapping[str, Any], 
     get_keys(request.registry).revoke(content["kid"])
 
 
-def _show_result(request: Request, back: str, *, status: int = 200, **values: Any) -> Any:
-    return render_page(request, "admin_result", status=status, back=build_path(request, back), **values)
+def _show_secret(request: Request, content: Mapping[str, Any], secret: str | None) -> Any:
+    route, query = _find_page(content)
+    back = build_path(request, route, query)
+    return render_page(request, "admin_result", back=back, client_id=content["client_id"], secret=secret)
 
 
 def _describe(error: OAuthGuardError) -> str:
     return f"{error.argument}: {error.problem}" if isinstance(error, RegistrationError) else str(error)
 
 
-_CLIENTS: Final = f"{ADMIN_ROUTE}.clients"
-_KEYS: Final = f"{ADMIN_ROUTE}.keys"
-_USERS: Final = f"{ADMIN_ROUTE}.users"
+def _find_page(content: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """The route and the query of the page to which a ticket belongs."""
+    if "subject" in content:
+        return f"{ADMIN_ROUTE}.users", {"subject": content["subject"]}
+    if "client_id" in content and content["action"] not in _OF_LIST:
+        return CLIENT_ROUTE, {"client_id": content["client_id"]}
+    return f"{ADMIN_ROUTE}.{'clients' if 'client_id' in content else 'keys'}", {}
+
+
+#: Actions of the list of clients.
+_OF_LIST: Final = frozenset({"create_client", "rotate_secret", "disable_client"})
 _ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
     {
         "create_client": _create_client,
+        "edit_client": _edit_client,
+        "replace_client_keys": _replace_client_keys,
         "rotate_secret": _rotate_secret,
+        "end_secret": _end_secret,
         "disable_client": _disable_client,
         "withdraw": _withdraw,
+        "end_grant": _end_grant,
+        "end_user": _end_user,
+        "forget_user": _forget_user,
         "rotate_keys": _rotate_keys,
         "retire_key": _retire_key,
         "revoke_key": _revoke_key,
     }
-)
-#: The page to which each action belongs.
-_BACK: Final[Mapping[str, str]] = MappingProxyType(
-    {name: _KEYS if "key" in name else _USERS if name == "withdraw" else _CLIENTS for name in _ACTIONS}
 )

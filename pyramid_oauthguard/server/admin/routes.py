@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from pyramid.config import Configurator
 
 from ..endpoints.views import add_page
 from ..grant_types import USER_GRANTS
 from ..settings import ServerSettings
-from .access import ADMIN_ROUTE, check_hooks, guard_page
+from .access import ADMIN_ROUTE, Page, check_hooks, guard_page
 from .actions import answer_action
-from .lists import show_clients, show_keys, show_start, show_user
+from .client_page import show_client
+from .lists import show_clients, show_keys, show_start
 from .trail import show_audit
+from .user_page import show_user
 
 __all__ = ["include"]
+
+_PAGES: Final[Mapping[str, Page]] = {
+    "clients": show_clients,
+    "client": show_client,
+    "users": show_user,
+    "keys": show_keys,
+    "audit": show_audit,
+}
 
 
 def include(config: Configurator, settings: ServerSettings) -> None:
@@ -25,5 +38,5 @@ def include(config: Configurator, settings: ServerSettings) -> None:
     check_hooks(config.registry, settings)
     path = f"{settings.path}/admin"
     add_page(config, ADMIN_ROUTE, path, {"GET": guard_page(show_start), "POST": guard_page(answer_action)})
-    for name, page in (("clients", show_clients), ("users", show_user), ("keys", show_keys), ("audit", show_audit)):
+    for name, page in _PAGES.items():
         add_page(config, f"{ADMIN_ROUTE}.{name}", f"{path}/{name}", {"GET": guard_page(page)})

@@ -10,15 +10,14 @@ from typing import Any, Final
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ..consent.account import describe_account
 from ..consent.languages import format_moment
-from ..consent.pages import render_page
 from ..http.answers import build_answer
 from ..http.mount_point import build_path
 from ..http.parameters import read_query
 from ..service import Service
 from ..store.records import AuditEntry
 from .access import ADMIN_ROUTE
+from .frame import render_admin
 
 __all__ = ["as_cell", "show_audit"]
 
@@ -47,14 +46,16 @@ def show_audit(service: Service, request: Request, subject: str) -> Any:
         return build_answer(200, {"entries": [asdict(entry) for entry in entries]})
     asked = {name: value for name, value in wanted.items() if value}
     route = f"{ADMIN_ROUTE}.audit"
-    return render_page(
+    return render_admin(
+        service,
         request,
-        "admin_audit",
+        subject,
+        "audit",
+        route=route,
+        query=asked,
         entries=[{"moment": format_moment(request, entry.at), **asdict(entry)} for entry in entries],
         wanted=wanted,
         files={kind: build_path(request, route, {**asked, "format": kind}) for kind in ("csv", "json")},
-        pages={each: build_path(request, f"{ADMIN_ROUTE}.{each}") for each in ("clients", "users", "keys", "audit")},
-        **describe_account(service, request, subject, route=route),
     )
 
 

@@ -47,6 +47,7 @@ from .registration import (
     draft_client,
     require_live,
 )
+from .versions import check_version
 
 __all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "RegistrationError", "get_clients"]
 
@@ -138,18 +139,24 @@ class ClientRegistry:
         with self._writing(tm) as unit:
             return MadeClient(self._add(unit, client, record), text)
 
-    def edit(self, client_id: str, *, tm: Any = None, **changes: Unpack[ClientChanges]) -> Client:
+    def edit(
+        self, client_id: str, *, version: str | None = None, tm: Any = None, **changes: Unpack[ClientChanges]
+    ) -> Client:
         """Change a client: the fields that are given, and no others. Its id, role and kind never change.
 
         New tokens follow at once. Access tokens that were issued before keep what they have until they expire; a refresh gives
         only what the client may still have.
 
+        :param version: of the client that the editor has seen, from ``versions.find_version``; None: any.
         :param changes: see :class:`.fields.ClientChanges`.
-        :raises RegistrationError: no such live client, one that a document describes, or naming the argument that is wrong.
+        :raises RegistrationError: no such live client, one that a document describes, or naming the argument that is wrong; with
+            the argument ``version`` if it has another one (``versions.ClientChangedError``).
         """
         with self._writing(tm) as unit:
+            unit.hold_client(client_id)
             client = require_live(unit.find_client(client_id))
             check_described_here(client)
+            check_version(client, version)
             changed = change_client(client, changes, known_grants=self._grants)
             different = {
                 name: [old, new]
