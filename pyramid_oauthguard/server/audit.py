@@ -22,6 +22,8 @@ __all__ = ["Tell", "build_entry", "build_teller"]
 Tell = Callable[[Unit, object], None]
 _COLUMNS: Final = frozenset({"subject", "client_id", "grant_id", "token_id"})
 _MAX_ADDRESS: Final = 64
+#: Who administers, and with the API also the client; the administration leaves it at the request.
+_AUTHORS: Final = ("administrator", "administrator_client")
 
 
 def build_teller(notify: Callable[[object], None]) -> Tell:
@@ -42,9 +44,7 @@ def build_entry(event: Any, request: Any) -> AuditEntry:
     """
     values = {name: getattr(event, name) for name in _list_fields(type(event))}  # type: ignore[arg-type]  # a class is hashable
     detail = {name: value for name, value in values.items() if name not in _COLUMNS and value not in (None, ())}
-    administrator = getattr(request, "oauthguard_administrator", None)
-    if administrator is not None:
-        detail["administrator"] = administrator
+    detail |= {name: value for name in _AUTHORS if (value := getattr(request, f"oauthguard_{name}", None)) is not None}
     address = None if request is None else request.remote_addr
     return AuditEntry(
         at=time.time(),

@@ -23,7 +23,8 @@ def test_every_page_is_accessible(build: Build, monkeypatch: pytest.MonkeyPatch,
         site = Site(flow, f"http://127.0.0.1:{server.port}")
         context = open_context(chromium, site, bypass_csp=True)
         page = context.new_page()
-        for path in [*PAGES, "/oauth/admin/users?subject=carl"]:
+        client = f"/oauth/admin/client?client_id={flow.web.client.client_id}"
+        for path in [*PAGES, "/oauth/admin/users?subject=carl", client]:
             page.goto(site.url + path)
             for width, scheme in itertools.product((400, 1280), ("light", "dark")):
                 page.set_viewport_size({"width": width, "height": 800})
@@ -49,4 +50,29 @@ def test_a_client_is_created_by_keyboard_and_without_script(
             page.keyboard.type(text)
         submit(page, ".create button")
         assert page.inner_text(".note code").startswith("ogcs_")
+        context.close()
+
+
+def test_a_client_is_edited_by_keyboard_and_without_script(
+    build: Build, monkeypatch: pytest.MonkeyPatch, chromium: Browser
+) -> None:
+    flow = build_admin(build, monkeypatch)
+    with serve(flow.server.app.app) as server:
+        site = Site(flow, f"http://127.0.0.1:{server.port}")
+        context = open_context(chromium, site, java_script_enabled=False, locale="de-DE")
+        page: Any = context.new_page()
+        page.goto(f"{site.url}/oauth/admin/client?client_id={flow.web.client.client_id}")
+        assert page.inner_text(".edit button") == "Speichern"
+        page.focus("#name")
+        page.keyboard.press("Control+a")
+        page.keyboard.type("By keyboard")
+        page.focus("#require_pkce")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        submit(page, ".edit button")
+        assert page.input_value("#name") == "By keyboard"
+        client = flow.server.clients.find(flow.web.client.client_id)
+        assert client is not None
+        assert (client.require_pkce, client.first_party, client.loopback_localhost) == (True, True, False)
         context.close()

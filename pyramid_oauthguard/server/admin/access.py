@@ -17,7 +17,7 @@ from ..grants.user_grants import check_subject
 from ..service import Service, find_service
 from ..settings import PREFIX, ServerSettings
 
-__all__ = ["ADMIN_ROUTE", "check_hooks", "guard_page", "has_signed_in_lately", "is_administrator"]
+__all__ = ["ADMIN_ROUTE", "check_hooks", "guard_page", "has_signed_in_lately", "is_administrator", "is_recent"]
 
 ADMIN_ROUTE: Final = "oauthguard.admin"
 _RECENT_SECONDS: Final = 300.0
@@ -70,5 +70,9 @@ def is_administrator(service: Service, request: Request, subject: str) -> bool:
 
 def has_signed_in_lately(service: Service, request: Request) -> bool:
     """Whether the user signed in at most five minutes ago."""
-    signed_in_at = ask_auth_time(service, request)
-    return signed_in_at is not None and -_FUTURE_SECONDS <= time.time() - signed_in_at <= _RECENT_SECONDS
+    return is_recent(ask_auth_time(service, request), time.time())
+
+
+def is_recent(signed_in_at: float | None, now: float) -> bool:
+    """Whether a sign-in was at most five minutes ago."""
+    return signed_in_at is not None and -_FUTURE_SECONDS <= now - signed_in_at <= _RECENT_SECONDS

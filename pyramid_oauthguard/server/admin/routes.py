@@ -10,6 +10,7 @@ from pyramid.config import Configurator
 from ..endpoints.views import add_page
 from ..grant_types import USER_GRANTS
 from ..settings import ServerSettings
+from . import api
 from .access import ADMIN_ROUTE, Page, check_hooks, guard_page
 from .actions import answer_action
 from .client_page import show_client
@@ -33,6 +34,7 @@ def include(config: Configurator, settings: ServerSettings) -> None:
 
     :raises SettingError: the application lacks a hook that the administration needs.
     """
+    api.include(config, settings)
     if not settings.admin or not USER_GRANTS.intersection(settings.grants):
         return
     check_hooks(config.registry, settings)

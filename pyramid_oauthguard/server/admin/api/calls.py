@@ -1,0 +1,75 @@
+"""A call of the API, what it sends, and how errors of the registries are answered."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyramid.request import Request
+
+from ...clients.versions import ClientChangedError
+from ...grant_types import RegistrationError
+from ...http.answers import build_answer
+from ...http.errors import InvalidRequestError
+from ...http.json_body import read_json
+from ...http.parameters import read_query
+from ...keys.registry import SigningKeyError
+from ...service import Service, find_service
+from .access import find_caller
+from .errors import SignInRequiredError
+
+__all__ = ["Call", "Handler", "build_view"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of an administrator."""
+
+    service: Service
+    request: Request
+    query: Mapping[str, str] = field(repr=False)
+
+    @property
+    def registry(self) -> Any:
+        """Pyramid's."""
+        return self.request.registry
+
+    def require(self, name: str) -> str:
+        """A value of the query. :raises InvalidRequestError: it is not there."""
+        if name not in self.query:
+            raise InvalidRequestError(f"The parameter {name} is missing.")
+        return self.query[name]
+
+    def read_body(self) -> dict[str, Any]:
+        """The JSON object in the body. :raises InvalidRequestError: there is none."""
+        return read_json(self.request)
+
+
+Handler = Callable[[Call], Any]
+
+
+def build_view(handler: Handler, *, needs_sign_in: bool) -> Callable[[Request], Any]:
+    """The view of a handler.
+
+    :param needs_sign_in: only for users who signed in lately.
+    """
+
+    @functools.wraps(handler)
+    def view(request: Request) -> Any:
+        service = find_service(request)
+        caller = find_caller(service, request)
+        if needs_sign_in and not caller.has_signed_in_lately:
+            raise SignInRequiredError
+        try:
+            return handler(Call(service, request, read_query(request).values))
+        except ClientChangedError as error:
+            return build_answer(412, {"error": "changed", "error_description": error.problem})
+        except RegistrationError as error:
+            body = {"error": "invalid_field", "field": error.argument, "error_description": error.problem}
+            return build_answer(422, body)
+        except SigningKeyError as error:
+            return build_answer(409, {"error": "signing_key", "error_description": error.problem})
+
+    return view

@@ -1,0 +1,67 @@
+"""The routes of the API. There are none until the setting ``admin.scope`` names its scope."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pyramid.config import Configurator
+from pyramid.events import ApplicationCreated
+from pyramid.interfaces import PHASE3_CONFIG
+
+from ....errors import SettingError
+from ....interfaces import ICredentialVerifier
+from ...endpoints.views import add_endpoint
+from ...settings import PREFIX, ServerSettings
+from ..access import ADMIN_ROUTE
+from . import clients, others
+from .calls import Handler, build_view
+
+__all__ = ["include"]
+
+#: After everything that an application includes.
+_LAST: Final = PHASE3_CONFIG + 2
+#: By path and method: what is called.
+_HANDLERS: Final[Mapping[str, Mapping[str, Handler]]] = {
+    "clients": {
+        "GET": clients.show_clients,
+        "POST": clients.create_client,
+        "PATCH": clients.edit_client,
+        "DELETE": clients.disable_client,
+    },
+    "secrets": {"POST": clients.create_secret, "DELETE": clients.end_secret},
+    "client_keys": {"PUT": clients.replace_keys},
+    "grants": {"GET": others.show_grants, "DELETE": others.end_grants},
+    "users": {"DELETE": others.forget_user},
+    "keys": {"GET": others.show_keys, "POST": others.make_key, "PATCH": others.change_key},
+    "audit": {"GET": others.show_audit},
+}
+#: To read and to end something needs no new sign-in, so that a program can do it, too.
+_WITHOUT_SIGN_IN: Final = frozenset({"GET", "DELETE"})
+
+
+def include(config: Configurator, settings: ServerSettings) -> None:
+    """Add the routes and their views.
+
+    :raises SettingError: the application does not include the guard; at the end of the configuration.
+    """
+    if settings.admin_scope is None:
+        return
+    check = functools.partial(_check_guard, config.registry)
+    if config.autocommit:
+        config.add_subscriber(lambda _event: check(), ApplicationCreated)
+    else:
+        config.action("oauthguard admin api", check, order=_LAST)
+    for name, handlers in _HANDLERS.items():
+        views = {
+            method: build_view(handler, needs_sign_in=method not in _WITHOUT_SIGN_IN)
+            for method, handler in handlers.items()
+        }
+        add_endpoint(config, f"{ADMIN_ROUTE}.api.{name}", f"{settings.path}/admin/api/{name}", views)
+
+
+def _check_guard(registry: Any) -> None:
+    if registry.queryUtility(ICredentialVerifier, name="remote") is None:
+        hint = 'add config.include("pyramid_oauthguard"), or remove this setting'
+        raise SettingError(f"{PREFIX}.admin.scope", "needs the guard in the same application", hint)
