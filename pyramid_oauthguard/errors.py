@@ -42,10 +42,13 @@ class OAuthGuardError(Exception):
 
     ``reason`` is a machine-readable word such as ``"expired"``; it is fixed by the code that raises, never
     taken from a request.
+
+    :ivar issuer_name: the name in the settings of the issuer whose token is refused; None if it has none, or is not known.
     """
 
     status: ClassVar[int] = 500
     reason: str
+    issuer_name: str | None = None
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

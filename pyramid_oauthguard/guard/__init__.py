@@ -10,6 +10,7 @@ from pyramid.viewderivers import INGRESS
 
 from ..includes import name_include
 from ..interfaces import ISelfCheck, ITokenRequirement
+from ..logs import install
 from .assembly import assemble, install_policy
 from .browsers.csrf import is_exempt
 from .browsers.preflights import tween_factory
@@ -42,6 +43,7 @@ __all__ = [
 
 def includeme(config: Configurator) -> None:
     """Guard an application: settings, policy, predicate, derivers, directives, forbidden view."""
+    install()
     config = name_include(config)
     assemble(config)
     config.add_directive("add_protected_resource", add_protected_resource)

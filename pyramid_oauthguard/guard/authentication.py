@@ -11,6 +11,7 @@ from pyramid.request import Request
 from ..access_token import AccessToken
 from ..errors import MissingToken, OAuthGuardError, TokenError, UnavailableError
 from ..interfaces import Credential, ICredentialVerifier
+from ..logs.marking import note_issuer
 from ..outages import Outages
 from . import credentials
 from .credentials.header import describe_unread
@@ -135,6 +136,7 @@ class Authenticator:
             self._unread.report(found, text, level=logging.WARNING if is_token else logging.INFO)
 
     def _report(self, request: Request, error: OAuthGuardError, mode: str) -> None:
+        note_issuer(request, getattr(error, "issuer_name", None))
         if isinstance(error, UnavailableError):
             self.report_outage(error, f"the {mode} check")
         else:

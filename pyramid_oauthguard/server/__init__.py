@@ -8,6 +8,7 @@ from pyramid.events import ApplicationCreated
 from pyramid.interfaces import PHASE0_CONFIG
 
 from ..includes import name_include
+from ..logs import install
 from .directives import IAssembly, add_oauth_grant, set_oauth_store, set_resource_owner
 from .http.exact_path import ExactPath
 
@@ -21,6 +22,7 @@ def includeme(config: Any) -> None:
     from .http.route_order import EXACT, keep_place
     from .http.uncaught import add_last_resort
 
+    install()
     config = name_include(config)
     config.add_route_predicate(EXACT, ExactPath)
     keep_place(config)

@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from ...access_token import AccessToken
 from ...bounded import BoundedMap
-from ...errors import InvalidToken
+from ...errors import InvalidToken, OAuthGuardError
 from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.registry import IssuerRegistry
 
@@ -84,7 +84,11 @@ class ChosenVerifier:
         parts = choice.issuer.parts
         verifiers: Verifiers = parts if choice.issuer.template is None else parts.find(choice.value)
         owner = verifiers[self._mode]
-        token = owner.verify(credential)
+        try:
+            token = owner.verify(credential)
+        except OAuthGuardError as error:
+            error.issuer_name = choice.issuer.name
+            raise
         if self._owners is not None and len(credential.characters) <= _MAX_REMEMBERED:
             self._owners.set(hash(f"{credential.scheme} {credential.characters}"), owner)
         return token

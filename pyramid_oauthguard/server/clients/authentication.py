@@ -14,6 +14,7 @@ from typing import Final
 from pyramid.request import Request
 
 from ...errors import UnavailableError
+from ...logs.marking import note_client
 from ..hashing import Pepper
 from ..http.cors import Origins
 from ..http.limits import Attempt, Guess, Limits
@@ -81,6 +82,7 @@ class ClientAuthentication:
                 client = self._accept_assertion(request, credentials.assertion, attempt)
             else:
                 client = self._accept_secret(credentials, attempt)
+            note_client(request, client.client_id)
             return client, credentials.method
 
     def _accept_secret(self, credentials: Credentials, attempt: Attempt) -> Client:

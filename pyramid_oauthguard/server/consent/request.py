@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from pyramid.request import Request
 
+from ...logs.marking import note_client
 from ..clients.documents.source import build_refusal
 from ..clients.live import find_live
 from ..clients.redirect_uris import find_default, is_registered
@@ -76,6 +77,7 @@ def require_request(
     except OAuth2Error as error:
         error.response_mode = values.get("response_mode")
         raise
+    note_client(request, asked.client.record.client_id)
     return AuthorizationRequest(
         client=asked.client.record,
         scopes=tuple(asked.scope.split()),

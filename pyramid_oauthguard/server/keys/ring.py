@@ -134,6 +134,12 @@ class KeyRing:
         self._signer = signer
         return signer
 
+    def is_revoked(self, kid: str) -> bool:
+        """Whether this key was revoked; False if the storage can't be reached."""
+        with suppress(UnavailableError):
+            return any(record.kid == kid and record.revoked_at is not None for record in self._load().records)
+        return False
+
     def learn(self, unit: Unit) -> None:
         """Read the keys again in a unit that could not store a token, because they had changed.
 

@@ -3,6 +3,7 @@ process."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any, Final
 
@@ -35,9 +36,19 @@ def is_active(token: AccessTokenRecord, service: Service) -> bool:
         return False
     if not service.settings.self_registration.lets_in(token.client_id):
         return False
-    if token.revoked or not token.issued_at - CLOCK_SKEW_SECONDS <= now < token.expires_at:
+    if token.revoked:
+        _report_revoked_key(token, service)
+        return False
+    if not token.issued_at - CLOCK_SKEW_SECONDS <= now < token.expires_at:
         return False
     return token.grant_id is None or service.is_active_user(token.subject)
+
+
+def _report_revoked_key(token: AccessTokenRecord, service: Service) -> None:
+    """A token of a revoked key was sent: it may be forged, or its holder has missed the revocation."""
+    if token.key_id is not None and service.keys.is_revoked(token.key_id):
+        text = f"a token that the revoked key {token.key_id} signed is in use: client {token.client_id}, token {token.token_id}"
+        service.mistakes.report(f"the revoked key {token.key_id}", text, level=logging.WARNING)
 
 
 def describe_token(token: AccessTokenRecord, issuer: str) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""Formatters for any log: a line of text, or a line of JSON, for each record."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from .marking import FIELDS, NONE, complete, escape
+
+__all__ = ["JSONFormatter", "TextFormatter"]
+
+_FORMAT: Final = (
+    "%(asctime)s %(levelname)s [%(name)s] %(message)s"
+    " [request %(request_id)s, path %(path)s, client %(client)s, issuer %(issuer)s]"
+)
+
+
+class TextFormatter(logging.Formatter):
+    """Text. The format may use ``%(request_id)s``, ``%(path)s``, ``%(client)s`` and ``%(issuer)s``, for the records of all
+    loggers. Only the lines of a traceback follow on lines of their own, which begin with ``  |``."""
+
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Literal["%", "{", "$"] = "%",
+        **options: Any,
+    ) -> None:
+        super().__init__(fmt or _FORMAT, datefmt, style, **options)
+
+    def format(self, record: logging.LogRecord) -> str:
+        complete(record)
+        return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name is logging's
+        record.message = escape(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # the name is logging's
+        return "\n".join(f"  | {escape(line)}" for line in super().formatException(ei).splitlines())
+
+
+class JSONFormatter(logging.Formatter):
+    """A JSON object: ``time``, ``level``, ``logger``, ``message``, ``request_id``, ``path``, ``client``, ``issuer``,
+    ``process``, ``thread``, and ``exception`` if there is one. What is not known is left out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        complete(record)
+        found: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **{name: value for name in FIELDS if (value := getattr(record, name)) != NONE},
+            "process": record.process,
+            "thread": record.threadName,
+        }
+        if record.exc_info:
+            found["exception"] = record.exc_text or self.formatException(record.exc_info)
+        return json.dumps(found)
