@@ -158,11 +158,8 @@ class ClientRegistry:
             check_described_here(client)
             check_version(client, version)
             changed = change_client(client, changes, known_grants=self._grants)
-            different = {
-                name: [old, new]
-                for name in changes
-                if (old := getattr(client, name)) != (new := getattr(changed, name))
-            }
+            pairs = {name: [getattr(client, name), getattr(changed, name)] for name in changes}
+            different = {name: [old, new] for name, (old, new) in pairs.items() if old != new}
             if different:
                 unit.update_client(changed, tuple(different))
                 self._tell(unit, ClientEdited(client_id, different))
@@ -247,9 +244,8 @@ class ClientRegistry:
             self._tell(unit, ClientKeysReplaced(client_id))
 
     def replace_keys(self, client_id: str, jwks: Mapping[str, Any] | str, *, tm: Any = None) -> None:
-        """Give a confidential client other public keys; the old ones are not accepted from then on. For an overlap,
-        give old and
-        new ones first and the new ones alone later.
+        """Give a confidential client other public keys; the old ones are not accepted from then on. For an overlap, give
+        old and new ones first and the new ones alone later.
 
         :raises RegistrationError: no such live client, a public one, or no keys that can be used.
         """
