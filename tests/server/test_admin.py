@@ -210,7 +210,7 @@ def test_the_trail_is_filtered_and_exported(flow: Flow) -> None:
     assert [row["event"] for row in rows] == ["ClientCreated"] * len(lines)
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "＝1", "＠x"])
 def test_no_cell_is_a_formula(text: str) -> None:
     assert as_cell(text) == f"'{text}"
     assert as_cell(f"x{text}") == f"x{text}"

@@ -305,6 +305,11 @@ def test_the_trail_is_filtered(api: Api) -> None:
     assert api.call("GET", "/audit?since=999999999999", token).json == {"entries": []}
     for wrong in ("limit=x", "since=-1", "limit=1e3", "limit=٣"):
         api.call("GET", f"/audit?{wrong}", token, status=400)
+    for path in ("/audit?event", "/audit?subject", "/grants?subject", "/clients?client_id"):
+        api.call("GET", f"{path}=%00", token, status=400)
+    api.call("DELETE", "/users?subject=a%0Ab", token, status=400)
+    for path in ("audit?event", "users?subject", "client?client_id"):
+        api.flow.sign_in().get(f"/oauth/admin/{path}=a%00", status=400)
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pyramid.request import Request
@@ -14,10 +14,20 @@ from ..consent.pages import render_page
 from ..consent.resource_owner import ask_auth_time, ask_user, sign_in
 from ..directives import IResourceOwner
 from ..grants.user_grants import check_subject
+from ..http.errors import InvalidRequestError
+from ..http.parameters import read_query
 from ..service import Service, find_service
 from ..settings import PREFIX, ServerSettings
 
-__all__ = ["ADMIN_ROUTE", "check_hooks", "guard_page", "has_signed_in_lately", "is_administrator", "is_recent"]
+__all__ = [
+    "ADMIN_ROUTE",
+    "check_hooks",
+    "guard_page",
+    "has_signed_in_lately",
+    "is_administrator",
+    "is_recent",
+    "read_values",
+]
 
 ADMIN_ROUTE: Final = "oauthguard.admin"
 _RECENT_SECONDS: Final = 300.0
@@ -66,6 +76,17 @@ def is_administrator(service: Service, request: Request, subject: str) -> bool:
     hook = getattr(service.owner, "principals", None)
     held = {f"user:{subject}", *(hook(request) if hook is not None else ())}
     return not held.isdisjoint(service.settings.admin)
+
+
+def read_values(request: Request) -> Mapping[str, str]:
+    """The query of a page or a call. It is compared with what is stored, so it must be text that can be stored.
+
+    :raises InvalidRequestError: a value has characters that are not printable.
+    """
+    values = read_query(request).values
+    if not all(value.isprintable() for value in values.values()):
+        raise InvalidRequestError("The parameters must have printable characters only.")
+    return values
 
 
 def has_signed_in_lately(service: Service, request: Request) -> bool:

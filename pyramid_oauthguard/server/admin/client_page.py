@@ -13,10 +13,9 @@ from ..clients.versions import find_version
 from ..consent.languages import format_moment
 from ..consent.pages import redirect
 from ..http.mount_point import build_path
-from ..http.parameters import read_query
 from ..service import Service
 from ..store.records import Client, ClientSecret
-from .access import ADMIN_ROUTE
+from .access import ADMIN_ROUTE, read_values
 from .client_form import describe_fields
 from .frame import render_admin
 from .sealing import seal_action
@@ -28,7 +27,7 @@ CLIENT_ROUTE: Final = f"{ADMIN_ROUTE}.client"
 
 def show_client(service: Service, request: Request, subject: str) -> Any:
     """The page of the client that the query names; the list if there is none."""
-    client = get_clients(request.registry).find(read_query(request).values.get("client_id", ""))
+    client = get_clients(request.registry).find(read_values(request).get("client_id", ""))
     if client is None:
         return redirect(build_path(request, f"{ADMIN_ROUTE}.clients"))
     return render_client(service, request, subject, client)

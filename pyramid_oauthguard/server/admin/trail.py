@@ -13,10 +13,9 @@ from pyramid.response import Response
 from ..consent.languages import format_moment
 from ..http.answers import build_answer
 from ..http.mount_point import build_path
-from ..http.parameters import read_query
 from ..service import Service
 from ..store.records import AuditEntry
-from .access import ADMIN_ROUTE
+from .access import ADMIN_ROUTE, read_values
 from .frame import render_admin
 
 __all__ = ["as_cell", "show_audit"]
@@ -24,13 +23,13 @@ __all__ = ["as_cell", "show_audit"]
 _SHOWN: Final = 200
 _EXPORTED: Final = 10_000
 _FILTERS: Final = ("event", "client_id", "subject")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NAMES: Final = tuple(each.name for each in fields(AuditEntry))
 
 
 def show_audit(service: Service, request: Request, subject: str) -> Any:
     """The newest lines that match the filter, on a page or as a file."""
-    values = read_query(request).values
+    values = read_values(request)
     wanted = {name: values.get(name) or None for name in _FILTERS}
     kind = values.get("format", "")
     with service.store.reading() as unit:

@@ -7,11 +7,10 @@ from typing import Any
 from pyramid.request import Request
 
 from ..consent.languages import format_moment
-from ..http.parameters import read_query
 from ..service import Service
 from ..store.contract import Unit
 from ..users import get_users
-from .access import ADMIN_ROUTE
+from .access import ADMIN_ROUTE, read_values
 from .frame import render_admin
 from .sealing import seal_action
 
@@ -20,7 +19,7 @@ __all__ = ["show_user"]
 
 def show_user(service: Service, request: Request, subject: str) -> Any:
     """The clients that the user of the query allowed something, and each grant."""
-    wanted = read_query(request).values.get("subject", "")
+    wanted = read_values(request).get("subject", "")
     query = {"subject": wanted} if wanted else {}
     values = _describe(service, request, subject, wanted) if wanted else {"allowed": [], "grants": []}
     return render_admin(

@@ -53,7 +53,7 @@ def find_caller(service: Service, request: Request) -> Caller:
     token = _load_token(service, request)
     if service.settings.admin_scope not in token.scopes:
         raise WrongScopeError
-    if token.grant_id is None:
+    if token.grant_id is None and token.subject == token.client_id:
         caller, principal = Caller(token.client_id), f"client:{token.client_id}"
     else:
         caller = Caller(token.client_id, token.subject, token.auth_time)

@@ -14,9 +14,9 @@ from ...grant_types import RegistrationError
 from ...http.answers import build_answer
 from ...http.errors import InvalidRequestError
 from ...http.json_body import read_json
-from ...http.parameters import read_query
 from ...keys.registry import SigningKeyError
 from ...service import Service, find_service
+from ..access import read_values
 from .access import find_caller
 from .errors import SignInRequiredError
 
@@ -63,7 +63,7 @@ def build_view(handler: Handler, *, needs_sign_in: bool) -> Callable[[Request], 
         if needs_sign_in and not caller.has_signed_in_lately:
             raise SignInRequiredError
         try:
-            return handler(Call(service, request, read_query(request).values))
+            return handler(Call(service, request, read_values(request)))
         except ClientChangedError as error:
             return build_answer(412, {"error": "changed", "error_description": error.problem})
         except RegistrationError as error:

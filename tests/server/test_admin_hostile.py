@@ -1,0 +1,115 @@
+"""The administration as somebody attacks it who has an account, a client, or an old page."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from typing import Any
+
+import pytest
+
+from pyramid_oauthguard.server.consent.tickets import seal_ticket
+from tests.server.conftest import Build
+from tests.server.flows import Flow
+from tests.server.test_admin import PAGES, Operators, build_admin, press, read_trail
+from tests.server.test_admin_editing import open_form
+
+EVIL = '"><img src=x onerror=alert(1)><script>alert(1)</script>{{7*7}}'
+
+
+@pytest.fixture
+def flow(build: Build, monkeypatch: pytest.MonkeyPatch) -> Flow:
+    return build_admin(build, monkeypatch)
+
+
+@pytest.mark.promise("AD-01")
+@pytest.mark.parametrize(
+    "who", ["Anna", "anna ", "ANNA", "user:anna", "anna/..", "group:operators", "operators", "аnna"]
+)
+def test_no_other_spelling_of_a_name_is_an_administrator(build: Build, monkeypatch: Any, who: str) -> None:
+    class Others(Operators):
+        def user(self, request: Any) -> str | None:
+            return who
+
+        def principals(self, request: Any) -> list[str]:
+            return []
+
+    monkeypatch.setattr("tests.server.test_admin.Operators", Others)
+    flow = build_admin(build, monkeypatch)
+    for path in PAGES[:2]:
+        flow.sign_in("x").get(path, status=403)
+
+
+@pytest.mark.promise("AD-01")
+def test_a_ticket_of_another_form_or_of_another_action_does_nothing(flow: Flow) -> None:
+    service, browser = flow.server.service, flow.sign_in()
+    consent = flow.show(browser=browser).forms[1]["ticket"].value
+    for purpose in ("consent", "withdraw", "switch user", "notice"):
+        forged = seal_ticket(service.pepper, purpose, {"action": "rotate_keys"}, subject="anna")
+        browser.post("/oauth/admin", {"ticket": forged}, status=400)
+    browser.post("/oauth/admin", {"ticket": consent}, status=400)
+    ticket = open_form(browser, flow.web.client.client_id)["ticket"].value
+    # what is edited is in the ticket: fields of the form that name something else are not read
+    sent = {"ticket": ticket, "client_id": flow.native.client.client_id, "action": "disable_client", "name": "X"}
+    browser.post("/oauth/admin", {**sent, "require_pkce": "setting"}, status="*")
+    assert flow.server.clients.find(flow.native.client.client_id) == flow.native.client
+    browser.get("/oauth/admin", {"ticket": ticket}, status=200)
+    assert read_trail(flow, "ClientRevoked") == []
+
+
+@pytest.mark.promise("AD-01")
+def test_two_clicks_at_the_same_time_are_one_change(flow: Flow) -> None:
+    browsers = [flow.sign_in() for _ in range(4)]
+    page: Any = browsers[0].get("/oauth/admin/clients")
+    form = next(form for form in page.forms.values() if ">New secret<" in form.text)
+    ticket, answers = form["ticket"].value, []
+
+    def click(browser: Any) -> None:
+        answers.append(browser.post("/oauth/admin", {"ticket": ticket}, status="*").status_int)
+
+    threads = [threading.Thread(target=click, args=(browser,)) for browser in browsers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [200, 303, 303, 303]
+    assert len(read_trail(flow, "ClientSecretRotated")) == 1
+
+
+@pytest.mark.promise("AD-01")
+def test_a_secret_is_in_no_address_no_later_page_and_no_trail(flow: Flow) -> None:
+    browser = flow.sign_in()
+    made = press(browser, "/oauth/admin/clients", "New secret")
+    secret = made.html.select(".note code")[0].text
+    assert "Location" not in made.headers
+    assert secret not in str(made.headers)
+    with flow.server.service.store.reading() as unit:
+        assert secret not in repr(unit.list_audit(limit=99))
+    for path in [*PAGES, f"/oauth/admin/client?client_id={flow.web.client.client_id}", "/oauth/admin/audit?format=csv"]:
+        assert secret not in browser.get(path).text
+
+
+@pytest.mark.promise("AD-01")
+def test_what_clients_and_users_are_called_is_only_text(flow: Flow) -> None:
+    store = flow.server.service.store
+    with store.writing() as unit:
+        hostile = dataclasses.replace(flow.web.client, name=EVIL, owner=EVIL)
+        unit.update_client(hostile, ["name", "owner"])
+    browser, client = flow.sign_in(), f"/oauth/admin/client?client_id={flow.web.client.client_id}"
+    for path in [*PAGES, client, f"/oauth/admin/users?subject={EVIL}", f"/oauth/admin/audit?event={EVIL}"]:
+        page: Any = browser.get(path)
+        assert "<script" not in page.text
+        assert not page.html.select("[onerror]")
+        assert page.headers["X-Frame-Options"] == "DENY"
+        assert page.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.promise("AD-01")
+def test_who_lost_the_right_can_not_send_the_page_that_is_open(flow: Flow) -> None:
+    form = open_form(flow.sign_in(), flow.web.client.client_id)
+    form["name"] = "Changed"
+    flow.people.gone.add("anna")
+    form.submit(status=403)
+    client = flow.server.clients.find(flow.web.client.client_id)
+    assert client is not None
+    assert client.name == "Web shop"
