@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-from .. import processes
 
 __all__ = ["KINDS", "KeyPool", "SigningKey", "generate_key"]
 
@@ -57,30 +53,30 @@ def generate_key(algorithm: str = "RS256", *, kid: str = "") -> SigningKey:
 
 
 class KeyPool:
-    """Lends keys, each to one borrower at a time, so that no two issuers share one by accident."""
+    """Lends keys, each to one borrower at a time, so that no two issuers share one by accident.
+
+    Without a lock: issuers give their keys back when they are collected, and the collector may run in the middle of
+    :meth:`borrow`, in the same thread. Every step is one operation of a list, which is atomic in the interpreter.
+    """
 
     def __init__(self) -> None:
-        self._free: defaultdict[tuple[str, int | str], list[Any]] = defaultdict(list)
+        self._free: dict[tuple[str, int | str], list[Any]] = {kind: [] for kind in KINDS.values()}
         self._numbers = itertools.count(1)
-        self._renew_lock()
-        processes.register(self, KeyPool._renew_lock)
 
     def borrow(self, algorithm: str) -> SigningKey:
         """A key that no other borrower has, with an id that no key had before."""
         kind = _require_kind(algorithm)
-        with self._lock:
-            kid = f"{algorithm.lower()}-{next(self._numbers)}"
-            native = self._free[kind].pop() if self._free[kind] else None
-        return SigningKey(kid, algorithm, native or _generate(*kind))
+        kid = f"{algorithm.lower()}-{next(self._numbers)}"
+        try:
+            native = self._free[kind].pop()
+        except IndexError:
+            native = _generate(*kind)
+        return SigningKey(kid, algorithm, native)
 
     def give_back(self, keys: list[SigningKey]) -> None:
         """Give back keys of :meth:`borrow` that are no longer used for signing."""
-        with self._lock:
-            for key in keys:
-                self._free[_require_kind(key.algorithm)].append(key.native)
-
-    def _renew_lock(self) -> None:
-        self._lock = threading.Lock()
+        for key in keys:
+            self._free[_require_kind(key.algorithm)].append(key.native)
 
 
 def _require_kind(algorithm: str) -> tuple[str, int | str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import itertools
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +15,7 @@ from zope.interface.verify import verifyObject
 from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.interfaces import IIssuer
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key, read_claims
+from pyramid_oauthguard.testing.keys import KeyPool
 from pyramid_oauthguard.testing.tokens import is_signed_by
 
 
@@ -193,3 +196,20 @@ def test_threads_may_share_it(issuer):
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(use, range(64))) == [str(number) for number in range(64)]
     assert issuer.calls["introspect"] == 64
+
+
+def test_a_key_that_is_given_back_by_the_collector_while_another_one_is_borrowed_does_not_stop_that():
+    """The collector may run at any step, in the same thread."""
+    pool = KeyPool()
+    kept = [pool.borrow("Ed25519")]
+
+    def count():
+        for number in itertools.count(2):
+            pool.give_back(kept)
+            yield number
+
+    pool._numbers = count()
+    thread = threading.Thread(target=pool.borrow, args=("Ed25519",), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
