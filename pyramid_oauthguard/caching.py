@@ -117,7 +117,12 @@ def is_shared(options: Mapping[str, Any]) -> bool:
 
 
 def build_region(
-    name: str, options: Mapping[str, Any], *, expiration_time: float, secret: str | Callable[[], str]
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    expiration_time: float,
+    secret: str | Callable[[], str],
+    namespace: str = "",
 ) -> CacheRegion:
     """A region from the keys below one ini prefix: ``backend``, ``expiration_time``, ``arguments.*``.
 
@@ -127,6 +132,7 @@ def build_region(
     :param expiration_time: in seconds, 0 for none.
     :param secret: a value that only the processes that share the cache know; or a callable that returns it,
         which is called at the first use of a region outside this process.
+    :param namespace: whose entries they are. Regions in this process may be given one dictionary for all.
     :raises ValueError: the backend unpickles what it reads. Backends raise other errors for wrong arguments.
     """
     backend = options.get("backend", BOUNDED)
@@ -134,7 +140,7 @@ def build_region(
     shared = is_shared(options)
     in_process = backend in _IN_PROCESS and not shared
     if not shared:
-        secret = ""  # the memory of this process needs no seal
+        secret = namespace  # the memory of this process needs no seal
     region = make_region(
         name=f"oauthguard.{name}",
         key_mangler=build_key_mangler(secret) if isinstance(secret, str) else _defer(build_key_mangler, secret),

@@ -279,12 +279,15 @@ def _build_keys(settings: GuardSettings, issuer: _DeferredIssuer, find_secret: F
 
 
 def _build_region(settings: GuardSettings, name: str, expiration_time: float, find_secret: FindSecret) -> CacheRegion:
+    namespace = [settings.issuer, settings.audience, name]
+
     def bind_secret() -> str:
         """The secret for this cache, issuer and audience alone: no entry can be moved from one to another."""
-        return json.dumps([find_secret(), settings.issuer, settings.audience, name])
+        return json.dumps([find_secret(), *namespace])
 
     options = getattr(settings, f"cache_{name}")
     try:
-        return build_region(name, options, expiration_time=expiration_time, secret=bind_secret)
+        own = json.dumps(namespace)
+        return build_region(name, options, expiration_time=expiration_time, secret=bind_secret, namespace=own)
     except Exception as error:  # dogpile and its backends raise what they like
         raise SettingError(settings.name_key(f"cache.{name}"), f"can't be configured: {error}") from error

@@ -146,6 +146,20 @@ def test_tenants_with_keys_of_their_own_do_not_share_them() -> None:
         assert find_status(app, "/local", mint_for(own[mine], theirs, tid=mine)) == 401
 
 
+@pytest.mark.promise("GD-31")
+@pytest.mark.parametrize("backend", ["dogpile.cache.memory", "dogpile.cache.memory_pickle"])
+def test_two_tenants_in_one_dictionary(backend: str) -> None:
+    """An application in Python may give the caches a dictionary. All issuers inherit the same one."""
+    own = {tenant: MemoryIssuer(f"https://login.test/{tenant}/v2.0", audience=API) for tenant in (ONE, TWO)}
+    settings = write_template(jwks_uri="") | write(None, cache__jwks__backend=backend)
+    settings["oauthguard.cache.jwks.arguments.cache_dict"] = {}
+    app = build(settings, *own.values(), remote=False)
+    for tenant, issuer in own.items():
+        assert find_status(app, "/local", mint_for(issuer, tenant)) == 200
+    for mine, theirs in itertools.permutations(own):
+        assert find_status(app, "/local", mint_for(own[mine], theirs)) == 401
+
+
 @pytest.mark.slow
 @pytest.mark.needs("redis-server")
 @pytest.mark.promise("GD-31")
@@ -301,12 +315,26 @@ def test_the_answer_about_an_opaque_token_names_the_tenant() -> None:
         ({"jwks_uri": "https://login.test/{tid}/keys"}, "jwks_uri"),
         ({"metadata_url": "https://login.test/{tid}"}, "metadata_url"),
         ({"introspection__auth_method": "none"}, "introspection.endpoint"),
+        ({"userinfo__any_client": "true"}, "userinfo.endpoint"),
         ({"jwks_uri": "", "token_prefix": "x_"}, "token_prefix"),
     ],
 )
 def test_templates_that_are_not_safe_stop_start_up(more: dict[str, Any], key: str) -> None:
     settings = {name: value for name, value in (write_template() | write("entra", **more)).items() if value != ""}
     assert find_setting_error(lambda: parse_settings(settings)).key == f"oauthguard.issuers.entra.{key}"
+
+
+@pytest.mark.promise("GD-31")
+@pytest.mark.parametrize("values", [f"{ONE} {TWO}", "any"])
+def test_a_value_of_a_plain_template_is_not_the_name_of_an_issuer(values: str) -> None:
+    """Else a user of the tenant `staff` had the principals of a user of the issuer `staff`."""
+    for name in (ONE, TWO, THREE):
+        settings = write_template(values, name=None) | write(None, issuers=name)
+        settings |= write(name, issuer="https://staff.test", scopes="any")
+        if name == THREE and values != "any":
+            parse_settings(settings)
+        else:
+            assert find_setting_error(lambda settings=settings: parse_settings(settings)).key == "oauthguard.issuers"
 
 
 @pytest.mark.parametrize(

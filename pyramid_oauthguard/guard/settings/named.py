@@ -112,17 +112,25 @@ def _check_template(settings: GuardSettings, template: IssuerTemplate) -> None:
             "copy jwks_uri from the issuer's metadata",
         )
     asks = settings.introspection_client_id or settings.introspection_auth_method == "none"
-    if settings.shares_keys and asks and not (settings.introspection_endpoint or settings.metadata_url):
-        raise SettingError(
-            settings.name_key("introspection.endpoint"),
-            f"is required, because {settings.name_key('issuer')} has a placeholder and {settings.name_key('jwks_uri')} is set",
-            "copy introspection_endpoint from the issuer's metadata",
-        )
+    if asks:
+        _check_shared_endpoint(settings, "introspection", settings.introspection_endpoint)
+    if settings.userinfo_any_client:
+        _check_shared_endpoint(settings, "userinfo", settings.userinfo_endpoint)
     if settings.token_prefix and not settings.shares_keys:
         raise SettingError(
             settings.name_key("token_prefix"),
             "says of which template an opaque token is, but not of which tenant",
             f"set {settings.name_key('jwks_uri')} and {settings.name_key('introspection.endpoint')}",
+        )
+
+
+def _check_shared_endpoint(settings: GuardSettings, name: str, endpoint: str | None) -> None:
+    """Tenants that share keys share this endpoint, too: the metadata of one tenant must not say where tokens of all are sent."""
+    if settings.shares_keys and not (endpoint or settings.metadata_url):
+        raise SettingError(
+            settings.name_key(f"{name}.endpoint"),
+            f"is required, because {settings.name_key('issuer')} has a placeholder and {settings.name_key('jwks_uri')} is set",
+            f"copy {name}_endpoint from the issuer's metadata",
         )
 
 
@@ -138,6 +146,17 @@ def check_differences(issuers: Sequence[GuardSettings]) -> None:
             if _overlaps(one.template, other):
                 raise _describe_overlap(one, other)
     _check_prefixes(sorted((each for each in issuers if each.token_prefix), key=lambda each: each.token_prefix or ""))
+    _check_values(issuers)
+
+
+def _check_values(issuers: Sequence[GuardSettings]) -> None:
+    """The principals of a plain template begin with a value, those of a named issuer with its name: they must not be equal."""
+    template = next((each.template for each in issuers if each.issuer_name is None), None)
+    for each in issuers:
+        name = each.issuer_name
+        if template is not None and name is not None and template.find_value(template.fill(name)) is not None:
+            text = f"{name!r} is also a value of the placeholder in {PREFIX}.issuer: their users would have the same principals"
+            raise SettingError(f"{PREFIX}.issuers", text, "give the issuer with the placeholder a name, too")
 
 
 def _overlaps(one: IssuerTemplate | None, other: GuardSettings) -> bool:
