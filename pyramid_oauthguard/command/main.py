@@ -119,7 +119,8 @@ def _describe_usage(error: click.ClickException) -> str:
         text = "the token must be in a file or on standard input, never on the command line"
     context = getattr(error, "ctx", None)
     text = " ".join(text.split())  # click lists choices on lines of their own
-    return f"{text.rstrip('.')}; see {context.command_path if context else 'oauthguard'} --help"
+    link = " See" if text.endswith("?") else "; see"
+    return f"{text.rstrip('.')}{link} {context.command_path if context else 'oauthguard'} --help"
 
 
 def _mask_jwt(word: re.Match[str]) -> str:

@@ -44,7 +44,7 @@ def test_the_help_begins_with_the_first_steps(terminal: Terminal) -> None:
 def test_a_slip_is_answered_with_what_was_meant(terminal: Terminal, words: list[str], meant: str) -> None:
     ended = terminal.run(*words)
     assert ended.status == 1
-    assert f"Did you mean '{meant}'?" in ended.err
+    assert f"Did you mean '{meant}'? See oauthguard" in ended.err
 
 
 def test_a_verb_like_no_other_gets_no_suggestion(terminal: Terminal) -> None:
