@@ -16,6 +16,7 @@ __all__ = [
     "Finding",
     "ICredentialVerifier",
     "IEmbeddedIssuer",
+    "IHealthProbes",
     "IIssuer",
     "IIssuerListener",
     "IOAuthStore",
@@ -114,6 +115,15 @@ class ISelfCheck(Interface):
         """An iterable of :class:`Finding` about the application of ``registry``. Raises nothing.
 
         A :class:`Step` before a check that may take long gives it a name.
+        """
+
+
+class IHealthProbes(Interface):
+    """What the health view looks at; a named utility. The guard and the server have one each, an application may add its own."""
+
+    def __call__(registry: object) -> object:
+        """An iterable of :class:`~pyramid_oauthguard.health.probes.Probe` about the application of ``registry``. Called once.
+        Asks nobody.
         """
 
 

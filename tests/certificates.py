@@ -15,15 +15,17 @@ from cryptography.x509.oid import NameOID
 __all__ = ["write_authority", "write_certificate"]
 
 
-def write_certificate(folder: Path, *, name: str = "localhost") -> Path:
+def write_certificate(folder: Path, *, name: str = "localhost", days: float = 90) -> Path:
     """A PEM file with a self-signed certificate for 127.0.0.1 and ``name``, and its key: both a server's identity and what to
     trust.
+
+    :param days: for how long it is valid from now on.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 7, now - day, now + day)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 7, now - day, now + days * day)
     builder = builder.add_extension(x509.SubjectAlternativeName([address, x509.DNSName(name)]), critical=False)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     file = folder / "both.pem"

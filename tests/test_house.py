@@ -137,6 +137,7 @@ SURFACE = {
         "Finding",
         "ICredentialVerifier",
         "IEmbeddedIssuer",
+        "IHealthProbes",
         "IIssuer",
         "IIssuerListener",
         "IOAuthStore",
@@ -194,6 +195,7 @@ SURFACE = {
 #: What is public of modules that have other names for the distribution itself.
 PARTS = {
     "pyramid_oauthguard.engines": {"keep_in_process"},
+    "pyramid_oauthguard.health.probes": {"Probe", "Reading"},
     "pyramid_oauthguard.processes": {"register"},
     "pyramid_oauthguard.server.events": {
         "AuthorizationApproved",
@@ -272,12 +274,12 @@ def test_members_of_an_access_token() -> None:
 # ── What the settings page says of each setting ─────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("part", ["guard", "server"])
+@pytest.mark.parametrize("part", ["guard", "server", "health"])
 def test_each_setting_has_an_example_and_a_cost_and_no_other_has(part: str) -> None:
     """A new row of a table needs a line in docs/reference/settings.toml."""
     notes = tomllib.loads((ROOT / "docs" / "reference" / "settings.toml").read_text("utf-8"))
     settings = import_module(f"{OURS}{part}.settings")
-    prefix = "oauthguard" if part == "guard" else "oauthguard.server"
+    prefix = settings.PREFIX
     assert sorted(notes[prefix]) == sorted(row.name for row in settings.TABLE)
     assert all(note["example"] and note["cost"].endswith(".") for note in notes[prefix].values())
 

@@ -8,8 +8,9 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.viewderivers import INGRESS
 
+from .. import health
 from ..includes import name_include
-from ..interfaces import ISelfCheck, ITokenRequirement
+from ..interfaces import IHealthProbes, ISelfCheck, ITokenRequirement
 from ..logs import install
 from .assembly import assemble, install_policy
 from .browsers.csrf import is_exempt
@@ -21,6 +22,7 @@ from .outcome import TokenOutcome
 from .paths.required import refuse_open_view
 from .paths.tokens_under import TokensUnder, find_tokens_under
 from .policy import OAuthAuthenticationPolicy, OAuthSecurityPolicy, explain_denial
+from .reports.probes import list_probes
 from .requests import add_request_attribute
 from .requirements import BUILT_IN
 from .resource_metadata import add_metadata
@@ -52,6 +54,8 @@ def includeme(config: Configurator) -> None:
     for name, factory in BUILT_IN.items():
         config.registry.registerUtility(factory, ITokenRequirement, name=name)
     config.registry.registerUtility(judge_guard, ISelfCheck, name="guard")
+    config.registry.registerUtility(list_probes, IHealthProbes, name="guard")
+    config.include(health)
     config.add_view_predicate("token_check", TokenCheckPredicate)
     config.add_view_deriver(bind_view, "oauthguard_bind", under=INGRESS, over="secured_view")
     config.add_view_deriver(refuse_open_view, "oauthguard_require_under", under=INGRESS, over="oauthguard_bind")

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
+from weakref import WeakSet
 
 from dogpile.cache import CacheRegion
 from pyramid.config import Configurator
@@ -241,6 +242,7 @@ def build_parts(registry: Registry, settings: GuardSettings) -> IssuerParts:
     )
     issuer = _DeferredIssuer(registry, settings, find_secret)
     keys = _build_keys(settings, issuer, find_secret)
+    _note_source(registry, settings, keys)
     positive, inactive = settings.find_expiration("introspection", 0), settings.find_expiration("inactive", 10)
     limits: dict[str, Any] = {
         "positive": _build_region(settings, "introspection", positive, find_secret),
@@ -257,6 +259,12 @@ def build_parts(registry: Registry, settings: GuardSettings) -> IssuerParts:
     return IssuerParts(
         keys, introspector, userinfo, issuer.fetch_metadata, build_memory(settings), build_memory(settings)
     )
+
+
+def _note_source(registry: Registry, settings: GuardSettings, keys: KeySource | KeyFile) -> None:
+    guard: Guard | None = registry.__dict__.get("oauthguard")
+    if guard is not None:  # else a verifier without an application
+        guard.key_sources.setdefault(settings.issuer_name, WeakSet()).add(keys)
 
 
 def _build_keys(settings: GuardSettings, issuer: _DeferredIssuer, find_secret: FindSecret) -> KeySource | KeyFile:

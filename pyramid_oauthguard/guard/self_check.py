@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..caching import is_shared, probe_cache
+from ..caching import probe_cache
 from ..interfaces import Finding, ICredentialVerifier, IIssuer, Step
 from .cache_secret import judge_caches
 from .guarded_views import find_modes, find_views, judge_view
@@ -15,8 +15,9 @@ from .paths.tokens_under import find_tokens_under
 from .reports.issuer_report import judge_issuer
 from .reports.once_report import judge_once
 from .reports.other_views import describe_other_views
+from .reports.probes import list_shared_caches
 from .reports.resource_report import describe_resources
-from .settings import CACHES, GuardSettings
+from .settings import GuardSettings
 from .state import get_guard
 from .verifiers import RANKS
 from .verifiers.chosen import ChosenVerifier
@@ -52,16 +53,14 @@ def judge_guard(registry: Any) -> Iterator[Finding]:
 
 def _judge_shared_caches(issuers: Iterable[GuardSettings]) -> Iterator[Finding]:
     """Write to each shared cache once, however many issuers use it."""
-    seen: list[Any] = []
-    for settings, name in itertools.product(issuers, CACHES):
-        options = getattr(settings, f"cache_{name}")
-        if not is_shared(options) or (name, options) in seen:
-            continue
-        seen.append((name, options))
+    for settings, name, options in list_shared_caches(issuers):
         key = settings.name_key(f"cache.{name}.backend")
         yield Step("ok", key, "")
+        began = time.monotonic()
         failure = probe_cache(options)
-        if failure is not None:
+        if failure is None:
+            yield Finding("ok", key, f"answers in {(time.monotonic() - began) * 1000:.1f} ms")
+        else:
             text = f"{options['backend']} does not work as a cache: {failure}"
             hint = "until it does, each process keeps its own entries, and asks the issuer for them"
             yield Finding("warning", key, text, hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
+from weakref import WeakSet
 
 from pyramid.authorization import Authenticated, Everyone
 from pyramid.registry import Registry
@@ -36,6 +37,8 @@ class Guard:
         self.challenger = Challenger(settings.realm, resources.find_metadata_url)
         self.more_principals: MorePrincipals | None = settings.principals
         self.naming = Naming(settings)
+        #: By the name of the issuer: where its keys come from; of a template, those of each tenant that is in use.
+        self.key_sources: dict[str | None, WeakSet[Any]] = {}
 
     def list_principals(self, request: Request, result: Result) -> frozenset[str]:
         """Who the caller is to an ACL. Every principal out of the token bears a prefix, so none can be forged."""

@@ -90,6 +90,20 @@ class KeyFile:
             return self._value
         return self._require_changed(now)
 
+    @property
+    def value(self) -> KeySet | None:
+        """The keys that were last read."""
+        return self._value
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the file was missing or bad when it was looked at last."""
+        return self._good is None or self._look() != self._good
+
+    def find_age(self, now: float) -> float:
+        """Seconds since the file was last seen good."""
+        return max(0.0, now - self._good_at)
+
     def forget(self) -> None:
         """Read the file again at the next use."""
         self._good = self._bad = None

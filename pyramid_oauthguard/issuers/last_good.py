@@ -41,6 +41,15 @@ class LastGood(Generic[T]):
         """Whether it may serve at ``now`` without the issuer being asked first."""
         return self._fetched_at - SKEW_SECONDS <= now < self._fresh_until  # and not from before the clock was set back
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last attempt to get a newer value failed."""
+        return self._failure is not None
+
+    def find_age(self, now: float) -> float:
+        """Seconds since the value was fetched."""
+        return max(0.0, now - self._fetched_at)
+
     def drop(self) -> None:
         """It must not serve any more, whatever the issuer answers next."""
         self.value = None

@@ -12,6 +12,7 @@ from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ...errors import SettingError
+from ...health import ROUTE
 from ..requirements import VIEW_OPTIONS
 from ..resources.prefixes import Prefixes, find_unambiguous, parse_prefix, split_pattern
 from ..state import get_guard
@@ -50,6 +51,8 @@ def refuse_open_view(view: Any, info: Any) -> Any:
     """
     settings = get_guard(info.registry).settings
     if not settings.require_under or info.exception_only or _is_guarded(info):
+        return view
+    if info.options.get("route_name") == ROUTE:  # a word of a fixed list
         return view
     required = _Required(settings.require_under, settings.require_under_open)
     name = getattr(info.original_view, "__qualname__", type(info.original_view).__qualname__)

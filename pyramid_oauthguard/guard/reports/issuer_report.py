@@ -14,6 +14,7 @@ from ...issuers.http_issuer import HTTPIssuer, build_http_issuer
 from ...jwt.keyset import build_key_set
 from ...urls import as_origin
 from ..settings import GuardSettings
+from .certificates import judge_certificates
 from .key_report import describe_unusable_keys
 from .live_issuer import introspect_live
 from .network_report import describe_network, is_fetchable
@@ -86,6 +87,8 @@ def _judge_issuer(embedded: Any, settings: GuardSettings, wanted: frozenset[str]
     if "userinfo" in wanted and settings.userinfo_any_client and (known or settings.userinfo_endpoint):
         yield from _judge_userinfo(issuer, settings)
         yield from _list_tried(tried)
+    if embedded is None:
+        yield from judge_certificates(issuer, settings, is_described=known)
 
 
 def _list_tried(tried: list[str]) -> Iterator[Finding]:

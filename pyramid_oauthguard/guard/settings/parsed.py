@@ -92,6 +92,7 @@ class GuardSettings:
     require_under: tuple[str, ...]
     require_under_open: tuple[str, ...]
     once: Mapping[str, Any]
+    health: bool
     policy: bool
     resource: str | None
     resource_metadata: bool

@@ -19,7 +19,7 @@ _MIN_DIFFERENT: Final = 8
 #: What these ways of authentication need.
 _CREDENTIALS: Final = {"private_key_jwt": "introspection.key_file", "bearer": "introspection.token_file"}
 #: Beginnings of keys that belong to other tables.
-_FOREIGN: Final = ("server.", "issuers.")
+_FOREIGN: Final = ("server.", "issuers.", "health.", "metrics.")
 #: Where the application has named issuers only, the plain one and its audience may be absent.
 _NAMED_ONLY: Final = tuple(
     replace(row, default={"issuer": "", "audience": ()}.get(row.name, row.default)) for row in TABLE

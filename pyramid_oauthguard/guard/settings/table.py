@@ -64,7 +64,7 @@ ANY: Final = "any"
 OF_APPLICATION: Final = frozenset({
     "issuers", "token_check", "realm", "principals", "policy", "resource", "resource_metadata", "resource_name",
     "resource_documentation", "scope_implies", "cors_origins", "trusted_proxies", "csrf.bearer_exempt", "require_under",
-    "require_under.open", "once.*",
+    "require_under.open", "once.*", "health",
 })  # fmt: skip
 _INHERITED: Final = frozenset({"audience", "algorithms", "leeway", "profile", "check_issued_at"})
 _INHERITED_HTTP: Final = frozenset({"http.timeout", "http.max_bytes", "http.ca_file", "http.proxy", "http.no_proxy"})
@@ -154,6 +154,7 @@ TABLE: Final = (
     Setting("require_under", as_list, (), "Path prefixes, such as `/api/`, under which no view may be open: start-up stops for a view there that has no `token_check`, no `token_require` and no permission. A view whose path only a request tells, such as one of traversal, is refused then."),
     Setting("require_under.open", as_list, (), "Paths under `require_under` that may be open all the same, each exactly, such as `/api/health`."),
     Setting("once.*", as_once_store, {}, "Where it is kept which tokens were used, for views with `token_require={\"once\": True}`: `once.backend` is `dogpile.cache.redis` or another backend of dogpile.cache for Redis or Valkey, with `once.arguments.*`. `memory` is the memory of the process, for an application that runs in one process; `once.arguments.size` (100,000) is the number of tokens that it holds."),
+    Setting("health", as_bool, True, "`off` does not serve `/oauthguard/health`. Read when the guard or the server is included."),
     Setting("policy", as_bool, SWITCHES["policy"], "`off` does not install the security policy: the application composes it. Read when the guard is included."),
     Setting("resource", as_url, None, "This API's resource identifier (RFC 9728)."),
     Setting("resource_metadata", as_bool, SWITCHES["resource_metadata"], "`on` serves `/.well-known/oauth-protected-resource` and names it in challenges; wants `resource`."),

@@ -140,6 +140,10 @@ class KeyRing:
             return any(record.kid == kid and record.revoked_at is not None for record in self._load().records)
         return False
 
+    def can_open(self, record: SigningKeyRecord) -> bool:
+        """Whether the private half of a key can be decrypted with the pepper."""
+        return self._maker.can_open(record)
+
     def learn(self, unit: Unit) -> None:
         """Read the keys again in a unit that could not store a token, because they had changed.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, exists, select
+from sqlalchemy import ColumnElement, Table, delete, exists, func, select
 
 from ..models import access_tokens, assertions, audit, codes, device_codes, device_tries, grants, refresh_tokens
 from ..rows import Rows
@@ -27,6 +27,11 @@ class UpkeepQueries(Rows):
 
     def prune_audit(self, before: float, limit: int) -> int:
         return self._delete(audit, audit.c.at < before, limit)
+
+    def find_oldest_expiry(self) -> float | None:
+        """When the row that expired first did so, or will; None where there is none. Pruning deletes it some time later."""
+        oldest = (self._connection.execute(select(func.min(table.c.expires_at))).scalar() for table in _EXPIRING)
+        return min((each for each in oldest if each is not None), default=None)
 
     def _delete(self, table: Table, old: ColumnElement[bool], limit: int, *more: ColumnElement[bool]) -> int:
         key: Any = next(iter(table.primary_key))

@@ -9,18 +9,19 @@ from typing import Final
 
 from pyramid.registry import Registry
 
-from ..caching import is_shared, probe_cache
-from ..errors import UnavailableError
-from ..exit_status import find_exit_status
-from ..interfaces import Finding, IOAuthStore, Step
-from ..urls import as_origin, is_loopback
-from .clients.findings import report_self_registration
-from .http.route_order import find_routes_in_front
-from .keys.life import find_usable, is_published
-from .service import IService, Service
-from .settings import PREFIX, ServerSettings
-from .store.contract import NoAnswerError
-from .store.records import Client
+from ...caching import is_shared, probe_cache
+from ...errors import UnavailableError
+from ...exit_status import find_exit_status
+from ...interfaces import Finding, IOAuthStore, Step
+from ...urls import as_origin, is_loopback
+from ..clients.findings import report_self_registration
+from ..http.route_order import find_routes_in_front
+from ..keys.life import find_usable, is_published
+from ..service import IService, Service
+from ..settings import PREFIX, ServerSettings
+from ..store.contract import NoAnswerError
+from ..store.records import Client
+from .probes import write_and_roll_back
 
 __all__ = ["report_server"]
 
@@ -56,13 +57,14 @@ def report_server(registry: Registry) -> Iterator[Finding]:
     yield Step("ok", "the database of the authorization server", "")
     if registry.queryUtility(IOAuthStore) is None:
         yield from _report_database(service.settings)
-    refusals = [*_report_writing(service)]
+        yield from _report_certificate(service.settings)
+    written = [*_report_writing(service)]
     try:
-        yield from refusals
+        yield from written
         yield from _report_keys(service)
         yield from _report_clients(service)
     except UnavailableError as error:
-        if refusals:  # a database that can't be read either is one error, not two
+        if any(each.level == "error" for each in written):  # a database that can't be read either is one error, not two
             return
         hint = "every request will be answered 503; see oauthguard.server.sqlalchemy.url and pepper_file"
         yield Finding("error", "storage", str(error), hint, find_exit_status(error))
@@ -136,20 +138,21 @@ def _report_limits_cache(settings: ServerSettings) -> Iterator[Finding]:
 
 
 def _report_writing(service: Service) -> Iterator[Finding]:
-    """Try a write that changes nothing: a database may answer reads but refuse writes."""
+    """Try a write and take it back: a database may answer reads but refuse writes."""
     try:
-        with service.store.writing() as unit:
-            unit.touch_secret("", 0.0)
+        seconds = write_and_roll_back(service.store)
     except UnavailableError as error:
         hint = "tokens can't be issued or revoked: give this account the right to write, or name the primary server"
         text = "can't be written to"
         if isinstance(error, NoAnswerError):
             text, hint = "does not answer", "is it running, is it reachable, and does a transaction hold a lock in it?"
         yield Finding("error", f"{PREFIX}.sqlalchemy.url", f"{text}: {error}", hint, find_exit_status(error))
+    else:
+        yield Finding("ok", "database", f"a write was taken back, in {seconds * 1000:.1f} ms")
 
 
 def _report_database(settings: ServerSettings) -> Iterator[Finding]:
-    from .store.sqlalchemy.engine import find_sqlite_file
+    from ..store.sqlalchemy.engine import find_sqlite_file
 
     key = f"{PREFIX}.sqlalchemy.url"
     if not _is_sqlite(settings):
@@ -163,6 +166,12 @@ def _report_database(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding("warning", key, "SQLite", hint)
     else:
         yield Finding("ok", key, "SQLite, one process")
+
+
+def _report_certificate(settings: ServerSettings) -> Iterator[Finding]:
+    from .certificates import report_certificate  # SQLAlchemy is loaded where it is used
+
+    yield from report_certificate(settings)
 
 
 def _report_keys(service: Service) -> Iterator[Finding]:

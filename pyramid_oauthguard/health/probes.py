@@ -1,0 +1,50 @@
+"""What the packages of the distribution, and an application, tell about their health."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+__all__ = ["DEGRADED", "FAILED", "OK", "Probe", "Reading", "name_reason"]
+
+OK: Final = "ok"
+#: It works, with less than usual: such as without a shared cache.
+DEGRADED: Final = "degraded"
+#: Requests are refused because of it.
+FAILED: Final = "failed"
+
+_is_word = re.compile(r"[a-z][a-z_]{0,39}").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a probe found.
+
+    :ivar level: ``"ok"``, ``"degraded"`` or ``"failed"``.
+    :ivar reason: a fixed word. Never a part of an answer, an address or a text of an error.
+    :ivar facts: numbers, such as the age of the keys in seconds.
+    """
+
+    level: str
+    reason: str = ""
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing that is looked at.
+
+    :ivar name: of the thing; words of the code and names in the settings only.
+    :ivar look: returns a :class:`Reading`, or raises :class:`~pyramid_oauthguard.UnavailableError`, which counts as failed. It is
+        called in a thread of its own, at most every five seconds, and may take as long as it likes.
+    """
+
+    name: str
+    look: Callable[[], Reading]
+
+
+def name_reason(reason: object) -> str:
+    """A reason as it may be shown: an application's own verifier or store may have put any text into its error."""
+    return reason if isinstance(reason, str) and _is_word(reason) else "other"
