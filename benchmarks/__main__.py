@@ -18,6 +18,7 @@ QUESTIONS: Final = (
     "warm",
     "cold",
     "fast_paths",
+    "metrics",
     "served",
     "live",
     "several",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, Final
 
+from .telemetry.counting import note
+
 __all__ = ["BoundedMap"]
 
 _ABSENT: Final = object()
@@ -15,10 +17,13 @@ class BoundedMap:
 
     Every step is one operation of an OrderedDict, which is atomic in the interpreter. Between two steps, another thread may
     delete an entry.
+
+    :param name: under which dropped entries are counted; empty counts nothing.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, name: str = "") -> None:
         self._size = size
+        self._name = name
         self._entries: OrderedDict[Any, Any] = OrderedDict()
 
     def get(self, key: Any, default: Any = None) -> Any:
@@ -44,6 +49,8 @@ class BoundedMap:
                 entries.popitem(last=False)
             except KeyError:  # emptied by another thread just now
                 pass
+            if self._name:
+                note("cache_evictions", self._name)
 
     def delete(self, key: Any) -> None:
         self._entries.pop(key, None)

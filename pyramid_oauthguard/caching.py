@@ -52,7 +52,7 @@ class BoundedBackend(CacheBackend):
     """
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
-        self._map = BoundedMap(int(arguments.get("size", 10_000)))
+        self._map = BoundedMap(int(arguments.get("size", 10_000)), name=str(arguments.get("name", "")))
 
     def get(self, key: str) -> Any:
         return self._map.get(key, NO_VALUE)
@@ -185,10 +185,11 @@ def probe_cache(options: Mapping[str, Any]) -> str | None:
 
 
 def _configure(region: CacheRegion, options: Mapping[str, Any], backend: str, *, expiration_time: float) -> None:
+    own = {"cache.arguments.name": str(region.name).rpartition(".")[2]} if backend == BOUNDED else {}
     config = {f"cache.arguments.{key}": value for key, value in build_arguments(backend, expiration_time).items()}
     config |= {f"cache.{key}": value for key, value in options.items() if key != "expiration_time"}
     config |= {"cache.backend": backend, "cache.expiration_time": int(expiration_time) or -1}
-    region.configure_from_config({**config, "cache.replace_existing_backend": True}, "cache.")
+    region.configure_from_config({**config, **own, "cache.replace_existing_backend": True}, "cache.")
 
 
 def _renew_mutexes(region: CacheRegion) -> None:

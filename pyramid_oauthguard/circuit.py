@@ -10,6 +10,7 @@ from typing import Final
 from . import processes
 from .errors import CoolingError
 from .outages import Outages
+from .telemetry.counting import note
 
 __all__ = ["Circuit"]
 
@@ -22,13 +23,21 @@ class Circuit:
 
     :param threshold: failures in a row after which the circuit opens.
     :param name: what is asked, for the log and the errors.
+    :param label: under which changes are counted; empty counts nothing.
     :param outages: where it is logged that the circuit opens and closes; None logs nothing.
     """
 
     def __init__(
-        self, pause: float, *, threshold: int = _THRESHOLD, name: str = "it", outages: Outages | None = None
+        self,
+        pause: float,
+        *,
+        threshold: int = _THRESHOLD,
+        name: str = "it",
+        label: str = "",
+        outages: Outages | None = None,
     ) -> None:
         self._name = name
+        self._label = label
         self._outages = outages
         self._pause = pause
         self._threshold = threshold
@@ -50,19 +59,28 @@ class Circuit:
 
     def succeed(self) -> None:
         """Note that the service answered; an error response counts as an answer."""
-        if self._failures >= self._threshold and self._outages is not None:
-            self._outages.ended(self._cause, f"{self._name} answers again")
+        if self._failures >= self._threshold:
+            self._count("closed")
+            if self._outages is not None:
+                self._outages.ended(self._cause, f"{self._name} answers again")
         self._failures = 0
 
     def fail(self, why: str = "") -> None:
         """Note that the service did not answer. ``why`` is part of the error of callers that are refused."""
         with self._lock:
             self._failures += 1
+            failures = self._failures
             self._why = why
             self._retry_at = time.monotonic() + self._pause
-        if self._failures >= self._threshold and self._outages is not None:
+        if failures >= self._threshold:
+            self._count("opened" if failures == self._threshold else "failed_again")
+        if failures >= self._threshold and self._outages is not None:
             text = f"{self._name} does not answer: it is asked once in {self._pause:g} s until it does"
             self._outages.report(self._cause, text, level=logging.WARNING)
+
+    def _count(self, change: str) -> None:
+        if self._label:
+            note("circuits", self._label, change)
 
     @property
     def _cause(self) -> str:

@@ -17,6 +17,7 @@ from dogpile.cache.proxy import ProxyBackend
 
 from .bounded import BoundedMap
 from .outages import Outages, name_cause
+from .telemetry.counting import note
 
 __all__ = ["SteadyBackend", "build_arguments", "check_backend", "check_class", "store_value"]
 
@@ -119,6 +120,7 @@ class SteadyBackend(ProxyBackend):
 
     def __init__(self, name: str, seal: Callable[[str, bytes], bytes]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._name = name
         self._cache = f"the shared {name} cache"
         self._seal = seal
         self._kept = BoundedMap(_MOST_KEPT_ENTRIES)
@@ -195,6 +197,7 @@ class SteadyBackend(ProxyBackend):
         cause, state = (f"{self._cache}: {what}", "refusing") if refused else (self._cache, "away")
         text = f"{self._cache} is {state} ({name_cause(error)}): using this process's memory"
         self._outages.report(cause, text, level=logging.WARNING)
+        note("cache_failures", self._name, what)
 
 
 class _SteadyMutex:

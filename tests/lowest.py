@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
-EXTRAS = ("server", "client", "redis", "postgresql")
+EXTRAS = ("server", "client", "metrics", "redis", "postgresql")
 _TOOL_EXTRAS = ("example", "test")
 _TOO_NEW = {"import-linter"}  # needs a newer rich than the package does
 

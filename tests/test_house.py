@@ -188,6 +188,7 @@ SURFACE = {
         "tamper",
         "trust",
     },
+    "pyramid_oauthguard.metrics": {"includeme"},
     "pyramid_oauthguard.toolbar": {"includeme"},
     "pyramid_oauthguard.testing.contracts": {"StoreContract", "VerifierContract"},
 }
@@ -274,7 +275,7 @@ def test_members_of_an_access_token() -> None:
 # ── What the settings page says of each setting ─────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("part", ["guard", "server", "health"])
+@pytest.mark.parametrize("part", ["guard", "server", "health", "metrics"])
 def test_each_setting_has_an_example_and_a_cost_and_no_other_has(part: str) -> None:
     """A new row of a table needs a line in docs/reference/settings.toml."""
     notes = tomllib.loads((ROOT / "docs" / "reference" / "settings.toml").read_text("utf-8"))

@@ -18,7 +18,8 @@ def test_a_run_time_dependency_has_a_lower_bound(requirement: Requirement) -> No
 
 
 def test_pins_are_the_lower_bounds() -> None:
-    extras = {"server": ["Zope.SQLAlchemy>=3,<5"], "client": [], "redis": ["redis>=5.0"], "postgresql": ["none"]}
+    extras = {"server": ["Zope.SQLAlchemy>=3,<5"], "redis": ["redis>=5.0"], "postgresql": ["none"]}
+    extras |= {"client": [], "metrics": []}
     project = {"name": "a_b", "dependencies": ["pyramid>=2.0.2"], "optional-dependencies": extras}
     assert list_pins(project) == ["pyramid==2.0.2", "redis==5.0", "zope-sqlalchemy==3"]
 

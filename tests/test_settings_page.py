@@ -13,11 +13,12 @@ import pytest
 
 from pyramid_oauthguard.guard import settings as guard
 from pyramid_oauthguard.health import settings as health
+from pyramid_oauthguard.metrics import settings as metrics
 from pyramid_oauthguard.server import settings as server
 from pyramid_oauthguard.settings import Setting
 from tests.documentation import DOCS
 
-TABLES = {each.PREFIX: each.TABLE for each in (guard, server, health)}
+TABLES = {each.PREFIX: each.TABLE for each in (guard, server, health, metrics)}
 NOTES = tomllib.loads((DOCS / "reference" / "settings.toml").read_text("utf-8"))
 ROWS = [(prefix, row) for prefix, table in TABLES.items() for row in table]
 #: The value of such an example is a name or a path of the reader's machine.

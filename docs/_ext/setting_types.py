@@ -21,6 +21,7 @@ _TYPES: Final = {
     "as_list": "list, separated by white space",
     "as_origins": "list of origins, separated by white space",
     "as_path": "path of a URL",
+    "as_permission": "name of a permission",
     "as_rate": "rate: `20/1m`, or `0` for no limit",
     "as_scope_names": "list of scopes, separated by white space",
     "as_scopes": "lines of `name = description`",

@@ -24,6 +24,7 @@ from ..circuit import Circuit
 from ..errors import UnavailableError
 from ..outages import Outages, name_cause
 from ..strict_json import parse_object
+from ..telemetry.trace_context import find_headers
 from ..urls import as_origin, check_url
 from .bodies import ENCODINGS, read_body
 from .connections import POOLS, DeadlineTLSSocket, StaleConnection, clock
@@ -97,6 +98,7 @@ class Fetcher:
     :param insecure_hosts: hosts that may be asked without TLS, see :func:`.urls.check_url`.
     :param proxy: what requests with TLS go through; see :meth:`Proxy.serves`.
     :param extras: additional headers for the origins that the settings name.
+    :param label: of the issuer, under which circuits are counted; empty counts nothing.
     :param outages: where it is logged that a URL does not answer, and that it does again; None logs nothing.
     :param trace: gets a line for each exchange: the address, the proxy and what came back.
     """
@@ -111,6 +113,7 @@ class Fetcher:
         insecure_hosts: frozenset[str] = frozenset(),
         proxy: Proxy | None = None,
         extras: Extras | None = None,
+        label: str = "",
         outages: Outages | None = None,
         trace: Callable[[str], None] | None = None,
     ) -> None:
@@ -119,6 +122,7 @@ class Fetcher:
         self._proxy = proxy
         self._extras = extras or Extras()
         self._outages = outages
+        self._label = label
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._pause = pause
@@ -156,7 +160,7 @@ class Fetcher:
         """GET ``url`` with ``headers``, on a connection that is kept. :raises UnavailableError: as :meth:`get`."""
         processes.renew_if_forked()
         target = self._targets.get(url) or self._find_target(url)
-        send = _prepare(target.pool, "GET", target.path, None, {**target.headers, **headers})
+        send = _prepare(target.pool, "GET", target.path, None, {**target.headers, **find_headers(), **headers})
         return self._exchange(target, send, again=True)
 
     def post(
@@ -170,7 +174,8 @@ class Fetcher:
         """
         processes.renew_if_forked()
         target = self._targets.get(url) or self._find_target(url)
-        extra = {**target.headers, "Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        extra = {**target.headers, **kind, **find_headers(), **(headers or {})}
         send = _prepare(target.pool, "POST", target.path, urlencode(form).encode(), extra)
         return self._exchange(target, send, again=harmless)
 
@@ -236,7 +241,7 @@ class Fetcher:
         if len(self._targets) >= _MAX_TARGETS:
             self._targets.clear()
         # A circuit for each, not for the origin: introspection that hangs must not keep keys from being fetched.
-        circuit = Circuit(self._pause, name=url, outages=self._outages)
+        circuit = Circuit(self._pause, name=url, label=self._label, outages=self._outages)
         has_extras = self._extras.allows(url)
         headers = _BASIC | {"User-Agent": find_user_agent()} | (dict(self._extras.headers) if has_extras else {})
         return self._targets.setdefault(url, _Target(url, path, pool, circuit, proxy, headers, has_extras))

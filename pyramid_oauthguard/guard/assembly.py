@@ -28,6 +28,7 @@ from ..issuers.key_file import KeyFile
 from ..issuers.keys import KeySource
 from ..issuers.registry import Issuer, IssuerRegistry
 from ..issuers.template import IssuerTemplate
+from ..telemetry.counting import name_issuer
 from .cache_secret import require_cache_secret
 from .credentials.elsewhere import build_sources
 from .final_check import describe_foreign_policy, is_for_tests
@@ -243,6 +244,7 @@ def build_parts(registry: Registry, settings: GuardSettings) -> IssuerParts:
     issuer = _DeferredIssuer(registry, settings, find_secret)
     keys = _build_keys(settings, issuer, find_secret)
     _note_source(registry, settings, keys)
+    label = name_issuer(settings.issuer_name)
     positive, inactive = settings.find_expiration("introspection", 0), settings.find_expiration("inactive", 10)
     limits: dict[str, Any] = {
         "positive": _build_region(settings, "introspection", positive, find_secret),
@@ -250,11 +252,14 @@ def build_parts(registry: Registry, settings: GuardSettings) -> IssuerParts:
         "lifetime": positive,
         "inactive_lifetime": inactive,
         "patience": settings.http_timeout,
-        "in_flight": InFlight(settings.introspection_max_in_flight, is_embedded=issuer.answers_at_once),
+        "in_flight": InFlight(settings.introspection_max_in_flight, is_embedded=issuer.answers_at_once, label=label),
         "memory": settings.cache_tokens_size,
+        "label": label,
     }
     introspector = Introspector(build_introspect(settings, keys, issuer.introspect), **limits)
-    userinfo = Introspector(lambda key: issuer.fetch_userinfo(key.removeprefix(USERINFO_KEY)), **limits)
+    userinfo = Introspector(
+        lambda key: issuer.fetch_userinfo(key.removeprefix(USERINFO_KEY)), kind="userinfo", **limits
+    )
     issuer.listener = _Listener(keys, introspector, userinfo)
     return IssuerParts(
         keys, introspector, userinfo, issuer.fetch_metadata, build_memory(settings), build_memory(settings)
@@ -282,6 +287,7 @@ def _build_keys(settings: GuardSettings, issuer: _DeferredIssuer, find_secret: F
         lifetime=lifetime,
         cooldown=settings.keys_cooldown,
         is_embedded=issuer.is_embedded,
+        label=name_issuer(settings.issuer_name),
         **limits,
     )
 

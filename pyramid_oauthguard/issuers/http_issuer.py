@@ -17,6 +17,7 @@ from ..fetch import Answer, Extras, Fetcher
 from ..interfaces import IIssuer, KeyDocument
 from ..outages import Outages
 from ..strict_json import parse_object
+from ..telemetry.counting import name_issuer
 from ..urls import as_origin
 from .client_authentication import ClientAuthentication
 from .key_file import read_key_file
@@ -59,6 +60,7 @@ def build_http_issuer(
         proxy=settings.http_proxy,
         extras=_build_extras(settings),
         pause=min(_MAX_PAUSE_SECONDS, settings.keys_cooldown),
+        label=name_issuer(settings.issuer_name),
         outages=Outages(logger),
         trace=trace,
     )

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 
 from .. import processes
 from ..errors import UnavailableError
+from ..telemetry.counting import PLAIN, note
 
 __all__ = ["InFlight"]
 
 _RETRY_AFTER_SECONDS = 1
+_METRIC = "remote_checks_in_flight"
 
 
 class InFlight:
@@ -22,12 +24,14 @@ class InFlight:
         with 16 threads then keeps 8 for requests that need no answer of the issuer.
     :param is_embedded: whether the issuer runs in this process. Without a limit of its own it is then not bounded: it answers in
         the thread that asks.
+    :param label: of the issuer, under which the threads are counted.
     """
 
     _waiting: int
 
-    def __init__(self, limit: int | None, *, is_embedded: Callable[[], bool]) -> None:
+    def __init__(self, limit: int | None, *, is_embedded: Callable[[], bool], label: str = PLAIN) -> None:
         self._limit = limit
+        self._label = label
         self._is_embedded = is_embedded
         self._start_anew()
         processes.register(self, InFlight._start_anew)
@@ -39,9 +43,11 @@ class InFlight:
         :raises UnavailableError: as many as may wait do so already.
         """
         self._enter()
+        note(_METRIC, self._label)
         try:
             yield
         finally:
+            note(_METRIC, self._label, value=-1.0)
             with self._lock:
                 self._waiting = max(0, self._waiting - 1)  # a fork may have been noticed meanwhile
 

@@ -16,6 +16,7 @@ from ..bounded import BoundedMap
 from ..caching import BoundedBackend, read_number
 from ..errors import InvalidToken, OAuthGuardError, UnavailableError
 from ..strict_json import check_depth
+from ..telemetry.counting import PLAIN, count_fetch, note
 from .in_flight import InFlight
 
 __all__ = ["Introspector"]
@@ -25,6 +26,7 @@ __all__ = ["Introspector"]
 _MAX_REMEMBERED: Final = 16_384
 #: So many revoked tokens are known by name in this process; beyond that every kept answer is asked for again.
 _MAX_REVOKED: Final = 10_000
+_JUDGED: Final = "judged"
 
 Judge = Callable[[Mapping[str, Any]], AccessToken]
 
@@ -60,6 +62,7 @@ class Introspector:
     call is under way share the next one. With ``lifetime`` n a positive answer serves for n seconds, never
     past its ``exp``, and is judged again each time. A negative one serves for ``inactive_lifetime``.
 
+    :param kind: what is asked for, ``introspection`` or ``userinfo``, and ``label``, of the issuer: under which calls are counted.
     :param in_flight: bounds how many threads wait for the issuer at once.
     :param memory: how many judged answers are remembered beside a cache that lives in this process anyway.
     """
@@ -75,8 +78,12 @@ class Introspector:
         patience: float,
         in_flight: InFlight,
         memory: int = 0,
+        kind: str = "introspection",
+        label: str = PLAIN,
     ) -> None:
         self._introspect = introspect
+        self._kind = kind
+        self._label = label
         self._positive = positive
         self._mangle: Callable[[str], str] = positive.key_mangler or str
         self._inactive = inactive
@@ -87,7 +94,7 @@ class Introspector:
         # Not beside a shared one: another process may have evicted there what is remembered here.
         in_process = type(positive.backend) is BoundedBackend
         self._memory = memory if lifetime and in_process else 0
-        self._judged = BoundedMap(self._memory) if self._memory else None
+        self._judged = BoundedMap(self._memory, name=_JUDGED) if self._memory else None
         self._lock = threading.Lock()
         self._running: dict[str, _Call] = {}
         self._revoked: set[str] = set()
@@ -101,6 +108,8 @@ class Introspector:
         :raises UnavailableError: the issuer can't be asked.
         """
         kept = self._find_kept(raw)
+        if self._lifetime:
+            note("cache_reads", self._kind, "miss" if kept is None else "hit")
         if kept is not None:
             token = judge(kept.answer)
             if not self._is_revoked(token, kept.asked_at):
@@ -160,7 +169,7 @@ class Introspector:
     def _leave_parent(self) -> None:
         """In a child of a fork: a call that runs in the parent is answered there alone."""
         if self._lock.locked() and self._judged is not None:
-            self._judged = BoundedMap(self._memory)  # a revocation may be under way: ask again
+            self._judged = BoundedMap(self._memory, name=_JUDGED)  # a revocation may be under way: ask again
         self._lock = threading.Lock()
         self._running = {}
 
@@ -204,7 +213,9 @@ class Introspector:
         if not self._inactive_lifetime:
             return
         since = read_number(self._inactive.get(raw, ignore_expiration=True))
-        if since is not None and since <= time.time() < since + self._inactive_lifetime:
+        is_known = since is not None and since <= time.time() < since + self._inactive_lifetime
+        note("cache_reads", "inactive", "hit" if is_known else "miss")
+        if is_known:
             raise InvalidToken("inactive")
 
     def _keep_inactive(self, raw: str) -> None:
@@ -256,7 +267,8 @@ class Introspector:
         return self._read(call)
 
     def _fetch(self, raw: str) -> Mapping[str, Any]:
-        answer = self._introspect(raw)
+        with count_fetch(self._label, self._kind):
+            answer = self._introspect(raw)
         if not isinstance(answer, Mapping):
             raise UnavailableError("introspection_failed", "the answer is not an object")
         check_depth(answer)

@@ -13,6 +13,7 @@ from dogpile.cache import CacheRegion
 from .. import processes
 from ..caching import SKEW_SECONDS, read_number
 from ..errors import CoolingError, UnavailableError
+from ..telemetry.counting import PLAIN, count_fetch, note
 from .attempts import EMBEDDED_COOLDOWN_SECONDS, EMBEDDED_LIFE_SECONDS, Attempts
 from .last_good import LastGood
 from .shared_entry import SharedEntry
@@ -49,6 +50,7 @@ class Kept(LastGood[T]):
 
     :param ask: asks the issuer; raises UnavailableError.
     :param read: the value of another process's entry, judged as if it came from the issuer, or None.
+    :param label: of the issuer, under which attempts are counted.
     :param entry: the name of the entry in ``region``.
     :param lifetime: seconds a value is good for; the issuer can only shorten it.
     :param cooldown: seconds between two attempts.
@@ -67,8 +69,10 @@ class Kept(LastGood[T]):
         cooldown: float,
         max_stale: float,
         is_embedded: Callable[[], bool] = lambda: False,
+        label: str = PLAIN,
     ) -> None:
         super().__init__(name, max_stale=max(max_stale, lifetime))
+        self._label = label
         self._ask = ask
         self._read = read
         self._is_embedded = is_embedded
@@ -247,12 +251,15 @@ class Kept(LastGood[T]):
     def _attempt(self, now: float) -> None:
         self.attempts.count += 1
         try:
-            found = self._ask()
+            with count_fetch(self._label, self._name):
+                found = self._ask()
         except UnavailableError as error:
             self._fail(error, now)
         except Exception as error:  # noqa: BLE001  # an issuer of the application's own may raise anything
             self._fail(UnavailableError(f"{self._name}_failed", type(error).__name__), now)
         else:
+            if self._name == "keys":
+                note("keys_fetched_timestamp", self._label, value=now)
             life = self._find_life(found.max_age)
             self._share(**found.entry, fetched_at=now, life=life)
             self._take(found.value, fetched_at=now, life=life)

@@ -14,6 +14,7 @@ from ..jwt.jws import Thumbprints
 from ..jwt.keyset import KeySet, build_key_set, find_candidates
 from ..jwt.verify import Candidates
 from ..strict_json import check_depth
+from ..telemetry.counting import PLAIN
 from .kept import Fetched, Kept
 
 __all__ = ["KeySource"]
@@ -32,6 +33,7 @@ class KeySource:
     :param is_embedded: whether the issuer runs in this process. It is then asked every second, past the cache.
     :param lifetime: seconds a set is good for; the issuer's ``max-age`` can only shorten it.
     :param cooldown: seconds between two attempts.
+    :param label: of the issuer, under which fetches are counted.
     :param max_stale: seconds after its fetch that a set may serve while the issuer is down.
     :ivar kept: the set; the same object as long as the keys are the same.
     """
@@ -47,6 +49,7 @@ class KeySource:
         max_stale: float,
         uses: tuple[str, ...] = ("sig",),
         is_embedded: Callable[[], bool] = lambda: False,
+        label: str = PLAIN,
     ) -> None:
         self._fetch = fetch
         self._algorithms = algorithms
@@ -61,6 +64,7 @@ class KeySource:
             cooldown=cooldown,
             max_stale=max_stale,
             is_embedded=is_embedded,
+            label=label,
         )
 
     def find(

@@ -11,6 +11,7 @@ from dogpile.cache import CacheRegion
 from ..discovery import IssuerMetadata, fetch_metadata
 from ..errors import CoolingError, UnavailableError
 from ..fetch import Fetcher
+from ..telemetry.counting import name_issuer
 from .kept import Fetched, Kept
 from .settings import IssuerSettings
 
@@ -37,6 +38,7 @@ class MetadataSource:
             lifetime=settings.metadata_lifetime,
             cooldown=settings.keys_cooldown,
             max_stale=float("inf"),
+            label=name_issuer(settings.issuer_name),
         )
 
     def require(self) -> IssuerMetadata:

@@ -35,6 +35,7 @@ class IssuerSettings:
     :ivar http_headers: sent to the origins that these settings name.
     :ivar http_bearer_token_file: a file with a token for the metadata and the keys at these origins.
     :ivar template: the template of which the issuer is a tenant.
+    :ivar issuer_name: its name in the settings of the application.
     :ivar metadata_lifetime: seconds that the metadata are kept.
     :ivar keys_cooldown: seconds between two attempts to fetch metadata or keys after a failure.
     """
@@ -61,6 +62,7 @@ class IssuerSettings:
     http_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     http_bearer_token_file: str | None = None
     template: IssuerTemplate | None = None
+    issuer_name: str | None = None
 
     def is_described_by(self, name: object) -> bool:
         """Whether metadata with this ``issuer`` are those of the issuer: it is equal byte for byte. A document at

@@ -34,7 +34,7 @@ _Remembered = tuple[KeySet, float, float, AccessToken | None]
 
 def build_memory(settings: GuardSettings) -> BoundedMap | None:
     """What verified tokens are remembered in; None where none is."""
-    return BoundedMap(settings.cache_tokens_size) if settings.cache_tokens_size else None
+    return BoundedMap(settings.cache_tokens_size, name="tokens") if settings.cache_tokens_size else None
 
 
 @implementer(ICredentialVerifier)

@@ -16,6 +16,7 @@ from typing import Final, NoReturn
 
 from pyramid.request import Request
 
+from ...telemetry.counting import note
 from ..addresses import IPV6_PREFIX, UNKNOWN, find_network, is_cross_site
 from ..rates import Rate
 from ..request_ids import find_request_id
@@ -176,6 +177,7 @@ class Limits:
             self._refuse(request, name, key[-1], wait)
 
     def _refuse(self, request: Request, name: str, address: str, wait: float) -> NoReturn:
+        note("limits_reached", name)
         place = address or "an unknown address"
         log.warning("request %s: limit %s reached from %s", find_request_id(request), name, place)
         raise TooManyRequestsError(max(1, math.ceil(wait)))

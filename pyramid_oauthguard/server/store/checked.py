@@ -7,6 +7,7 @@ work without another start as soon as the database does.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
@@ -14,6 +15,7 @@ from typing import Any, Final
 from ... import processes
 from ...circuit import Circuit
 from ...errors import UnavailableError
+from ...telemetry.counting import is_heard, note
 from .contract import NoAnswerError, Store, Unit
 
 __all__ = ["CheckedStore"]
@@ -94,10 +96,16 @@ class _Watched:
     def __enter__(self) -> Unit:
         self._owner._begin()
         try:
-            return self._unit.__enter__()
+            return self._enter() if is_heard() else self._unit.__enter__()
         except NoAnswerError as error:
             self._owner._circuit.fail(error.detail)
             raise
+
+    def _enter(self) -> Unit:
+        began = time.perf_counter()
+        unit = self._unit.__enter__()
+        note("database_wait", value=time.perf_counter() - began)
+        return unit
 
     def __exit__(self, *raised: Any) -> bool | None:
         try:
