@@ -44,6 +44,7 @@ _TYPES: Final = {
     "as_max_stale": "duration: seconds, or `1d`, `7d`",
     "as_timeout": "duration: seconds, or `30s`, `5m`",
     "as_unused_ttl": "duration: seconds, or `30s`, `5m`, `1h`, `1d`",
+    "as_retention": "duration of at least 30 days, such as `400d`",
     "as_claims": "list, separated by white space",
     "as_address": "URL",
     "as_insecure_hosts": "list of hosts, separated by white space",
