@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -16,6 +17,7 @@ from pyramid_oauthguard.command.as_client.visit import Visit
 from pyramid_oauthguard.errors import UnavailableError
 from pyramid_oauthguard.fetch.resolving import Resolver
 from pyramid_oauthguard.interfaces import Finding, Step
+from pyramid_oauthguard.urls import as_origin
 from tests.client.issuers import Asked, ScriptedIssuer
 from tests.client.terminal import Terminal
 
@@ -270,6 +272,35 @@ def test_a_public_url_leads_to_no_private_address_and_not_to_http(target: str) -
     with pytest.raises(UnavailableError) as caught:
         web.send("GET", target)
     assert caught.value.reason == "forbidden_url"
+
+
+@pytest.mark.promise("CL-10")
+@pytest.mark.parametrize("target", ["https://private.example/d", "https://127.0.0.1/d"])
+def test_a_host_with_one_private_address_opens_no_private_network(target: str) -> None:
+    """The owner of a name may add a private address to its public ones."""
+    known = {"api.example": ["93.184.215.14", "10.0.0.9"], "private.example": ["10.0.0.1"]}
+    web = Web(
+        "https://api.example/mcp",
+        ssl.create_default_context(),
+        resolver=Resolver(lambda host, port: known.get(host, [host])),
+    )
+    with pytest.raises(UnavailableError) as caught:
+        web.send("GET", target)
+    assert caught.value.reason == "forbidden_url"
+    assert web._find_addresses(as_origin("https://api.example"), "https://api.example/mcp", time.monotonic() + 5) == [
+        "93.184.215.14"
+    ]
+
+
+@pytest.mark.promise("CL-10")
+@pytest.mark.parametrize("hostile", ["https://[x", "http://[::1/\x1b[31m"])
+def test_an_address_that_is_no_url_is_reported(site: Site, hostile: str) -> None:
+    site.document["authorization_servers"] = [hostile]
+    assert any("authorization_servers" in each.text for each in pick(site.visit(), "error"))
+    site.document.update(resource=hostile, authorization_servers=[site.scripted.issuer])
+    assert any("describes" in each.text for each in pick(site.visit(), "error"))
+    site.metadata["authorization_endpoint"] = hostile
+    assert pick(site.visit(), "error")
 
 
 @pytest.mark.promise("CL-10")

@@ -25,10 +25,12 @@ class Site:
     """The example as a program on this machine sees it.
 
     :ivar document: the URL of the metadata document of a client.
+    :ivar folder: with the settings and the databases.
     """
 
     issuer: str
     document: str
+    folder: Path
 
     @property
     def url(self) -> str:
@@ -59,7 +61,7 @@ def publish_document(certificate: Path) -> Iterator[str]:
     document = {
         "client_id": f"https://127.0.0.1:{server.server_port}/client.json",
         "client_name": "An assistant",
-        "redirect_uris": ["http://127.0.0.1/callback"],
+        "redirect_uris": ["http://127.0.0.1/callback", "http://127.0.0.1/oauth/callback"],
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
         "token_endpoint_auth_method": "none",
@@ -76,7 +78,14 @@ def publish_document(certificate: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    port, folder = find_free_port(), tmp_path_factory.mktemp("mcp")
+    # `oauthguard token` refreshes what ends within a minute.
+    with run_site(tmp_path_factory.mktemp("mcp"), {"oauthguard.server.access_token_ttl": "50s"}) as found:
+        yield found
+
+
+@contextmanager
+def run_site(folder: Path, more: dict[str, str]) -> Iterator[Site]:
+    port = find_free_port()
     certificate = write_certificate(folder)
     settings = {
         "oauthguard.server.registration": "open",
@@ -84,10 +93,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "oauthguard.server.client_metadata_documents.development": "on",
         "oauthguard.server.self_registered.scopes": "customers:read customers:charge",
         "oauthguard.server.self_registered.audiences": f"http://localhost:{port}/mcp",
-        "oauthguard.server.access_token_ttl": "50s",  # `oauthguard token` refreshes what ends within a minute
         "oauthguard.server.limits": "off",
+        **more,
     }
     trusting = patch.dict(os.environ, {"SSL_CERT_FILE": str(certificate)})
     served = serve("development.ini", folder, ports={"6543": str(port)}, settings=settings)
     with publish_document(certificate) as document, trusting, served:
-        yield Site(f"http://localhost:{port}", document)
+        yield Site(f"http://localhost:{port}", document, folder)

@@ -49,6 +49,14 @@ def install_npm() -> Path:
     return install_foreign(HERE / "npm", CACHE / "mcp-npm")
 
 
+def install_inspector() -> Path:
+    """The program that starts the MCP Inspector."""
+    if shutil.which("npm") is None:
+        give_up("npm is not installed")
+    folder = install_foreign(HERE / "inspector", CACHE / "mcp-inspector")
+    return folder / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+
+
 def install_python() -> Path:
     """The Python with the official SDK and FastMCP."""
     folder, wanted = CACHE / "mcp-python", (HERE / "programs" / "requirements.txt").read_text()

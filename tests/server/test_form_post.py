@@ -12,6 +12,7 @@ from webtest import TestApp, TestResponse
 
 from tests.server.conftest import ISSUER, Build
 from tests.server.flows import CALLBACK, LOOPBACK, Flow, build_flow, read_answer
+from tests.server.self_registered import OPEN, register
 
 NASTY = "\"'><script>alert(1)</script><input name=code value='x'>&amp;&#34;"
 
@@ -153,6 +154,26 @@ def test_a_private_use_redirect_uri_can_not_be_posted_to(flow: Flow) -> None:
         assert answer.status_int == 303
         assert answer.headers["Location"].startswith(f"{uri}?error=invalid_")
     assert "must+be+https+or+http" in ask(flow, made, redirect_uri=uri, scope="read").headers["Location"]
+
+
+@pytest.mark.promise("AS-54")
+def test_a_client_that_registered_itself_posts_to_no_site_of_the_operator(build: Build) -> None:
+    """The page is on the operator's site, so the browser would send even cookies with SameSite=Strict along."""
+    flow = build_flow(build, OPEN)
+    uri = "https://app.example/customers/7/delete"
+    client_id = register(flow, redirect_uris=[uri, LOOPBACK]).json["client_id"]
+    for changes in ({}, {"scope": "nonsense"}, {"response_type": "token"}, {"code_challenge": "x"}):
+        asked = flow.ask(client_id=client_id, redirect_uri=uri, response_mode="form_post", **changes)
+        for user in (flow.sign_in(), TestApp(flow.server.app.app)):
+            answer = user.get("/oauth/authorize", asked)
+            assert answer.status_int == 303, changes
+            assert answer.headers["Location"].startswith(f"{uri}?error="), changes
+    repeated = [*flow.ask(client_id=client_id, redirect_uri=uri, response_mode="form_post").items(), ("scope", "read")]
+    assert flow.sign_in().get("/oauth/authorize", repeated).status_int == 303
+    page = flow.sign_in().get(
+        "/oauth/authorize", flow.ask(client_id=client_id, redirect_uri=LOOPBACK, response_mode="form_post")
+    )
+    assert read_form(page.form.submit("decision", value="allow"), to=LOOPBACK)["code"]
 
 
 def test_a_program_on_loopback_gets_the_post(flow: Flow) -> None:

@@ -59,6 +59,8 @@ HOSTILE = [
     "https://tool.example@127.0.0.1/client.json",
     "https://127.0.0.1#@tool.example/client.json",
     "https://tool.example/../client.json",
+    "https://tool.example/clients/..;/client.json",
+    "https://tool.example/clients/.;x/client.json",
     "https://tool.example/%2e%2e/client.json",
     "https://tool.example/client.json?url=http://127.0.0.1",
     "http://tool.example/client.json",

@@ -107,15 +107,19 @@ class Web:
 
     def _find_addresses(self, origin: Origin, url: str, deadline: float) -> list[str]:
         addresses = self._resolve(origin, url, deadline)
-        if all(map(is_public, addresses)) or self._allows_private(deadline):
+        public = [each for each in addresses if is_public(each)]
+        if len(public) == len(addresses) or self._allows_private(deadline):
             return addresses
+        if origin == self._home:
+            return public
         raise UnavailableError("forbidden_url", f"{url} is on a private address, so it is not asked", lasting=True)
 
     def _allows_private(self, deadline: float) -> bool:
-        """Whether the URL that the user named is on a private address itself."""
+        """Whether the URL that the user named is on private addresses itself. One among public ones does not count: the owner of
+        the name would open the user's network by it."""
         if self._private is None:
             addresses = self._resolve(self._home, str(self._home), deadline)
-            self._private = not all(map(is_public, addresses))
+            self._private = not any(map(is_public, addresses))
         return self._private
 
     def _resolve(self, origin: Origin, url: str, deadline: float) -> list[str]:

@@ -111,7 +111,7 @@ def list_document_urls(url: str, challenge: Mapping[str, str] | None) -> tuple[s
 
 def is_resource_of(identifier: Any, url: str) -> bool:
     """Whether a document with this ``resource`` is about ``url``: itself, or a path above it (RFC 9728 section 3.3)."""
-    if not isinstance(identifier, str):
+    if not isinstance(identifier, str) or not _can_be_split(identifier):
         return False
     ours, theirs = urlsplit(url), urlsplit(identifier)
     above = theirs.path.rstrip("/") + "/"
@@ -122,7 +122,8 @@ def is_resource_of(identifier: Any, url: str) -> bool:
 def find_servers(document: Mapping[str, Any]) -> tuple[str, ...]:
     """The authorization servers in a document."""
     found = document.get("authorization_servers")
-    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+    words = found if isinstance(found, list) else []
+    return tuple(each for each in words if isinstance(each, str) and _can_be_split(each))
 
 
 def choose_scopes(challenge: Mapping[str, str] | None, document: Mapping[str, Any]) -> str | None:
@@ -133,6 +134,14 @@ def choose_scopes(challenge: Mapping[str, str] | None, document: Mapping[str, An
     named = document.get("scopes_supported")
     words = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
     return " ".join(words) or None
+
+
+def _can_be_split(url: str) -> bool:
+    try:
+        urlsplit(url)
+    except ValueError:
+        return False
+    return True
 
 
 def _read(document: Mapping[str, Any], url: str, *, at: str, challenge: Mapping[str, str] | None) -> ProtectedResource:

@@ -117,7 +117,7 @@ def _ask(visit: Visit, endpoint: str, **changes: str | None) -> Reply | Finding:
         **changes,
     }
     query = urlencode({name: value for name, value in values.items() if value is not None})
-    mark = "&" if urlsplit(endpoint).query else "?"
+    mark = "&" if "?" in endpoint else "?"
     return send(visit, "GET", f"{endpoint}{mark}{query}", headers={"Accept": "text/html"})
 
 

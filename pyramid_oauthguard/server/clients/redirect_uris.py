@@ -42,13 +42,17 @@ def leaves_device(uri: str) -> bool:
     return origin.scheme == "https" and not is_here
 
 
-def takes_forms(uri: str) -> bool:
-    """Whether a browser can post a form to ``uri``: https or http, not a private-use scheme."""
+def takes_forms(uri: str, *, chosen_by_operator: bool) -> bool:
+    """Whether a browser may post a form to ``uri``: https or http, not a private-use scheme.
+
+    :param chosen_by_operator: a client that registered itself may have named a page of a site of the operator. The browser would
+        send the cookies of that site along, even those with ``SameSite=Strict``. So such a client gets forms on loopback only.
+    """
     try:
-        as_origin(uri)
+        origin = as_origin(uri)
     except ValueError:
         return False
-    return True
+    return chosen_by_operator or is_loopback(origin.host)
 
 
 def find_default(registered: tuple[str, ...]) -> str | None:

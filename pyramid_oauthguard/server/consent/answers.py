@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pyramid.request import Request
 
-from ..clients.redirect_uris import build_answer_uri, takes_forms
+from ..clients.redirect_uris import build_answer_uri
 from ..grants.authorization_code import FORM_POST
 from .naming import describe_destination
 from .pages import CONTENT_POLICY, redirect, render_page
@@ -23,13 +23,13 @@ _SCRIPT: Final = "document.forms.answer.submit()"
 _HASH: Final = base64.b64encode(sha256(_SCRIPT.encode()).digest()).decode()
 
 
-def answer_client(request: Request, redirect_uri: str, mode: str | None, parameters: Mapping[str, str | None]) -> Any:
+def answer_client(request: Request, redirect_uri: str, mode: str, parameters: Mapping[str, str | None]) -> Any:
     """The response that takes these parameters to a client; those that are None are left out.
 
     :param redirect_uri: one that the client has registered.
-    :param mode: ``response_mode`` as it was sent. One that can't be used counts as ``query``, so that the client hears of it.
+    :param mode: see :func:`~pyramid_oauthguard.server.grants.authorization_code.choose_mode`.
     """
-    if mode == FORM_POST and takes_forms(redirect_uri):
+    if mode == FORM_POST:
         return _show_form(request, redirect_uri, parameters)
     return redirect(build_answer_uri(redirect_uri, parameters))
 

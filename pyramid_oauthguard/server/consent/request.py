@@ -14,6 +14,7 @@ from ..clients.live import find_live
 from ..clients.redirect_uris import find_default, is_registered
 from ..grants.authlib_bridge import OAuthServer
 from ..grants.authlib_request import OAuthRequest
+from ..grants.authorization_code import choose_mode
 from ..http.errors import InvalidRequestError, OAuth2Error
 from ..http.parameters import Parameters, find_sound
 from ..service import Service
@@ -40,7 +41,7 @@ class AuthorizationRequest:
     :ivar audiences: the APIs that the tokens would be for.
     :ivar redirect_uri: where the answer goes; empty for a device (RFC 8628), which asks for it.
     :ivar named_redirect_uri: the same where the request named it, else None (RFC 6749 section 4.1.3).
-    :ivar response_mode: how the answer gets there, ``query`` or ``form_post``; None where the request does not say it.
+    :ivar response_mode: how the answer gets there, ``query`` or ``form_post``.
     :ivar query: the parameters, to be read again.
     """
 
@@ -50,7 +51,7 @@ class AuthorizationRequest:
     redirect_uri: str
     named_redirect_uri: str | None
     code_challenge: str | None
-    response_mode: str | None = None
+    response_mode: str = "query"
     state: str | None = field(repr=False)
     query: str = field(repr=False)
 
@@ -75,7 +76,8 @@ def require_request(
     try:
         grant = OAuthServer(service, described=described).get_consent_grant(asked)
     except OAuth2Error as error:
-        error.response_mode = values.get("response_mode")
+        if error.redirect_uri:
+            error.response_mode = choose_mode(values.get("response_mode"), error.redirect_uri, asked.client.record)
         raise
     note_client(request, asked.client.record.client_id)
     return AuthorizationRequest(
@@ -85,7 +87,7 @@ def require_request(
         redirect_uri=grant.redirect_uri,
         named_redirect_uri=values.get("redirect_uri"),
         code_challenge=values.get("code_challenge"),
-        response_mode=values.get("response_mode"),
+        response_mode=choose_mode(values.get("response_mode"), grant.redirect_uri, asked.client.record),
         state=values.get("state"),
         query=query,
     )
@@ -132,6 +134,7 @@ def add_address(error: OAuth2Error, service: Service, text: str) -> OAuth2Error:
         return error
     named = found["redirect_uri"]
     if named is None or is_registered(named, client.redirect_uris, localhost=client.loopback_localhost):
-        error.redirect_uri = named or find_default(client.redirect_uris)
-        error.state, error.response_mode = found.get("state"), found.get("response_mode")
+        uri = error.redirect_uri = named or find_default(client.redirect_uris)
+        error.state = found.get("state")
+        error.response_mode = choose_mode(found.get("response_mode"), uri or "", client)
     return error

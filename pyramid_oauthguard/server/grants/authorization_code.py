@@ -12,18 +12,24 @@ from ..clients.credentials import EVERY
 from ..clients.entitlement import choose_audiences, keep_granted
 from ..clients.redirect_uris import find_default, takes_forms
 from ..http.errors import InvalidGrantError, InvalidRequestError, OAuth2Error, UnauthorizedClientError
-from ..store.records import CodeRecord, Grant
+from ..store.records import Client, CodeRecord, Grant
 from ..tokens.revocation import end_reused
 from .authlib_request import OAuthClient, OAuthRequest
 from .issuing import TokenAnswer
 from .user_grants import check_method
 from .user_tokens import issue
 
-__all__ = ["FORM_POST", "RESPONSE_MODES", "AuthorizationCode"]
+__all__ = ["FORM_POST", "RESPONSE_MODES", "AuthorizationCode", "choose_mode"]
 
 FORM_POST: Final = "form_post"
 #: How an answer may get to the client (OAuth 2.0 Multiple Response Type Encoding Practices section 2.1).
 RESPONSE_MODES: Final = ("query", FORM_POST)
+
+
+def choose_mode(asked: str | None, redirect_uri: str, client: Client) -> str:
+    """How an answer gets to this client. A mode that can't be used counts as ``query``, so that the client hears of it."""
+    operators = not client.is_self_registered
+    return FORM_POST if asked == FORM_POST and takes_forms(redirect_uri, chosen_by_operator=operators) else "query"
 
 
 class AuthorizationCode(AuthorizationCodeGrant):
@@ -41,6 +47,7 @@ class AuthorizationCode(AuthorizationCodeGrant):
 
     @staticmethod
     def validate_authorization_redirect_uri(request: OAuthRequest, client: OAuthClient) -> str:
+        request.client = client  # for errors that Authlib raises before it sets this
         named = request.payload.redirect_uri
         if named is None:
             default = find_default(client.record.redirect_uris)
@@ -73,8 +80,8 @@ class AuthorizationCode(AuthorizationCodeGrant):
         mode = request.form.get("response_mode", "query")
         if mode not in RESPONSE_MODES:
             raise InvalidRequestError("The parameter response_mode must be query or form_post.")
-        if mode == FORM_POST and not takes_forms(redirect_uri):
-            text = "With response_mode form_post, the redirect_uri must be https or http: browsers post forms nowhere else."
+        if mode == FORM_POST and choose_mode(mode, redirect_uri, request.client.record) != FORM_POST:
+            text = "With response_mode form_post, the redirect_uri must be https or http, and on loopback if the client registered itself."
             raise InvalidRequestError(text)
         resources = request.parameters.get_all("resource")
         request.audiences = choose_audiences(request.client.record, self.server.service.settings, resources)

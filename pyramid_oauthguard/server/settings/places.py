@@ -46,7 +46,8 @@ def is_development_url(url: str) -> bool:
 
 def _find_path_fault(url: str) -> str | None:
     path = "/" + url.partition("://")[2].partition("/")[2]
-    if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+    # Some servers cut a part at its semicolon, and then go up.
+    if not _PATH.fullmatch(path) or {".", ".."} & {part.partition(";")[0] for part in path.split("/")}:
         return "its path must have only plain characters, and no empty, single-dot or double-dot part"
     return None
 
