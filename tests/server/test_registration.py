@@ -426,7 +426,9 @@ def test_without_a_name_the_page_shows_the_host(flow, uri):
     assert register(flow, client_name=None, redirect_uris=["com.example:/x"]).json["client_name"] == "Unnamed client"
 
 
-@pytest.mark.parametrize("name", ["Web shop", "web SHOP", "Web-Shop.", "Ｗｅｂ shop", "Web\u00a0shop"])
+@pytest.mark.parametrize(
+    "name", ["Web shop", "web SHOP", "Web-Shop.", "Ｗｅｂ shop", "Web\u00a0shop", "Wеb shоp", "Web sh0p"]
+)
 def test_a_name_of_a_client_of_the_operator_is_taken(name):
     assert is_taken(name, ["Other", "Web shop"])
     assert not is_taken(f"{name} 2", ["Other", "Web shop"])

@@ -12,6 +12,11 @@ _MAX_CHARACTERS: Final = 80
 _MAX_MARKS: Final = 2  # accents on one letter
 #: The page has the name in quotes: the name must not seem to end earlier.
 _QUOTES: Final = frozenset("\"'`´‘’‚‛“”„‟‹›«»〝〞〟＂＇｀″‴‶‷❛❜❝❞ʺ˝˵˶״〃")
+#: Cyrillic, Greek and Latin letters that look like those of ASCII (Unicode Technical Standard 39), after case folding.
+_ALIKE: Final = str.maketrans(
+    "авекмнорстухһіјѕԁԛԝӏαβεηικνορτυχıɑɡ01",
+    "abekmhopctyxhijsdqwlabenikvoptuxiagol",
+)
 
 
 def clean_name(text: str) -> str:
@@ -29,14 +34,15 @@ def clean_name(text: str) -> str:
 
 
 def is_taken(name: str, others: Iterable[str]) -> bool:
-    """Whether a user could take ``name`` for one of the others: they differ in case, width, spaces or punctuation only."""
+    """Whether a user could take ``name`` for one of the others: they differ in case, width, spaces, punctuation or letters that
+    look alike only."""
     wanted = _simplify(name)
     return any(_simplify(other) == wanted for other in others)
 
 
 def _simplify(name: str) -> str:
     folded = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(char for char in folded if char.isalnum())
+    return "".join(char for char in folded if char.isalnum()).translate(_ALIKE)
 
 
 def _is_blank(char: str) -> bool:
