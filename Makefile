@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test quick check format bench docs pictures fuzz constraints translations
+.PHONY: serve test quick check format bench chaos audit release docs pictures fuzz constraints translations
 # Two targets at once would run two pips in one environment.
 .NOTPARALLEL:
 # Continuous integration takes the same versions each time; everybody else takes the newest.
@@ -35,6 +35,18 @@ format: .venv/check.stamp
 bench: .venv/test.stamp
 	$(BIN)/python -m benchmarks
 
+# A whole service under load, with one disturbance after the other: a quarter of an hour. Needs PostgreSQL, redis-server and faketime.
+chaos: .venv/test.stamp
+	$(BIN)/python -m benchmarks.chaos.service
+
+# Known vulnerabilities and faults of workflow files; needs the network.
+audit: .venv/release.stamp
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/audit
+
+# What is published, in dist/.
+release: .venv/release.stamp
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/release
+
 fuzz: .venv/fuzz.stamp
 	$(BIN)/python -m fuzz --seconds 1200
 
@@ -60,7 +72,7 @@ translations: .venv/test.stamp
 # The versions for continuous integration, anew: the newest of everything, in an environment that has nothing else.
 constraints:
 	$(PYTHON) -m venv --clear .cache/constraints
-	PIP_CONSTRAINT= .cache/constraints/bin/pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
+	PIP_CONSTRAINT= .cache/constraints/bin/pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz,release]'
 	.cache/constraints/bin/pip freeze --exclude-editable >.ci/constraints.txt
 
 # One stamp for each extra of pyproject.toml.

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 CACHE = ROOT / ".cache" / "first-hours"
 #: What the pages tell the reader to install, and what the application of the reader has already.
-NEEDED = ["cornice>=6.1", "plaster_pastedeploy", "pyramid_tm", "pytest", "waitress", "WebTest"]
+NEEDED = ["cornice>=6.1", "gunicorn", "plaster_pastedeploy", "pyramid_tm", "pytest", "waitress", "WebTest", "Werkzeug"]
 FOREIGN = "pyramid_jwt==1.6.1"
 START_SECONDS = 60
 
@@ -123,7 +123,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (home / "done").exists():
         shutil.rmtree(CACHE, ignore_errors=True)
         _check([sys.executable, "-m", "venv", home / "env"])
-        _check([*pip, f"{wheel}[server,client,postgresql]", *NEEDED])
+        _check([*pip, f"{wheel}[server,client,postgresql,redis]", *NEEDED])
         (home / "done").touch()
     _check([*pip, "--no-deps", "--force-reinstall", wheel])
     return home / "env" / "bin"

@@ -37,8 +37,8 @@ class People:
         return Response("sign in")
 
 
-def build() -> Any:
-    """The WSGI application; what gunicorn is given."""
+def build(*_global: object, **_settings: str) -> Any:
+    """The WSGI application; what gunicorn is given, and the command."""
     return _configure().make_wsgi_app()
 
 
@@ -60,8 +60,16 @@ def build_guarded() -> Any:
     config.include("pyramid_oauthguard")
     for path, options in {"mine": {}, "local": {"token_check": "local"}, "remote": {"token_check": "remote"}}.items():
         config.add_route(path, f"/{path}")
-        config.add_view(lambda request: Response("here"), route_name=path, **options)
+        config.add_view(_name_caller if options else _answer, route_name=path, **options)
     return config.make_wsgi_app()
+
+
+def _answer(_request: Any) -> Any:
+    return Response("here")
+
+
+def _name_caller(request: Any) -> Any:
+    return Response(json_body={"who": request.access_token.subject})
 
 
 def build_example() -> Any:
@@ -99,7 +107,8 @@ def _prepare(users: int) -> None:
     app = TestApp(config.make_wsgi_app())
     clients = get_clients(config.registry)
     program = clients.create("Program", grants=["client_credentials"], scopes=["read"])
-    api = clients.create("API", role="resource_server")
+    audience = _read_settings()["oauthguard.server.audience"]
+    api = clients.create("API", role="resource_server", audiences=[audience])
     chosen = clients.create("Chosen", grants=["client_credentials"], scopes=["read"], secret="chosen-by-people")
     web = clients.create(
         "Web", redirect_uris=[_CALLBACK], grants=["authorization_code", "refresh_token"], scopes=["read"]

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,7 +21,7 @@ from .asking import Address, ask
 
 __all__ = ["Project", "Served", "Stage"]
 
-_START_SECONDS: Final = 60
+_START_SECONDS: Final = 180
 _T = TypeVar("_T")
 
 
@@ -88,9 +88,12 @@ class Stage:
         """Settings without their prefix; ``__`` stands for a dot."""
         self.settings |= {f"oauthguard.server.{name.replace('__', '.')}": value for name, value in settings.items()}
 
-    def start_postgresql(self, **query: str) -> Cluster:
-        """One with the project's own tables."""
-        cluster: Cluster = self._stack.enter_context(run_cluster())
+    def start_postgresql(self, *, disk: str = "", **query: str) -> Cluster:
+        """One with the project's own tables.
+
+        :param disk: the size of a disk of its own.
+        """
+        cluster: Cluster = self._stack.enter_context(run_cluster(disk=disk))
         more = "&".join(f"{name}={value}" for name, value in query.items())
         self.set(sqlalchemy__url=f"{cluster.url}?{more}" if more else cluster.url)
         done = self.upgrade()
@@ -131,16 +134,37 @@ class Stage:
             raise RuntimeError(said.rpartition(">: ")[2])
         self.given = json.loads((self.folder / "given.json").read_text())
 
-    def serve(self, *, socket: bool = False, workers: int = 1, threads: int = 8, app: str = "build") -> Served:
+    def command(self, *arguments: str) -> str:
+        """``oauthguard …``; what it prints."""
+        done = self._run("oauthguard", *arguments, log="command.log", stdout=subprocess.PIPE)
+        text, _none = done.communicate(timeout=_START_SECONDS)
+        if done.returncode:
+            raise RuntimeError((self.folder / "command.log").read_text()[-1000:])
+        return text.decode()
+
+    def serve(
+        self,
+        *,
+        socket: bool = False,
+        workers: int = 1,
+        threads: int = 8,
+        app: str = "build",
+        port: int = 0,
+        options: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> Served:
         """Start gunicorn; it need not serve yet.
 
         :param app: the function of ``application.py`` that builds what it serves.
+        :param port: where it listens; a free one if it is 0.
+        :param options: more of gunicorn.
+        :param environ: more variables of the environment.
         """
         name = f"{app}-{len(list(self.folder.glob('*.log')))}"
-        address = Address(socket=str(self.folder / "s")) if socket else Address(port=find_free_port())
+        address = Address(socket=str(self.folder / "s")) if socket else Address(port=port or find_free_port())
         bind = f"unix:{address.socket}" if socket else f"127.0.0.1:{address.port}"
-        options = ["-w", str(workers), "--threads", str(threads), "-b", bind, "--timeout", "120"]
-        process = self._run("gunicorn", *options, f"application:{app}()", log=f"{name}.log")
+        more = ["-w", str(workers), "--threads", str(threads), "-b", bind, "--timeout", "120", *options]
+        process = self._run("gunicorn", *more, f"application:{app}()", log=f"{name}.log", environ=environ)
         served = Served(process, address, self.folder / f"{name}.log")
         self._stack.callback(served.stop)
         return served
@@ -160,11 +184,18 @@ class Stage:
             time.sleep(0.1)
         return False
 
-    def _run(self, program: str, *arguments: str, log: str) -> subprocess.Popen[bytes]:
+    def _run(
+        self,
+        program: str,
+        *arguments: str,
+        log: str,
+        stdout: int | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[bytes]:
         settings = self.folder / "settings.json"
         settings.write_text(json.dumps(self.settings))
-        environ = {**os.environ, "CHAOS_SETTINGS": str(settings), "PYTHONPATH": str(self.folder)}
+        known = {**os.environ, "CHAOS_SETTINGS": str(settings), "PYTHONPATH": str(self.folder), **(environ or {})}
         with (self.folder / log).open("ab") as file:
             return subprocess.Popen(
-                [self.project.find(program), *arguments], cwd=self.folder, env=environ, stdout=file, stderr=file
+                [self.project.find(program), *arguments], cwd=self.folder, env=known, stdout=stdout or file, stderr=file
             )

@@ -114,9 +114,15 @@ def _create(path: Path) -> None:
         draft.unlink()
 
 
+def _is_open_to_others(status: os.stat_result) -> bool:
+    """Only its owner may read it. Where that is another user, such as root with a secret of Kubernetes, the group may, too:
+    there is no other way for this process to read it."""
+    allowed = 0o700 if status.st_uid == os.geteuid() else 0o740
+    return stat.S_ISREG(status.st_mode) and bool(stat.S_IMODE(status.st_mode) & ~allowed)
+
+
 def _read(path: Path) -> bytes:
-    mode = path.stat().st_mode
-    if os.name == "posix" and stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
+    if os.name == "posix" and _is_open_to_others(path.stat()):
         raise SettingError(_KEY, "may be read by others", f"chmod 600 {path}")
     key = read_secret_file(path, different=DIFFERENT_IN_KEYS).strip()
     if len(key) < _KEY_BYTES:

@@ -19,6 +19,8 @@ from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from tests.services import find_program
 from tests.steady.redis_server import find_free_port
 
+_BLOCK = 65_536
+
 
 class Cluster:
     """One that listens on loopback and on a Unix socket. ``port`` stays the same when it is started again."""
@@ -28,6 +30,7 @@ class Cluster:
         self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         self._folder = folder
         self._data = folder / "data"
+        self._filling = folder / "filling"
         self.port = find_free_port()
         shutil.chown(folder, self._user)
         self._run("initdb", "-D", self._data, "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
@@ -56,6 +59,18 @@ class Cluster:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
+    def fill_disk(self) -> None:
+        """Nothing more can be written. Only where the cluster has a disk of its own."""
+        with suppress(OSError), self._filling.open("wb") as file:
+            while True:
+                file.write(bytes(_BLOCK))
+
+    def free_disk(self) -> None:
+        """PostgreSQL may have ended itself, so it is started again."""
+        self._filling.unlink()
+        self.stop()
+        self.start()
+
     def upgrade(self) -> None:
         engine = build_engine(self.url)
         schema.upgrade(engine)
@@ -70,12 +85,15 @@ class Cluster:
         engine.dispose()
 
     def _signal(self, number: int) -> None:
-        main = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+        main = self._find_main()
         os.kill(main, number)
         for _ in range(2):  # one may have been forked just now
-            for child in _list_children(main):
+            for child in list_children(main):
                 with suppress(ProcessLookupError):
                     os.kill(child, number)
+
+    def _find_main(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().splitlines()[0])
 
     def _run(self, program: str, *arguments: object) -> None:
         path = find_program(program)
@@ -86,9 +104,15 @@ class Cluster:
 
 
 @contextmanager
-def run_cluster() -> Iterator[Cluster]:
+def run_cluster(*, disk: str = "") -> Iterator[Cluster]:
+    """Start one.
+
+    :param disk: the size of a disk of its own, such as ``300m``, which is in memory and which root alone can make.
+    """
     folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: a socket's path has at most 107 bytes
     try:
+        if disk:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk}", "tmpfs", folder], check=True)
         cluster = Cluster(folder)
         cluster.start()
         try:
@@ -98,10 +122,13 @@ def run_cluster() -> Iterator[Cluster]:
                 cluster.thaw()
             cluster.stop()
     finally:
+        if disk:
+            subprocess.run(["umount", folder], check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _list_children(parent: int) -> list[int]:
+def list_children(parent: int) -> list[int]:
+    """The processes that a process has made and not waited for, the oldest first."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -109,4 +136,4 @@ def _list_children(parent: int) -> list[int]:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 if int(fields[1]) == parent:
                     found.append(int(entry.name))
-    return found
+    return sorted(found)

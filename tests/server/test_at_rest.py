@@ -68,6 +68,20 @@ def test_a_pepper_that_others_may_read_is_refused(tmp_path):
         load_pepper(file)
 
 
+@pytest.mark.parametrize(("mode", "is_good"), [(0o440, True), (0o640, True), (0o660, False), (0o444, False)])
+def test_a_pepper_of_another_user_may_be_read_by_the_group(tmp_path, monkeypatch, mode, is_good):
+    """Kubernetes gives secrets to root, and to the group of the process."""
+    file = tmp_path / "pepper"
+    load_pepper(file)
+    file.chmod(mode)
+    monkeypatch.setattr("os.geteuid", lambda: file.stat().st_uid + 1)
+    if is_good:
+        assert load_pepper(file)
+    else:
+        with pytest.raises(SettingError, match="may be read by others"):
+            load_pepper(file)
+
+
 def test_a_pepper_that_is_too_short_is_refused(tmp_path):
     file = tmp_path / "pepper"
     file.touch(0o600)

@@ -1,0 +1,11 @@
+"""What gunicorn loads: the application of the ini file that OAUTHGUARD_INI names, behind one proxy."""
+
+import os
+
+from pyramid.paster import get_app, setup_logging
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+ini = os.environ["OAUTHGUARD_INI"]
+setup_logging(ini)
+#: The proxy writes the address of the caller and the scheme; x_host stays off, since addresses come from the issuer's setting.
+application = ProxyFix(get_app(ini), x_for=1, x_proto=1)
