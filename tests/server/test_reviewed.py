@@ -122,7 +122,7 @@ def test_a_leeway_does_not_make_hours_of_minutes(leeway):
         {"aud": f"{ISSUER}/"}, {"aud": None}, {"iss": [PARTNER]}, {"client_id": None}, {"client_id": ["x"]},
         {"cnf": None}, {"resource": {}}, {"exp": 1e12},
     ],
-    ids=str,
+    ids="-".join,
 )  # fmt: skip
 def test_odd_values_are_refused_and_never_a_500(make, caplog, changes):
     now = int(time.time())
