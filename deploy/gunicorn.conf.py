@@ -6,7 +6,7 @@ bind = os.environ.get("BIND", "0.0.0.0:8000")
 workers = int(os.environ.get("WORKERS", "2"))
 worker_class = "gthread"
 threads = int(os.environ.get("THREADS", "8"))
-# The application is loaded once, before the workers are forked: they start at once and share memory.
+# The application is loaded once, before the workers are forked: they start at once.
 preload_app = True
 # A request takes 6 s at most, also while the database does not answer.
 timeout = 30

@@ -4,7 +4,7 @@ import os
 import sys
 import urllib.request
 
-PATH = "/.well-known/oauth-authorization-server"
+PATH = "/oauthguard/health/ready"
 port = os.environ.get("BIND", "0.0.0.0:8000").rpartition(":")[2]
 try:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{PATH}", timeout=5) as answer:

@@ -1,4 +1,7 @@
-"""An authorization server for programs, and an API that it guards, in one process. Put your own application in its place."""
+"""An authorization server for programs, and an API that it guards, in one process.
+
+Put your own application in its place.
+"""
 
 from pyramid.config import Configurator
 

@@ -1,4 +1,4 @@
-"""What gunicorn loads: the application of the ini file that OAUTHGUARD_INI names, behind one proxy."""
+"""What gunicorn loads: the application of the file OAUTHGUARD_INI, behind one proxy."""
 
 import os
 
@@ -7,5 +7,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 ini = os.environ["OAUTHGUARD_INI"]
 setup_logging(ini)
-#: The proxy writes the address of the caller and the scheme; x_host stays off, since addresses come from the issuer's setting.
+#: The proxy writes the address of the caller and the scheme. x_host stays off: the host name
+#: comes from the setting of the issuer.
 application = ProxyFix(get_app(ini), x_for=1, x_proto=1)

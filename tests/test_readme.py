@@ -19,6 +19,8 @@ from pyramid.config import Configurator
 from webtest import TestApp as App
 
 from pyramid_oauthguard.guard import settings as guard_settings
+from pyramid_oauthguard.health import settings as health_settings
+from pyramid_oauthguard.metrics import settings as metrics_settings
 from pyramid_oauthguard.server import settings as server_settings
 from pyramid_oauthguard.testing import trust
 from tests import documentation
@@ -37,12 +39,17 @@ ROUTES = {
     for name in [
         "applications",
         "authorize",
+        "check",
+        "checks",
         "device",
         "device_authorization",
+        "health",
         "introspect",
         "jwks",
         "metadata",
+        "metrics",
         "revoke",
+        "test.yml",
         "token",
     ]
 }
@@ -202,7 +209,12 @@ def test_the_code_of_a_page_is_code(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_page)
 def test_the_settings_of_a_page_are_settings(page: Path) -> None:
     """Each key that is spelt out, in an ini's lines or in a sentence."""
-    tables = {"oauthguard.": guard_settings.TABLE, "oauthguard.server.": server_settings.TABLE}
+    tables = {
+        "oauthguard.": guard_settings.TABLE,
+        "oauthguard.health.": health_settings.TABLE,
+        "oauthguard.metrics.": metrics_settings.TABLE,
+        "oauthguard.server.": server_settings.TABLE,
+    }
     known = {prefix + row.name for prefix, table in tables.items() for row in table}
     known |= {f"{prefix}{row.name}_file" for prefix, table in tables.items() for row in table if row.secret}
     trees = tuple(key.removesuffix("*") for key in known if key.endswith(".*"))

@@ -594,10 +594,12 @@ def test_claims_do_not_steer_the_terminal(issuer: MemoryIssuer, tmp_path: Path) 
 
 
 def test_every_reason_for_a_refusal_has_words() -> None:
-    """Those of InvalidToken in the guard and below; what is said of a view's requirements is not about the token."""
+    """Those of InvalidToken in the guard and below; what is said of a view's requirements or of the issuer's own signed answer is
+    not about the token."""
     found = set()
     packages = (ROOT / "pyramid_oauthguard" / name for name in ("guard", "issuers", "jwt"))
-    for path in (each for package in packages for each in package.rglob("*.py")):
+    files = {each for package in packages for each in package.rglob("*.py") if each.name != "signed_answers.py"}
+    for path in files:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("InvalidToken", "as_texts"):
                 last = node.args[-1]
