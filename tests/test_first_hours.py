@@ -26,7 +26,7 @@ from tests.example.postgres import run_postgresql
 from tests.example.servers import find_free_port
 from tests.test_wheel import NOT_SOURCE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CACHE = ROOT / ".cache" / "first-hours"
 #: What the pages tell the reader to install, and what the application of the reader has already.

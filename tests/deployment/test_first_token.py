@@ -17,7 +17,7 @@ from tests.example.servers import find_free_port
 from tests.steady.redis_server import run_redis
 from tests.test_first_hours import Reader, find_code, find_command, programs, reader  # noqa: F401  # fixtures
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs("initdb", "pg_ctl", "redis-server", "curl")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.needs("initdb", "pg_ctl", "redis-server", "curl")]
 
 PAGE = "how-to/deployment/first-token"
 START_SECONDS = 120

@@ -24,7 +24,11 @@ from tests.example.postgres import run_postgresql
 from tests.services import find_program
 from tests.steady.redis_server import find_free_port, run_redis
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs("initdb", "pg_ctl", "redis-server", "nginx")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.needs("initdb", "pg_ctl", "redis-server", "nginx"),
+]
 
 HOST = "id.example.org"
 START_SECONDS = 120

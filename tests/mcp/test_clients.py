@@ -18,7 +18,7 @@ from tests.mcp.conftest import Site
 from tests.mcp.environments import HERE, find_node, install_npm, install_python
 from tests.mcp.people import Person
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 PROGRAMS: dict[str, Callable[[], list[str]]] = {
     "mcp": lambda: [str(install_python()), str(HERE / "programs" / "official.py")],

@@ -18,7 +18,7 @@ from tests.mcp.conftest import Site
 from tests.mcp.environments import HERE, find_node, install_npm
 from tests.mcp.people import Person
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SUITE = "node_modules/@modelcontextprotocol/conformance/dist/index.js"
 #: All of revision 2026-07-28, except two in which the server accepts no client without a secret: the command keeps none that it gets by

@@ -23,7 +23,7 @@ from tests.example.servers import find_free_port
 from tests.mcp.conftest import Site, run_site
 from tests.mcp.environments import find_node, install_inspector
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.needs("chromium")]
 
 BY_HAND = "customer-assistant"
 #: Long enough for the step-up after a refresh, because the Inspector asks for more only with a token that has not expired.

@@ -22,7 +22,7 @@ from tests.mcp.environments import CACHE, give_up
 from tests.parties.environments import HERE, fetch_token, run_mocks
 from tests.parties.recording import Recorder
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs("npm")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.needs("npm")]
 
 ROOT = HERE.parents[1]
 PAGE = "how-to/guard/kinto"

@@ -23,7 +23,7 @@ from tests.guard.several import build, write
 from tests.parties.environments import fetch_token, run_certified, run_mocks
 from tests.parties.network import Proxy, give_hosts, run_nginx, run_proxy
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs("npm", "tinyproxy", "nginx")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.needs("npm", "tinyproxy", "nginx")]
 
 NAME = "login.corp.test"
 MACHINE = ("machine", "certified-machine-secret")

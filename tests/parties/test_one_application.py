@@ -19,7 +19,7 @@ from tests.guard.several import build, find_principals, write
 from tests.parties.environments import fetch_token, run_certified, run_mocks, run_toolkit
 from tests.server.conftest import basic
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs("npm")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.needs("npm")]
 
 ONE, TWO, OTHER = "tenant-one", "tenant-two", "tenant-not-listed"
 POOL = "/eu-central-1_EXAMPLE"
