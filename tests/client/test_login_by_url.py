@@ -117,7 +117,8 @@ def test_the_flag_chooses_among_several_issuers(terminal: Terminal, api: Api) ->
         ({"resource": 7}, "describes 7"),
         ({"authorization_servers": []}, "names no authorization server"),
         ({"authorization_servers": "x"}, "names no authorization server"),
-        ({"authorization_servers": ["https://other.example\x1b[31m"]}, "the issuer must be a URL"),
+        ({"authorization_servers": ["https://other.example\x1b[31m"]}, "names no authorization server"),
+        ({"authorization_servers": ["https://other.example\x1b"]}, "the issuer must be a URL"),
         ({"authorization_servers": ["http://issuer.example"]}, "must begin with https"),
     ],
 )
