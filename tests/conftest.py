@@ -1,5 +1,7 @@
 """What every test has: the promise list, the `needs` marker, and a name that is the same in each process."""
 
+from collections.abc import Generator
+
 import pytest
 
 pytest_plugins = ("tests.promises", "tests.services", "pytester")
@@ -10,3 +12,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"{item.nodeid} has another id in each process: give the parameters ids")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write what was captured as text that is UTF-8: pytest-xdist's processes can't send lone surrogates, and end the run."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
