@@ -277,7 +277,7 @@ def test_a_wrong_requirement_stops_start_up(issuer, value):
 def test_an_unknown_requirement_is_answered_with_the_known_ones(issuer):
     error = find_setting_error(lambda: build_requiring(issuer, {"scop": "read"}))
     assert str(error).removesuffix(f" [{error.place}]") == (
-        "token_require: 'scop' is not a requirement (known are acr, any_scope, client, max_age, scope)"
+        "token_require: 'scop' is not a requirement (known are acr, any_scope, client, max_age, once, scope)"
     )
 
 

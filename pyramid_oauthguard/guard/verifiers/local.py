@@ -65,11 +65,7 @@ class LocalVerifier:
         """
         raw = credential.characters
         header = f"{credential.scheme} {raw}"
-        if self._verified is not None and self._verified.peek(header) is not None:
-            token = self.recall(header)
-            if token is not None:
-                return token
-        return self._verify(raw, header, time.time())
+        return self.recall(header) or self._verify(raw, header, time.time())
 
     def recall(self, header: str | None) -> AccessToken | None:
         """The token of an Authorization header if it was verified before and is as good as then: neither expired
