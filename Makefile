@@ -35,7 +35,7 @@ format: .venv/check.stamp
 bench: .venv/test.stamp
 	$(BIN)/python -m benchmarks
 
-# A whole service under load, with one disturbance after the other: a quarter of an hour. Needs PostgreSQL, redis-server and faketime.
+# A whole service under load, with one disturbance after the other: a quarter of an hour. Needs PostgreSQL and redis-server.
 chaos: .venv/test.stamp
 	$(BIN)/python -m benchmarks.chaos.service
 

@@ -1,7 +1,8 @@
 """The servers under test. It is copied into a folder and run there by the environment of a project, so it knows nothing else.
 
 ``CHAOS_SETTINGS`` names a JSON file with the settings. ``python application.py prepare 8`` makes the clients and signs in so
-many users; what it made is in ``given.json`` beside the settings.
+many users; what it made is in ``given.json`` beside the settings. ``CHAOS_CLOCK`` names a file that has a number of seconds, by
+which the clock of the process is wrong.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import os
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -98,6 +100,11 @@ def _configure() -> Any:
     return config
 
 
+def _move_clock(offset: Path, right: Any = time.time) -> None:
+    """Let ``time.time`` be wrong. What lasts a while is measured by the monotonic clock, which nobody sets."""
+    time.time = lambda: right() + float(offset.read_text())
+
+
 def _prepare(users: int) -> None:
     from webtest import TestApp
 
@@ -145,5 +152,7 @@ def _sign_in(app: Any, web: Any, user: str) -> str:
     return token
 
 
+if "CHAOS_CLOCK" in os.environ:
+    _move_clock(Path(os.environ["CHAOS_CLOCK"]))
 if __name__ == "__main__" and sys.argv[1:2] == ["prepare"]:
     _prepare(int(sys.argv[2]))

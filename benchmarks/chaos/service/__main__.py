@@ -5,7 +5,7 @@
     python -m benchmarks.chaos.service --publish       # also write the table of the documentation
     python -m benchmarks.chaos.service --list
 
-Needed on the machine: PostgreSQL, redis-server, and faketime for the clocks. It ends with status 1 where something was not right.
+Needed on the machine: PostgreSQL and redis-server. It ends with status 1 where something was not right.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The clock of both services is set forward and back, by libfaketime."""
+"""The clock of both services is set forward and back."""
 
 from __future__ import annotations
 
@@ -11,29 +11,25 @@ from ..system import System
 
 __all__ = ["DISTURBANCES"]
 
-_STEPS: Final = ("+1h", "-1h", "+0")
+_STEPS_SECONDS: Final = (3600, -3600, 0)
 _STEP_SECONDS: Final = 6
-_LIBRARIES: Final = "/usr/$LIB/faketime/libfaketime.so.1"  # the linker knows $LIB
 
 
 def _move(system: System) -> None:
     file = system.stage.folder / "clock"
+    _set(file, 0)
+    system.restart(environ={"CHAOS_CLOCK": str(file)})
     system.world.leniency.clock_moved = True
-    _set(file, "+0")
-    environ = {
-        "LD_PRELOAD": _LIBRARIES,
-        "FAKETIME_TIMESTAMP_FILE": str(file),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    system.restart(environ=environ)
-    for step in _STEPS:
+    for step in _STEPS_SECONDS:
         _set(file, step)
         time.sleep(_STEP_SECONDS)
 
 
-def _set(file: Path, step: str) -> None:
-    file.write_text(f"{step}\n")
+def _set(file: Path, step: int) -> None:
+    """In one step: the services read it all the time."""
+    new = file.with_suffix(".new")
+    new.write_text(str(step))
+    new.replace(file)
 
 
 def _set_right(system: System, _state: object) -> None:
@@ -42,7 +38,5 @@ def _set_right(system: System, _state: object) -> None:
 
 
 DISTURBANCES = (
-    Disturbance(
-        "clocks: an hour forward, an hour back", _move, _set_right, seconds=0, limit=COOLDOWN_SECONDS, needs="faketime"
-    ),
+    Disturbance("clocks: an hour forward, an hour back", _move, _set_right, seconds=0, limit=COOLDOWN_SECONDS),
 )
