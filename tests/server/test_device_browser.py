@@ -16,6 +16,8 @@ from tests.server.test_browser import WIDTHS, check_looks, page, sign_in
 __all__ = ["page"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
+#: Above it is the one for another user.
+CONTINUE = "form:has(#user_code) button"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
@@ -41,14 +43,14 @@ def test_every_page_reads_well(page: Page, address: str) -> None:
     page.wait_for_selector("#user_code")
     check_looks(page)
     page.fill("#user_code", "bbbb-bbbb")
-    page.click("button")
+    page.click(CONTINUE)
     page.wait_for_selector("[role=alert]")
     assert page.title().startswith("Error: ")
     check_looks(page)
     codes = begin(address)
     page.goto(codes["verification_uri_complete"])
     assert page.input_value("#user_code") == codes["user_code"]
-    page.click("button")
+    page.click(CONTINUE)
     page.wait_for_selector("button[value=allow]")
     assert codes["user_code"] in page.inner_text("main")
     check_looks(page)
@@ -117,7 +119,7 @@ def show_decision(tab: Page, address: str) -> Any:
     if "sign-in" in tab.url:
         sign_in(tab)
         tab.wait_for_selector("#user_code")
-    tab.press("button", "Enter")
+    tab.press(CONTINUE, "Enter")
     tab.wait_for_selector("button[value=allow]", state="attached")
     return codes
 
@@ -147,7 +149,7 @@ def test_a_real_double_click_where_the_next_button_will_be_does_not_decide(tab: 
     codes = show_decision(tab, address)
     place = find_middle(tab, "button[value=allow]")
     tab.goto(codes["verification_uri_complete"])
-    move = "([x, y]) => Object.assign(document.querySelector('button').style, {position: 'fixed', left: x, top: y})"
+    move = "([x, y]) => Object.assign(document.querySelector('form:has(#user_code) button').style, {position: 'fixed', left: x, top: y})"
     tab.evaluate(move, [f"{place[0] - 20}px", f"{place[1] - 10}px"])
     with stop_animations(tab):
         tab.mouse.click(*place)
