@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyramid.config.views import DefaultViewMapper
 from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
@@ -36,4 +37,5 @@ def includeme(config: Any) -> None:
         request_method=("GET", "HEAD"),
         permission=NO_PERMISSION_REQUIRED,
         require_csrf=False,
+        mapper=DefaultViewMapper,  # the application may call its own views in another way
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyramid.config.views import DefaultViewMapper
 from pyramid.interfaces import PHASE3_CONFIG
 
 from ..includes import name_include
@@ -29,5 +30,6 @@ def includeme(config: Any) -> None:
         request_method=("GET", "HEAD"),
         permission=settings.permission,
         require_csrf=False,
+        mapper=DefaultViewMapper,  # the application may call its own views in another way
     )
     config.action(("oauthguard", "metrics"), start, args=(config.registry, settings), order=_LAST)

@@ -301,6 +301,7 @@ ELSEWHERE = {
     "pyramid_oauthguard/command/client/sign_in.py": "the thread that reads a pasted address ends with the command",
     "pyramid_oauthguard/command/request.py": "a pool for one request",
     "pyramid_oauthguard/command/guard/deadline.py": "the end of a command is for the process that was started",
+    "pyramid_oauthguard/telemetry/trace_context.py": "a header that the thread which forks may go on to send",
     "pyramid_oauthguard/testing/contracts/store.py": "threads of one test",
     "pyramid_oauthguard/testing/contracts/verifier.py": "threads of one test",
 }
