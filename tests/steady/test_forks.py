@@ -145,7 +145,7 @@ def test_a_child_does_not_wait_for_what_its_parent_fetches(issuer: HTTPIssuer, e
 def find_introspector(registry: Any) -> Introspector:
     """That of the remote check; userinfo has one of its own."""
     verifier: Any = registry.getUtility(ICredentialVerifier, name="remote")
-    return verifier._only._introspector  # type: ignore[no-any-return]
+    return verifier._verify_only.__self__._introspector  # type: ignore[no-any-return]
 
 
 def test_a_child_does_not_share_a_call_that_has_not_begun() -> None:
