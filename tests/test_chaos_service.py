@@ -22,7 +22,7 @@ from benchmarks.chaos.service.disturbances import DISTURBANCES
 from benchmarks.chaos.service.record import HUNG_SECONDS, Counts
 from benchmarks.chaos.service.table import PUBLISHED, tabulate
 
-SECONDS = 0.8
+SECONDS = 1.5
 GUESS = base64.b64encode(b"program:guess").decode()
 HEAD = "eyJraWQiOiJrMSJ9"  # {"kid":"k1"}
 
@@ -72,7 +72,7 @@ class Rigged(BaseHTTPRequestHandler):
 
     def refresh(self, refresh_token: str, number: int) -> None:
         user = self.families.pop(refresh_token, None)
-        if user is None or (self.fault == "signs users out" and number > 10):
+        if user is None or (self.fault == "signs users out" and number > 2):
             self.send(400, {"error": "invalid_grant"})
             return
         self.families[f"refresh-{number}"] = user
