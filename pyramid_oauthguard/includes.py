@@ -1,4 +1,4 @@
-"""Lets Pyramid's errors name the ``config.include`` whose actions they are about."""
+"""What ``config.include`` of one of our packages leaves: a name for Pyramid's errors, and utilities in the registry."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 from pyramid.config.actions import ActionInfo
 
+from .errors import OAuthGuardError
 from .locations import find_call
 
-__all__ = ["name_include"]
+__all__ = ["name_include", "require_included"]
 
 
 def name_include(config: Any) -> Any:
@@ -20,3 +21,14 @@ def name_include(config: Any) -> Any:
     if call is not None:
         named.info = ActionInfo(call.file, call.line, call.function, call.source)
     return named
+
+
+def require_included(registry: Any, interface: Any) -> Any:
+    """The utility that the authorization server registers for ``interface``.
+
+    :raises OAuthGuardError: the server isn't included, or its configuration isn't committed yet.
+    """
+    found = registry.queryUtility(interface)
+    if found is None:
+        raise OAuthGuardError("server_not_included")
+    return found

@@ -18,7 +18,7 @@ from typing import Any, Unpack
 
 from zope.interface import Interface, implementer
 
-from ...errors import OAuthGuardError
+from ...includes import require_included
 from ..audit import Tell
 from ..events import (
     ClientCreated,
@@ -82,9 +82,7 @@ def get_clients(registry: Any) -> ClientRegistry:
     :raises OAuthGuardError: the authorization server isn't included, or its configuration isn't committed yet: use
         it after ``config.commit()`` or ``config.make_wsgi_app()``, in a view, or in an ``ApplicationCreated`` subscriber.
     """
-    found: ClientRegistry | None = registry.queryUtility(IClientRegistry)
-    if found is None:
-        raise OAuthGuardError("server_not_included")
+    found: ClientRegistry = require_included(registry, IClientRegistry)
     return found
 
 

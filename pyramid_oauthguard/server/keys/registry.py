@@ -18,6 +18,7 @@ from typing import Any
 from zope.interface import Interface, implementer
 
 from ...errors import OAuthGuardError
+from ...includes import require_included
 from ..audit import Tell
 from ..events import SigningKeyMade, SigningKeyRevoked
 from ..store.contract import Store, Unit
@@ -57,9 +58,7 @@ def get_keys(registry: Any) -> KeyRegistry:
 
     :raises OAuthGuardError: the authorization server isn't included, or its configuration isn't committed yet.
     """
-    found: KeyRegistry | None = registry.queryUtility(IKeyRegistry)
-    if found is None:
-        raise OAuthGuardError("server_not_included")
+    found: KeyRegistry = require_included(registry, IKeyRegistry)
     return found
 
 

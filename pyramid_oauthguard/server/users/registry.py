@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from zope.interface import Interface, implementer
 
-from ...errors import OAuthGuardError
+from ...includes import require_included
 from ..events import ConsentRevoked, UserForgotten
 from ..opaque import make_id
 from ..service import Service
@@ -38,9 +38,7 @@ def get_users(registry: Any) -> UserRegistry:
 
     :raises OAuthGuardError: the authorization server isn't included, or its configuration isn't committed yet.
     """
-    found: UserRegistry | None = registry.queryUtility(IUserRegistry)
-    if found is None:
-        raise OAuthGuardError("server_not_included")
+    found: UserRegistry = require_included(registry, IUserRegistry)
     return found
 
 
