@@ -17,7 +17,6 @@ from pyramid_oauthguard.server.clients import ClientRegistry, MadeClient, get_cl
 from pyramid_oauthguard.server.opaque import REFRESH_PREFIX, make_id, make_opaque
 from pyramid_oauthguard.server.service import IService, Service
 from pyramid_oauthguard.server.store.records import AccessTokenRecord, Grant, RefreshTokenRecord
-from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from tests.server.databases import database, postgresql  # noqa: F401  # fixtures
 
 ISSUER = "http://localhost:6543"
@@ -184,8 +183,9 @@ def build(tmp_path: Path) -> Iterator[Build]:
     yield make
     for store in stores:
         store.close()
-        if isinstance(store, SQLAlchemyStore):
-            store._engine.dispose()  # a database in memory stays open when its store is closed
+        engine = getattr(store, "_engine", None)
+        if engine is not None:
+            engine.dispose()  # a database in memory stays open when its store is closed
 
 
 @pytest.fixture
