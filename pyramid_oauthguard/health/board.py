@@ -15,7 +15,7 @@ from ..interfaces import IHealthProbes
 from ..outages import Outages
 from .probes import DEGRADED, FAILED, OK, Probe, Reading, name_reason
 
-__all__ = ["PERIOD_SECONDS", "Board", "Report", "Seen", "find_board"]
+__all__ = ["PERIOD_SECONDS", "Board", "Report", "Seen", "describe_report", "find_board"]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
@@ -153,6 +153,20 @@ def find_board(registry: Any) -> Board:
     kept = registry.__dict__
     board: Board | None = kept.get(_BOARD)
     return board if board is not None else kept.setdefault(_BOARD, Board(lambda: _list_probes(registry)))
+
+
+def describe_report(report: Report) -> dict[str, Any]:
+    """The report as JSON values, for those who may know the reasons."""
+    return {"status": report.word, "checks": {name: _describe_one(each) for name, each in report.seen.items()}}
+
+
+def _describe_one(seen: Seen) -> dict[str, Any]:
+    described: dict[str, Any] = {"status": seen.reading.level}
+    if seen.reading.reason:
+        described["reason"] = seen.reading.reason
+    if seen.seconds is not None:
+        described["milliseconds"] = round(seen.seconds * 1000, 1)
+    return described | {name: round(value, 1) for name, value in seen.reading.facts.items()}
 
 
 def _list_probes(registry: Any) -> Iterable[Probe]:

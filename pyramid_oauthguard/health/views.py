@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Final
 
 from pyramid.interfaces import IRootFactory, ISecurityPolicy
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.traversal import DefaultRootFactory
 
-from .board import PERIOD_SECONDS, Report, Seen, find_board
+from .board import PERIOD_SECONDS, describe_report, find_board
 from .settings import parse_settings
 
 __all__ = ["ROUTE", "show_health"]
@@ -29,7 +29,7 @@ def show_health(request: Request) -> Response:
     report = find_board(request.registry).find()
     status = 503 if report.word == "not ready" else 200
     if _wants_reasons(request) and _may_know(request):
-        response: Response = Response(status=status, json_body=_describe(report))
+        response: Response = Response(status=status, json_body=describe_report(report))
         response.headers.update(_NO_STORE)
         return response
     return _answer(status, report.word)
@@ -60,16 +60,3 @@ def _may_know(request: Request) -> bool:
     except Exception as error:  # noqa: BLE001  # a policy that needs what is down: the word says so
         logger.warning("whether a caller may see the reasons of the health view is not known: %s", type(error).__name__)
         return False
-
-
-def _describe(report: Report) -> dict[str, Any]:
-    return {"status": report.word, "checks": {name: _describe_one(each) for name, each in report.seen.items()}}
-
-
-def _describe_one(seen: Seen) -> dict[str, Any]:
-    described: dict[str, Any] = {"status": seen.reading.level}
-    if seen.reading.reason:
-        described["reason"] = seen.reading.reason
-    if seen.seconds is not None:
-        described["milliseconds"] = round(seen.seconds * 1000, 1)
-    return described | {name: round(value, 1) for name, value in seen.reading.facts.items()}

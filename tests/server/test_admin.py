@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import sqlite3
 import time
 from typing import Any
 
 import pytest
+from joserfc.jwk import ECKey
 from pyramid.exceptions import ConfigurationExecutionError
 from webtest import TestApp
 
@@ -17,7 +20,14 @@ from pyramid_oauthguard.server.keys import get_keys
 from tests.server.conftest import Build, basic
 from tests.server.flows import Flow, People, build_flow, read_answer
 
-PAGES = ["/oauth/admin", "/oauth/admin/clients", "/oauth/admin/users", "/oauth/admin/keys", "/oauth/admin/audit"]
+PAGES = [
+    "/oauth/admin",
+    "/oauth/admin/clients",
+    "/oauth/admin/users",
+    "/oauth/admin/keys",
+    "/oauth/admin/audit",
+    "/oauth/admin/health",
+]
 
 
 class Operators(People):
@@ -51,7 +61,15 @@ def press(browser: TestApp, path: str, text: str, *, skip: int = 0, status: Any 
         form for _key, form in sorted(page.forms.items(), key=lambda each: str(each[0])) if f">{text}<" in form.text
     ]
     unique = list(dict.fromkeys(forms))
-    return unique[skip].submit(status=status)
+    return confirm(unique[skip].submit(status="*"), status=status)
+
+
+def confirm(page: Any, *, status: Any = None) -> Any:
+    """What follows the page that says what will happen, if this is it."""
+    if ">Do it<" in page.text:
+        page = page.form.submit(status="*")
+    assert status is None or page.status_int == status, page
+    return page
 
 
 def read_trail(flow: Flow, event: str) -> list[dict[str, Any]]:
@@ -182,7 +200,7 @@ def test_each_change_needs_a_recent_sign_in(flow: Flow, ago: float) -> None:
     ):
         page = press(browser, path, text, status=403)
         assert "Sign in again" in page.text
-        assert page.form.submit().headers["Location"].endswith(path)
+        assert page.forms[0].submit().headers["Location"].endswith(path)
         browser.set_cookie("user", "anna")
     assert not [each for each in flow.server.clients.list_all() if each.revoked_at is not None]
     assert [key.state for key in get_keys(flow.server.registry).list_all()] == ["signing"]
@@ -215,3 +233,169 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert as_cell(text) == f"'{text}"
     assert as_cell(f"x{text}") == f"x{text}"
     assert as_cell(None) == ""
+
+
+def read_checks(page: Any) -> dict[str, str]:
+    return {each.h2.text: each.p.text for each in page.html.select("section")}
+
+
+def test_the_health_page_says_what_the_health_view_says_to_those_who_may_know(flow: Flow) -> None:
+    flow.server.token()
+    page: Any = flow.sign_in().get("/oauth/admin/health")
+    assert "Ready: everything works." in page.text
+    assert read_checks(page) == dict.fromkeys(("database", "signing key", "expired rows"), "It works")
+    assert re.search(r"<code>age_seconds</code> \d", page.text)
+    assert 'href="http' not in page.text.replace('href="http://localhost/', "")
+    assert flow.server.app.get("/oauthguard/health").text == "ready\n"
+
+
+def test_the_health_page_is_there_when_the_storage_is_away(flow: Flow) -> None:
+    flow.server.app.get("/oauth/admin/clients", status="*")
+    with sqlite3.connect(flow.server.file) as database:
+        for table in ("oauth_clients", "oauth_assertions"):
+            database.execute(f"ALTER TABLE {table} RENAME TO gone_{table}")
+    database.close()
+    flow.sign_in().get("/oauth/admin/clients", status=503)
+    page: Any = flow.sign_in().get("/oauth/admin/health")
+    assert "Not ready" in page.text
+    assert read_checks(page)["database"] == "It does not work: storage"
+    assert "oauth_assertions" not in page.text, "the text of the error is for the log"
+    flow.sign_in("carl").get("/oauth/admin/health", status=403)
+    assert TestApp(flow.server.app.app).get("/oauth/admin/health").status_int == 303
+    flow.sign_in().post("/oauth/admin/health", status=405)
+
+
+CONFIRMED = [
+    ("/oauth/admin/clients", "Disable for good", "Disable this client for good?"),
+    ("/oauth/admin/client?client_id={client_id}", "End this secret", "End this secret?"),
+    ("/oauth/admin/users?subject=carl", "End all grants", "End all grants of this user?"),
+    ("/oauth/admin/users?subject=carl", "Forget this user", "Forget this user?"),
+    ("/oauth/admin/keys", "Revoke with all its tokens", "Revoke this key?"),
+]
+
+
+@pytest.mark.parametrize(("path", "button", "question"), CONFIRMED)
+def test_what_can_not_be_undone_is_asked_first(flow: Flow, path: str, button: str, question: str) -> None:
+    browser, lines = flow.sign_in(), count_lines(flow)
+    path = path.format(client_id=flow.web.client.client_id)
+    page: Any = browser.get(path)
+    pressed = next(form for form in page.forms.values() if f">{button}<" in form.text)
+    asked = pressed.submit(status=200)
+    assert asked.html.h1.text == question
+    assert "This can’t be undone." in asked.text
+    assert "<script" not in asked.text
+    assert count_lines(flow) == lines, "nothing was done"
+    assert asked.html.select_one(".ways a")["href"] == path
+    assert pressed.submit(status=200).html.h1.text == question, "the button still works"
+    assert asked.form.submit(status=303).headers["Location"].endswith(path)
+    assert count_lines(flow) > lines or "user" in path
+    done = count_lines(flow)
+    assert asked.form.submit(status=303).headers["Location"].endswith(path)
+    assert count_lines(flow) == done, "once"
+
+
+@pytest.mark.promise("AD-01")
+def test_the_question_does_not_replace_the_new_sign_in(flow: Flow) -> None:
+    people = flow.people
+    assert isinstance(people, Operators)
+    browser = flow.sign_in()
+    page: Any = browser.get("/oauth/admin/keys")
+    pressed = next(form for form in page.forms.values() if ">Revoke with all its tokens<" in form.text)
+    asked = pressed.submit(status=200)
+    people.ago = 301.0
+    assert "Sign in again" in pressed.submit(status=403).text
+    again = asked.form.submit(status=403)
+    assert [key.state for key in get_keys(flow.server.registry).list_all()] == ["signing"]
+    people.ago = 0.0
+    again.forms[1].submit(status=303)
+    assert "revoked" in [key.state for key in get_keys(flow.server.registry).list_all()]
+
+
+@pytest.mark.promise("AD-01")
+def test_the_question_of_one_administrator_is_not_answered_by_another_one(flow: Flow) -> None:
+    page: Any = flow.sign_in("berta").get("/oauth/admin/keys")
+    asked = next(form for form in page.forms.values() if ">Revoke with all its tokens<" in form.text).submit()
+    flow.sign_in("anna").post("/oauth/admin", {"ticket": asked.form["ticket"].value}, status=400)
+    # what the ticket does not say is not confirmed
+    ticket = next(form for form in page.forms.values() if ">Revoke with all its tokens<" in form.text)["ticket"].value
+    flow.sign_in("berta").post("/oauth/admin", {"ticket": ticket, "confirmed": "yes"}, status=200)
+    assert [key.state for key in get_keys(flow.server.registry).list_all()] == ["signing"]
+
+
+def count_lines(flow: Flow) -> int:
+    with flow.server.service.store.reading() as unit:
+        return len(unit.list_audit(limit=1000))
+
+
+TYPED = {
+    "name": "Typed <b>",
+    "redirect_uris": "https://web.example/#x",
+    "grants": "authorization_code",
+    "scopes": "read",
+    "audiences": "https://api.example",
+}
+
+
+def test_what_was_typed_for_a_new_client_is_shown_again_beside_the_message(flow: Flow) -> None:
+    browser = flow.sign_in()
+    page = create(browser, **TYPED)
+    assert page.status_int == 422
+    form = next(form for form in page.forms.values() if "redirect_uris" in form.fields)
+    assert {name: form[name].value for name in TYPED} == TYPED
+    wrong = page.html.select_one("[aria-invalid=true]")
+    assert (wrong["name"], wrong["aria-describedby"]) == ("redirect_uris", "redirect_uris-problem")
+    assert page.html.select_one("#redirect_uris-problem").text.startswith("redirect_uris: ")
+    assert page.html.title.text.startswith("Error")
+    form["redirect_uris"] = "https://web.example/cb"
+    assert form.submit().status_int == 200
+    assert "Typed <b>" in [each.name for each in flow.server.clients.list_all()]
+
+
+def test_the_boxes_of_a_new_client_stay_checked(flow: Flow) -> None:
+    page: Any = flow.sign_in().get("/oauth/admin/clients")
+    form = next(form for form in page.forms.values() if "redirect_uris" in form.fields)
+    form["name"], form["grants"] = "Both", "client_credentials"
+    form["public"], form["resource_server"] = True, True
+    refused = form.submit(status=422)
+    again = next(form for form in refused.forms.values() if "redirect_uris" in form.fields)
+    assert (again["public"].checked, again["resource_server"].checked) == (True, True)
+    assert len(refused.html.select(".error")) == 1
+
+
+@pytest.mark.parametrize("ended", ["an old sign-in", "the session"])
+def test_what_was_typed_is_still_there_after_a_new_sign_in(flow: Flow, ended: str) -> None:
+    people = flow.people
+    assert isinstance(people, Operators)
+    browser = flow.sign_in()
+    page: Any = browser.get("/oauth/admin/clients")
+    form = next(form for form in page.forms.values() if "redirect_uris" in form.fields)
+    for name, value in {**TYPED, "redirect_uris": "https://web.example/cb\nhttps://web.example/2"}.items():
+        form[name] = value
+    form["public"] = True
+    if ended == "the session":
+        browser.set_cookie("user", "")
+    else:
+        people.ago = 301.0
+    kept = form.submit(status=403)
+    assert "<b>" not in kept.text
+    browser.set_cookie("user", "anna")
+    people.ago = 0.0
+    sent_again = next(form for form in kept.forms.values() if ">Send it again<" in form.text)
+    assert sent_again.submit().status_int == 200
+    made = next(each for each in flow.server.clients.list_all() if each.name == "Typed <b>")
+    assert made.redirect_uris == ("https://web.example/cb", "https://web.example/2")
+    assert made.public
+
+
+def test_keys_that_can_not_be_public_are_not_sent_back(flow: Flow) -> None:
+    people = flow.people
+    assert isinstance(people, Operators)
+    people.ago = 301.0
+    page: Any = flow.sign_in().get("/oauth/admin/client", {"client_id": flow.web.client.client_id})
+    form = next(form for form in page.forms.values() if ">Replace the keys<" in form.text)
+    key = ECKey.generate_key("P-256")
+    for private, is_kept in ((True, False), (False, True)):
+        form["jwks"] = json.dumps({"keys": [key.as_dict(private=private)]})
+        kept = form.submit(status=403)
+        assert ("jwks" in kept.forms[1].fields) is is_kept
+        assert key.as_dict(private=True)["d"] not in kept.text

@@ -342,6 +342,16 @@ def test_a_value_of_another_type_is_named_and_makes_no_500(api: Api) -> None:
     api.call("POST", "/clients", token, {"assertion_subjects": ["\ud800"]}, status=400)
 
 
+def test_the_health_is_that_of_the_health_view_with_its_reasons(api: Api) -> None:
+    found = api.call("GET", "/health", api.token()).json
+    assert found["status"] in {"ready", "not ready"}, "the issuer of these tests does not answer"
+    assert found["checks"]["database"]["status"] == "ok"
+    assert found["checks"]["signing key"]["age_seconds"] >= 0
+    assert "keys" in found["checks"], "that of the guard"
+    api.call("GET", "/health", api.token("carl"), status=403)
+    api.call("GET", "/health", None, status=401)
+
+
 def test_a_body_that_is_no_object_and_other_methods_are_refused(api: Api) -> None:
     token = api.token()
     api.call("POST", "/clients", token, [], status=400)

@@ -10,10 +10,30 @@ from playwright.sync_api import Browser
 
 from tests.guard.serving import serve
 from tests.server.conftest import Build
-from tests.server.test_admin import PAGES, build_admin
+from tests.server.test_admin import PAGES, Operators, build_admin
 from tests.server.test_every_page import AXED, Site, check_page, find_violations, open_context, submit
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium")]
+
+
+#: Pages that follow a button, by the name of the scene: the page of the button, and which one it is.
+SCENES = [
+    ("disable", "/oauth/admin/clients", "Disable for good"),
+    ("forget", "/oauth/admin/users?subject=carl", "Forget this user"),
+    ("revoke", "/oauth/admin/keys", "Revoke with all its tokens"),
+    ("create", "/oauth/admin/clients", "Create"),
+    ("again", "/oauth/admin/keys", "Retire"),
+]
+
+
+def show(page: Any, site: Site, path: str, button: str | None) -> None:
+    page.goto(site.url + path)
+    if button == "Create":  # what can't be registered
+        page.fill("#name", "Wrong")
+        page.fill("#grants", "nothing")
+    if button is not None:
+        with page.expect_navigation():
+            page.get_by_role("button", name=button, exact=True).first.press("Enter")
 
 
 def test_every_page_is_accessible(build: Build, monkeypatch: pytest.MonkeyPatch, chromium: Browser) -> None:
@@ -24,12 +44,16 @@ def test_every_page_is_accessible(build: Build, monkeypatch: pytest.MonkeyPatch,
         context = open_context(chromium, site, bypass_csp=True)
         page = context.new_page()
         client = f"/oauth/admin/client?client_id={flow.web.client.client_id}"
-        for path in [*PAGES, "/oauth/admin/users?subject=carl", client]:
-            page.goto(site.url + path)
+        for name, path, button in [
+            *((None, path, None) for path in [*PAGES, "/oauth/admin/users?subject=carl", client]),
+            *SCENES,
+        ]:
+            flow.people.ago = 400.0 if name == "again" else 0.0  # type: ignore[attr-defined]
+            show(page, site, path, button)
             for width, scheme in itertools.product((400, 1280), ("light", "dark")):
                 page.set_viewport_size({"width": width, "height": 800})
                 page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-                check_page(page, f"admin-{path.rpartition('/')[2].partition('?')[0]}-{width}-{scheme}")
+                check_page(page, f"admin-{name or path.rpartition('/')[2].partition('?')[0]}-{width}-{scheme}")
                 assert (width, scheme) not in AXED or find_violations(page) == []
         context.close()
 
@@ -75,4 +99,33 @@ def test_a_client_is_edited_by_keyboard_and_without_script(
         client = flow.server.clients.find(flow.web.client.client_id)
         assert client is not None
         assert (client.require_pkce, client.first_party, client.loopback_localhost) == (True, True, False)
+        context.close()
+
+
+def test_what_was_typed_survives_a_new_sign_in_in_another_tab_without_script(
+    build: Build, monkeypatch: pytest.MonkeyPatch, chromium: Browser
+) -> None:
+    flow = build_admin(build, monkeypatch)
+    people = flow.people
+    assert isinstance(people, Operators)
+    with serve(flow.server.app.app) as server:
+        site = Site(flow, f"http://127.0.0.1:{server.port}")
+        context = open_context(chromium, site, java_script_enabled=False)
+        page: Any = context.new_page()
+        page.goto(f"{site.url}/oauth/admin/clients")
+        page.fill("#name", "Typed once")
+        page.fill("#grants", "client_credentials")
+        page.fill("#scopes", "read")
+        people.ago = 400.0
+        submit(page, ".create button")
+        with context.expect_page() as opened:
+            page.get_by_role("button", name="Sign in again in a new tab").press("Enter")
+        opened.value.wait_for_load_state()
+        assert "user" not in {each["name"] for each in context.cookies()}, "signed out, to sign in again"
+        people.ago = 0.0
+        context.add_cookies([{"name": "user", "value": "anna", "url": site.url}])
+        with page.expect_navigation():
+            page.get_by_role("button", name="Send it again").press("Enter")
+        assert page.inner_text(".note code").startswith("ogcs_")
+        assert "Typed once" in [each.name for each in flow.server.clients.list_all()]
         context.close()

@@ -78,6 +78,8 @@ def test_the_second_of_two_editors_is_told_and_saves_nothing(flow: Flow) -> None
     assert first.submit().status_int == 303
     refused = second.submit(status=409)
     assert "changed after you opened the page" in refused.text
+    typed = {each.strong.text: each.code.text for each in refused.html.select(".entry")}
+    assert typed["name"] == "Overwritten", "what was typed is not lost"
     client = flow.server.clients.find(client_id)
     assert client is not None
     assert (client.scopes, client.name) == (("read",), "Web shop")
@@ -108,7 +110,8 @@ def test_what_was_typed_is_kept_after_an_error(flow: Flow) -> None:
         assert "<script" not in page.text
         assert page.status_int == (303 if problem is None else 422)
         if problem is not None:
-            assert problem in page.html.select_one(".error").text
+            assert problem in page.html.select_one(f"#{name}-problem").text
+            assert page.html.select_one("[aria-invalid]")["name"] == name
             sent = next(each for each in page.forms.values() if ">Save<" in each.text)
             assert (sent["owner"].value, sent[name].value.strip()) == ("Kept", value)
             sent["owner"], sent[name] = "", "" if name == "access_token_ttl" else form[name].value
@@ -125,7 +128,7 @@ def test_an_old_sign_in_edits_nothing(flow: Flow) -> None:
     form["first_party"] = True
     page = form.submit(status=403)
     assert "Sign in again" in page.text
-    assert page.form.submit().headers["Location"].endswith(f"/oauth/admin/client?client_id={client_id}")
+    assert page.forms[0].submit().headers["Location"].endswith(f"/oauth/admin/client?client_id={client_id}")
     client = flow.server.clients.find(client_id)
     assert client is not None
     assert not client.first_party

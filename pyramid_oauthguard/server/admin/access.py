@@ -23,6 +23,7 @@ __all__ = [
     "ADMIN_ROUTE",
     "check_hooks",
     "guard_page",
+    "guard_page_of_outages",
     "has_signed_in_lately",
     "is_administrator",
     "is_recent",
@@ -49,23 +50,41 @@ def check_hooks(registry: Any, settings: ServerSettings) -> None:
         raise SettingError(f"{PREFIX}.admin", f"needs the method {lacking[0]} of the resource owner", hint)
 
 
-def guard_page(page: Page) -> Callable[[Request], Any]:
-    """A view that calls ``page`` with the service, the request and the administrator's ``sub``."""
+def guard_page(page: Page, *, signed_out: Callable[[Service, Request], Any] = sign_in) -> Callable[[Request], Any]:
+    """A view that calls ``page`` with the service, the request and the administrator's ``sub``.
+
+    :param signed_out: called where nobody is signed in.
+    """
 
     def view(request: Request) -> Any:
         service = find_service(request)
         subject = ask_user(service, request)
         if subject is None:
-            return sign_in(service, request)
+            return signed_out(service, request)
         with service.store.reading() as unit:
             check_subject(unit, subject)
-        if not is_administrator(service, request, subject):
-            account = describe_account(service, request, subject, route=ADMIN_ROUTE)
-            return render_page(request, "admin_refused", status=403, **account)
-        request.oauthguard_administrator = subject  # the audit trail names them
-        return page(service, request, subject)
+        return _show(page, service, request, subject)
 
     return view
+
+
+def guard_page_of_outages(page: Page) -> Callable[[Request], Any]:
+    """As :func:`guard_page`, for a page that must be there when the storage is away, and changes nothing."""
+
+    def view(request: Request) -> Any:
+        service = find_service(request)
+        subject = ask_user(service, request)
+        return sign_in(service, request) if subject is None else _show(page, service, request, subject)
+
+    return view
+
+
+def _show(page: Page, service: Service, request: Request, subject: str) -> Any:
+    if not is_administrator(service, request, subject):
+        account = describe_account(service, request, subject, route=ADMIN_ROUTE)
+        return render_page(request, "admin_refused", status=403, **account)
+    request.oauthguard_administrator = subject  # the audit trail names them
+    return page(service, request, subject)
 
 
 def is_administrator(service: Service, request: Request, subject: str) -> bool:

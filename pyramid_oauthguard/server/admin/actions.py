@@ -5,30 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from pyramid.request import Request
 
-from ...errors import OAuthGuardError
 from ..clients.registry import get_clients
 from ..clients.versions import ClientChangedError
-from ..consent.account import describe_account
 from ..consent.consents import withdraw
-from ..consent.forms import SessionEndedError, require_form
+from ..consent.forms import ExpiredPageError
 from ..consent.pages import redirect, render_page
-from ..consent.tickets import FIELD
+from ..consent.resource_owner import sign_in
+from ..consent.tickets import FIELD, find_content, open_ticket
 from ..grant_types import RegistrationError
-from ..http.mount_point import build_path
 from ..http.parameters import read_body
 from ..keys.registry import SigningKeyError, get_keys
 from ..service import Service
 from ..users import get_users
-from .access import ADMIN_ROUTE, has_signed_in_lately
-from .client_form import read_fields, repeat_fields
-from .client_page import CLIENT_ROUTE, render_client
+from .access import has_signed_in_lately
+from .client_form import (
+    describe_problem,
+    find_differences,
+    read_fields,
+    read_new_client,
+    repeat_fields,
+    repeat_new_client,
+)
+from .client_page import render_client
+from .confirmation import ask_for_sign_in, needs_confirmation, render_confirmation
+from .lists import render_creation
+from .places import build_back
 from .sealing import PURPOSE, take_ticket
 
-__all__ = ["answer_action"]
+__all__ = ["answer_action", "answer_signed_out"]
 
 Form = Mapping[str, str]
 Action = Callable[[Service, Request, Mapping[str, Any], Form], Any]
@@ -37,52 +44,53 @@ Action = Callable[[Service, Request, Mapping[str, Any], Form], Any]
 def answer_action(service: Service, request: Request, subject: str) -> Any:
     """Do what the ticket says, once, soon after the administrator signed in."""
     form = read_body(request).values
-    try:
-        sent = require_form(service, request, form, purpose=PURPOSE)
-    except SessionEndedError:
-        return redirect(build_path(request, ADMIN_ROUTE))
-    route, query = _find_page(sent.content)
-    back = build_path(request, route, query or None)
+    content = open_ticket(service.pepper, PURPOSE, form.get(FIELD), subject=subject)
+    if content is None:
+        raise ExpiredPageError
     if not has_signed_in_lately(service, request):
-        account = describe_account(service, request, subject, route=route, query=urlencode(query))
-        return render_page(request, "admin_sign_in_again", status=403, **account)
+        return ask_for_sign_in(service, request, subject, content, form)
+    if needs_confirmation(content):
+        return render_confirmation(service, request, subject, content)
+    back = build_back(request, content)
     if not take_ticket(service, form[FIELD]):
         return redirect(back)
     try:
-        answer = _ACTIONS[sent.content["action"]](service, request, sent.content, form)
+        answer = _ACTIONS[content["action"]](service, request, content, form)
     except (RegistrationError, SigningKeyError) as error:
-        return render_page(request, "admin_result", status=422, back=back, problem=_describe(error))
+        return render_page(request, "admin_result", status=422, back=back, problem=str(error))
     return redirect(back) if answer is None else answer
 
 
+def answer_signed_out(service: Service, request: Request) -> Any:
+    """Keep what was sent, for the administrator who signs in again."""
+    form = read_body(request).values
+    content = find_content(service.pepper, PURPOSE, form.get(FIELD))
+    return sign_in(service, request) if content is None else ask_for_sign_in(service, request, None, content, form)
+
+
 def _create_client(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> Any:
-    made = get_clients(request.registry).create(
-        form.get("name", ""),
-        client_id=content["client_id"],
-        public="public" in form,
-        role="resource_server" if "resource_server" in form else "client",
-        redirect_uris=form.get("redirect_uris", "").split(),
-        grants=form.get("grants", "").split(),
-        scopes=form.get("scopes", "").split(),
-        audiences=form.get("audiences", "").split(),
-    )
+    try:
+        made = get_clients(request.registry).create(**read_new_client(form), client_id=content["client_id"])
+    except RegistrationError as error:
+        return render_creation(service, request, repeat_new_client(form), error)
     return _show_secret(request, content, made.secret)
 
 
 def _edit_client(service: Service, request: Request, content: Mapping[str, Any], form: Form) -> Any:
-    clients, client_id = get_clients(request.registry), content["client_id"]
+    clients, client_id, version = get_clients(request.registry), content["client_id"], content["version"]
     try:
-        clients.edit(client_id, version=content["version"], **read_fields(form))
+        clients.edit(client_id, version=version, **read_fields(form))
     except ClientChangedError:
-        back = build_path(request, CLIENT_ROUTE, {"client_id": client_id})
-        return render_page(request, "admin_changed", status=409, back=back, client_id=client_id)
+        client = clients.find(client_id)
+        typed = {} if client is None else find_differences(client, form)
+        back = build_back(request, content)
+        return render_page(request, "admin_changed", status=409, back=back, client_id=client_id, typed=typed)
     except RegistrationError as error:
         client = clients.find(client_id)
         if client is None or client.revoked_at is not None:
             raise
-        sent = {"version": content["version"], "values": repeat_fields(form), "problem": _describe(error)}
-        administrator = request.oauthguard_administrator
-        return render_client(service, request, administrator, client, status=422, **sent)
+        sent = {"version": version, "values": repeat_fields(form), "problem": describe_problem(error)}
+        return render_client(service, request, request.oauthguard_administrator, client, status=422, **sent)
     return None
 
 
@@ -132,26 +140,10 @@ def _revoke_key(service: Service, request: Request, content: Mapping[str, Any], 
 
 
 def _show_secret(request: Request, content: Mapping[str, Any], secret: str | None) -> Any:
-    route, query = _find_page(content)
-    back = build_path(request, route, query)
+    back = build_back(request, content)
     return render_page(request, "admin_result", back=back, client_id=content["client_id"], secret=secret)
 
 
-def _describe(error: OAuthGuardError) -> str:
-    return f"{error.argument}: {error.problem}" if isinstance(error, RegistrationError) else str(error)
-
-
-def _find_page(content: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """The route and the query of the page to which a ticket belongs."""
-    if "subject" in content:
-        return f"{ADMIN_ROUTE}.users", {"subject": content["subject"]}
-    if "client_id" in content and content["action"] not in _OF_LIST:
-        return CLIENT_ROUTE, {"client_id": content["client_id"]}
-    return f"{ADMIN_ROUTE}.{'clients' if 'client_id' in content else 'keys'}", {}
-
-
-#: Actions of the list of clients.
-_OF_LIST: Final = frozenset({"create_client", "rotate_secret", "disable_client"})
 _ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
     {
         "create_client": _create_client,

@@ -15,7 +15,7 @@ from .access import ADMIN_ROUTE
 
 __all__ = ["render_admin"]
 
-_PAGES: Final = ("clients", "users", "keys", "audit")
+_PAGES: Final = ("clients", "users", "keys", "audit", "health")
 
 
 def render_admin(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pyramid.request import Request
 
 from ..clients.registry import get_clients
 from ..consent.languages import format_moment
+from ..grant_types import RegistrationError
 from ..http.mount_point import build_path
 from ..keys.registry import get_keys
 from ..service import Service
 from ..store.records import Client
 from .access import ADMIN_ROUTE
+from .client_form import EMPTY, describe_problem
 from .client_page import CLIENT_ROUTE
 from .frame import render_admin
 from .sealing import seal_action, seal_creation
 
-__all__ = ["show_clients", "show_keys", "show_start"]
+__all__ = ["render_creation", "show_clients", "show_keys", "show_start"]
 
 
 def show_start(service: Service, request: Request, subject: str) -> Any:
@@ -36,6 +39,23 @@ def show_clients(service: Service, request: Request, subject: str) -> Any:
         route=f"{ADMIN_ROUTE}.clients",
         clients=[_describe_client(service, request, subject, client) for client in found],
         ticket=seal_creation(service, subject),
+        values=EMPTY,
+    )
+
+
+def render_creation(service: Service, request: Request, values: Mapping[str, Any], error: RegistrationError) -> Any:
+    """The form for a new client again, with what was sent and what is wrong with it."""
+    subject = request.oauthguard_administrator
+    return render_admin(
+        service,
+        request,
+        subject,
+        "create",
+        status=422,
+        route=f"{ADMIN_ROUTE}.clients",
+        ticket=seal_creation(service, subject),
+        values=values,
+        problem=describe_problem(error),
     )
 
 

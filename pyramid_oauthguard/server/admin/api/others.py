@@ -1,4 +1,4 @@
-"""Users, signing keys and the audit trail."""
+"""Users, signing keys, the audit trail and the health."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict
 from typing import Any, Final
 
+from ....health.board import describe_report, find_board
 from ...http.answers import build_answer
 from ...http.errors import InvalidRequestError
 from ...keys.registry import get_keys
@@ -15,7 +16,16 @@ from ...users import get_users
 from .calls import Call
 from .errors import NotFoundError
 
-__all__ = ["change_key", "end_grants", "forget_user", "make_key", "show_audit", "show_grants", "show_keys"]
+__all__ = [
+    "change_key",
+    "end_grants",
+    "forget_user",
+    "make_key",
+    "show_audit",
+    "show_grants",
+    "show_health",
+    "show_keys",
+]
 
 _MOST_LINES: Final = 10_000
 _LINES: Final = 200
@@ -99,6 +109,11 @@ def show_audit(call: Call) -> Any:
             subject=call.query.get("subject"),
         )
     return build_answer(200, {"entries": [_describe(entry) for entry in found]})
+
+
+def show_health(call: Call) -> Any:
+    """What the health view tells those who may know the reasons."""
+    return build_answer(200, describe_report(find_board(call.registry).find()))
 
 
 def _describe(entry: AuditEntry) -> dict[str, Any]:

@@ -36,6 +36,7 @@ _HANDLERS: Final[Mapping[str, Mapping[str, Handler]]] = {
     "users": {"DELETE": others.forget_user},
     "keys": {"GET": others.show_keys, "POST": others.make_key, "PATCH": others.change_key},
     "audit": {"GET": others.show_audit},
+    "health": {"GET": others.show_health},
 }
 #: To read and to end something needs no new sign-in, so that a program can do it, too.
 _WITHOUT_SIGN_IN: Final = frozenset({"GET", "DELETE"})
