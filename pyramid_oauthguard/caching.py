@@ -39,6 +39,7 @@ BOUNDED: Final = "pyramid_oauthguard.bounded"
 _MAX_NUMBER: Final = 2.0**53
 #: How far the clock of another host may be ahead, or how far our own clock may be set back.
 SKEW_SECONDS: Final = 5.0
+_FILE: Final = "dogpile.cache.dbm"
 _IN_PROCESS: Final = frozenset({BOUNDED, "dogpile.cache.memory", "dogpile.cache.null"})
 _MEMORIES: Final = frozenset({"dogpile.cache.memory", "dogpile.cache.memory_pickle"})
 #: Backends that no other process can write to. All others count as shared, also unknown ones.
@@ -185,11 +186,20 @@ def probe_cache(options: Mapping[str, Any]) -> str | None:
 
 
 def _configure(region: CacheRegion, options: Mapping[str, Any], backend: str, *, expiration_time: float) -> None:
-    own = {"cache.arguments.name": str(region.name).rpartition(".")[2]} if backend == BOUNDED else {}
-    config = {f"cache.arguments.{key}": value for key, value in build_arguments(backend, expiration_time).items()}
+    name = str(region.name).rpartition(".")[2]
+    own = {"cache.arguments.name": name} if backend == BOUNDED else {}
+    defaults = {**build_arguments(backend, expiration_time), **_build_file_arguments(backend, options, name)}
+    config = {f"cache.arguments.{key}": value for key, value in defaults.items()}
     config |= {f"cache.{key}": value for key, value in options.items() if key != "expiration_time"}
     config |= {"cache.backend": backend, "cache.expiration_time": int(expiration_time) or -1}
     region.configure_from_config({**config, **own, "cache.replace_existing_backend": True}, "cache.")
+
+
+def _build_file_arguments(backend: str, options: Mapping[str, Any], name: str) -> dict[str, str]:
+    """A lock for each cache of one file. Keys are fetched under the lock of their cache, and need the metadata on the way: with one
+    lock for the whole file, as dogpile has it, the thread would wait for itself."""
+    file = options.get("arguments.filename")
+    return {"dogpile_lockfile": f"{file}.{name}.dogpile.lock"} if backend == _FILE and isinstance(file, str) else {}
 
 
 def _renew_mutexes(region: CacheRegion) -> None:

@@ -86,10 +86,14 @@ class Outages:
     """Writes the failures of one service, or of several, to ``logger``. Safe for threads. A forked child starts without outages.
 
     :param interval_seconds: a lasting outage is logged once in this time.
+    :param counted: what lines call the failures that they count.
     """
 
-    def __init__(self, logger: logging.Logger, *, interval_seconds: float = _INTERVAL_SECONDS) -> None:
+    def __init__(
+        self, logger: logging.Logger, *, interval_seconds: float = _INTERVAL_SECONDS, counted: str = "failures"
+    ) -> None:
         self._logger = logger
+        self._counted = counted
         self._interval = interval_seconds
         self._reset()
         processes.register(self, Outages._reset)
@@ -110,7 +114,7 @@ class Outages:
         if count == 1:
             self._logger.log(level, "%s", message)
         elif count:
-            self._logger.log(level, "%s (%d failures in %.0f seconds)", message, count, seconds)
+            self._logger.log(level, "%s (%d %s in %.0f seconds)", message, count, self._counted, seconds)
 
     def ended(self, cause: str, message: str = "") -> None:
         """Log that the outage with this cause has ended. Without such an outage, this does nothing and costs little.

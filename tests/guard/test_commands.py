@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -187,6 +188,33 @@ def test_what_a_cache_still_holds_is_not_what_the_issuer_says(server: HTTPIssuer
     server.fail("broken", "metadata")
     assert run_explain(ini, raw).exit_code == 0  # that is what the cache is for
     assert run_check(ini).exit_code == 6
+
+
+@pytest.mark.slow
+def test_metadata_and_keys_in_one_file_hung(server: HTTPIssuer, tmp_path: Path) -> None:
+    """Keys are fetched under the lock of the file, and need the metadata on the way."""
+    names = ("metadata", "jwks", "introspection", "inactive")
+    caches = {f"oauthguard.cache.{name}.backend": "dogpile.cache.dbm" for name in names}
+    caches |= {f"oauthguard.cache.{name}.arguments.filename": str(tmp_path / "cache") for name in names}
+    ini = write_ini(tmp_path, {**server.settings, **caches, "oauthguard.cache.trusted": "true"})
+    raw, codes = server.issuer.mint(), []
+    thread = threading.Thread(target=lambda: codes.append(run_explain(ini, raw).exit_code), daemon=True)
+    thread.start()
+    thread.join(30)
+    assert codes == [0]
+
+
+def test_one_lock_file_of_two_caches_stops_start_up(server: HTTPIssuer, tmp_path: Path) -> None:
+    caches = {}
+    for name in ("metadata", "jwks"):
+        caches |= {
+            f"oauthguard.cache.{name}.backend": "dogpile.cache.dbm",
+            f"oauthguard.cache.{name}.arguments.filename": str(tmp_path / name),
+            f"oauthguard.cache.{name}.arguments.dogpile_lockfile": str(tmp_path / "lock"),
+        }
+    result = run_check(write_ini(tmp_path, {**server.settings, **caches}))
+    assert result.exit_code == 1
+    assert "jwks.arguments.dogpile_lockfile: is also the file of oauthguard.cache.metadata." in str(result.exception)
 
 
 def test_wrong_credentials_are_named_and_not_repeated(server: HTTPIssuer, tmp_path: Path) -> None:

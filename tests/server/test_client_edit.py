@@ -157,6 +157,30 @@ def test_keys_are_registered_in_one_place(flow):
         clients.replace_keys(made.client.client_id, KEYS)
 
 
+def test_a_client_with_stored_keys_could_not_move_to_an_address(flow):
+    """The keys at the address take the place of the stored ones, and the trail says so."""
+    clients = flow.server.clients
+    client_id = clients.create("Signer", jwks=KEYS, grants=["client_credentials"]).client.client_id
+    moved = clients.edit(client_id, jwks_uri="https://a.example/jwks")
+    assert (moved.jwks, moved.jwks_uri) == (None, "https://a.example/jwks")
+    assert clients.find(client_id) == moved
+    assert len(list_audit(flow.server, "ClientKeysReplaced")) == 1
+    clients.edit(client_id, jwks_uri=None)
+    clients.replace_keys(client_id, KEYS)
+    assert json.loads(clients.find(client_id).jwks) == KEYS
+
+
+def test_a_client_that_registered_itself_does_not_lose_its_keys_to_an_address(flow):
+    clients = flow.server.clients
+    client_id = clients.create("Signer", jwks=KEYS, grants=["client_credentials"]).client.client_id
+    with flow.server.service.store.writing() as unit:
+        unit.update_client(replace(clients.find(client_id), registered_by="registration"), ("registered_by",))
+    before = clients.find(client_id)
+    with pytest.raises(RegistrationError, match="jwks_uri: is for a confidential client of the operator"):
+        clients.edit(client_id, jwks_uri="https://a.example/jwks")
+    assert clients.find(client_id) == before
+
+
 def test_the_next_request_follows_the_change(flow):
     flow.server.clients.edit(flow.web.client.client_id, redirect_uris=["https://new.example/back"], scopes=["read"])
     refused = flow.sign_in().get("/oauth/authorize", flow.ask(), status=400)

@@ -14,8 +14,9 @@ import pytest
 import time_machine
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
+from pyramid.httpexceptions import HTTPForbidden
 
-from pyramid_oauthguard.errors import SettingError
+from pyramid_oauthguard.errors import SettingError, UnavailableError
 from pyramid_oauthguard.server.clients import RegistrationError
 from pyramid_oauthguard.server.settings import parse_settings
 from pyramid_oauthguard.server.tokens.pruning import prune
@@ -93,6 +94,36 @@ def test_an_assertion_gives_a_token_for_the_user_that_the_hook_names(make):
     found = flow.server.introspect(answer["access_token"])
     assert (found["active"], found["sub"], found["client_id"]) == (True, "anna", flow.server.program.client.client_id)
     assert GRANT in flow.server.app.get("/.well-known/oauth-authorization-server").json["grant_types_supported"]
+
+
+@pytest.mark.promise("AS-15")
+@pytest.mark.parametrize("error", [KeyError("p-anna"), TypeError, HTTPForbidden, RegistrationError("a", "b"), OSError])
+def test_a_hook_that_failed_was_an_answer_500(make, caplog, error):
+    """The client gets OAuth's JSON, the log the traceback, and the assertion can be sent again."""
+
+    def fail(issuer, client, claims):
+        if working:
+            return "anna"
+        raise error
+
+    working, assertion, flow = [], sign(), make(subject=fail)
+    answer = ask(flow, assertion, status=400)
+    assert answer["error"] == "server_error"
+    assert "p-anna" not in str(answer)
+    (record,) = [each for each in caplog.records if "assertions.partner.subject failed" in each.getMessage()]
+    assert (record.levelname, record.exc_info is not None) == ("ERROR", True)
+    assert assertion not in caplog.text
+    working.append(True)
+    assert ask(flow, assertion)["access_token"]
+
+
+@pytest.mark.promise("AS-15")
+def test_a_hook_may_say_that_the_users_can_not_be_asked_now(make):
+    def fail(issuer, client, claims):
+        raise UnavailableError("users", "the directory is away")
+
+    answer = ask(make(subject=fail), sign(), status=503)
+    assert (answer["error"], "directory" in str(answer)) == ("temporarily_unavailable", False)
 
 
 @pytest.mark.promise("AS-15")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
 import time_machine
 from pyramid.exceptions import ConfigurationExecutionError
 
+from pyramid_oauthguard import outages
 from pyramid_oauthguard.server.limits import TooManyRequestsError
 from tests.server.conftest import basic
 from tests.steady.forging import write_entry
@@ -43,6 +45,24 @@ def test_they_are_on_unless_switched_off(build, limited):
     assert [ask(server, good).status_int for _ in range(3)] == [200, 200, 429]
     off = build({"limits": "off", "limits.token": "2/1m"})
     assert [ask(off, off.basic(off.program)).status_int for _ in range(3)] == [200, 200, 200]
+
+
+def test_each_refused_guess_wrote_a_line(limited, caplog, monkeypatch):
+    """One line for each address and minute, however many guesses there are."""
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=1000.0)
+    monkeypatch.setattr(outages, "time", clock)
+    server = limited(failures="2/1h")
+    wrong = basic(register_chosen(server).client.client_id, "guess")
+    for address in ("192.0.2.1", "192.0.2.2"):
+        answers = [ask(server, wrong, address=address).status_int for _ in range(30)]
+        assert answers == [401] * 2 + [429] * 28
+    lines = [each for each in caplog.messages if "limit failures reached" in each]
+    assert [line.partition(": ")[2] for line in lines] == [
+        f"limit failures reached from 192.0.2.{number}" for number in (1, 2)
+    ]
+    clock.now += 61
+    assert ask(server, wrong).status_int == 429
+    assert caplog.messages[-1].endswith(" reached from 192.0.2.1 (28 refusals in 61 seconds)")
 
 
 @time_machine.travel(NOW, tick=False)

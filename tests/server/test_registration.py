@@ -217,6 +217,25 @@ def test_errors_have_the_codes_of_rfc_7591(flow):
         assert (answer["error"], bool(answer["error_description"])) == (error, True), said
 
 
+@pytest.mark.promise("AS-13")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"use": "sig", "key_ops": ["verify", "encrypt"]}, {"key_ops": ["verify", "bogus"]}, {"x5c": 3}, {"x5u": 3}, {"x5t": {}},
+        {"x5t#S256": 5}, {"kid": "\x1b[2J"}, {"ext": "no"},
+    ],
+)  # fmt: skip
+def test_an_odd_member_of_a_key_was_an_answer_500_on_the_consent_page(flow, odd):
+    keys = {"keys": [{**KEYS["keys"][0], **odd}]}
+    client = register(flow, token_endpoint_auth_method="private_key_jwt", jwks=keys).json
+    code = allow(flow, client)["code"]
+    with flow.server.service.store.reading() as unit:
+        (consent,) = unit.list_consents("anna", client_id=client["client_id"])
+    assert len(consent.key_thumbprints[0]) == 43
+    kid = odd.get("kid", "one")
+    assert redeem(flow, client, code, **prove(client, header={"kid": kid}))["access_token"]
+
+
 BODIES = [
     (b"", "application/json", 400),
     (b"[]", "application/json", 400),

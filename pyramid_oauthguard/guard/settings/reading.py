@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any, Final
 
 from ...errors import SettingError
@@ -11,7 +13,7 @@ from ...settings import as_bool, parse
 from ..converters.network import complete_network
 from .named import check_differences, check_issuer, check_names, find_template, inherit, split_tables
 from .parsed import GuardSettings
-from .table import ANY, KEY_LIFETIME_SECONDS, MIN_CACHE_SECRET_CHARACTERS, OF_APPLICATION, PREFIX, TABLE
+from .table import ANY, CACHES, KEY_LIFETIME_SECONDS, MIN_CACHE_SECRET_CHARACTERS, OF_APPLICATION, PREFIX, TABLE
 
 __all__ = ["is_on", "parse_settings"]
 
@@ -48,6 +50,7 @@ def parse_settings(settings: Mapping[str, Any]) -> GuardSettings:
     parsed = replace(_complete(parsed), named=named)
     for each in parsed.list_issuers():
         _check_cache_secret(each)
+        _check_cache_locks(each)
         _check_key_lifetime(each)
         _check_introspection(each)
         _check_audience_by_client(each)
@@ -160,6 +163,24 @@ def _check_cache_secret(parsed: GuardSettings) -> None:
     if problem:
         hint = 'make one: python -c "import secrets; print(secrets.token_urlsafe(32))"'
         raise SettingError(parsed.name_key("cache.secret"), problem, hint)
+
+
+def _check_cache_locks(parsed: GuardSettings) -> None:
+    """Check that no lock file of a cache has another use: a thread that holds it for the keys would wait for itself at the
+    metadata, or when it reads the cache."""
+    found: dict[str, str] = {}
+    for argument, name in product(("dogpile_lockfile", "rw_lockfile"), CACHES):
+        file = getattr(parsed, f"cache_{name}").get(f"arguments.{argument}")
+        if not isinstance(file, str):
+            continue
+        key, place = parsed.name_key(f"cache.{name}.arguments.{argument}"), os.path.realpath(file)
+        if place in found:
+            problem = f"is also the file of {found[place]}: a request would wait for itself"
+            raise SettingError(
+                key, problem, "remove both: each cache has a lock file of its own beside arguments.filename"
+            )
+        if argument == "dogpile_lockfile":  # one file of entries may have one rw_lockfile for several caches
+            found[place] = key
 
 
 def _check_key_lifetime(parsed: GuardSettings) -> None:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from ...caching import build_region
-from ...errors import InvalidToken
+from ...errors import InvalidToken, UnavailableError
 from ...issuers.http_issuer import build_http_issuer
 from ...issuers.keys import KeySource
 from ...issuers.settings import IssuerSettings
@@ -21,6 +21,7 @@ from ..clients.key_sources.remote import RemoteKeys
 from ..clients.key_sources.shared import open_shared_key
 from ..clients.keys import build_client_keys
 from ..hashing import Pepper
+from ..http.errors import OAuth2Error, ServerError
 from ..settings import OF_CLIENTS, AssertionIssuer
 from ..store.records import Client
 from .verification import Presented, Signed, read_signed, verify_claims
@@ -127,10 +128,25 @@ def _find_subject(rules: AssertionIssuer, client: Client, signed: Signed, said: 
     if rules.subject is None:
         place = f"{OF_CLIENTS}/{_escape(client.client_id)}" if rules.name == OF_CLIENTS else rules.name
         return f"{place}/{_escape(said.subject)}"
-    found = rules.subject(signed.issuer, client, signed.claims)
+    found: str | None = _ask_hook(rules, client, signed)
     if found is None:
         raise InvalidToken("refused_by_hook")
     return found
+
+
+def _ask_hook(rules: AssertionIssuer, client: Client, signed: Signed) -> Any:
+    """What the hook of the application returns; not checked.
+
+    :raises ServerError: it failed, and the log says how.
+    """
+    hook: Any = rules.subject
+    try:
+        return hook(signed.issuer, client, signed.claims)
+    except (InvalidToken, OAuth2Error, UnavailableError):  # it refuses, or says that something can't be reached
+        raise
+    except Exception:
+        log.exception("the hook assertions.%s.subject failed", rules.name)
+        raise ServerError("An error in the application: its log has the details.") from None
 
 
 def _escape(text: str) -> str:

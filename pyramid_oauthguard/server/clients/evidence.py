@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any, Final
 
 from joserfc import jwk
 
@@ -14,7 +16,8 @@ from .credentials import NONE, PRIVATE_KEY
 
 __all__ = ["Evidence", "build_evidence", "find_auth_method"]
 
-_SECRET = "client_secret"  # noqa: S105  # the name of a method
+_SECRET: Final = "client_secret"  # noqa: S105  # the name of a method
+_HASHED: Final = ("kty", "n", "e", "crv", "x", "y")  # RFC 7638 section 3.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ def build_evidence(client: Client) -> Evidence:
     return Evidence(
         client_name=client.name,
         auth_method=find_auth_method(client),
-        key_thumbprints=tuple(sorted(jwk.import_key(key).thumbprint() for key in keys)),
+        key_thumbprints=tuple(sorted(map(_find_thumbprint, keys))),
         jwks_host=as_origin(client.jwks_uri).host if client.jwks_uri else None,
     )
 
@@ -47,4 +50,9 @@ def find_auth_method(client: Client) -> str:
     """How a client authenticates; ``client_secret`` for both ways to send a secret."""
     if client.public:
         return NONE
-    return PRIVATE_KEY if client.jwks else _SECRET
+    return PRIVATE_KEY if client.jwks or client.jwks_uri else _SECRET
+
+
+def _find_thumbprint(key: Mapping[str, Any]) -> str:
+    """RFC 7638. Only the members that it is made of are handed over: joserfc refuses a key because of an odd other one."""
+    return jwk.import_key({name: key[name] for name in _HASHED if name in key}).thumbprint()

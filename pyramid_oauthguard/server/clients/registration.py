@@ -22,6 +22,7 @@ __all__ = [
     "check_redirect_uri",
     "check_secret",
     "draft_client",
+    "move_keys",
     "require_live",
 ]
 
@@ -67,6 +68,12 @@ def change_client(client: Client, fields: Mapping[str, Any], *, known_grants: Ma
     if changed.first_party and changed.is_self_registered:
         raise RegistrationError("first_party", "users are always asked for a client that registered itself")
     return changed
+
+
+def move_keys(client: Client, changes: Mapping[str, Any]) -> Client:
+    """The client without its stored keys, if the changes name an address where they are from now on."""
+    moves = changes.get("jwks_uri") is not None and not client.is_self_registered
+    return replace(client, jwks=None) if moves else client
 
 
 def require_live(client: Client | None) -> Client:
@@ -146,8 +153,8 @@ def _check_grants(client: Client, known: Mapping[str, GrantDeclaration]) -> None
 def _check_keys_of(client: Client) -> None:
     if client.public and client.jwks is not None:
         raise RegistrationError("jwks", "a public client has no keys: it does not prove who it is")
-    if client.jwks_uri is not None and not client.is_self_registered and (client.public or client.jwks is not None):
-        raise RegistrationError("jwks_uri", "is for a confidential client without jwks")
+    if client.jwks_uri is not None and (client.public or client.jwks is not None):
+        raise RegistrationError("jwks_uri", "is for a confidential client of the operator, without jwks")
     if client.public and client.assertion_subjects:
         raise RegistrationError("assertion_subjects", "a public client has no keys")
     if any(each.count("*") > 1 for each in client.assertion_subjects):

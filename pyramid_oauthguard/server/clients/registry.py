@@ -45,6 +45,7 @@ from .registration import (
     check_has_secret,
     check_secret,
     draft_client,
+    move_keys,
     require_live,
 )
 from .versions import check_version
@@ -143,7 +144,7 @@ class ClientRegistry:
         """Change a client: the fields that are given, and no others. Its id, role and kind never change.
 
         New tokens follow at once. Access tokens that were issued before keep what they have until they expire; a refresh gives
-        only what the client may still have.
+        only what the client may still have. A ``jwks_uri`` replaces the keys that are stored.
 
         :param version: of the client that the editor has seen, from ``versions.find_version``; None: any.
         :param changes: see :class:`.fields.ClientChanges`.
@@ -155,11 +156,13 @@ class ClientRegistry:
             client = require_live(unit.find_client(client_id))
             check_described_here(client)
             check_version(client, version)
-            changed = change_client(client, changes, known_grants=self._grants)
-            pairs = {name: [getattr(client, name), getattr(changed, name)] for name in changes}
+            changed = change_client(move_keys(client, changes), changes, known_grants=self._grants)
+            pairs = {name: [getattr(client, name), getattr(changed, name)] for name in (*changes, "jwks")}
             different = {name: [old, new] for name, (old, new) in pairs.items() if old != new}
             if different:
                 unit.update_client(changed, tuple(different))
+                if different.pop("jwks", None):
+                    self._tell(unit, ClientKeysReplaced(client_id))
                 self._tell(unit, ClientEdited(client_id, different))
         return changed
 
@@ -249,6 +252,7 @@ class ClientRegistry:
         """
         keys = as_key_set(jwks)
         with self._writing(tm) as unit:
+            unit.hold_client(client_id)
             check_has_keys(require_live(unit.find_client(client_id)))
             unit.replace_keys(client_id, keys)
             self._tell(unit, ClientKeysReplaced(client_id))

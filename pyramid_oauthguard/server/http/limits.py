@@ -16,6 +16,7 @@ from typing import Final, NoReturn
 
 from pyramid.request import Request
 
+from ...outages import Outages
 from ...telemetry.counting import note
 from ..addresses import IPV6_PREFIX, UNKNOWN, find_network, is_cross_site
 from ..rates import Rate
@@ -62,6 +63,7 @@ class Limits:
         self._tries = tries
         self._ipv6_prefix = ipv6_prefix
         self._has_warned = False
+        self._refusals = Outages(log, counted="refusals")  # or callers could fill the log with their guesses
 
     def hit(self, request: Request, name: str, who: str) -> None:
         """Count one try of ``who`` from this request's address, which may try five times as often in total: otherwise
@@ -179,7 +181,8 @@ class Limits:
     def _refuse(self, request: Request, name: str, address: str, wait: float) -> NoReturn:
         note("limits_reached", name)
         place = address or "an unknown address"
-        log.warning("request %s: limit %s reached from %s", find_request_id(request), name, place)
+        text = f"request {find_request_id(request)}: limit {name} reached from {place}"
+        self._refusals.report(f"{name} {place}", text, level=logging.WARNING)
         raise TooManyRequestsError(max(1, math.ceil(wait)))
 
 
