@@ -65,25 +65,25 @@ class Guard:
 
     def name_caller(self, token: AccessToken) -> str | None:
         """The principal of the user that the token acts for, or else of its client; None where the token names neither."""
-        if token.subject is not None and _acts_for_user(token):
+        if _acts_for_user(token):
             return f"user:{self.name_user(token)}"
-        return None if token.client_id is None else f"client:{self.name_client(token)}"
+        return f"client:{self.name_client(token)}" if token.client_id else None
 
     def _build_principals(self, token: AccessToken) -> frozenset[str]:
         qualify = self.naming.qualify
         principals = {Everyone, Authenticated}
         principals.update(f"scope:{scope}" for scope in token.scopes | token.implied_scopes)
-        if token.client_id is not None:
+        if token.client_id:
             principals.add(f"client:{self.name_client(token)}")
-        if token.subject is not None and _acts_for_user(token):
+        if _acts_for_user(token):
             principals.add(f"user:{self.name_user(token)}")
-        principals.update(f"role:{qualify(token, role)}" for role in self._list_roles(token))
+        principals.update(f"role:{qualify(token, role)}" for role in self.list_roles(token))
         issuer = self.naming.name_issuer(token)
         if issuer is not None:
             principals.add(f"issuer:{issuer}")
         return frozenset(principals)
 
-    def _list_roles(self, token: AccessToken) -> tuple[str, ...]:
+    def list_roles(self, token: AccessToken) -> tuple[str, ...]:
         """The roles that are trusted from the token's issuer."""
         settings = self.naming.find_settings(token) or self.settings
         if token.mode == "userinfo":  # it does not say what the token is for
@@ -110,12 +110,22 @@ def require_guard(request: Request) -> Guard:
 
 
 def _acts_for_user(token: AccessToken) -> bool:
-    """Not where the client acts for itself, which issuers say in their own ways (RFC 9068 section 2.2; Auth0; Entra)."""
-    claims = token.claims
-    if token.subject in (token.client_id, f"{token.client_id}@clients"):
+    """Not where the client acts for itself, which issuers say in their own ways (RFC 9068 section 2.2). An empty ``sub``, such as
+    that of Cloudflare's service tokens, names no user.
+    """
+    claims, client = token.claims, token.client_id
+    # Auth0; ForgeRock, where such a client is an agent.
+    if not token.subject or token.subject in (client, f"{client}@clients", f"(age!{client})"):
+        return False
+    # Keycloak gives each such client a user of its own.
+    if client is not None and claims.get("preferred_username") == f"service-account-{client}".lower():
         return False
     # Entra ID and ADFS: an application has roles and no delegated permissions, and version 1 has no idtyp.
     is_microsoft = "apptype" in claims or ("ver" in claims and ("appid" in claims or "tid" in claims))
     if is_microsoft and "scp" not in claims:
         return False
-    return claims.get("gty") != "client-credentials" and claims.get("idtyp") != "app"
+    return not any(claims.get(name) == value for name, value in _APPLICATIONS)
+
+
+#: Claims by which Auth0, Entra ID and WSO2 say that an application acts for itself. Its sub at WSO2 may be the user who owns it.
+_APPLICATIONS: Final = (("gty", "client-credentials"), ("idtyp", "app"), ("aut", "APPLICATION"))

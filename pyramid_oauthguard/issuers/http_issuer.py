@@ -15,6 +15,7 @@ from ..discovery import IssuerMetadata
 from ..errors import CoolingError, UnavailableError
 from ..fetch import Answer, Extras, Fetcher
 from ..interfaces import IIssuer, KeyDocument
+from ..jwt.jws import looks_like_jwt
 from ..outages import Outages
 from ..strict_json import parse_object
 from ..telemetry.counting import name_issuer
@@ -123,14 +124,16 @@ class HTTPIssuer:
         url = self._settings.introspection_endpoint
         url = url or self._metadata.find_endpoint("introspection_endpoint", self._metadata.require())
         headers, form = self._authentication.find()
+        self._fetcher.read_with(_parse_claims, url)
         if is_signed:
-            self._fetcher.read_with(_parse_claims, url)
             headers = {**headers, "Accept": _SIGNED_TYPE}
         answer = self._fetcher.post(
             url, {"token": raw, "token_type_hint": "access_token", **form}, headers, harmless=True
         )
         if is_signed and answer.status == 200:
             return _require_signed(answer, url)
+        if SIGNED in answer.body:
+            raise _refuse_unasked(answer.body[SIGNED], url)
         if answer.status != 200 or not isinstance(answer.body.get("active"), bool):
             self._report(url, answer)
             text = f"{url} answered {_describe_answer(answer)}"
@@ -191,6 +194,15 @@ def _require_signed(answer: Answer, url: str) -> Mapping[str, Any]:
     if SIGNED not in answer.body:
         raise UnavailableError("unsigned_answer", f"{url} answered without a signature", lasting=True)
     return answer.body
+
+
+def _refuse_unasked(text: str, url: str) -> UnavailableError:
+    """Some issuers sign for a client whatever it asks for. Such an answer is verified only where the settings want that."""
+    if looks_like_jwt(text):
+        return UnavailableError(
+            "signed_answer", f"{url} answered with a signature, which was not asked for", lasting=True
+        )
+    return UnavailableError("not_json", f"{url} did not answer with a JSON object", lasting=True)
 
 
 def _parse_claims(data: bytes) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from dogpile.cache import CacheRegion
@@ -11,7 +11,7 @@ from dogpile.cache import CacheRegion
 from ..errors import InvalidToken, UnavailableError
 from ..interfaces import KeyDocument
 from ..jwt.jws import Thumbprints
-from ..jwt.keyset import KeySet, build_key_set, find_candidates
+from ..jwt.keyset import KeySet, build_key_set, find_candidates, find_fault
 from ..jwt.verify import Candidates
 from ..strict_json import check_depth
 from ..telemetry.counting import PLAIN
@@ -20,6 +20,8 @@ from .kept import Fetched, Kept
 __all__ = ["KeySource"]
 
 _ENTRY: Final = "jwks"
+_MOST_FAULTS: Final = 3
+_LONGEST_FAULT: Final = 100
 
 
 class KeySource:
@@ -91,9 +93,14 @@ class KeySource:
         check_depth(document.keys)
         keys = build_key_set(document.keys, self._algorithms, uses=self._uses)
         if not keys:
-            text = "the issuer's key set has no key usable here"
+            text = f"the issuer's key set has no key usable here{self._describe_faults(document.keys)}"
             raise UnavailableError("no_usable_keys", text, retry_after=30, lasting=True)
         return Fetched(keys, {"keys": list(document.keys)}, document.max_age)
+
+    def _describe_faults(self, keys: Sequence[object]) -> str:
+        """Why the first keys are not used, for the log."""
+        faults = [find_fault(each, self._algorithms, self._uses) or "it is not used" for each in keys[:_MOST_FAULTS]]
+        return ": " + "; ".join(each[:_LONGEST_FAULT] for each in faults) if faults else ""
 
     def _read(self, entry: Mapping[str, Any]) -> KeySet | None:
         return build_key_set(entry.get("keys"), self._algorithms, uses=self._uses) or None

@@ -17,6 +17,8 @@ _ID_TOKEN: Final = frozenset({
     "at_hash", "c_hash", "s_hash", "ds_hash", "nonce",
     "urn:openid:params:jwt:claim:rt_hash", "urn:openid:params:jwt:claim:auth_req_id",
 })  # fmt: skip
+#: What ``acr`` always is at authentik.
+_AUTHENTIK: Final = "goauthentik.io/providers/oauth2/default"
 _CLIENT: Final = frozenset({"azp", "appid", "client_id", "cid"})
 #: Claims with none of these names say nothing about the kind of the token.
 MARKS: Final = _ID_TOKEN | {
@@ -69,10 +71,22 @@ def _is_id_token(claims: Mapping[str, Any]) -> bool:
     """By what only ID tokens have; the claims that name the kind were checked before."""
     marks = _ID_TOKEN.intersection(claims)
     if marks == {"nonce"}:
-        # Keycloak before 25 and ForgeRock copy it into access tokens; each names its ID tokens in the same claim.
-        return str(claims.get("typ")).lower() != "bearer" and "tokenName" not in claims
+        return not _copies_nonce(claims)
     # Entra ID: an access token names its client, an ID token does not.
     is_entra = "tid" in claims and claims.get("ver") in ("1.0", "2.0")
     # Okta: its ID tokens name the identity provider, and their ids begin so; those of its access tokens with AT.
     is_okta = "idp" in claims and str(claims.get("jti")).startswith("ID.")
     return bool(marks) or is_okta or (is_entra and _CLIENT.isdisjoint(claims))
+
+
+def _copies_nonce(claims: Mapping[str, Any]) -> bool:
+    """Whether it is an access token of an issuer that copies the nonce of the authorization request into access tokens."""
+    # Keycloak before 25 and ForgeRock: each names its ID tokens in the same claim.
+    if str(claims.get("typ")).lower() == "bearer" or "tokenName" in claims:
+        return True
+    # Azure AD B2C: its access tokens alone have scopes and a client.
+    policy = str(claims.get("tfp", claims.get("acr"))).lower()
+    if claims.get("ver") == "1.0" and policy.startswith("b2c_1"):
+        return {"scp", "azp"} <= claims.keys()
+    # authentik: its access tokens alone have a client and a random uid. Its ID tokens have at_hash, too.
+    return claims.get("acr") == _AUTHENTIK and {"azp", "uid"} <= claims.keys()

@@ -26,7 +26,7 @@ from pyramid_oauthguard.discovery import build_metadata_urls
 from pyramid_oauthguard.fetch import Answer, Fetcher
 from pyramid_oauthguard.guard.self_check import judge_guard
 from pyramid_oauthguard.interfaces import Step
-from pyramid_oauthguard.testing import generate_key, mint
+from pyramid_oauthguard.testing import ABSENT, generate_key, mint
 from tests.certificates import write_certificate
 from tests.documentation import find_blocks, read_page
 from tests.guard.guarding import ask
@@ -172,4 +172,5 @@ def read_settings(ini: str, folder: Path) -> dict[str, str]:
 
 def mint_like(example: Example, **changed: Any) -> str:
     """A token of the form that the page shows."""
-    return mint({**example.claims, **changed}, KEY)
+    claims = {**example.claims, **changed}
+    return mint({name: value for name, value in claims.items() if value is not ABSENT}, KEY)

@@ -16,6 +16,7 @@ from webtest import TestApp
 from pyramid_oauthguard.discovery import fetch_metadata
 from pyramid_oauthguard.errors import UnavailableError
 from pyramid_oauthguard.fetch import Fetcher
+from pyramid_oauthguard.guard.reports.remedies import find_remedy
 from pyramid_oauthguard.testing import MemoryIssuer, bearer
 from tests.client.issuers import ScriptedIssuer, run_scripted
 from tests.guard.commanded import main, run_check, run_explain, write_ini
@@ -60,11 +61,15 @@ ANSWERS = [
     ("metadata", (503, b""), "answered 503", ""),
     ("metadata", (200, b"<html>"), "did not answer with a JSON object", "oauthguard.metadata_url"),
     ("metadata", {"issuer": "https://other.test"}, "describes 'https://other.test'", "oauthguard.issuer"),
+    ("metadata", {"issuer": "https://other.test"}, "as those of ADFS", "oauthguard.jwks_uri"),
+    ("metadata", {"issuer": "https://other.test/{tenantid}/v2.0"}, "metadata of many tenants", "oauthguard.issuer_values"),
     ("metadata", {}, "names no issuer", "oauthguard.metadata_url"),
     ("metadata", (200, b"{" + b" " * 2_000_000), "more than 1048576 bytes", "oauthguard.http.max_bytes"),
     ("keys", redirect("/elsewhere"), "answered 301 with Location /elsewhere", "oauthguard.jwks_uri"),
     ("keys", (404, b""), "answered 404 without a key set", "oauthguard.jwks_uri"),
     ("keys", {}, "answered 200 without a key set", "oauthguard.jwks_uri"),
+    ("keys", {"keys": [{"kty": "RSA", "use": "jwt-svid"}]}, "its use is 'jwt-svid', not sig", "oauthguard.key_uses"),
+    ("keys", {"keys": [{"kty": "RSA", "use": "enc"}]}, "its use is 'enc', not sig", "oauthguard.algorithms"),
     ("introspection", redirect("/elsewhere"), "answered 301 with Location /elsewhere", "oauthguard.introspection.endpoint"),
     ("introspection", (401, {"error": "invalid_client"}), "answered 401 invalid_client", "oauthguard.introspection.client_id"),
     ("introspection", (403, b""), "answered 403", "oauthguard.introspection.client_id"),
@@ -72,6 +77,8 @@ ANSWERS = [
     ("introspection", (404, b""), "answered 404", "oauthguard.introspection.endpoint"),
     ("introspection", (204, b""), "answered 204", ""),
     ("introspection", {"azp": "c", "aud": PRIVATE}, "answered 200 without active; it has aud, azp", "oauthguard.introspection.endpoint"),
+    ("introspection", (200, b"eyJhbGciOiJSUzI1NiJ9.eyJ9.c2ln"), "answered with a signature, which was not asked", "oauthguard.introspection.signed"),
+    ("introspection", (200, b"<p>a.b.c</p>"), "did not answer with a JSON object", "oauthguard.introspection.endpoint"),
     ("introspection", {}, "answered 200 without active; it has no members", "oauthguard.introspection.endpoint"),
     ("introspection", {"active": "true"}, "its active is neither true nor false; it has active", "oauthguard.introspection.endpoint"),
     ("introspection", {"active": None, "x": PRIVATE}, "its active is neither true nor false; it has active, x", "oauthguard.introspection.endpoint"),
@@ -127,8 +134,35 @@ def test_a_certificate_that_is_not_accepted_is_named(tmp_path: Path, subject: st
         ini = write_ini(tmp_path, settings)
         for result in (run_check(ini), run_explain(ini, MemoryIssuer(issuer.issuer).mint())):
             assert said in result.output
-            assert "oauthguard.http.ca_file" in result.output
+            assert ("name its file with oauthguard.http.ca_file" in result.output) is (subject == "127.0.0.1")
+            assert ("oauthguard.metadata_url can name another address" in result.output) is (subject == "elsewhere")
             assert result.exit_code == 6
+
+
+def test_a_certificate_that_has_expired_is_not_one_of_an_unknown_authority() -> None:
+    error = UnavailableError("unreachable", "GET https://a.test/keys: SSLError certificate has expired")
+    assert "who runs the issuer must renew it" in find_remedy(error, "keys").text
+    assert "ca_file" not in find_remedy(error, "keys").text
+
+
+@pytest.mark.parametrize("name", ["jwks_uri", "introspection_endpoint"])
+def test_an_address_of_the_metadata_that_only_browsers_reach(
+    scripted: ScriptedIssuer, tmp_path: Path, name: str
+) -> None:
+    """A compose network: the metadata are there, and what they name is not."""
+    outside = "http://localhost:9/realms/shop"
+    scripted.answers[METADATA] = {
+        "issuer": outside,
+        "jwks_uri": f"{scripted.issuer}/jwks",
+        "introspection_endpoint": f"{scripted.issuer}/introspect",
+        name: f"{outside}/somewhere",
+    }
+    settings = build_settings(outside) | {"oauthguard.metadata_url": scripted.issuer + METADATA}
+    ini = write_ini(tmp_path, settings, "remote")
+    setting = f"oauthguard.{name.replace('_endpoint', '.endpoint')}"
+    for result in (run_check(ini), run_explain(ini, MemoryIssuer(outside).mint() if name == "jwks_uri" else "opaque")):
+        assert "ECONNREFUSED" in result.output
+        assert f"another address in this network, name it with {setting}" in result.output
 
 
 def make_certificate(folder: Path, subject: str) -> tuple[Path, Path]:

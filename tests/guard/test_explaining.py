@@ -223,6 +223,29 @@ def test_claims_of_an_rfc9068_token_that_are_missing_are_named(issuer: MemoryIss
     assert "RFC 9068 requires: client_id jti" in explain(ini, raw, "local")["text"]
 
 
+def test_a_token_without_an_issuer_is_called_so(issuer: MemoryIssuer, tmp_path: Path) -> None:
+    """SPIFFE's have none unless the server is told."""
+    found = explain(write_ini(tmp_path, issuer.settings), issuer.mint({"iss": ABSENT}), "local")
+    assert found["reason"] == "wrong_issuer"
+    assert "it has no iss, but must have 'https://issuer.test'" in found["text"]
+    assert "set the issuer to" not in found["advice"]
+
+
+@pytest.mark.parametrize("views", ["local", "local, remote"])
+def test_a_token_with_a_shared_secret_has_two_ways_out(issuer: MemoryIssuer, tmp_path: Path, views: str) -> None:
+    raw = "eyJhbGciOiJIUzI1NiJ9." + issuer.mint().split(".", 1)[1]
+    found = explain(write_ini(tmp_path, issuer.settings, views), raw, "local")
+    assert 'token_check="remote" and oauthguard.introspection.judges = all' in found["advice"]
+
+
+def test_the_roles_that_were_found_are_named(issuer: MemoryIssuer, tmp_path: Path) -> None:
+    ini = write_ini(tmp_path, {**issuer.settings, "oauthguard.role_claim": "realm_access.roles"})
+    assert ", roles clerk, " in explain(ini, issuer.mint({"realm_access": {"roles": ["clerk"]}}), "local")["text"]
+    missing = explain(ini, issuer.mint({"roles": ["clerk"]}), "local")["text"]
+    assert ", no role at oauthguard.role_claim (realm_access.roles), " in missing
+    assert "role" not in explain(write_ini(tmp_path, issuer.settings), issuer.mint(), "local")["text"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("exp", [10**400, -(10**400), 1e308, -1e308, True, None, "x", [], {}])
 def test_a_time_that_no_clock_shows_is_explained(issuer: MemoryIssuer, tmp_path: Path, exp: object) -> None:

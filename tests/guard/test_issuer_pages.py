@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pyramid_oauthguard.testing import ABSENT
 from tests.documentation import DOCS
 from tests.guard.guarding import find_status
 from tests.guard.paged import Example, Running, mint_like
@@ -45,6 +46,9 @@ MISTAKES: dict[Example, tuple[Mistake, str]] = {
         _change(iss=f"https://login.microsoftonline.com/{_OTHER_TENANT}/v2.0", tid=_OTHER_TENANT),
         "wrong_issuer",
     ),
+    Example("entra", 3): (_change(aud="38307aee-303c-4fff-8087-d8d2751ed826", scp=ABSENT, azp=ABSENT), "id_token"),
+    Example("adfs", 0): (_change(aud="urn:microsoft:userinfo", scp="openid"), "wrong_audience"),
+    Example("authentik", 0): (_change(azp=ABSENT, uid=ABSENT, at_hash="77QmUPtjPfzWtF2AnpK9RQ"), "id_token"),
     Example("cognito", 0): (_change(aud="5bexampleclientid", token_use="id", at_hash="h"), "wrong_token_use"),
     Example("google", 0): (_send("ya29.a0AfH6SMBx-example-of-an-opaque-token"), "not_a_jwt"),
     Example("github-actions", 0): (_change(aud="https://github.com/octo-org"), "wrong_audience"),

@@ -12,7 +12,7 @@ from pyramid.config import Configurator
 
 from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.command.guard.explanation import Explanation, explain_token
-from pyramid_oauthguard.guard.reports.neighbours import find_host_neighbours
+from pyramid_oauthguard.guard.reports.neighbours import find_host_neighbours, find_neighbours
 from pyramid_oauthguard.guard.settings import parse_settings
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key, mint, trust
 from tests.guard.commanded import run_check, run_explain, write_ini
@@ -53,6 +53,7 @@ def issuer() -> MemoryIssuer:
 
 
 NOW = 1_800_000_000
+KEY = generate_key("RS256")
 #: The claims, the settings, the mode, and the lines of each sentence.
 CASES: dict[str, tuple[dict[str, Any], dict[str, str], list[set[str]]]] = {
     "no audience": (
@@ -208,6 +209,46 @@ def test_of_answers(answer, line, tmp_path):
         refused = explain_token(config.make_wsgi_app().registry, "opaque", "remote")
         assert [next(iter(read(each)[0])) for each in refused.others] == ([line] if line else [])
         assert calls["introspection"] <= 2, "the check, and the answer that explain shows"
+
+
+def test_a_token_whose_audience_only_the_issuer_says(issuer):
+    """A lightweight one of Keycloak."""
+    raw = issuer.mint({"aud": ABSENT, "sub": ABSENT, "client_id": ABSENT, "azp": "web", "typ": "Bearer"})
+    assert explain(issuer, raw).others == ()
+    (sentence,) = explain(issuer, raw, "remote").others
+    assert read(sentence)[0] == {"oauthguard.introspection.judges": "all"}
+    other = issuer.mint({"aud": "https://other.test"})
+    assert explain(issuer, other, "remote").others == (), "it says that it is for another API"
+
+
+@pytest.mark.parametrize("name", ["", "issuers.staff."])
+def test_a_tenant_that_is_not_in_the_list(name):
+    own = {
+        f"{name}issuer": "https://login.test/{tid}/v2.0",
+        f"{name}issuer_values": "t1",
+        f"{name}jwks_uri": "https://login.test/keys",
+        f"{name}audience": "https://api.test",
+        **({"issuers": "staff", "issuers.staff.scopes": "any"} if name else {}),
+    }
+    settings = parse_settings({f"oauthguard.{key}": value for key, value in own.items()})
+    claims = {"iss": "https://login.test/t2/v2.0", "tid": "t2", "aud": "https://api.test", "exp": int(time.time()) + 60}
+    (sentence,) = find_neighbours(settings, "wrong_issuer", mint(claims, KEY), mode="local", answer=None)
+    assert read(sentence) == ({f"oauthguard.{name}issuer_values": "t1 t2"}, None)
+    for odd in ("https://login.test/t1/v2.0/", "https://login.test/a b/v2.0", "https://login.test/a/b/v2.0"):
+        found = find_neighbours(settings, "wrong_issuer", mint({**claims, "iss": odd}, KEY), mode="local", answer=None)
+        assert not any("issuer_values" in each for each in found)
+
+
+def test_a_name_at_the_host_of_the_issuer_is_not_an_address():
+    """ADFS: its access tokens have another iss than its metadata."""
+    names = {"oauthguard.issuer": "https://sts.test/adfs", "oauthguard.audience": "api"}
+    claims = {"iss": "http://sts.test/adfs/services/trust", "aud": "api", "exp": int(time.time()) + 60}
+    settings = parse_settings(names)
+    (sentence,) = find_neighbours(settings, "wrong_issuer", mint(claims, KEY), mode="local", answer=None)
+    assert read(sentence)[0] == {
+        "oauthguard.issuer": "http://sts.test/adfs/services/trust",
+        "oauthguard.jwks_uri": "(that of the issuer's metadata)",
+    }
 
 
 def test_the_keys_are_those_of_the_named_issuer(issuer):

@@ -114,17 +114,32 @@ APPLICATIONS = {
     "Entra ID, version 2, of a user": ({"tid": "t", "ver": "2.0", "azp": "a", "sub": "s", "scp": "x"}, True),
     "ADFS": ({"apptype": "Confidential", "appid": "a", "authmethod": "x", "ver": "1.0", "sub": "s"}, False),
     "ADFS, of a user": ({"apptype": "Public", "appid": "a", "ver": "1.0", "sub": "s", "scp": "openid"}, True),
+    "Auth0": ({"azp": "a", "sub": "s", "gty": "client-credentials"}, False),
+    "WSO2": ({"azp": "a", "sub": "s", "aut": "APPLICATION"}, False),
+    "WSO2, of a user": ({"azp": "a", "sub": "s", "aut": "APPLICATION_USER"}, True),
+    "Keycloak": ({"azp": "a", "sub": "s", "preferred_username": "service-account-a"}, False),
+    "Keycloak, of a user": ({"azp": "a", "sub": "s", "preferred_username": "service-account-b"}, True),
     "another issuer with the same names": ({"appid": "a", "sub": "s"}, True),
 }
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
-def test_an_application_of_microsoft_does_not_act_for_a_user(issuer, name):
+def test_an_application_does_not_act_for_a_user(issuer, name):
     claims, is_user = APPLICATIONS[name]
     app = build_app(lambda config: add(config, "/me", tell, token_check="local"), issuer)
     found = ask(app, "/me", issuer.mint({"client_id": ABSENT, "scope": ABSENT, **claims})).json
     assert ("user:s" in found) is is_user
     assert "client:a" in found
+
+
+@pytest.mark.parametrize("sub", ["", "(age!a)", "a@clients", "a"])
+def test_a_subject_that_is_no_user_gives_no_user(issuer, sub):
+    """An empty one is that of every service token of Cloudflare Access."""
+    app = build_app(lambda config: add(config, "/me", tell, token_check="local"), issuer)
+    found = ask(app, "/me", issuer.mint({"sub": sub, "client_id": "a", "scope": ABSENT})).json
+    assert found == ["client:a", "system.Authenticated", "system.Everyone"]
+    nobody = ask(app, "/me", issuer.mint({"sub": "", "client_id": "", "scope": ABSENT})).json
+    assert nobody == ["system.Authenticated", "system.Everyone"]
 
 
 def tell(request: Any) -> list[str]:
@@ -157,6 +172,19 @@ def test_the_longest_name_that_leads_to_something_is_taken(issuer):
     assert find_roles(issuer, "a.b.c", {"a.b": {"x": "y"}, "a": {"b.c": "other", "b": {"c": "short"}}}) == ["other"]
     assert find_roles(issuer, "a.b.c", {"a.b.c": ["whole"], **claims}) == ["whole"]
     assert find_roles(issuer, "a.b.c", {"a": [{"b": "c"}]}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "roles"),
+    [
+        ({"clerk": {"1637": "shop.example.com"}, "admin": {"1637": "a.example", "2": "b.example"}}, ["admin", "clerk"]),
+        ({"admin": False, "clerk": True, "x": {}, "y": None, "z": "z", "v": ["v"]}, []),
+        ({"shop-api": {"roles": ["clerk"]}}, []),
+    ],
+)
+def test_the_roles_of_zitadel_are_names_of_members(issuer, value, roles):
+    name = "urn:zitadel:iam:org:project:roles"
+    assert find_roles(issuer, name, {name: value}) == roles
 
 
 # ── times ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -21,14 +21,16 @@ from ...guard.reports.reasons import (
     CLIENT_WITHOUT_AUDIENCE,
     ENCRYPTED,
     REASONS,
+    SHARED_SECRET,
     TOKEN_WITHOUT_AUDIENCE,
+    TOKEN_WITHOUT_ISSUER,
     UNSIGNED,
     Words,
 )
 from ...guard.reports.remedies import find_remedy
 from ...guard.resources.table import ResourceTable
 from ...guard.settings import GuardSettings
-from ...guard.state import get_guard
+from ...guard.state import Guard, get_guard
 from ...guard.verifiers import RANKS
 from ...guard.verifiers.chosen import ChosenVerifier
 from ...interfaces import Credential, ICredentialVerifier
@@ -101,17 +103,31 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
     if not isinstance(token, AccessToken):
         text = f"the application's own verifier returned a {type(token).__qualname__}, not an AccessToken"
         return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", USAGE)
-    text = _describe(token, get_guard(registry).resources)
+    text = _describe(token, get_guard(registry))
     return Explanation(mode, None, text, views=_describe_views(registry, token, mode))
 
 
-def _describe(token: AccessToken, resources: ResourceTable) -> str:
+def _describe(token: AccessToken, guard: Guard) -> str:
+    resources = guard.resources
     scopes = " ".join(sorted(token.scopes)) or "none"
     left = token.expires_at - time.time()
     issuer = f"issuer {token.issuer_name}, " if token.issuer_name else ""
-    text = f"{issuer}sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}, expires in {left:.0f} s"
+    text = f"{issuer}sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}{_describe_roles(token, guard)}, expires in {left:.0f} s"
     places = [each.path for each in resources if resources.accepts(each, token)]
     return f"{text}, accepted under {' '.join(places)}" if resources.parts else text
+
+
+def _describe_roles(token: AccessToken, guard: Guard) -> str:
+    """What ``role_claim`` finds. A path that leads to nothing is no error: many users have no role."""
+    settings = guard.naming.find_settings(token) or guard.settings
+    if not settings.role_claim:
+        return ""
+    found = " ".join(guard.list_roles(token))
+    return (
+        f", roles {found}"
+        if found
+        else f", no role at {settings.name_key('role_claim')} ({' '.join(settings.role_claim)})"
+    )
 
 
 def _describe_views(registry: Any, token: AccessToken, mode: str) -> tuple[str, ...]:
@@ -183,6 +199,10 @@ def _find_text(facts: Mapping[str, Any], reason: str, raw: str, *, answered: boo
         return ENCRYPTED
     if reason == "not_a_jwt" and is_jwt(raw) and raw.endswith(".") and facts["alg"] is not None:
         return UNSIGNED
+    if reason == "bad_algorithm" and facts["alg"] in _SHARED:
+        return SHARED_SECRET
+    if reason == "wrong_issuer" and facts["iss"] is None and is_jwt(raw):
+        return TOKEN_WITHOUT_ISSUER
     if reason == "wrong_audience" and facts["aud"] is None:
         if answered and not is_jwt(raw):
             return ANSWER_WITHOUT_AUDIENCE
@@ -190,6 +210,8 @@ def _find_text(facts: Mapping[str, Any], reason: str, raw: str, *, answered: boo
     return REASONS.get(reason, (None, reason, ""))
 
 
+#: What no key set contains a key for.
+_SHARED: Final = ("HS256", "HS384", "HS512")
 _ABOUT_KEYS: Final = frozenset({"unknown_key", "bad_signature"})
 _DOTS_OF_JWE: Final = 4
 _MOST_TEXT_CHARS: Final = 2000

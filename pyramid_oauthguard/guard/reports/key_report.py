@@ -9,6 +9,7 @@ from ...errors import OAuthGuardError
 from ...jwt.keyset import build_key_set, find_fault
 from ..settings import GuardSettings
 from .live_issuer import build_live_issuer
+from .remedies import names_other_use
 
 __all__ = ["describe_keys", "describe_unusable_keys"]
 
@@ -51,6 +52,8 @@ def _judge_for(key: object, settings: GuardSettings, facts: Mapping[str, Any]) -
 def _judge(key: object, allowed: tuple[str, ...], uses: Collection[str]) -> str | None:
     """Why ``key`` can't be used with any token; None if it can."""
     fault = find_fault(key, uses=uses)
+    if fault is not None and names_other_use(fault):
+        return f"{fault}; oauthguard.key_uses may list it"
     if fault is not None or find_fault(key, allowed, uses) is None:
         return fault
     algorithm = key.get("alg") if isinstance(key, Mapping) else None

@@ -10,7 +10,9 @@ __all__ = [
     "CLIENT_WITHOUT_AUDIENCE",
     "ENCRYPTED",
     "REASONS",
+    "SHARED_SECRET",
     "TOKEN_WITHOUT_AUDIENCE",
+    "TOKEN_WITHOUT_ISSUER",
     "UNSIGNED",
     "Words",
 ]
@@ -70,6 +72,8 @@ REASONS: Final[Mapping[str, Words]] = {
 
 #: More than ``not_a_jwt`` and ``wrong_audience`` say.
 ENCRYPTED: Final[Words] = ("audience", "it is encrypted (a JWE of five parts, RFC 7516): only the owner of the key can read it", "ask the issuer for a signed access token for the audience {audience}: Auth0 encrypts if the request for the token has no audience. Or check such tokens remotely, where the issuer introspects them: token_check=\"remote\"")  # fmt: skip
+SHARED_SECRET: Final[Words] = ("algorithms", "it is signed with {alg!r}, a secret that the issuer shares with its client; accepted are {algorithms}", "have the issuer sign with one of them. Or leave such tokens to an issuer that introspects them: token_check=\"remote\" and oauthguard.introspection.judges = all")  # fmt: skip
+TOKEN_WITHOUT_ISSUER: Final[Words] = ("issuer", "it has no iss, but must have {issuer!r}", "have the issuer write its name into iss; without it, nothing says whose keys verify the token")  # fmt: skip
 UNSIGNED: Final[Words] = (None, "it is a JWT without a signature: its alg is {alg!r} and its third part is empty", "have the issuer sign access tokens; or the token was cut on the way")  # fmt: skip
 TOKEN_WITHOUT_AUDIENCE: Final[Words] = ("audience", "it has no aud; accepted are {audience}", "request the token for this API; the issuer must name it in aud")  # fmt: skip
 CLIENT_WITHOUT_AUDIENCE: Final[Words] = ("audience_by_client", "it has no aud, as tokens of Amazon Cognito; accepted are {audience}", "set oauthguard.audience_by_client = true, and list the clients of this API in oauthguard.client_id")  # fmt: skip

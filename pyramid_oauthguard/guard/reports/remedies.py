@@ -9,7 +9,7 @@ from typing import Final
 
 from ...errors import UnavailableError
 
-__all__ = ["Remedy", "find_remedy"]
+__all__ = ["Remedy", "find_remedy", "names_other_use"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,18 @@ _ENDPOINT: Final = "oauthguard.introspection.endpoint"
 
 #: What the detail of ``unreachable`` says, as :func:`pyramid_oauthguard.outages.name_cause` writes it.
 _UNREACHABLE: Final[Mapping[str, Remedy]] = {
+    r"certificate has expired": Remedy(None, "the issuer's certificate has expired: who runs the issuer must renew it; or this machine's clock is wrong"),
     r"certificate": Remedy("oauthguard.http.ca_file", "the issuer's certificate is not accepted here: if your own authority signed it, name its file with oauthguard.http.ca_file"),
     r"SSLError": Remedy("oauthguard.issuer", "no TLS connection: does this port speak https?"),
-    r"Timeout": Remedy("oauthguard.http.timeout", "the answer did not arrive completely in time: can this machine reach the issuer? oauthguard.http.timeout allows more time"),
-    r"NameResolution": Remedy("oauthguard.issuer", "the host name is not known here: is it right?"),
-    r"ECONNREFUSED": Remedy(None, "nothing listens there: is the issuer running, and reachable from here?"),
 }  # fmt: skip
+#: As before, where the host can't be reached: perhaps it has another address in this network.
+_AWAY: Final[Mapping[str, str]] = {
+    r"Timeout": "the answer did not arrive completely in time: can this machine reach the issuer? oauthguard.http.timeout allows more time",
+    r"NameResolution": "the host name is not known here: is it right?",
+    r"ECONNREFUSED": "nothing listens there: is the issuer running, and reachable from here?",
+    r"EHOSTUNREACH|ENETUNREACH": "this machine has no way to that address",
+}  # fmt: skip
+_OTHER_HOST: Final = re.compile(r"certificate is not valid for")
 _INTROSPECTION: Final[Mapping[str, Remedy]] = {
     r"answered 2\d\d\b": Remedy(_ENDPOINT, "an introspection endpoint (RFC 7662) says active true or false; is oauthguard.introspection.endpoint that of such an endpoint? It may be another one, such as tokeninfo or userinfo"),
     r"answered 40[013]\b": Remedy(_CLIENT, "check oauthguard.introspection.client_id, client_secret and auth_method; the client must be one that may introspect"),
@@ -53,12 +59,21 @@ _USERINFO: Final[Mapping[str, Remedy]] = {
 _BY_REASON: Final[Mapping[str, Remedy]] = {
     "unsigned_answer": Remedy("oauthguard.introspection.signed", "the issuer must sign introspection answers for this client (RFC 9701): its registration there says so, in introspection_signed_response_alg. oauthguard.introspection.signed = off takes unsigned ones"),
     "bad_signed_answer": Remedy("oauthguard.introspection.signed", "the answer must be signed with a key of the issuer, be for oauthguard.introspection.client_id or an audience, and be new: compare the clocks, and the client's registration at the issuer"),
-    "other_issuer": Remedy("oauthguard.issuer", "set oauthguard.issuer to what the issuer calls itself, trailing slash included, if you trust it"),
+    "signed_answer": Remedy("oauthguard.introspection.signed", "oauthguard.introspection.signed = required verifies signed answers (RFC 9701)"),
+    "other_issuer": Remedy("oauthguard.issuer", "set oauthguard.issuer to what the issuer calls itself, trailing slash included, if you trust it. If its tokens have the present value in iss all the same, as those of ADFS, name the keys with oauthguard.jwks_uri and leave out oauthguard.metadata_url"),
     "no_metadata": Remedy("oauthguard.metadata_url", "is oauthguard.issuer right? Where it is, name the document with oauthguard.metadata_url, or oauthguard.jwks_uri and introspection.endpoint"),
     "bad_metadata": Remedy("oauthguard.metadata_url", "oauthguard.metadata_url names another document; oauthguard.jwks_uri and introspection.endpoint take the place of what is wrong in this one"),
     "too_large": Remedy("oauthguard.http.max_bytes", "oauthguard.http.max_bytes allows more"),
     "no_usable_keys": Remedy("oauthguard.algorithms", "compare oauthguard.algorithms with what the issuer signs with"),
 }  # fmt: skip
+_TENANTS: Final = Remedy(
+    "oauthguard.issuer_values",
+    "these are the metadata of many tenants: set oauthguard.issuer to what they say, with the claim that names the tenant as placeholder, such as {tid} at Entra ID, list the tenants in oauthguard.issuer_values, and name this document with oauthguard.metadata_url",
+)
+_OTHER_USES: Final = Remedy(
+    "oauthguard.key_uses",
+    "the issuer's keys have another use than sig: list it in oauthguard.key_uses, if the issuer signs tokens with them",
+)
 _ANSWERED_OTHERWISE: Final = frozenset(
     {"redirected", "not_json", "encoded", "forbidden_url", "bad_jwks", "no_endpoint"}
 )
@@ -69,6 +84,12 @@ def find_remedy(error: UnavailableError, asked: str = "") -> Remedy:
 
     :param asked: ``"metadata"``, ``"keys"``, ``"introspection"`` or ``"userinfo"``; empty where only the error tells what was asked for.
     """
+    if error.reason == "unreachable" and (found := _find_away(error, asked or _guess(error.detail))):
+        return found
+    if error.reason == "other_issuer" and re.search(r"describes '[^']*\{", error.detail):
+        return _TENANTS
+    if error.reason == "no_usable_keys" and names_other_use(error.detail):
+        return _OTHER_USES
     tables = {"unreachable": _UNREACHABLE, "introspection_refused": _INTROSPECTION, "userinfo_refused": _USERINFO}
     for pattern, remedy in tables.get(error.reason, {}).items():
         if re.search(pattern, error.detail):
@@ -80,14 +101,39 @@ def find_remedy(error: UnavailableError, asked: str = "") -> Remedy:
     return Remedy(None, "")
 
 
+def names_other_use(fault: str) -> bool:
+    """Whether a key is not used because of a ``use`` that ``oauthguard.key_uses`` may list."""
+    return re.search(r"its use is (?!'enc')'", fault) is not None
+
+
+def _find_away(error: UnavailableError, asked: str) -> Remedy | None:
+    """What helps where the host can't be reached, or is another one than its name says."""
+    setting = _ADDRESSES[asked]
+    if _OTHER_HOST.search(error.detail):
+        text = f"the certificate there is for another host, so the address is wrong, or something else answers there. {setting} can name another address; oauthguard.http.ca_file does not help"
+        return Remedy(setting, text)
+    for pattern, text in _AWAY.items():
+        if re.search(pattern, error.detail):
+            other = f"If the issuer has another address in this network, name it with {setting}"
+            proxy = (
+                ""
+                if " through the proxy " in error.detail
+                else "; if a proxy is the only way, with oauthguard.http.proxy"
+            )
+            return Remedy("oauthguard.http.timeout" if pattern == "Timeout" else setting, f"{text}. {other}{proxy}")
+    return None
+
+
 def _name_address(error: UnavailableError, asked: str) -> Remedy:
     setting = _ADDRESSES[asked]
     if error.reason == "redirected":
         return Remedy(setting, f"set {setting} to the address that it redirects to, if you trust it")
-    return Remedy(setting, f"{setting} names another address")
+    return Remedy(setting, f"set {setting} to the right address, if this is not it")
 
 
 def _guess(detail: str) -> str:
+    if detail.startswith("POST "):
+        return "introspection"
     if "/.well-known/" in detail and "names no" not in detail:
         return "metadata"
     return next((name for name in ("introspection", "userinfo") if name.removesuffix("ion") in detail), "keys")

@@ -112,7 +112,7 @@ TABLE: Final = (
     Setting("check_issued_at", as_bool, True, "`false` does not check `iat`, for an issuer that writes something else there. `exp` and `nbf` are checked all the same."),
     Setting("realm", as_realm, "api", "The realm named in challenges."),
     Setting("scope_claim", as_list, ("scope", "scp"), "Claims that hold the scopes, the first present is used; a space-separated string or a list."),
-    Setting("role_claim", as_list, (), "Dotted paths of the claims that hold roles, such as `realm_access.roles`; they give `role:` principals. A name in a path may have dots itself: `resource_access.my.client.roles`. The longest name that is there is taken."),
+    Setting("role_claim", as_list, (), "Dotted paths of the claims that hold roles, such as `realm_access.roles`; they give `role:` principals. A name in a path may have dots itself: `resource_access.my.client.roles`. The longest name that is there is taken. The value is a text, a list of texts, or an object whose members are the roles, as zitadel writes them (`urn:zitadel:iam:org:project:roles`)."),
     Setting("principals", as_callable, None, "Dotted name of `callable(access_token, request)` that returns more principals."),
     Setting("metadata_url", as_address, None, "Where the issuer's metadata is, if not at its well-known URLs."),
     Setting("jwks_uri", as_address, None, "Where the issuer's keys are, if not where its metadata says."),

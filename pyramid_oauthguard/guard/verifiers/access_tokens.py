@@ -99,7 +99,8 @@ def build_access_token(
 def find_roles(claims: Mapping[str, Any], paths: Iterable[str]) -> tuple[str, ...]:
     """The roles at the dotted ``paths``, each once. A member whose own name has dots in it is found before shorter names.
 
-    A text counts as one role. In a list, values that are not text are left out.
+    A text counts as one role, unless it is empty. In a list, values that are not text are left out. In an object, as zitadel writes roles, the names of
+    the members are roles: of those whose value is an object of texts, the organizations that granted the role.
     """
     found: dict[str, None] = {}
     for path in paths:
@@ -108,7 +109,15 @@ def find_roles(claims: Mapping[str, Any], paths: Iterable[str]) -> tuple[str, ..
             found[value] = None
         elif isinstance(value, (list, tuple)):
             found.update((each, None) for each in value if isinstance(each, str))
+        elif isinstance(value, Mapping):
+            found.update((name, None) for name, granted in value.items() if _is_grant(granted))
+    found.pop("", None)
     return tuple(found)
+
+
+def _is_grant(value: Any) -> bool:
+    """Not ``false``, and not an object of lists, such as Keycloak's for each client."""
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(each, str) for each in value.values())
 
 
 def _find_member(value: Any, names: list[str]) -> Any:
