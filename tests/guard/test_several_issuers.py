@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from itertools import permutations
 from typing import Any
 
@@ -54,6 +55,16 @@ def test_an_unknown_issuer_is_asked_for_nothing(app: Any) -> None:
             assert find_status(app, path, third.mint(iss=iss)) == 401
     assert (STAFF.calls, SHOP.calls) == before
     assert not third.calls
+
+
+@pytest.mark.parametrize("path", ["/local", "/remote"])
+@pytest.mark.parametrize(
+    "claims", [b'{"iss":"h\xff"}', b'{"iss":"https://\xc3","sub":"ada"}', b'{"sub":"ada","iss":"h\xff"}']
+)
+def test_an_issuer_that_is_not_utf_8_is_refused_like_an_unknown_one(app: Any, path: str, claims: bytes) -> None:
+    head, _claims, signature = STAFF.mint().split(".")
+    body = urlsafe_b64encode(claims + b" " * (-len(claims) % 3)).decode()
+    assert find_status(app, path, f"{head}.{body}.{signature}") == 401
 
 
 @pytest.mark.promise("GD-31")

@@ -67,7 +67,15 @@ def build_access_token(
         raise InvalidToken("wrong_issuer")
     if not _MARKS.isdisjoint(claims):
         _check_marks(claims)  # before the audience: of an ID token, that it is one says more than whom it is for
-    exp, iat = _read_times(claims, now, settings, is_answer)
+    exp, iat, leeway = get("exp"), get("iat"), settings.leeway
+    nbf = get("nbf", iat)
+    if not (
+        type(exp) is type(iat) is type(nbf) is int
+        and now - leeway < exp < FIRST_MILLISECOND
+        and -MAX_TIME_SECONDS < iat <= now + leeway
+        and -MAX_TIME_SECONDS < nbf <= now + leeway
+    ):
+        exp, iat = _read_times(claims, now, settings, is_answer)
     audience, client_id = get("aud"), get(settings.client_id_claim[0])
     if type(audience) is not str or audience not in settings.audience:
         audience = _read_audience(claims, settings, required=audience_required, is_answer=is_answer)
@@ -78,7 +86,8 @@ def build_access_token(
     subject, token_id, username = get("sub"), get("jti"), get("username")
     if not (type(subject) is type(token_id) is str and username is None):
         check_texts(subject, token_id, username)
-    scopes = _read_scopes(claims, settings.scope_claim)
+    scope = get(settings.scope_claim[0])
+    scopes = _split_scopes(scope) if type(scope) is str else _read_scopes(claims, settings.scope_claim)
     implied = settings.scope_implies
     if settings.is_restricted:
         scopes = _restrict(scopes, claims, settings)
@@ -151,23 +160,10 @@ def _restrict(scopes: frozenset[str], claims: Mapping[str, Any], settings: Guard
 def _read_times(
     claims: Mapping[str, Any], now: float, settings: GuardSettings, is_answer: bool
 ) -> tuple[float, float | None]:
-    get = claims.get
-    soonest, latest = now - settings.leeway, now + settings.leeway
-    exp, iat = get("exp"), get("iat")
-    nbf = get("nbf", iat)
-    if (
-        type(exp) is int
-        and type(iat) is int
-        and type(nbf) is int
-        and soonest < exp < FIRST_MILLISECOND
-        and -MAX_TIME_SECONDS < iat <= latest
-        and -MAX_TIME_SECONDS < nbf <= latest
-    ):
-        return exp, iat
     return read_times(
         claims,
-        soonest,
-        latest,
+        now - settings.leeway,
+        now + settings.leeway,
         expiry_required=not is_answer or settings.introspection_require_expiry,
         check_issued_at=settings.check_issued_at,
     )

@@ -20,6 +20,8 @@ Recall = Callable[[str | None], AccessToken | None]
 
 #: In characters. Who verified a longer token is not remembered, since no verifier remembers it.
 _MAX_REMEMBERED: Final = 32_768
+#: In characters. Of a JWT, they are a part of its signature.
+_END: Final = 32
 
 
 class Verifier(Protocol):
@@ -65,7 +67,7 @@ class ChosenVerifier:
         if found is not None and sources is not None:
             only = _SourcedVerifier(found.parts[mode], sources[found.name])
         self._verify_only = None if only is None else only.verify
-        # By the header's hash, which is there already: a wrong one has another header, and recalls nothing.
+        # By the hash of the token's end, which is quickly made: the owner recalls nothing of another token that ends so.
         self._owners = BoundedMap(memory) if memory else None
         self.recall: Recall = self._recall if only is None else only.recall
 
@@ -90,11 +92,13 @@ class ChosenVerifier:
             error.issuer_name = choice.issuer.name
             raise
         if self._owners is not None and len(credential.characters) <= _MAX_REMEMBERED:
-            self._owners.set(hash(f"{credential.scheme} {credential.characters}"), owner)
+            self._owners.set(hash(credential.characters[-_END:]), owner)
         return token
 
     def _recall(self, header: str | None) -> AccessToken | None:
-        owner = self._owners.get(hash(header)) if self._owners is not None else None
+        if self._owners is None or header is None:
+            return None
+        owner = self._owners.get(hash(header[-_END:]))
         return None if owner is None else owner.recall(header)
 
 
