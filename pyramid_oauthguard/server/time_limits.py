@@ -32,6 +32,8 @@ _PING_PART: Final = 0.5
 _MARGIN_SECONDS: Final = 0.5
 _LEAST_CONNECT_SECONDS: Final = 2  # libpq takes less for this
 _LIBPQ: Final = frozenset({"psycopg", "psycopg2"})
+#: In the info of a pooled connection: the limits that each of its transactions sets.
+_PER_TRANSACTION: Final = "oauthguard_limits"
 #: The system's own limits for a connection whose other end is gone: 10 + 2 * 5 seconds, or 5 with data on its way.
 _SOCKET: Final = {
     "keepalives": 1,
@@ -77,17 +79,18 @@ def build_arguments(url: Any, limits: TimeLimits) -> dict[str, Any]:
 def apply_limits(engine: Any, limits: TimeLimits) -> None:
     """Let each new connection to PostgreSQL have the limits. ``options`` in the URL take precedence.
 
-    The limits of statements and locks are set with a statement: connection poolers refuse them at the start.
+    The limits of statements and locks are set with a statement: connection poolers refuse them at the start. A pooler
+    such as PgBouncer may give each transaction another connection, so behind it each transaction sets them for itself,
+    and ``options`` are not looked at.
     """
     from sqlalchemy import event  # the ground floor works without it
 
     if engine.dialect.name != "postgresql":
         return
-    options = str(engine.url.query.get("options", ""))
     lock = _LOCK_SECONDS if limits.lock is None else limits.lock
-    given = {"statement_timeout": limits.statement, "lock_timeout": lock}
-    wanted = {name: seconds for name, seconds in given.items() if name not in options}
-    event.listen(engine, "connect", _build_setter(wanted))
+    wanted = {"statement_timeout": limits.statement, "lock_timeout": lock}
+    event.listen(engine, "connect", _build_setter(wanted, options=str(engine.url.query.get("options", ""))))
+    event.listen(engine, "begin", _limit_transaction)
     if engine.dialect.driver == "psycopg":
         event.listen(engine, "do_connect", _connect_patiently)
 
@@ -108,23 +111,16 @@ def is_no_answer(error: BaseException) -> bool:
     return getattr(origin, "is_no_answer", False) or type(origin).__name__ == "ConnectionTimeout"
 
 
-def _build_setter(wanted: dict[str, float]) -> Callable[[Any, Any], None]:
-    set_them = ", ".join(f"set_config('{name}', '{as_milliseconds(limit)}', false)" for name, limit in wanted.items())
-    statements = [f"SELECT {set_them}"] if wanted else []
-    statements.append("SELECT extract(epoch FROM current_setting('statement_timeout')::interval)")
+def _build_setter(wanted: dict[str, float], *, options: str = "") -> Callable[[Any, Any], None]:
+    of_session = {name: seconds for name, seconds in wanted.items() if name not in options}
 
-    def run_all(connection: Any) -> float:
-        cursor = connection.cursor()
-        for statement in statements:
-            cursor.execute(statement)
-        allowed = float(cursor.fetchone()[0])
-        cursor.close()
-        connection.commit()
-        return allowed
-
-    def set_limits(connection: Any, _record: Any) -> None:
+    def set_limits(connection: Any, record: Any) -> None:
         try:
-            allowed = run_all(connection)
+            if _PER_TRANSACTION in record.info or _is_pooled(connection):
+                record.info[_PER_TRANSACTION] = {**record.info.get(_PER_TRANSACTION, {}), **wanted}
+                allowed = wanted["statement_timeout"]
+            else:
+                allowed = _limit_session(connection, of_session)
         except BaseException:
             connection.close()  # the pool has not taken it yet
             raise
@@ -132,6 +128,45 @@ def _build_setter(wanted: dict[str, float]) -> Callable[[Any, Any], None]:
             connection.patience_seconds = allowed + _MARGIN_SECONDS if allowed else None
 
     return set_limits
+
+
+def _is_pooled(connection: Any) -> bool:
+    """Whether the process that answers is another one than the driver was told of: a pooler stands between. What a
+    session has set or prepared is then lost, or belongs to another program."""
+    told = getattr(getattr(connection, "info", None), "backend_pid", None)  # psycopg and psycopg2 have it
+    if told is None or told == _fetch(connection, "SELECT pg_backend_pid()"):
+        return False
+    if hasattr(connection, "prepare_threshold"):
+        connection.prepare_threshold = None
+    return True
+
+
+def _limit_session(connection: Any, wanted: dict[str, float]) -> float:
+    """The limit of statements that there is now, in seconds."""
+    if wanted:
+        _fetch(connection, _compose(wanted, local=False))
+    return float(_fetch(connection, "SELECT extract(epoch FROM current_setting('statement_timeout')::interval)"))
+
+
+def _limit_transaction(connection: Any) -> None:
+    wanted = connection.info.get(_PER_TRANSACTION)
+    if wanted:
+        connection.exec_driver_sql(_compose(wanted, local=True)).close()
+
+
+def _compose(wanted: dict[str, float], *, local: bool) -> str:
+    scope = "true" if local else "false"
+    each = (f"set_config('{name}', '{as_milliseconds(limit)}', {scope})" for name, limit in wanted.items())
+    return f"SELECT {', '.join(each)}"
+
+
+def _fetch(connection: Any, statement: str) -> Any:
+    cursor = connection.cursor()
+    cursor.execute(statement)
+    found = cursor.fetchone()[0]
+    cursor.close()
+    connection.commit()
+    return found
 
 
 def _connect_patiently(dialect: Any, _record: Any, arguments: list[Any], named: dict[str, Any]) -> Any:
