@@ -28,6 +28,7 @@ __all__ = [
     "as_list",
     "as_str",
     "as_url",
+    "is_quoted",
     "parse",
 ]
 
@@ -151,10 +152,26 @@ def as_str(value: Any) -> str:
 def as_list(value: Any) -> tuple[str, ...]:
     """Whitespace- or newline-separated words."""
     if isinstance(value, str):
-        return tuple(value.split())
+        words = tuple(value.split())
+        _check_words(words)
+        return words
     if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(word, str) for word in value):
         return tuple(value)
     raise ValueError("must be a whitespace-separated list of words")
+
+
+def _check_words(words: Iterable[str]) -> None:
+    """:raises ValueError: it looks like a list of another language, whose signs would be part of the words."""
+    for word in words:
+        if word[-1] == "," or word[0] == ",":
+            raise ValueError(f"must have white space between its elements and no commas; look at {word!r}")
+        if is_quoted(word):
+            raise ValueError(f"must be without quotes: an ini file does not remove them; look at {word!r}")
+
+
+def is_quoted(text: str) -> bool:
+    """Whether a value has the quotes of another language, which are part of it in an ini file."""
+    return text[:1] in ("'", '"') or text.startswith(('["', "['"))
 
 
 def as_bool(value: Any) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["MAX_DEPTH", "check_depth", "check_text_depth", "parse_object"]
+__all__ = ["MAX_DEPTH", "check_depth", "check_text_depth", "parse_document", "parse_object"]
 
 #: Objects and lists inside each other. Python's own limit differs between versions and depends on the depth of the calls.
 MAX_DEPTH: Final = 100
@@ -40,6 +41,13 @@ def parse_object(data: bytes) -> dict[str, Any]:
     if type(value) is not dict:
         raise ValueError("not a JSON object")
     return value
+
+
+def parse_document(data: bytes) -> dict[str, Any]:
+    """As :func:`parse_object`, for a file or an answer: some editors and serializers write a byte order mark before the object
+    (RFC 8259 section 8.1). A token has none.
+    """
+    return parse_object(data.removeprefix(BOM_UTF8))
 
 
 def check_text_depth(text: str) -> None:

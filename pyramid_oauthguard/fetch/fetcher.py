@@ -23,7 +23,7 @@ from .. import processes
 from ..circuit import Circuit
 from ..errors import UnavailableError
 from ..outages import Outages, name_cause
-from ..strict_json import parse_object
+from ..strict_json import parse_document
 from ..telemetry.trace_context import find_headers
 from ..urls import as_origin, check_url
 from .bodies import ENCODINGS, read_body
@@ -270,7 +270,7 @@ class Fetcher:
             text = f"{url} answered {response.status} {where}; redirects are not followed"
             raise UnavailableError("redirected", text, lasting=True)
         try:
-            return Answer(response.status, headers, self._parsers.get(url, parse_object)(data))
+            return Answer(response.status, headers, self._parsers.get(url, parse_document)(data))
         except ValueError as error:
             if response.status != 200:
                 return Answer(response.status, headers, {})

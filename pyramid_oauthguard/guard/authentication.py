@@ -14,6 +14,7 @@ from ..interfaces import Credential, ICredentialVerifier
 from ..logs.marking import note_issuer
 from ..outages import Outages
 from . import credentials
+from .credentials.elsewhere import describe_unread as find_unread
 from .credentials.header import describe_unread
 from .events import AccessTokenAccepted, AccessTokenRejected
 from .resources.table import ResourceTable
@@ -129,8 +130,10 @@ class Authenticator:
         return token
 
     def _report_unread(self, request: Request) -> None:
-        header = request.environ.get("HTTP_AUTHORIZATION")
-        if header is not None:
+        header, why = request.environ.get("HTTP_AUTHORIZATION"), find_unread(request)
+        if why is not None:
+            self._unread.report("another place", f"no access token was read: {why}", level=logging.WARNING)
+        elif header is not None:
             found, is_token = describe_unread(header)
             text = f"no access token was read: the Authorization header has {found}, and only Bearer is read"
             self._unread.report(found, text, level=logging.WARNING if is_token else logging.INFO)

@@ -17,7 +17,7 @@ from ..fetch import Answer, Extras, Fetcher
 from ..interfaces import IIssuer, KeyDocument
 from ..jwt.jws import looks_like_jwt
 from ..outages import Outages
-from ..strict_json import parse_object
+from ..strict_json import parse_document
 from ..telemetry.counting import name_issuer
 from ..urls import as_origin
 from .client_authentication import ClientAuthentication
@@ -208,7 +208,7 @@ def _refuse_unasked(text: str, url: str) -> UnavailableError:
 def _parse_claims(data: bytes) -> dict[str, Any]:
     """A JSON object, or a signed answer. :raises ValueError: neither."""
     try:
-        return parse_object(data)
+        return parse_document(data)
     except ValueError:
         text = data.decode("ascii").strip()
         if text.count(".") != _DOTS_OF_JWS:

@@ -25,7 +25,7 @@ from ..jwt.thumbprints import describe_certificate
 from ..jwt.verify import Candidates
 from ..outages import Outages
 from ..private_files import FileMark, find_mark, read_secret_file
-from ..strict_json import parse_object
+from ..strict_json import parse_document
 
 __all__ = ["KeyFile", "read_key_file"]
 
@@ -161,7 +161,7 @@ def read_key_file(path: str) -> KeyDocument:
 
 def _read_set(content: bytes) -> tuple[Mapping[str, Any], ...]:
     try:
-        keys = parse_object(content).get("keys")
+        keys = parse_document(content).get("keys")
     except ValueError:
         raise ValueError("is neither a JWK Set nor PEM") from None
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):

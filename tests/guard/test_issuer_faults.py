@@ -351,6 +351,14 @@ def test_what_is_no_json_object_is_refused(documents, path, body):
     assert find_status(app, "/local", issuer.mint()) == 200
 
 
+def test_a_byte_order_mark_is_not_part_of_a_document(documents):
+    """Some tools write one before the key set of an issuer without a server."""
+    issuer = publish(documents)
+    for path in (METADATA, "/jwks"):
+        documents.documents[path] = b"\xef\xbb\xbf" + json.dumps(documents.documents[path]).encode()
+    assert find_status(build(issuer.settings), "/local", issuer.mint()) == 200
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "keys", [None, {}, "keys", 7, [], [None], [7], ["x"], [[]], [{}], [{"kty": "RSA"}], [{"kty": "oct", "k": "AAAA"}]]

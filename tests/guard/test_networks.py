@@ -290,6 +290,8 @@ def test_keys_from_a_file_that_changes(tmp_path):
     assert [find_status(app, "/local", raw) for raw in (one, two)] == [401, 401]
     write_keys(file, first)
     assert find_status(app, "/local", one) == 200
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert find_status(app, "/local", one) == 200, "a byte order mark is not part of the keys"
     file.write_text(json.dumps({"keys": [second.native.as_dict(private=True)]}))
     assert [find_status(app, "/local", raw) for raw in (one, two)] == [200, 401], "it is not adopted"
 

@@ -163,6 +163,13 @@ def test_a_good_url(key, value):
 
 WRONG = [
     ("issuer", "https://issuer.test?tenant=1"),
+    ("issuer", "https://issuer.test/.well-known/openid-configuration"),
+    ("issuer", '"https://issuer.test"'),
+    ("audience", "https://a.test, https://b.test"),
+    ("audience", '"https://a.test"'),
+    ("client_id", "a, b"),
+    ("role_claim", "roles, groups"),
+    ("require_under", "/api/, /v2/"),
     ("audience", ["a", 7]),
     ("audience", 7),
     ("client_id", 7),

@@ -58,6 +58,40 @@ def test_the_header_of_a_proxy(issuer, name):
 
 
 @pytest.mark.promise("GD-65")
+@pytest.mark.parametrize(
+    ("proxies", "trusted", "others"),
+    [
+        ("10.0.0.0/24", ["10.0.0.7", "::ffff:10.0.0.7"], ["::ffff:10.0.1.7", "::10.0.0.7", "", "localhost", "x"]),
+        ("::ffff:10.0.0.0/120 fd00::/8", ["10.0.0.7", "::ffff:10.0.0.7", "fd00::7"], ["10.0.1.7", "fe00::7"]),
+        ("::/0", ["fd00::7"], ["10.0.0.7", "::ffff:10.0.0.7", ""]),
+        ("unix", ["", "localhost"], ["10.0.0.7", "unix", "127.0.0.1", "::1"]),
+        ("127.0.0.0/8", ["127.0.0.1"], ["", "localhost", "unix"]),
+    ],
+)
+def test_the_address_of_the_proxy(issuer, proxies, trusted, others):
+    """A socket of IPv6 reports IPv4 addresses as mapped ones, and a Unix socket reports none."""
+    app, raw = build(issuer, PROXY, trusted_proxies=proxies), issuer.mint()
+    key = PROXY.removeprefix("header:").replace("-", "_")
+    assert [get(app, sender=each, **{key: raw}).status_int for each in trusted] == [200] * len(trusted)
+    assert [get(app, sender=each, **{key: raw}).status_int for each in others] == [401] * len(others)
+
+
+@pytest.mark.promise("GD-26")
+def test_the_log_says_why_a_token_was_not_read(issuer, caplog):
+    app, raw = build(issuer, PROXY), issuer.mint()
+    key = PROXY.removeprefix("header:").replace("-", "_")
+    for _again in range(3):
+        get(app, sender="192.0.2.9", **{key: raw})
+    (line,) = [each for each in caplog.messages if "no access token was read" in each]
+    assert "came from 192.0.2.9, which is not one of oauthguard.trusted_proxies" in line
+    caplog.clear()
+    get(build(issuer, PROXY), Authorization=f"Bearer {raw}")
+    (line,) = [each for each in caplog.messages if "no access token was read" in each]
+    assert line.endswith("the Authorization header is not one of oauthguard.token_source")
+    assert not any(part in caplog.text for part in raw.split("."))
+
+
+@pytest.mark.promise("GD-65")
 def test_a_cookie(issuer):
     raw = issuer.mint()
     app = build(issuer, COOKIE)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pyramid.path import DottedNameResolver
 
 from ...jwt.algorithms import ALGORITHMS
-from ...settings import as_duration, as_int, as_list, as_str
+from ...settings import as_duration, as_int, as_list, as_str, is_quoted
 from ...urls import as_origin
 
 __all__ = [
@@ -51,6 +51,8 @@ def as_issuer(value: Any) -> str:
     :func:`.network.complete_network`.
     """
     text = as_str(value)
+    if is_quoted(text):
+        raise ValueError(f"must be without quotes: an ini file does not remove them; look at {text!r}")
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError(f"must be printable ASCII without spaces, not {text!r}")
     return text

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _OFF: Final = "off"
+_WELL_KNOWN: Final = "/.well-known/"
 _LINE: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)")
 #: Headers that the protocol, the connection or another setting needs.
 _TAKEN: Final = frozenset(
@@ -117,6 +118,11 @@ def _check_issuer(parsed: Any) -> None:
         return
     if "?" in parsed.issuer:
         raise SettingError(parsed.name_key("issuer"), f"must have no query (RFC 8414 section 2), not {parsed.issuer!r}")
+    if _WELL_KNOWN in parsed.issuer:
+        hint = f"set it to the issuer that this document names, and {parsed.name_key('metadata_url')} to its address if it is not found then"
+        raise SettingError(
+            parsed.name_key("issuer"), f"must be the issuer, not the address of its metadata, {parsed.issuer!r}", hint
+        )
     # Of a template, every value has the form of this one.
     _check_address(parsed, "issuer", PLACEHOLDER.sub("x", parsed.issuer))
 

@@ -8,8 +8,14 @@ from typing import Any, Final
 
 from ...settings import as_list
 
-__all__ = ["as_networks", "as_token_sources"]
+__all__ = ["UNIX", "as_networks", "as_token_sources"]
 
+#: In place of an address: whoever may connect to the Unix socket of the server.
+UNIX: Final = "unix"
+Network = IPv4Network | IPv6Network
+
+#: Of an IPv6 address that contains an IPv4 address (RFC 4291 section 2.5.5.2), the bits before it.
+_MAPPED_BITS: Final = 96
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Headers that no proxy writes a token into, and those that have a source of their own.
 _TAKEN: Final = frozenset({"authorization", "cookie", "host", "origin", "content-length", "content-type", "connection"})
@@ -23,12 +29,21 @@ def as_token_sources(value: Any) -> tuple[str, ...]:
     return words
 
 
-def as_networks(value: Any) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Addresses, or networks of addresses."""
+def as_networks(value: Any) -> tuple[Network | str, ...]:
+    """Addresses, or networks of addresses, and ``unix``."""
+    return tuple(word if word == UNIX else _as_network(word) for word in as_list(value))
+
+
+def _as_network(word: str) -> Network:
     try:
-        return tuple(map(ip_network, as_list(value)))
+        network = ip_network(word)
     except ValueError:
-        raise ValueError(f"must be addresses such as 10.0.0.5 or networks such as 10.0.0.0/24, not {value!r}") from None
+        raise ValueError(
+            f"must be addresses such as 10.0.0.5, networks such as 10.0.0.0/24, or unix, not {word!r}"
+        ) from None
+    if isinstance(network, IPv6Network) and network.prefixlen >= _MAPPED_BITS and network.network_address.ipv4_mapped:
+        return IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - _MAPPED_BITS))
+    return network
 
 
 def _as_source(word: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
 from pyramid.request import Request
@@ -16,13 +16,18 @@ from pyramid.request import Request
 from ...errors import InvalidRequest
 from ...interfaces import Credential
 from ..request_facts import read_facts
+from .header import is_present as is_in_header
 from .header import is_token68
 
-__all__ = ["HEADER", "Sources", "build_sources", "find", "find_sources", "is_present"]
+__all__ = ["HEADER", "Sources", "build_sources", "describe_unread", "find", "find_sources", "is_present"]
 
 #: The usual source: a bearer token in the Authorization header.
 HEADER: Final = "header"
 _REGISTERED: Final = "oauthguard_sources"
+
+#: What the WSGI servers report for a connection of a Unix socket: gunicorn nothing, waitress a name.
+_UNIX_ADDRESSES: Final = frozenset({"", "localhost"})
+_UNIX: Final = "unix"
 
 Network = IPv4Network | IPv6Network
 
@@ -34,13 +39,13 @@ class Sources:
     :ivar has_header: whether the Authorization header is one of the places.
     :ivar headers: names of headers of proxies, in lower case.
     :ivar cookies: names of cookies.
-    :ivar proxies: addresses whose headers are believed.
+    :ivar proxies: addresses whose headers are believed; ``unix`` is that of a Unix socket.
     """
 
     has_header: bool
     headers: tuple[str, ...]
     cookies: tuple[str, ...]
-    proxies: tuple[Network, ...]
+    proxies: tuple[Network | str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,14 +55,13 @@ class Sources:
 
     def trusts(self, request: Request) -> bool:
         """Whether the sender of the request is one of the proxies: by the address of the connection."""
-        try:
-            address = ip_address(request.environ.get("REMOTE_ADDR", ""))
-        except ValueError:
-            return False
-        return any(address in network for network in self.proxies)
+        address = _read_sender(request)
+        if address is None or address == _UNIX:
+            return address in self.proxies
+        return any(address in each for each in self.proxies if not isinstance(each, str))
 
 
-def build_sources(words: Iterable[str], proxies: tuple[Network, ...]) -> Sources | None:
+def build_sources(words: Iterable[str], proxies: tuple[Network | str, ...]) -> Sources | None:
     """The places of ``words`` (``header``, ``header:NAME``, ``cookie:NAME``); None where there is nothing but the usual one."""
     places = tuple(dict.fromkeys(words))
     if places == (HEADER,):
@@ -101,10 +105,42 @@ def is_present(request: Request) -> bool:
     return sources is not None and next(_list_found(request, sources), None) is not None
 
 
+def describe_unread(request: Request) -> str | None:
+    """Why a token that is in a header was not read, for the log; None where there is none, or where another place is the usual one."""
+    sources = find_sources(getattr(request, "registry", None))
+    if sources is None:
+        return None
+    if not sources.has_header and is_in_header(request):
+        return "the Authorization header is not one of oauthguard.token_source"
+    for name in () if sources.trusts(request) else sources.headers:
+        if request.environ.get(_as_key(name)):
+            sender = _read_sender(request) or "an unknown sender"
+            return f"the header {name} came from {sender}, which is not one of oauthguard.trusted_proxies"
+    return None
+
+
+def _read_sender(request: Request) -> IPv4Address | IPv6Address | str | None:
+    """The address of the connection, ``unix`` for a Unix socket, None for what is neither. An IPv4 address that a socket of IPv6
+    accepted counts as what it is.
+    """
+    text = request.environ.get("REMOTE_ADDR", "")
+    if text in _UNIX_ADDRESSES:
+        return _UNIX
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _as_key(name: str) -> str:
+    return f"HTTP_{name.upper().replace('-', '_')}"
+
+
 def _list_found(request: Request, sources: Sources) -> Iterator[tuple[str, str]]:
     """What is there: the source and the characters. An empty value is none."""
     for name in sources.headers if sources.headers and sources.trusts(request) else ():
-        text = request.environ.get(f"HTTP_{name.upper().replace('-', '_')}", "").strip(" ")
+        text = request.environ.get(_as_key(name), "").strip(" ")
         if text:
             yield f"header:{name}", text
     if sources.cookies:

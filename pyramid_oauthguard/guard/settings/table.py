@@ -149,7 +149,7 @@ TABLE: Final = (
     Setting("keys.cooldown", as_duration, 30.0, "Seconds between attempts to refetch keys for an unknown kid or after a failure. For unknown kids, one extra attempt is made in each."),
     Setting("keys.max_stale", as_duration, 86_400.0, "How long the last good key set serves while the issuer is down."),
     Setting("token_source", as_token_sources, ("header",), "Where requests carry tokens of this issuer: `header` (a bearer token in Authorization), `header:NAME` (a header that a proxy of `trusted_proxies` adds), `cookie:NAME`. A token from another place is refused, and two tokens are a bad request. All but `header` need CSRF protection that is on by default."),
-    Setting("trusted_proxies", as_networks, (), "Addresses of the proxies, and networks of them, whose `header:NAME` of `token_source` is believed: the address of the connection, as the WSGI server reports it."),
+    Setting("trusted_proxies", as_networks, (), "Addresses of the proxies, and networks of them, whose `header:NAME` of `token_source` is believed: the address of the connection, as the WSGI server reports it. `unix` is the Unix socket of the WSGI server."),
     Setting("csrf.bearer_exempt", as_bool, True, "`false` requires a CSRF token also with a bearer token in Authorization, for a proxy that makes that header of a cookie."),
     Setting("require_under", as_list, (), "Path prefixes, such as `/api/`, under which no view may be open: start-up stops for a view there that has no `token_check`, no `token_require` and no permission. A view whose path only a request tells, such as one of traversal, is refused then."),
     Setting("require_under.open", as_list, (), "Paths under `require_under` that may be open all the same, each exactly, such as `/api/health`."),
