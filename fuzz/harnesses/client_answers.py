@@ -8,7 +8,8 @@ from pyramid_oauthguard.client.challenge import find_bearer_challenge
 from pyramid_oauthguard.client.text import clean, shorten
 from pyramid_oauthguard.client.login.device import as_device_authorization
 from pyramid_oauthguard.client.errors import CommandError
-from pyramid_oauthguard.client.tokens import as_seconds, as_tokens
+from pyramid_oauthguard.client.members import as_seconds
+from pyramid_oauthguard.client.tokens import as_tokens
 
 from ..source import Source
 

@@ -7,7 +7,7 @@ from typing import Final
 from ..errors import OAuthGuardError, UnavailableError
 from ..exit_status import NETWORK, REFUSED, find_exit_status
 
-__all__ = ["CommandError", "RefusedError", "UnusableTokensError", "as_command_error"]
+__all__ = ["CommandError", "DamagedTokensError", "RefusedError", "UnusableTokensError", "as_command_error"]
 
 
 class CommandError(OAuthGuardError):
@@ -26,6 +26,10 @@ class CommandError(OAuthGuardError):
 
     def __str__(self) -> str:
         return f"{self.text}; {self.advice}" if self.advice else self.text
+
+
+class DamagedTokensError(CommandError):
+    """What is stored for a login is not what this command stored, or belongs to another client."""
 
 
 class RefusedError(CommandError):

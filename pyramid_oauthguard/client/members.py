@@ -7,16 +7,18 @@ from an issuer is read by :mod:`pyramid_oauthguard.strict_json`.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
-__all__ = ["read_members"]
+__all__ = ["as_seconds", "read_members"]
 
 #: The pieces of JSON, each matched without going back. A string may lack its end, where an answer was cut off.
 _PIECE: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]|[^\s"\[\]{},:]++', re.DOTALL)
 _DEPTHS: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
+_DECIMAL: Final = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 
 
 def read_members(data: bytes) -> dict[str, Any]:
@@ -35,6 +37,19 @@ def read_members(data: bytes) -> dict[str, Any]:
         with suppress(ValueError, RecursionError):
             found[str(json.loads(name))] = json.loads(value, parse_constant=_refuse)
     return found
+
+
+def as_seconds(value: object) -> float | None:
+    """``value`` as a positive number of seconds, also if a server sends it as a string; None for everything else."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:

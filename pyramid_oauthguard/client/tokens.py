@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Mapping
@@ -10,14 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeGuard
 
 from .errors import UnusableTokensError
+from .issued_secret import IssuedSecret
+from .members import as_seconds
 from .recipients import Credential
 from .text import shorten
 
-__all__ = ["Tokens", "as_seconds", "as_tokens", "is_refresh_token", "is_token"]
+__all__ = ["Tokens", "as_tokens", "is_refresh_token", "is_token"]
 
 # RFC 6749 appendix A.12 allows a space too, which no Authorization header could carry.
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
-_DECIMAL: Final = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 _LONGEST_LIFE_SECONDS: Final = 10 * 365 * 86400
 
 
@@ -28,6 +28,7 @@ class Tokens:
     :ivar issuer: the issuer that issued them.
     :ivar expires_at: seconds since the epoch, None where the server did not say.
     :ivar scope: what was granted, None if neither the request nor the answer has it.
+    :ivar issued_secret: the secret of a client that registered itself; without it the refresh token can't be used.
     """
 
     issuer: str
@@ -36,6 +37,7 @@ class Tokens:
     refresh_token: str | None = field(default=None, repr=False)
     id_token: str | None = field(default=None, repr=False)
     scope: str | None = None
+    issued_secret: IssuedSecret | None = None
 
     def lives(self, seconds: float) -> bool:
         """Whether the access token has at least ``seconds`` left. Says nothing about a revocation."""
@@ -57,9 +59,11 @@ class Tokens:
             text=self.refresh_token, name="the refresh token", place="the token endpoint", issuer=self.issuer
         )
 
-    def keep_refresh_token(self, before: Tokens) -> Tokens:
-        """These with the refresh token of ``before`` where the server sent no new one (RFC 6749 section 6)."""
-        return self if self.refresh_token else replace(self, refresh_token=before.refresh_token)
+    def keep_from(self, before: Tokens) -> Tokens:
+        """These with the client secret of ``before``, and with its refresh token if the server sent no new one (RFC 6749 section 6)."""
+        return replace(
+            self, refresh_token=self.refresh_token or before.refresh_token, issued_secret=before.issued_secret
+        )
 
 
 def as_tokens(body: Mapping[str, Any], *, issuer: str, asked_scope: str | None = None) -> Tokens:
@@ -97,19 +101,6 @@ def is_token(value: object) -> TypeGuard[str]:
 def is_refresh_token(value: object) -> TypeGuard[str]:
     """Whether ``value`` is text that fits a form."""
     return isinstance(value, str) and bool(value) and _is_utf8(value)
-
-
-def as_seconds(value: object) -> float | None:
-    """``value`` as a positive number of seconds, also if a server sends it as a string; None for everything else."""
-    if isinstance(value, str) and _DECIMAL.fullmatch(value):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        seconds = float(value)
-    except OverflowError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
 def _as_refresh_token(value: object) -> str | None:

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, Final
 
 from ..client.errors import CommandError, RefusedError, UnusableTokensError
-from ..client.storage.profiles import Profile
+from ..client.storage.profiles import REGISTRATION, Profile
 from ..client.tokens import Tokens
 from ..exit_status import USAGE
 from .run import Run
@@ -89,9 +89,9 @@ def _refresh(run: Run, profile: Profile, tokens: Tokens) -> Tokens:
     run.store.check_writable(profile, tokens)
     with _interruptions_deferred():
         try:
-            fresh = session.refresh(refresh_token).keep_refresh_token(tokens)
+            fresh = session.refresh(refresh_token).keep_from(tokens)
         except RefusedError as error:
-            raise RefusedError(error.code, error.text, _advise_login(profile)) from error
+            raise RefusedError(error.code, error.text, _advise_after(error, profile)) from error
         except UnusableTokensError as error:
             if error.refresh_token:  # the token that was sent may be invalid now
                 _save(run, profile, replace(tokens, refresh_token=error.refresh_token))
@@ -103,6 +103,13 @@ def _refresh(run: Run, profile: Profile, tokens: Tokens) -> Tokens:
 def _save(run: Run, profile: Profile, tokens: Tokens) -> None:
     run.console.protect(tokens.access_token, tokens.refresh_token)
     run.store.save(profile, tokens, prefer="auto" if profile.store == "keyring" else "file")
+
+
+def _advise_after(error: RefusedError, profile: Profile) -> str:
+    """The server may have deleted a client that registered itself, or its secret has expired: only a new client helps then."""
+    if error.code == "invalid_client" and profile.client_origin == REGISTRATION:
+        return f"oauthguard logout --forget --profile {profile.name}, then oauthguard login with the URL of the API"
+    return _advise_login(profile)
 
 
 def _advise_login(profile: Profile) -> str:

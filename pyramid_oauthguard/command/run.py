@@ -20,19 +20,19 @@ from ..client.options import (
     PROFILE,
     ClientOptions,
     Source,
-    as_names,
     belongs,
     check_absolute,
     expand_path,
     find_options,
 )
-from ..client.storage.dotenv import read_dotenv
 from ..exit_status import USAGE
+from .environment import find_path, read_environment, read_folder
 from .output import Console
 
 if TYPE_CHECKING:
     import ssl
 
+    from ..client.issued_secret import IssuedSecret
     from ..client.recipients import Credential
     from ..client.session import OAuthSession
     from ..client.storage.folder import Folder
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ..client.transport import TracingFetcher
     from ..discovery import IssuerMetadata
     from ..fetch import Proxy
+    from .registered import Registered
 
 __all__ = ["Run"]
 
@@ -53,6 +54,7 @@ class Run:
     :ivar flags: what was given on the command line, by option name.
     :ivar verb: the name of the verb, empty until it is known.
     :ivar found: what the API at a URL said; it comes right after the flags.
+    :ivar registered: the client that this run registered at the issuer.
     """
 
     def __init__(self, console: Console | None = None, environ: Mapping[str, str] = os.environ) -> None:
@@ -61,6 +63,7 @@ class Run:
         self.flags: dict[str, str] = {}
         self.verb = ""
         self.found: Source | None = None
+        self.registered: Registered | None = None
 
     def add_flag(self, name: str, value: str) -> None:
         """Count a value as given on the command line."""
@@ -75,8 +78,8 @@ class Run:
         """Where options come from, the strongest first. A profile named by a flag is as strong as a flag."""
         chosen = {name: value for name, value in self.flags.items() if name in {*NAMES, "client_secret_file"}}
         flags = Source(FLAG, chosen)
-        environment = Source(ENVIRONMENT, self._read_environment())
-        dotenv = Source(DOTENV, as_names(self._read_dotenv()), is_folder=True)
+        environment = Source(ENVIRONMENT, read_environment(self.environ))
+        dotenv = Source(DOTENV, read_folder(self.console), is_folder=True)
         profile = Source(PROFILE, self._read_profile(), is_folder=bool(self.profile and self.profile.issuer_origin))
         rest = (profile, environment, dotenv) if "profile" in self.flags else (environment, dotenv, profile)
         if self.found is None:
@@ -97,16 +100,38 @@ class Run:
         """:raises CommandError: it can't be read, or this issuer may not receive it."""
         from ..client.recipients import check_recipient
         from ..client.storage.credentials import load_client_secret
+        from .registered import check_known
 
-        secret = load_client_secret(self.options, self._secret_sources)
-        if secret:
+        issued = self.issued_secret
+        secret = issued.credential if issued else load_client_secret(self.options, self._secret_sources)
+        if secret is None:
+            check_known(self)
+        else:
             self.console.protect(secret.text)
             check_recipient(secret, self.options)
         return secret
 
+    @cached_property
+    def issued_secret(self) -> IssuedSecret | None:
+        """The secret of the registration of this command at the issuer, in this run or before."""
+        from .registered import load_issued_secret
+
+        return load_issued_secret(self)
+
+    @property
+    def client_origin(self) -> str | None:
+        """``"registration"`` if this command registered the client itself, else None."""
+        from ..client.storage.profiles import REGISTRATION
+
+        if self.registered is not None:
+            return REGISTRATION
+        return None if self.login is None else self.login.client_origin
+
     @property
     def secret_file(self) -> str | None:
-        """The file that the client's secret came from, absolute, if it can be read again."""
+        """The file that the user's secret came from, absolute, if it can be read again."""
+        if self.issued_secret is not None:
+            return None
         for source in self._secret_sources:
             path = source.values.get("client_secret_file")
             if path or "client_secret" in source.values:
@@ -164,15 +189,15 @@ class Run:
         except OSError as error:
             raise self._explain_ca_file(error) from error
 
-    def adopt(self, found: Source) -> None:
-        """Use what an API said about itself, from now on."""
-        self.found = found
-        for name in ("sources", "options"):
+    def adopt(self, found: Source, registered: Registered | None = None) -> None:
+        """Use what an API said about itself, and the client that was registered for it, from now on."""
+        self.found, self.registered = found, registered
+        for name in ("sources", "options", "issued_secret"):
             self.__dict__.pop(name, None)
 
     @property
     def _ca_file(self) -> str | None:
-        path = self.flags.get("ca_file") or self._find_path("OAUTHGUARD_CA_FILE")
+        path = self.flags.get("ca_file") or find_path(self.environ, "OAUTHGUARD_CA_FILE")
         if path is None:  # OpenSSL reads these then, and does not expand ~
             check_absolute(self.environ, "SSL_CERT_FILE", "SSL_CERT_DIR")
         return path
@@ -202,7 +227,7 @@ class Run:
     def folder(self) -> Folder:
         from ..client.storage.folder import Folder
 
-        home = self._find_path("OAUTHGUARD_HOME")
+        home = find_path(self.environ, "OAUTHGUARD_HOME")
         if home:
             return Folder(Path(home))
         import platformdirs
@@ -261,29 +286,6 @@ class Run:
         near = difflib.get_close_matches(self.profile_name, self.profiles.list(), 1)
         return f"did you mean {near[0]}?" if near else None
 
-    def _read_environment(self) -> dict[str, str]:
-        found = as_names(self.environ)
-        path = found.get("client_secret_file", "-")
-        if path != "-" and not expand_path(path).is_absolute() and _has_link(path):
-            text = f"OAUTHGUARD_CLIENT_SECRET_FILE is {path}, which is a link in this folder and may lead to any file"
-            raise CommandError(USAGE, text, "name the file itself, with an absolute path")
-        return found
-
-    def _find_path(self, variable: str) -> str | None:
-        """The path in ``variable``. A relative one would let each working folder put its own file there."""
-        path = self.environ.get(variable, "").strip()
-        if path and not expand_path(path).is_absolute():
-            text = f"{variable} must be an absolute path: {path} is another file in each folder"
-            raise CommandError(USAGE, text, "begin it with / or ~/")
-        return str(expand_path(path)) if path else None
-
-    def _read_dotenv(self) -> Mapping[str, str]:
-        found = read_dotenv(Path(".env"))
-        if found.ignored:
-            names = ", ".join(found.ignored)
-            self.console.say(f"{names} in .env: ignored. The .env of a folder may not name files, logins or tokens.")
-        return found.values
-
     def _read_profile(self) -> dict[str, str]:
         if self.profile is None:
             return {}
@@ -300,8 +302,3 @@ def _renew_locks(owner: type) -> None:
 
 
 processes.register(Run, _renew_locks)
-
-
-def _has_link(path: str) -> bool:
-    """Whether a relative path leads through a symbolic link below the working folder."""
-    return os.path.realpath(path) != os.path.normpath(Path.cwd().resolve() / path)

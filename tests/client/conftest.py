@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.apis import Api
 from tests.client.issuers import ScriptedIssuer, run_foreign, run_scripted
 from tests.client.terminal import Terminal
 
@@ -32,6 +33,12 @@ def scripted() -> Iterator[ScriptedIssuer]:
     """An issuer whose answers the test writes."""
     with run_scripted() as issuer:
         yield issuer
+
+
+@pytest.fixture
+def api(scripted: ScriptedIssuer) -> Api:
+    """An API and its authorization server on one port."""
+    return Api(scripted)
 
 
 @pytest.fixture(scope="session")

@@ -45,12 +45,15 @@ class Terminal:
     def full_environ(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
         kept |= {name: value for name, value in os.environ.items() if name.startswith(("COV", "COVERAGE"))}
+        # Where the tests find the package, if that is not the installed one.
+        paths = filter(None, (self.environ.get("PYTHONPATH"), os.environ.get("PYTHONPATH")))
         return {
             **kept,
             "HOME": str(self.home.parent),
             "OAUTHGUARD_HOME": str(self.home),
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
             **self.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
         }
 
     def run(self, *args: str, stdin: str | None = None, timeout: float = 60, **environ: str) -> Answered:

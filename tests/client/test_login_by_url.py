@@ -7,54 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.client.browsers import start_login
-from tests.client.issuers import ScriptedIssuer
+from tests.client.apis import PLACE, TOKENS, Api, sign_in
 from tests.client.terminal import Terminal
 
 pytestmark = pytest.mark.slow
-
-PLACE = "/.well-known/oauth-protected-resource"
-TOKENS = {"access_token": "access-0123456789", "refresh_token": "refresh-0123456789", "token_type": "Bearer"}
-
-
-class Api:
-    """An API and its authorization server on one port."""
-
-    def __init__(self, scripted: ScriptedIssuer) -> None:
-        self.issuer, self.answers = scripted, scripted.answers
-        self.url = f"{scripted.issuer}/mcp"
-        self.registered: list[Any] = []
-        self.answers["/mcp"] = self.refuse('scope="read"', f'resource_metadata="{scripted.issuer}{PLACE}/mcp"')
-        self.answers[f"{PLACE}/mcp"] = self.describe()
-        self.announce(code_challenge_methods_supported=["S256"])
-        self.answers["/token"] = TOKENS
-        self.answers["/userinfo"] = (401, {})
-
-    def refuse(self, *parameters: str, method: str | None = None) -> Any:
-        refusal = (401, {}, {"WWW-Authenticate": "Bearer " + ", ".join(parameters)})
-        return lambda asked: refusal if method in (None, asked.method) else (405, {})
-
-    def describe(self, **changes: Any) -> dict[str, Any]:
-        document = {"resource": self.url, "authorization_servers": [self.issuer.issuer], "scopes_supported": ["all"]}
-        return {**document, **changes}
-
-    def announce(self, **changes: Any) -> None:
-        self.answers["/.well-known/oauth-authorization-server"] = self.issuer.metadata(**changes)
-
-    def offer_registration(self, answer: Any = (201, {"client_id": "new-client"})) -> None:
-        self.announce(code_challenge_methods_supported=["S256"], registration_endpoint=f"{self.issuer.issuer}/register")
-        self.answers["/register"] = answer
-
-
-@pytest.fixture
-def api(scripted: ScriptedIssuer) -> Api:
-    return Api(scripted)
-
-
-def sign_in(terminal: Terminal, *args: str, **environ: str) -> tuple[dict[str, str], Any]:
-    with start_login(terminal, *args, **environ) as login:
-        login.come_back(code="c0de")
-        return login.query, login.end()
 
 
 def test_the_url_is_enough_where_clients_may_register(terminal: Terminal, api: Api) -> None:

@@ -1,5 +1,4 @@
-"""The official MCP conformance suite: all scenarios for authorization servers pass, with no warning; and those for clients that
-our command can meet."""
+"""The official MCP conformance suite: all scenarios for authorization servers and for clients pass, with no warning."""
 
 from __future__ import annotations
 
@@ -21,12 +20,11 @@ from tests.mcp.people import Person
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SUITE = "node_modules/@modelcontextprotocol/conformance/dist/index.js"
-#: All of revision 2026-07-28, except two in which the server accepts no client without a secret: the command keeps none that it gets by
-#: registering itself.
+#: All of revision 2026-07-28.
 FOR_CLIENTS = (
     "metadata-default", "metadata-var1", "metadata-var2", "metadata-var3", "basic-cimd", "scope-from-www-authenticate",
     "scope-from-scopes-supported", "scope-omitted-when-undefined", "scope-step-up", "scope-retry-limit",
-    "token-endpoint-auth-none", "pre-registration", "resource-mismatch", "offline-access-scope",
+    "token-endpoint-auth-basic", "token-endpoint-auth-post", "token-endpoint-auth-none", "pre-registration", "resource-mismatch", "offline-access-scope",
     "offline-access-not-supported", "authorization-server-migration", "iss-supported", "iss-not-advertised",
     "iss-supported-missing", "iss-wrong-issuer", "iss-unexpected", "iss-normalized", "metadata-issuer-mismatch",
 )  # fmt: skip

@@ -10,8 +10,9 @@ from typing import Any, Final
 from ...exit_status import DENIED, NETWORK, TIMEOUT
 from ...urls import check_endpoint
 from ..errors import CommandError, RefusedError, UnusableTokensError
+from ..members import as_seconds
 from ..session import OAuthSession
-from ..tokens import Tokens, as_seconds, is_token
+from ..tokens import Tokens, is_token
 
 __all__ = ["DeviceAuthorization", "as_device_authorization", "poll"]
 

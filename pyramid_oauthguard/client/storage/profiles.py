@@ -11,9 +11,10 @@ from ...exit_status import USAGE
 from ..errors import CommandError
 from .folder import Folder
 
-__all__ = ["DEFAULT", "Profile", "Profiles", "as_profile_name"]
+__all__ = ["DEFAULT", "REGISTRATION", "Profile", "Profiles", "as_profile_name"]
 
 DEFAULT: Final = "default"
+REGISTRATION: Final = "registration"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
 _SUFFIX: Final = ".profile"
 
@@ -25,6 +26,7 @@ class Profile:
     :ivar store: where its tokens are, ``"keyring"`` or ``"file"``.
     :ivar signed_in_as: the name shown at login; it is not verified.
     :ivar issuer_origin: ``".env"`` if only the ``.env`` of a folder named the issuer at login, else None.
+    :ivar client_origin: ``"registration"`` if this command registered the client itself, else None.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Profile:
     store: str = "file"
     signed_in_as: str | None = None
     issuer_origin: str | None = None
+    client_origin: str | None = None
 
 
 class Profiles:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from ...exit_status import USAGE
-from ..errors import CommandError
+from ..errors import CommandError, DamagedTokensError
+from ..issued_secret import IssuedSecret, read_issued_secret
 from ..reporting import Reporter
 from ..tokens import Tokens, is_refresh_token, is_token
 from .folder import Folder
@@ -36,7 +37,11 @@ class TokenStore:
         return self._folder.lock(name)
 
     def load(self, profile: Profile) -> Tokens | None:
-        """The tokens of ``profile``. :raises CommandError: they exist and can't be read."""
+        """The tokens of ``profile``.
+
+        :raises DamagedTokensError: they are not what was stored, or are those of another client.
+        :raises CommandError: they can't be read.
+        """
         try:
             vault = self._keyring if profile.store == KEYRING else self._files
             text = vault.load(profile.name)
@@ -49,6 +54,17 @@ class TokenStore:
         tokens = _parse(text, profile)
         self._reporter.protect(tokens.access_token, tokens.refresh_token)
         return tokens
+
+    def load_issued_secret(self, profile: Profile) -> IssuedSecret | None:
+        """The secret that the server gave to the client of ``profile`` at its registration, or None.
+
+        :raises CommandError: it can't be read.
+        """
+        try:
+            tokens = self.load(profile)
+        except DamagedTokensError:
+            return None
+        return None if tokens is None else tokens.issued_secret
 
     def save(self, profile: Profile, tokens: Tokens, *, prefer: str = "auto") -> Profile:
         """Keep ``tokens`` and ``profile``, and return the profile as it was kept.
@@ -107,16 +123,18 @@ class TokenStore:
 
 def _format(profile: Profile, tokens: Tokens) -> str:
     # The issuer is stored with the tokens, so that a wrong profile can't send them to another issuer.
-    return json.dumps(
-        {
-            "issuer": tokens.issuer,
-            "client_id": profile.client_id,
-            "access_token": tokens.access_token,
-            "expires_at": tokens.expires_at,
-            "refresh_token": tokens.refresh_token,
-            "scope": tokens.scope,
-        }
-    )
+    kept = {
+        "issuer": tokens.issuer,
+        "client_id": profile.client_id,
+        "access_token": tokens.access_token,
+        "expires_at": tokens.expires_at,
+        "refresh_token": tokens.refresh_token,
+        "scope": tokens.scope,
+    }
+    if (secret := tokens.issued_secret) is not None:
+        # In one entry with the tokens, so that both change at the same moment.
+        kept |= {"client_secret": secret.text, "client_secret_expires_at": secret.expires_at}
+    return json.dumps(kept)
 
 
 def _parse(text: str, profile: Profile) -> Tokens:
@@ -128,6 +146,7 @@ def _parse(text: str, profile: Profile) -> Tokens:
             expires_at=None if read["expires_at"] is None else float(read["expires_at"]),
             refresh_token=read["refresh_token"],
             scope=read["scope"],
+            issued_secret=read_issued_secret(read, read["issuer"]),
         )
         good = is_token(tokens.access_token) and (
             tokens.refresh_token is None or is_refresh_token(tokens.refresh_token)
@@ -137,5 +156,5 @@ def _parse(text: str, profile: Profile) -> Tokens:
         good = same = False
     if not (good and same):
         advice = f"oauthguard login --profile {profile.name}"
-        raise CommandError(USAGE, f"the tokens of profile {profile.name} are damaged", advice) from None
+        raise DamagedTokensError(USAGE, f"the tokens of profile {profile.name} are damaged", advice) from None
     return tokens

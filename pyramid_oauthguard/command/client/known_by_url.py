@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from ...client.errors import CommandError, as_command_error
+from ...client.issued_secret import SECRET_METHODS, read_issued_secret
 from ...client.options import Source
 from ...client.text import shorten
-from ...client.web.registration import build_metadata, register
+from ...client.web.registration import Registration, build_metadata, choose_auth_method, register
 from ...client.web.requests import Web
 from ...client.web.resources import ProtectedResource, discover_resource
 from ...errors import UnavailableError
 from ...exit_status import USAGE
 from ...urls import check_url
+from ..registered import Registered, is_usable
 from ..run import Run
 
 __all__ = ["prepare"]
@@ -39,9 +41,10 @@ def prepare(run: Run, url: str, redirect_uri: str) -> None:
     run.adopt(_name(url, found))
     _check_pkce(run)
     run.adopt(_name(url, {**found, **_find_scope(run, resource)}))
-    if run.options.client_id is None:
-        client_id = _register(run, web, redirect_uri)
-        run.adopt(_name(url, {**found, **_find_scope(run, resource), "client_id": client_id}))
+    if run.options.client_id is None or not is_usable(run):
+        client = _register(run, web, redirect_uri)
+        found |= {"client_id": client.client_id, "auth_method": client.auth_method}
+        run.adopt(_name(url, {**found, **_find_scope(run, resource)}), client)
 
 
 def _name(url: str, values: dict[str, str]) -> Source:
@@ -76,7 +79,7 @@ def _find_scope(run: Run, resource: ProtectedResource) -> dict[str, str]:
     return {"scope": " ".join(dict.fromkeys([*resource.scope.split(), *more]))}
 
 
-def _register(run: Run, web: Web, redirect_uri: str) -> str:
+def _register(run: Run, web: Web, redirect_uri: str) -> Registered:
     """A client of this command at the issuer (RFC 7591)."""
     try:
         endpoint = run.metadata.find_endpoint("registration_endpoint")
@@ -85,6 +88,30 @@ def _register(run: Run, web: Web, redirect_uri: str) -> str:
     if endpoint is None:
         text = f"no client is known, and {run.metadata.issuer} does not let clients register themselves"
         raise CommandError(USAGE, text, "name a registered one with --client-id, which may be the URL of its document")
-    registered = register(web, endpoint, build_metadata(redirect_uri, run.options.scope))
+    wanted = run.flags.get("auth_method") or choose_auth_method(run.metadata.document)
+    answer = register(web, endpoint, build_metadata(redirect_uri, run.options.scope, auth_method=wanted))
+    registered = _read(answer, run.metadata.issuer, wanted)
+    if registered.secret is not None:
+        run.console.protect(registered.secret.text)
     run.console.say(f"Registered this command at {run.metadata.issuer} as the client {shorten(registered.client_id)}.")
-    return registered.client_id
+    return registered
+
+
+def _read(answer: Registration, issuer: str, wanted: str) -> Registered:
+    """The client in ``answer``. The server decides on the method of authentication.
+
+    :raises CommandError: this command can't authenticate in that way.
+    """
+    secret = read_issued_secret(answer.document, issuer)
+    # Without a method in the answer, RFC 7591 section 2 says client_secret_basic. Servers that leave it out keep what was sent.
+    default = wanted if wanted != "none" else "none" if secret is None else SECRET_METHODS[0]
+    method = default if answer.auth_method is None else answer.auth_method
+    if method == "none":
+        return Registered(client_id=answer.client_id, auth_method=method)
+    if method not in SECRET_METHODS:
+        text = f"{issuer} registered this command with the authentication method {shorten(method)}"
+        raise CommandError(USAGE, text, f"only none, {' and '.join(SECRET_METHODS)} are supported: use --client-id")
+    if secret is None:
+        text = f"{issuer} registered this command with {method}, but did not send a usable client_secret"
+        raise CommandError(USAGE, text, "name a registered client with --client-id")
+    return Registered(client_id=answer.client_id, auth_method=method, secret=secret)

@@ -122,7 +122,8 @@ def _report(run: Run, profile: Profile, tokens: Tokens, who: str | None) -> None
 def _keep(run: Run, tokens: Tokens, store: str) -> Profile:
     """Store the tokens. The name is asked for later, so that a failure cannot lose the tokens."""
     with run.store.lock(run.profile_name):
-        profile = run.store.save(_build_profile(run), tokens, prefer=store)
+        kept = replace(tokens, issued_secret=run.issued_secret)
+        profile = run.store.save(_build_profile(run), kept, prefer=store)
         run.profiles.choose(profile.name)
     return profile
 
@@ -146,6 +147,7 @@ def _build_profile(run: Run) -> Profile:
         auth_method=options.auth_method or (None if run.client_secret else "none"),
         client_secret_file=run.secret_file,
         issuer_origin=None if options.issuer_is_the_users else options.issuer_origin,
+        client_origin=run.client_origin,
     )
 
 
