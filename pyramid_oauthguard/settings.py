@@ -22,10 +22,13 @@ __all__ = [
     "REQUIRED",
     "Setting",
     "as_bool",
+    "as_callable",
     "as_choice",
     "as_duration",
+    "as_duration_within",
     "as_int",
     "as_list",
+    "as_some_of",
     "as_str",
     "as_url",
     "is_quoted",
@@ -211,6 +214,51 @@ def as_duration(value: Any) -> float:
     if not math.isfinite(seconds) or seconds < 0:
         raise ValueError(f"must be a duration of zero or more seconds, not {value!r}")
     return seconds
+
+
+def as_duration_within(least: float, most: float, text: str) -> Callable[[Any], float]:
+    """A converter that takes durations of ``least`` to ``most`` seconds. ``text`` says so to people: ``"1 second to 1 hour"``."""
+
+    def convert(value: Any) -> float:
+        seconds = as_duration(value)
+        if not least <= seconds <= most:
+            raise ValueError(f"must be {text}, not {value!r}")
+        return seconds
+
+    return convert
+
+
+def as_callable(value: Any) -> Any:
+    """A callable, or its dotted name."""
+    from pyramid.path import DottedNameResolver  # not for --help of the command, which reads durations
+
+    try:
+        found = DottedNameResolver(None).maybe_resolve(value)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"can't be imported: {error}") from error
+    if not callable(found):
+        raise ValueError(f"must name a callable, not {value!r}")
+    return found
+
+
+def as_some_of(kind: str, choices: Iterable[str], *, hint: str = "") -> Callable[[Any], tuple[str, ...]]:
+    """A converter that takes a list of one or more of ``choices``.
+
+    :param kind: what they are, for messages: ``"algorithm"``.
+    :param hint: what a message adds about other values.
+    """
+    known = tuple(choices)
+
+    def convert(value: Any) -> tuple[str, ...]:
+        names = as_list(value)
+        for name in names:
+            if name not in known:
+                raise ValueError(f"{name!r} is not one of {' '.join(known)}{hint}")
+        if not names:
+            raise ValueError(f"must name at least one {kind}")
+        return names
+
+    return convert
 
 
 def as_choice(*choices: str) -> Callable[[Any], str]:

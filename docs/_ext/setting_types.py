@@ -12,6 +12,7 @@ from pyramid_oauthguard.settings import Setting
 _TYPES: Final = {
     "as_bool": "`true` or `false` (also `on`, `yes`, `1`, and their opposites)",
     "as_duration": "duration: seconds, or `30s`, `5m`, `1h`, `7d`",
+    "as_duration_within": "duration: seconds, or `30s`, `5m`, `1h`, `7d`",
     "as_file": "path of a file",
     "as_home": "path or URL",
     "as_implications": "lines of `scope = contained scopes`",
@@ -25,9 +26,9 @@ _TYPES: Final = {
     "as_rate": "rate: `20/1m`, or `0` for no limit",
     "as_scope_names": "list of scopes, separated by white space",
     "as_scopes": "lines of `name = description`",
+    "as_some_of": "list, separated by white space",
     "as_str": "text",
     "as_url": "URL",
-    "as_algorithms": "list, separated by white space",
     "as_audience": "list, separated by white space",
     "as_ca_file": "path of a PEM file",
     "as_cache": "group of settings",
@@ -41,9 +42,7 @@ _TYPES: Final = {
     "as_realm": "text",
     "as_size": "number of bytes",
     "as_places": "list, separated by white space",
-    "as_max_stale": "duration: seconds, or `1d`, `7d`",
     "as_timeout": "duration: seconds, or `30s`, `5m`",
-    "as_unused_ttl": "duration: seconds, or `30s`, `5m`, `1h`, `1d`",
     "as_retention": "duration of at least 30 days, such as `400d`",
     "as_claims": "list, separated by white space",
     "as_address": "URL",
@@ -64,7 +63,7 @@ def find_type(row: Setting) -> str | None:
     name = row.convert.__qualname__
     if name.startswith("as_choice."):
         return " or ".join(f"`{choice}`" for choice in _find_choices(row.convert))
-    return _TYPES.get(name.lstrip("_"))
+    return _TYPES.get(name.partition(".")[0].lstrip("_"))
 
 
 def _find_choices(convert: Callable[[Any], Any]) -> tuple[str, ...]:

@@ -301,8 +301,8 @@ def test_the_command_prints_them(tmp_path):
 @pytest.mark.parametrize(
     ("said", "code", "text"),
     [
-        (None, 0, "ok    userinfo: refuses a token that nobody issued"),
-        ((200, b'{"sub": "ada"}'), 1, "FAIL  oauthguard.userinfo: says whose token an invented token is"),
+        (None, 0, "ok    userinfo: refuses an invented token"),
+        ((200, b'{"sub": "ada"}'), 1, "FAIL  oauthguard.userinfo: names a user for an invented token"),
         ((404, b""), 1, "answers a token that it does not know with 401"),
         ((503, b""), 6, "checks by userinfo will answer 503"),
     ],

@@ -543,7 +543,7 @@ def parse(**table):
         ({"a.issuer": "partner", "a.scopes": "read"}, "a.issuer", "is not a URL"),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.subjekt": "x"}, "a.subjekt", "did you mean"),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.subject": "no.such.module"}, "a.subject", "can't be imported"),
-        ({"a.issuer": PARTNER, "a.scopes": "read", "a.algorithms": "HS256"}, "a.algorithms", "must be some of"),
+        ({"a.issuer": PARTNER, "a.scopes": "read", "a.algorithms": "HS256"}, "a.algorithms", "'HS256' is not one of"),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.max_life": "2h"}, "a.max_life", "1 second to 1 hour"),
         ({"clients.issuer": PARTNER, "clients.scopes": "any"}, "clients.issuer", "keys of their registration"),
         ({"a b.issuer": PARTNER}, "a b", "must be a name"),

@@ -26,6 +26,7 @@ def open_application(ini: str) -> Iterator[Any]:
     :raises OAuthGuardError: it can't start, or has no authorization server; the text says why.
     """
     registry = load_registry(ini)
+    require_service(registry)
     with explain_storage(), prepare(registry=registry) as found:
         label_command(found["request"], _load_operator())
         _lift_time_limits(registry)

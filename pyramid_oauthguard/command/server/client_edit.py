@@ -7,12 +7,11 @@ from typing import Any, BinaryIO, Final
 import click
 
 from ...server.clients.logos import read_logo
-from ...server.clients.registry import ClientRegistry, RegistrationError
+from ...server.clients.registry import ClientRegistry, RegistrationError, get_clients
 from ..parameters import PRINTABLE, ini_argument, pass_run
 from ..run import Run
 from .application import open_application
 from .client_fields import FIELD_OPTIONS, read_fields
-from .client_output import open_clients
 from .shared_keys import shared_key_option
 
 __all__ = ["edit"]
@@ -60,7 +59,7 @@ def edit(
     if not changes and not apart:
         raise RegistrationError("options", "name what to change, such as --scope; --help lists all of them")
     with open_application(ini) as registry:
-        clients = open_clients(registry)
+        clients = get_clients(registry)
         if "shared_key" in apart:
             _check_kind(clients, client_id)
         clients.edit(client_id, **changes)

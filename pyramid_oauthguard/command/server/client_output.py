@@ -1,4 +1,4 @@
-"""How clients are shown, and the registry that the verbs about clients use."""
+"""How clients are shown."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import time
 from typing import Any, Final
 
 from ...server.clients.keys import list_names
-from ...server.clients.registry import ClientRegistry, get_clients
 from ...server.store.records import RESOURCE_SERVER, Client
 from ..output import format_time
-from .application import require_service
 
-__all__ = ["describe", "open_clients", "summarize"]
+__all__ = ["describe", "summarize"]
 
 _OPTIONAL: Final = (
     "first_party",
@@ -26,15 +24,6 @@ _OPTIONAL: Final = (
     "jwks_uri",
     "assertion_subjects",
 )
-
-
-def open_clients(registry: Any) -> ClientRegistry:
-    """The clients of an application.
-
-    :raises OAuthGuardError: it has no authorization server.
-    """
-    require_service(registry)
-    return get_clients(registry)
 
 
 def summarize(found: Client) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from ...server.clients.registry import ROTATION_OVERLAP_SECONDS, RegistrationError
+from ...server.clients.registry import ROTATION_OVERLAP_SECONDS, RegistrationError, get_clients
 from ...server.store.records import CLIENT, RESOURCE_SERVER
 from ...settings import as_duration
 from ..output import FORMAT, format_time
@@ -16,7 +16,7 @@ from ..run import Run
 from .application import open_application
 from .client_edit import edit
 from .client_fields import FIELD_OPTIONS, read_fields
-from .client_output import describe, open_clients, summarize
+from .client_output import describe, summarize
 from .imports import import_clients
 
 __all__ = ["client"]
@@ -57,7 +57,7 @@ def create(
     keys = None if jwks is None else _read_keys(jwks)
     with open_application(ini) as registry:
         role, fields = RESOURCE_SERVER if resource_server else CLIENT, read_fields(how)
-        made = open_clients(registry).create(name, client_id=client_id, public=public, role=role, jwks=keys, **fields)
+        made = get_clients(registry).create(name, client_id=client_id, public=public, role=role, jwks=keys, **fields)
     secret = {} if made.secret is None else {"client_secret": made.secret}
     run.console.write_one({"client_id": made.client.client_id, **secret}, style)
     if made.secret is not None:
@@ -72,7 +72,7 @@ def create(
 def list_them(run: Run, ini: str, everything: bool, style: str) -> None:
     """List the clients, the oldest first."""
     with open_application(ini) as registry:
-        found = open_clients(registry).list_all()
+        found = get_clients(registry).list_all()
     run.console.write_rows([summarize(each) for each in found if everything or each.revoked_at is None], style)
 
 
@@ -84,7 +84,7 @@ def list_them(run: Run, ini: str, everything: bool, style: str) -> None:
 def show(run: Run, ini: str, client_id: str, style: str) -> None:
     """Show the registration of CLIENT_ID. Secrets are listed, but not shown."""
     with open_application(ini) as registry:
-        found = open_clients(registry).find(client_id)
+        found = get_clients(registry).find(client_id)
     if found is None:
         raise RegistrationError("client_id", "is not a client")
     run.console.write_one(describe(found), style)
@@ -109,7 +109,7 @@ def rotate(run: Run, ini: str, client_id: str, label: str, overlap: str, style: 
     except ValueError as error:
         raise RegistrationError("overlap", str(error)) from None
     with open_application(ini) as registry:
-        made = open_clients(registry).rotate_secret(client_id, label=label, overlap=seconds)
+        made = get_clients(registry).rotate_secret(client_id, label=label, overlap=seconds)
     run.console.write_one({"client_id": client_id, "secret_id": made.secret_id, "client_secret": made.secret}, style)
     run.console.say(f"The older secrets end at {format_time(time.time() + seconds)}.")
 
@@ -123,7 +123,7 @@ def replace_keys(run: Run, ini: str, client_id: str, jwks: BinaryIO) -> None:
     """Replace the public keys of CLIENT_ID at once. For an overlap, give the old and the new ones first, later only the new."""
     keys = _read_keys(jwks)
     with open_application(ini) as registry:
-        open_clients(registry).replace_keys(client_id, keys)
+        get_clients(registry).replace_keys(client_id, keys)
     run.console.say("replaced")
 
 
@@ -135,7 +135,7 @@ def replace_keys(run: Run, ini: str, client_id: str, jwks: BinaryIO) -> None:
 def revoke(run: Run, ini: str, client_id: str, secret_id: str | None) -> None:
     """Revoke CLIENT_ID and all its tokens, at once. This can't be undone."""
     with open_application(ini) as registry:
-        clients = open_clients(registry)
+        clients = get_clients(registry)
         if secret_id is None:
             clients.revoke(client_id)
         else:

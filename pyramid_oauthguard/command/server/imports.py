@@ -9,13 +9,12 @@ from typing import Any, BinaryIO
 import click
 
 from ...errors import OAuthGuardError
-from ...server.clients.registry import RegistrationError
+from ...server.clients.registry import RegistrationError, get_clients
 from ...server.tokens.importing import as_foreign_tokens
 from ...server.tokens.importing import import_tokens as store_tokens
 from ..parameters import ini_argument, pass_run
 from ..run import Run
 from .application import open_application, require_service
-from .client_output import open_clients
 
 __all__ = ["import_clients", "import_tokens"]
 
@@ -33,7 +32,7 @@ def import_clients(run: Run, ini: str, file: BinaryIO) -> None:
     the fields of a client: `grants`, `redirect_uris`, `scopes`, and so on. Secrets in plain text are refused.
     """
     with open_application(ini) as registry:
-        clients = open_clients(registry)
+        clients = get_clients(registry)
 
         def store(document: dict[str, Any]) -> bool:
             clients.create(**_check_client(document))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from ...server.keys.registry import KeyRegistry, get_keys
+from ...server.keys.registry import get_keys
 from ..output import FORMAT, format_time
 from ..parameters import PRINTABLE, ini_argument, pass_run
 from ..run import Run
-from .application import open_application, require_service
+from .application import open_application
 
 __all__ = ["key"]
 
@@ -30,7 +30,7 @@ def key() -> None:
 def list_them(run: Run, ini: str, style: str) -> None:
     """List all keys, the oldest first: next, signing, replaced, expired or revoked."""
     with open_application(ini) as registry:
-        found = _open(registry).list_all()
+        found = get_keys(registry).list_all()
     rows = [
         {
             "kid": each.record.kid,
@@ -57,7 +57,7 @@ def list_them(run: Run, ini: str, style: str) -> None:
 def rotate(run: Run, ini: str, at_once: bool, style: str) -> None:
     """Make and publish the next key; it signs after `signing.lead`."""
     with open_application(ini) as registry:
-        made = _open(registry).rotate(at_once=at_once)
+        made = get_keys(registry).rotate(at_once=at_once)
     run.console.write_one({"kid": made.kid, "signs from": format_time(made.active_from)}, style)
 
 
@@ -68,7 +68,7 @@ def rotate(run: Run, ini: str, at_once: bool, style: str) -> None:
 def retire(run: Run, ini: str, kid: str) -> None:
     """Stop signing with KID; it stays published until its last token has expired."""
     with open_application(ini) as registry:
-        _open(registry).retire(kid)
+        get_keys(registry).retire(kid)
     run.console.say("retired")
 
 
@@ -79,10 +79,5 @@ def retire(run: Run, ini: str, kid: str) -> None:
 def revoke(run: Run, ini: str, kid: str) -> None:
     """Revoke KID and every token that it signed, at once: for a private key that others may know."""
     with open_application(ini) as registry:
-        _open(registry).revoke(kid)
+        get_keys(registry).revoke(kid)
     run.console.say("revoked")
-
-
-def _open(registry: object) -> KeyRegistry:
-    require_service(registry)
-    return get_keys(registry)

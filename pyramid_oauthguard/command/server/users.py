@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from ...server.users import UserRegistry, get_users
+from ...server.users import get_users
 from ..output import FORMAT, format_time
 from ..parameters import PRINTABLE, ini_argument, pass_run
 from ..run import Run
-from .application import open_application, require_service
+from .application import open_application
 
 __all__ = ["user"]
 
@@ -26,7 +26,7 @@ def user() -> None:
 def grants(run: Run, ini: str, subject: str, style: str) -> None:
     """List the live grants of SUBJECT, the newest first."""
     with open_application(ini) as registry:
-        found = _open(registry).list_grants(subject)
+        found = get_users(registry).list_grants(subject)
     rows = [
         {
             "grant_id": each.grant_id,
@@ -46,7 +46,7 @@ def grants(run: Run, ini: str, subject: str, style: str) -> None:
 def end(run: Run, ini: str, subject: str) -> None:
     """End all grants of SUBJECT with all their tokens. Each client has to ask again."""
     with open_application(ini) as registry:
-        ended = _open(registry).end_all(subject)
+        ended = get_users(registry).end_all(subject)
     run.console.say(f"ended {ended} grants")
 
 
@@ -57,10 +57,5 @@ def end(run: Run, ini: str, subject: str) -> None:
 def forget(run: Run, ini: str, subject: str) -> None:
     """End all grants of SUBJECT and delete what is stored of them. The audit trail keeps the sub."""
     with open_application(ini) as registry:
-        _open(registry).forget(subject)
+        get_users(registry).forget(subject)
     run.console.say("forgotten")
-
-
-def _open(registry: object) -> UserRegistry:
-    require_service(registry)
-    return get_users(registry)

@@ -8,18 +8,13 @@ from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
-from pyramid.path import DottedNameResolver
-
-from ...jwt.algorithms import ALGORITHMS
 from ...settings import as_duration, as_int, as_list, as_str, is_quoted
 from ...urls import as_origin
 
 __all__ = [
-    "as_algorithms",
     "as_audience",
     "as_ca_file",
     "as_cache",
-    "as_callable",
     "as_claims",
     "as_count",
     "as_implications",
@@ -33,17 +28,6 @@ __all__ = [
     "as_timeout",
     "as_token_prefix",
 ]
-
-
-def as_algorithms(value: Any) -> tuple[str, ...]:
-    """Signature algorithms of the allow-list."""
-    names = as_list(value)
-    for name in names:
-        if name not in ALGORITHMS:
-            raise ValueError(f"{name!r} is not one of {' '.join(ALGORITHMS)}; 'none' and HS* are never accepted")
-    if not names:
-        raise ValueError("must name at least one algorithm")
-    return names
 
 
 def as_issuer(value: Any) -> str:
@@ -115,17 +99,6 @@ def as_count(value: Any) -> int:
     if not count:
         raise ValueError("must be at least 1")
     return count
-
-
-def as_callable(value: Any) -> Any:
-    """A callable, or its dotted name."""
-    try:
-        found = DottedNameResolver(None).maybe_resolve(value)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"names nothing that can be imported: {error}") from error
-    if not callable(found):
-        raise ValueError(f"must name a callable, not {value!r}")
-    return found
 
 
 def as_cache(value: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -205,22 +205,10 @@ def _judge_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
 
 def _judge_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     yield Step("ok", "the issuer's introspection", settings.introspection_endpoint or settings.issuer)
-    try:
-        answer = introspect_live(issuer, settings, _PROBE)
-    except UnavailableError as error:
-        yield _describe_failure("oauthguard.introspection", error, "introspection")
-        return
-    if answer.get("active") is not False:
-        hint = "remote checks with this issuer do not protect anything"
-        yield Finding("error", "oauthguard.introspection", "says that an invented token is active", hint)
-        return
-    yield Finding("ok", "introspection", f"answers this application{_describe_signature(issuer, settings)}")
-
-
-def _describe_signature(issuer: Any, settings: GuardSettings) -> str:
-    if settings.introspection_signed == "off" or not isinstance(issuer, HTTPIssuer):
-        return ""
-    return " with a signature" if issuer.expects_signature() else "; its metadata do not offer signed answers"
+    hint = "remote checks with this issuer do not protect anything"
+    wrong = Finding("error", "oauthguard.introspection", "says that an invented token is active", hint)
+    if (yield from _try_invented(lambda: introspect_live(issuer, settings, _PROBE), "introspection", wrong)):
+        yield Finding("ok", "introspection", f"answers this application{_describe_signature(issuer, settings)}")
 
 
 def _judge_userinfo(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
@@ -228,13 +216,29 @@ def _judge_userinfo(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     if not hasattr(issuer, "fetch_userinfo"):
         yield Finding("error", "oauthguard.userinfo", f"{settings.issuer} has no userinfo here", _COSTS["userinfo"])
         return
+    hint = "checks by userinfo with this issuer do not protect anything"
+    wrong = Finding("error", "oauthguard.userinfo", "names a user for an invented token", hint)
+    if (yield from _try_invented(lambda: issuer.fetch_userinfo(_PROBE), "userinfo", wrong)):
+        yield Finding("ok", "userinfo", "refuses an invented token")
+
+
+def _try_invented(ask: Callable[[], Mapping[str, Any]], asked: str, wrong: Finding) -> Generator[Finding, None, bool]:
+    """Ask an endpoint of the issuer about a token that does not exist. Whether it answers, and does not accept the token.
+
+    :param wrong: what to report if it accepts it.
+    """
     try:
-        answer = issuer.fetch_userinfo(_PROBE)
+        answer = ask()
     except UnavailableError as error:
-        yield _describe_failure("oauthguard.userinfo", error, "userinfo")
-        return
+        yield _describe_failure(f"oauthguard.{asked}", error, asked)
+        return False
     if answer.get("active") is not False:
-        hint = "checks by userinfo with this issuer do not protect anything"
-        yield Finding("error", "oauthguard.userinfo", "says whose token an invented token is", hint)
-        return
-    yield Finding("ok", "userinfo", "refuses a token that nobody issued")
+        yield wrong
+        return False
+    return True
+
+
+def _describe_signature(issuer: Any, settings: GuardSettings) -> str:
+    if settings.introspection_signed == "off" or not isinstance(issuer, HTTPIssuer):
+        return ""
+    return " with a signature" if issuer.expects_signature() else "; its metadata do not offer signed answers"

@@ -12,13 +12,23 @@ from typing import Final
 
 from ...issuers.client_authentication import AUTH_METHODS
 from ...jwt.algorithms import ALGORITHMS
-from ...settings import REQUIRED, Setting, as_bool, as_choice, as_duration, as_int, as_list, as_str, as_url
+from ...settings import (
+    REQUIRED,
+    Setting,
+    as_bool,
+    as_callable,
+    as_choice,
+    as_duration,
+    as_int,
+    as_list,
+    as_some_of,
+    as_str,
+    as_url,
+)
 from ..converters import (
-    as_algorithms,
     as_audience,
     as_ca_file,
     as_cache,
-    as_callable,
     as_claims,
     as_count,
     as_implications,
@@ -107,7 +117,7 @@ TABLE: Final = (
     Setting("token_prefix", as_token_prefix, None, "How opaque tokens of this issuer begin. If there are several issuers, an opaque token is sent to the issuer with its prefix only, and to none if there is no such issuer."),
     Setting("token_check", as_choice("local", "remote", "userinfo"), "local", "The mode of views that do not set one."),
     Setting("profile", as_choice("generic", "rfc9068"), "generic", "`generic` takes typ absent, `JWT` or `at+jwt`; `rfc9068` takes `at+jwt` only and wants every claim that RFC 9068 requires."),
-    Setting("algorithms", as_algorithms, ALGORITHMS, "Signature algorithms that are accepted; `none` and HS* are refused."),
+    Setting("algorithms", as_some_of("algorithm", ALGORITHMS, hint="; 'none' and HS* are never accepted"), ALGORITHMS, "Signature algorithms that are accepted; `none` and HS* are refused."),
     Setting("leeway", as_duration, 30.0, "Clock skew allowed for `exp`, `nbf` and `iat`."),
     Setting("check_issued_at", as_bool, True, "`false` does not check `iat`, for an issuer that writes something else there. `exp` and `nbf` are checked all the same."),
     Setting("realm", as_realm, "api", "The realm named in challenges."),

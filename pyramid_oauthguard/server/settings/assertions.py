@@ -7,11 +7,21 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pyramid.path import DottedNameResolver
-
 from ...errors import SettingError
 from ...jwt.algorithms import ALGORITHMS
-from ...settings import Setting, as_bool, as_duration, as_int, as_list, as_str, as_url, parse
+from ...settings import (
+    Setting,
+    as_bool,
+    as_callable,
+    as_duration,
+    as_duration_within,
+    as_int,
+    as_list,
+    as_some_of,
+    as_str,
+    as_url,
+    parse,
+)
 
 __all__ = ["OF_CLIENTS", "ROW", "AssertionIssuer", "has_assertions", "take_assertions"]
 
@@ -19,7 +29,6 @@ __all__ = ["OF_CLIENTS", "ROW", "AssertionIssuer", "has_assertions", "take_asser
 OF_CLIENTS: Final = "clients"
 ROW: Final = Setting("assertions.*", dict, None, "Issuers whose assertions are accepted (RFC 7523): `assertions.NAME.issuer = https://…` and further keys for each. `assertions.clients.*` is for clients that assert their own users with their own keys.")  # fmt: skip
 _HOUR_SECONDS: Final = 3600.0
-_MAX_LEEWAY_SECONDS: Final = 300.0
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _ADDRESSES: Final = ("issuer", "metadata_url", "jwks_uri", "jwks_file")
 
@@ -52,52 +61,18 @@ class AssertionIssuer:
     keys_max_stale: float
 
 
-def _as_algorithms(value: Any) -> tuple[str, ...]:
-    names = as_list(value)
-    wrong = [name for name in names if name not in ALGORITHMS]
-    if wrong or not names:
-        raise ValueError(f"must be some of {' '.join(ALGORITHMS)}")
-    return names
-
-
-def _as_hook(value: Any) -> Any:
-    found = value
-    if isinstance(value, str):
-        try:
-            found = DottedNameResolver().resolve(value)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ValueError(f"can't be imported: {error}") from None
-    if not callable(found):
-        raise ValueError("must be the dotted name of a callable(issuer, client, claims)")
-    return found
-
-
-def _as_leeway(value: Any) -> float:
-    seconds = as_duration(value)
-    if not 0 <= seconds <= _MAX_LEEWAY_SECONDS:
-        raise ValueError(f"must be at most 5 minutes, not {value!r}")
-    return seconds
-
-
-def _as_life(value: Any) -> float:
-    seconds = as_duration(value)
-    if not 1 <= seconds <= _HOUR_SECONDS:
-        raise ValueError(f"must be 1 second to 1 hour, not {value!r}")
-    return seconds
-
-
 _TABLE: Final = (
     Setting("issuer", as_str, None, "Compared byte for byte with `iss`."),
     Setting("metadata_url", as_url, None, "Where its metadata are, if not at its well-known URLs."),
     Setting("jwks_uri", as_url, None, "Where its keys are, if not where its metadata say."),
     Setting("jwks_file", as_str, None, "A file with its keys, instead of fetching them."),
-    Setting("algorithms", _as_algorithms, ALGORITHMS, "Accepted signature algorithms."),
-    Setting("leeway", _as_leeway, 30.0, "Clock skew, 5 minutes at most."),
-    Setting("subject", _as_hook, None, "Dotted name of `callable(issuer, client, claims)`: the `sub` of a user, or None."),
+    Setting("algorithms", as_some_of("algorithm", ALGORITHMS), ALGORITHMS, "Accepted signature algorithms."),
+    Setting("leeway", as_duration_within(0, 300, "at most 5 minutes"), 30.0, "Clock skew, 5 minutes at most."),
+    Setting("subject", as_callable, None, "Dotted name of `callable(issuer, client, claims)`: the `sub` of a user, or None."),
     Setting("scopes", as_list, (), "The only scopes that are granted, or `any`."),
     Setting("audience", as_list, (), "The only APIs that tokens are for; by default, those of the client."),
     Setting("client_id", as_list, (), "The only clients that may present its assertions; by default, all of the grant."),
-    Setting("max_life", _as_life, _HOUR_SECONDS, "How far away `exp` may be."),
+    Setting("max_life", as_duration_within(1, _HOUR_SECONDS, "1 second to 1 hour"), _HOUR_SECONDS, "How far away `exp` may be."),
     Setting("access_token_ttl", as_duration, None, "How long the access tokens live at the most."),
     Setting("refresh_tokens", as_bool, False, "Whether clients that may have refresh tokens get one."),
     Setting("http.timeout", as_duration, 5.0, "Seconds for one call."),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...errors import SettingError
-from ...settings import Setting, as_bool, as_choice, as_duration, as_int, as_list
+from ...settings import Setting, as_bool, as_choice, as_duration_within, as_int, as_list
 from ...urls import as_origin
 from .places import as_places, find_document_fault, is_at, is_development_url
 
@@ -54,20 +54,6 @@ class SelfRegistration:
         return "://" not in client_id or self.is_document_id(client_id)
 
 
-def _as_unused_ttl(value: Any) -> float:
-    seconds = as_duration(value)
-    if not 60 <= seconds <= _DAY_SECONDS:
-        raise ValueError(f"must be a minute to a day, not {value!r}")
-    return seconds
-
-
-def _as_max_stale(value: Any) -> float:
-    seconds = as_duration(value)
-    if not _DAY_SECONDS <= seconds <= 90 * _DAY_SECONDS:
-        raise ValueError(f"must be 1 to 90 days, not {value!r}")
-    return seconds
-
-
 ROWS: tuple[Setting, ...] = (
     Setting("self_registered.scopes", as_list, (), "The most that clients may have that register themselves: names of `scopes`. Required with `registration` and `client_metadata_documents`."),
     Setting("self_registered.audiences", as_list, (), "The APIs that tokens of such clients may be for. Required with `registration` and `client_metadata_documents`."),
@@ -77,10 +63,10 @@ ROWS: tuple[Setting, ...] = (
     Setting("client_metadata_documents.deny", as_places, (), "Places where documents may not be, written like `client_metadata_documents.allow`. This list takes precedence, and ends the tokens of its clients."),
     Setting("client_metadata_documents.redirects", as_choice("own", "any"), "own", "`own`: redirect URIs must be on the origin of the document, on a loopback host, or of a private-use scheme. `any`: on any host."),
     Setting("client_metadata_documents.development", as_bool, False, "Documents may be on a loopback host, also without TLS: for tests."),
-    Setting("client_metadata_documents.max_stale", _as_max_stale, 7 * _DAY_SECONDS, "How long a client is served whose document can't be read any more, or does not describe the same client: 1 to 90 days after it was last read well. Then its tokens end."),
+    Setting("client_metadata_documents.max_stale", as_duration_within(_DAY_SECONDS, 90 * _DAY_SECONDS, "1 to 90 days"), 7 * _DAY_SECONDS, "How long a client is served whose document can't be read any more, or does not describe the same client: 1 to 90 days after it was last read well. Then its tokens end."),
     Setting("registration", as_choice("off", "token", "open"), "off", "Dynamic client registration (RFC 7591) at `/oauth/register`: `open` for everyone, `token` for callers that send one of `registration.tokens`."),
     Setting("registration.tokens", as_list, (), "Initial access tokens, separated by white space: at least 32 ASCII characters each, such as those of `openssl rand -hex 32`.", secret=True),
-    Setting("registration.unused_ttl", _as_unused_ttl, _DAY_SECONDS, "When a registered client ends that no user has allowed anything; a day at most."),
+    Setting("registration.unused_ttl", as_duration_within(60, _DAY_SECONDS, "a minute to a day"), _DAY_SECONDS, "When a registered client ends that no user has allowed anything; a day at most."),
     Setting("registration.max_unused", as_int, 10_000, "How many registered clients there may be that no user has allowed anything; further registrations are answered 429."),
 )  # fmt: skip  # one row a line reads as the table it is
 
