@@ -235,6 +235,13 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert as_cell(None) == ""
 
 
+@pytest.mark.parametrize("begin", [";", "; ", ';"', ";'", "|", ';"" '])
+def test_no_cell_becomes_a_formula_where_the_separator_is_a_semicolon(begin: str) -> None:
+    hostile = f"https://evil.example/{begin}=HYPERLINK(A1)"
+    assert as_cell(hostile) == f"https://evil.example/{begin[0]}'{begin[1:]}=HYPERLINK(A1)"
+    assert as_cell("a;b=c; d") == "a;b=c; d"
+
+
 def read_checks(page: Any) -> dict[str, str]:
     return {each.h2.text: each.p.text for each in page.html.select("section")}
 

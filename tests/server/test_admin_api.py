@@ -180,6 +180,40 @@ def test_a_page_of_another_site_reaches_nothing_even_with_a_token(api: Api, head
 
 
 @pytest.mark.promise("AD-02")
+def test_a_token_ends_with_the_scope_of_its_client(api: Api) -> None:
+    token, clients = api.token(), api.flow.server.clients
+    robot = api.flow.server.token(api.robot, scope="admin")
+    for made in (api.console, api.robot):
+        clients.edit(made.client.client_id, scopes=["read", "write"])
+    for each in (token, robot):
+        assert api.call("GET", "/clients", each, status=403).json["error"] == "insufficient_scope"
+        api.call("DELETE", "/users?subject=carl", each, status=403)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "subject=carl&client_id=shop",  # it reads as if only the grants of one client ended
+        "subject=carl&grant_id=",
+        "subject=carl&grant_id=a&grant_id=b",
+        "subject=carl&Grant_id=a",
+        "subject=carl&subject=anna",
+        "grant_id=",
+    ],
+)
+def test_a_query_that_names_less_does_not_end_everything_of_a_user(api: Api, query: str) -> None:
+    token, carl = api.token(), api.token("carl", scope="read")
+    assert api.call("DELETE", f"/grants?{query}", token, status=400).json["error"] == "invalid_request"
+    assert api.flow.is_active(carl)
+
+
+def test_a_parameter_without_a_value_does_not_show_everything(api: Api) -> None:
+    token = api.token()
+    for path in ("/clients?client_id=", "/audit?subject=", "/audit?event=A&event=B", "/audit?user=carl", "/keys?kid=x"):
+        api.call("GET", path, token, status=400)
+
+
+@pytest.mark.promise("AD-02")
 def test_a_session_is_no_token(api: Api) -> None:
     api.call("GET", "/clients", None, status=401, Cookie="user=anna")
     app = api.flow.server.app

@@ -113,3 +113,19 @@ def test_who_lost_the_right_can_not_send_the_page_that_is_open(flow: Flow) -> No
     client = flow.server.clients.find(flow.web.client.client_id)
     assert client is not None
     assert client.name == "Web shop"
+
+
+@pytest.mark.parametrize(
+    "query", ["event=A&event=B", "subject=carl&subject=anna", "client_id=a&client_id=b", "x=1&x=1"]
+)
+def test_a_filter_that_is_sent_twice_does_not_show_everything(flow: Flow, query: str) -> None:
+    for kind in ("", "&format=csv", "&format=json"):
+        flow.sign_in().get(f"/oauth/admin/audit?{query}{kind}", status=400)
+
+
+def test_no_other_site_gets_a_window_or_a_file_of_the_administration(flow: Flow) -> None:
+    for path in [*PAGES, "/oauth/admin/audit?format=csv", "/oauth/admin/audit?format=json"]:
+        answer = flow.sign_in().get(path)
+        assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert answer.headers["Cache-Control"] == "no-store"

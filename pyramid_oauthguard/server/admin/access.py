@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from pyramid.request import Request
 
@@ -27,12 +28,16 @@ __all__ = [
     "has_signed_in_lately",
     "is_administrator",
     "is_recent",
+    "list_names",
     "read_values",
 ]
 
 ADMIN_ROUTE: Final = "oauthguard.admin"
 _RECENT_SECONDS: Final = 300.0
 _FUTURE_SECONDS: Final = 5.0
+#: No page of another site gets a window with one of these pages, or loads one of their files as an image or a script: from
+#: times and sizes it could find out what exists.
+_ISOLATED: Final = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin"}
 _HOOKS: Final = ("auth_time", "sign_out")
 
 Page = Callable[[Service, Request, str], Any]
@@ -84,7 +89,9 @@ def _show(page: Page, service: Service, request: Request, subject: str) -> Any:
         account = describe_account(service, request, subject, route=ADMIN_ROUTE)
         return render_page(request, "admin_refused", status=403, **account)
     request.oauthguard_administrator = subject  # the audit trail names them
-    return page(service, request, subject)
+    response = page(service, request, subject)
+    response.headers.update(_ISOLATED)
+    return response
 
 
 def is_administrator(service: Service, request: Request, subject: str) -> bool:
@@ -100,12 +107,21 @@ def is_administrator(service: Service, request: Request, subject: str) -> bool:
 def read_values(request: Request) -> Mapping[str, str]:
     """The query of a page or a call. It is compared with what is stored, so it must be text that can be stored.
 
-    :raises InvalidRequestError: a value has characters that are not printable.
+    :raises InvalidRequestError: a value has characters that are not printable, or a parameter is repeated: a filter that is
+        left out would show, or end, more than was asked for.
     """
     values = read_query(request).values
     if not all(value.isprintable() for value in values.values()):
         raise InvalidRequestError("The parameters must have printable characters only.")
+    names = list_names(request)
+    if len(names) != len(set(names)):
+        raise InvalidRequestError("A parameter is repeated.")
     return values
+
+
+def list_names(request: Request) -> list[str]:
+    """The names of the parameters in the query, which :func:`.read_query` has accepted; also of those without a value."""
+    return [name for name, _value in parse_qsl(request.query_string, keep_blank_values=True)]
 
 
 def has_signed_in_lately(service: Service, request: Request) -> bool:

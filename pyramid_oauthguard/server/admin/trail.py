@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import asdict, fields
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ _SHOWN: Final = 200
 _EXPORTED: Final = 10_000
 _FILTERS: Final = ("event", "client_id", "subject")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+#: Where the separator of lists is a semicolon, as in many countries, a spreadsheet begins another cell here.
+_AFTER_SEPARATOR: Final = re.compile(r"[;|](?=[\s\"']*[=+\-@＝＋－＠])")
 _NAMES: Final = tuple(each.name for each in fields(AuditEntry))
 
 
@@ -60,7 +63,7 @@ def show_audit(service: Service, request: Request, subject: str) -> Any:
 
 def as_cell(value: Any) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
+    text = _AFTER_SEPARATOR.sub(r"\g<0>'", "" if value is None else str(value))
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -63,6 +63,8 @@ def find_caller(service: Service, request: Request) -> Caller:
     # A user is asked by any client that may have the scope: so the client of a user's token is no principal here.
     if client is None or client.is_self_registered or principal not in service.settings.admin:
         raise NotAdministratorError
+    if service.settings.admin_scope not in client.scopes:  # it was taken from the client after it got the token
+        raise WrongScopeError
     request.oauthguard_administrator = principal if caller.subject is None else caller.subject
     request.oauthguard_administrator_client = caller.client_id
     return caller

@@ -16,11 +16,11 @@ from ...http.errors import InvalidRequestError
 from ...http.json_body import read_json
 from ...keys.registry import SigningKeyError
 from ...service import Service, find_service
-from ..access import read_values
+from ..access import list_names, read_values
 from .access import find_caller
 from .errors import SignInRequiredError
 
-__all__ = ["Call", "Handler", "build_view"]
+__all__ = ["Call", "Operation", "build_view"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +50,31 @@ class Call:
 Handler = Callable[[Call], Any]
 
 
-def build_view(handler: Handler, *, needs_sign_in: bool) -> Callable[[Request], Any]:
-    """The view of a handler.
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a path does with one method.
+
+    :ivar parameters: that the query may have. No other one is ignored: its caller may have meant to end less.
+    """
+
+    handler: Handler
+    parameters: tuple[str, ...] = ()
+
+
+def build_view(operation: Operation, *, needs_sign_in: bool) -> Callable[[Request], Any]:
+    """The view of an operation.
 
     :param needs_sign_in: only for users who signed in lately.
     """
 
-    @functools.wraps(handler)
+    @functools.wraps(operation.handler)
     def view(request: Request) -> Any:
         service = find_service(request)
         caller = find_caller(service, request)
         if needs_sign_in and not caller.has_signed_in_lately:
             raise SignInRequiredError
         try:
-            return handler(Call(service, request, read_values(request)))
+            return operation.handler(Call(service, request, _read_query(request, operation.parameters)))
         except ClientChangedError as error:
             return build_answer(412, {"error": "changed", "error_description": error.problem})
         except RegistrationError as error:
@@ -73,3 +84,14 @@ def build_view(handler: Handler, *, needs_sign_in: bool) -> Callable[[Request], 
             return build_answer(409, {"error": "signing_key", "error_description": error.problem})
 
     return view
+
+
+def _read_query(request: Request, known: tuple[str, ...]) -> Mapping[str, str]:
+    """:raises InvalidRequestError: a parameter is unknown, repeated, or has no value."""
+    values = read_values(request)
+    for name in list_names(request):
+        if name not in known:
+            raise InvalidRequestError(f"The parameters can be: {', '.join(known) or 'none'}.")
+        if name not in values:
+            raise InvalidRequestError(f"The parameter {name} has no value.")
+    return values

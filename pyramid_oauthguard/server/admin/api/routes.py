@@ -16,27 +16,37 @@ from ...endpoints.views import add_endpoint
 from ...settings import PREFIX, ServerSettings
 from ..access import ADMIN_ROUTE
 from . import clients, others
-from .calls import Handler, build_view
+from .calls import Operation, build_view
 
 __all__ = ["include"]
 
 #: After everything that an application includes.
 _LAST: Final = PHASE3_CONFIG + 2
-#: By path and method: what is called.
-_HANDLERS: Final[Mapping[str, Mapping[str, Handler]]] = {
+#: By path and method: what is called, with the parameters that its query may have.
+_OPERATIONS: Final[Mapping[str, Mapping[str, Operation]]] = {
     "clients": {
-        "GET": clients.show_clients,
-        "POST": clients.create_client,
-        "PATCH": clients.edit_client,
-        "DELETE": clients.disable_client,
+        "GET": Operation(clients.show_clients, ("client_id",)),
+        "POST": Operation(clients.create_client),
+        "PATCH": Operation(clients.edit_client, ("client_id",)),
+        "DELETE": Operation(clients.disable_client, ("client_id",)),
     },
-    "secrets": {"POST": clients.create_secret, "DELETE": clients.end_secret},
-    "client_keys": {"PUT": clients.replace_keys},
-    "grants": {"GET": others.show_grants, "DELETE": others.end_grants},
-    "users": {"DELETE": others.forget_user},
-    "keys": {"GET": others.show_keys, "POST": others.make_key, "PATCH": others.change_key},
-    "audit": {"GET": others.show_audit},
-    "health": {"GET": others.show_health},
+    "secrets": {
+        "POST": Operation(clients.create_secret, ("client_id",)),
+        "DELETE": Operation(clients.end_secret, ("client_id", "secret_id")),
+    },
+    "client_keys": {"PUT": Operation(clients.replace_keys, ("client_id",))},
+    "grants": {
+        "GET": Operation(others.show_grants, ("subject",)),
+        "DELETE": Operation(others.end_grants, ("grant_id", "subject")),
+    },
+    "users": {"DELETE": Operation(others.forget_user, ("subject",))},
+    "keys": {
+        "GET": Operation(others.show_keys),
+        "POST": Operation(others.make_key),
+        "PATCH": Operation(others.change_key, ("kid",)),
+    },
+    "audit": {"GET": Operation(others.show_audit, ("limit", "since", "event", "client_id", "subject"))},
+    "health": {"GET": Operation(others.show_health)},
 }
 #: To read and to end something needs no new sign-in, so that a program can do it, too.
 _WITHOUT_SIGN_IN: Final = frozenset({"GET", "DELETE"})
@@ -54,10 +64,10 @@ def include(config: Configurator, settings: ServerSettings) -> None:
         config.add_subscriber(lambda _event: check(), ApplicationCreated)
     else:
         config.action("oauthguard admin api", check, order=_LAST)
-    for name, handlers in _HANDLERS.items():
+    for name, operations in _OPERATIONS.items():
         views = {
-            method: build_view(handler, needs_sign_in=method not in _WITHOUT_SIGN_IN)
-            for method, handler in handlers.items()
+            method: build_view(operation, needs_sign_in=method not in _WITHOUT_SIGN_IN)
+            for method, operation in operations.items()
         }
         add_endpoint(config, f"{ADMIN_ROUTE}.api.{name}", f"{settings.path}/admin/api/{name}", views)
 
