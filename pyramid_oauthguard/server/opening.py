@@ -99,7 +99,7 @@ def _check_empty(store: Any, file: Path, settings: ServerSettings) -> None:
         if prepare is not None:
             prepare()
         with store.reading() as unit:
-            is_empty = not unit.list_keys() and not unit.list_clients()
+            is_empty = not unit.list_keys() and not unit.list_clients(limit=1)
     except UnavailableError as error:
         _judge(error, settings, is_needed=True)
         problem = f"the database can't be used ({error.detail}): is it running, and is {_URL} right?"

@@ -308,7 +308,7 @@ def test_grants_are_listed_and_ended(api: Api) -> None:
     assert not api.flow.is_active(carl)
     api.token("carl", scope="read")
     assert api.call("DELETE", "/grants?subject=carl", token).json == {"ended": 1}
-    assert api.call("GET", "/grants?subject=carl", token).json == {"grants": [], "consents": []}
+    assert api.call("GET", "/grants?subject=carl", token).json == {"grants": [], "consents": [], "more": False}
 
 
 def test_keys_are_made_retired_and_revoked(api: Api) -> None:
@@ -336,7 +336,7 @@ def test_the_trail_is_filtered(api: Api) -> None:
     token = api.token()
     lines = api.call("GET", "/audit?event=ClientCreated&limit=2", token).json["entries"]
     assert [each["event"] for each in lines] == ["ClientCreated", "ClientCreated"]
-    assert api.call("GET", "/audit?since=999999999999", token).json == {"entries": []}
+    assert api.call("GET", "/audit?since=999999999999", token).json == {"entries": [], "next": None}
     for wrong in ("limit=x", "since=-1", "limit=1e3", "limit=٣"):
         api.call("GET", f"/audit?{wrong}", token, status=400)
     for path in ("/audit?event", "/audit?subject", "/grants?subject", "/clients?client_id"):
@@ -374,6 +374,26 @@ def test_a_value_of_another_type_is_named_and_makes_no_500(api: Api) -> None:
     for body, field in WRONG:
         assert api.call("POST", "/clients", token, {"name": "New", **body}, status=422).json["field"] == field
     api.call("POST", "/clients", token, {"assertion_subjects": ["\ud800"]}, status=400)
+
+
+def test_lists_are_read_by_pages(api: Api) -> None:
+    token, path, seen = api.token(), "/clients?limit=2", []
+    while path:
+        found = api.call("GET", path, token).json
+        assert len(found["clients"]) <= 2
+        seen += [each["client_id"] for each in found["clients"]]
+        path = found["next"] and f"/clients?limit=2&after={found['next']}"
+    assert seen == [each.client_id for each in api.flow.server.clients.list_all()]
+    whole = api.call("GET", "/audit", token).json
+    assert whole["next"] is None
+    part = api.call("GET", "/audit?limit=3", token).json
+    rest = api.call("GET", f"/audit?before={part['next']}", token).json
+    assert part["entries"] + rest["entries"] == whole["entries"]
+    api.token("carl", scope="read")
+    api.token("carl", scope="read")
+    cut = api.call("GET", "/grants?subject=carl&limit=1", token).json
+    assert (len(cut["grants"]), cut["more"]) == (1, True)
+    assert api.call("GET", "/grants?subject=carl", token).json["more"] is False
 
 
 def test_the_health_is_that_of_the_health_view_with_its_reasons(api: Api) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from typing import Any
 
 import pytest
 
 from pyramid_oauthguard.server.consent.tickets import seal_ticket
+from pyramid_oauthguard.server.store.records import AuditEntry, Consent, Grant
 from tests.server.conftest import Build
 from tests.server.flows import Flow
 from tests.server.test_admin import PAGES, Operators, build_admin, press, read_trail
@@ -129,3 +131,59 @@ def test_no_other_site_gets_a_window_or_a_file_of_the_administration(flow: Flow)
         assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+def copy_client(flow: Flow, count: int) -> None:
+    """Many clients, and as many grants, consents and lines about dora."""
+    store, now = flow.server.service.store, time.time()
+    with store.writing() as unit:
+        for number in range(count):
+            name = f"many-{number:03}"
+            unit.add_client(dataclasses.replace(flow.native.client, client_id=name, name=name, created_at=now + number))
+            both: Any = {"client_id": name, "subject": "dora", "scopes": (), "audiences": ()}
+            unit.add_grant(Grant(grant_id=name, created_at=now + number, **both))
+            unit.add_consent(Consent(consent_id=name, wording="{}", allowed_at=now + number, **both))
+            unit.add_audit(AuditEntry(at=now + number, event="TokenIssued", subject="dora", client_id=name))
+
+
+@pytest.mark.slow
+def test_no_page_grows_with_what_is_stored(flow: Flow) -> None:
+    copy_client(flow, 420)
+    browser, seen, path = flow.sign_in(), [], "/oauth/admin/clients"
+    while path:
+        page: Any = browser.get(path)
+        names = [each.text for each in page.html.select("h2 bdi")]
+        assert len(names) <= 100
+        seen += names
+        path = (page.html.select_one("[rel=next]") or {}).get("href")
+    assert len(seen) == len(set(seen)) == len(flow.server.clients.list_all())
+    user: Any = browser.get("/oauth/admin/users?subject=dora")
+    assert len(user.html.select(".entry")) == 200
+    assert "Only the newest are shown." in user.text
+    assert "many-419" in user.text
+    trail: Any = browser.get("/oauth/admin/audit?subject=dora")
+    assert len(trail.html.select(".entry")) == 200
+    older: Any = browser.get(trail.html.select_one("[rel=next]")["href"])
+    assert "many-219" in older.text
+    assert "many-220" not in older.text
+    assert older.html.select_one("#subject")["value"] == "dora"
+
+
+def test_a_search_that_finds_nothing_does_not_read_the_whole_trail(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy_client(flow, 20)
+    monkeypatch.setattr("pyramid_oauthguard.server.admin.trail.DEPTH", 5)
+    page: Any = flow.sign_in().get("/oauth/admin/audit?event=ClientCreated")
+    assert "Older lines were not looked at." in page.text
+    found = 0
+    while page.html.select_one("[rel=next]"):
+        page = flow.sign_in().get(page.html.select_one("[rel=next]")["href"])
+        found += len(page.html.select(".entry"))
+    assert found == len(read_trail(flow, "ClientCreated"))
+    flow.sign_in().get("/oauth/admin/audit?before=x", status=400)
+    flow.sign_in().get("/oauth/admin/audit?before=999999999999", status=200)
+
+
+def test_a_client_is_found_by_its_identifier(flow: Flow) -> None:
+    form = next(each for each in flow.sign_in().get("/oauth/admin/clients").forms.values() if each.method == "get")
+    form["client_id"] = flow.web.client.client_id
+    assert "Web shop" in form.submit().html.h1.text

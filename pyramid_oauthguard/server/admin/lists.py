@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pyramid.request import Request
 
@@ -14,13 +14,15 @@ from ..http.mount_point import build_path
 from ..keys.registry import get_keys
 from ..service import Service
 from ..store.records import Client
-from .access import ADMIN_ROUTE
+from .access import ADMIN_ROUTE, read_values
 from .client_form import EMPTY, describe_problem
 from .client_page import CLIENT_ROUTE
 from .frame import render_admin
 from .sealing import seal_action, seal_creation
 
 __all__ = ["render_creation", "show_clients", "show_keys", "show_start"]
+
+_SHOWN: Final = 100
 
 
 def show_start(service: Service, request: Request, subject: str) -> Any:
@@ -29,15 +31,20 @@ def show_start(service: Service, request: Request, subject: str) -> Any:
 
 
 def show_clients(service: Service, request: Request, subject: str) -> Any:
-    """All clients, and the form for a new one."""
-    found = get_clients(request.registry).list_all()
+    """A page of the clients, the way to one of them, and the form for a new one."""
+    after = read_values(request).get("after")
+    found = get_clients(request.registry).list_page(_SHOWN + 1, after=after)
+    shown, route = found[:_SHOWN], f"{ADMIN_ROUTE}.clients"
     return render_admin(
         service,
         request,
         subject,
         "clients",
-        route=f"{ADMIN_ROUTE}.clients",
-        clients=[_describe_client(service, request, subject, client) for client in found],
+        route=route,
+        query={"after": after} if after else {},
+        clients=[_describe_client(service, request, subject, client) for client in shown],
+        following=build_path(request, route, {"after": shown[-1].client_id}) if len(found) > len(shown) else None,
+        find=build_path(request, CLIENT_ROUTE),
         ticket=seal_creation(service, subject),
         values=EMPTY,
     )

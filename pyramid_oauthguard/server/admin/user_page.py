@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pyramid.request import Request
 
@@ -15,6 +15,8 @@ from .frame import render_admin
 from .sealing import seal_action
 
 __all__ = ["show_user"]
+
+_SHOWN: Final = 200
 
 
 def show_user(service: Service, request: Request, subject: str) -> Any:
@@ -29,12 +31,13 @@ def show_user(service: Service, request: Request, subject: str) -> Any:
 
 def _describe(service: Service, request: Request, subject: str, wanted: str) -> dict[str, Any]:
     users = get_users(request.registry)
-    grants = users.list_grants(wanted)
-    consents = users.list_consents(wanted)
+    grants = users.list_grants(wanted, limit=_SHOWN)
+    consents = users.list_consents(wanted, limit=_SHOWN)
     with service.store.reading() as unit:
         client_ids = [each.client_id for each in consents] + [each.client_id for each in grants]
         names = _name_clients(unit, client_ids)
     return {
+        "is_cut": _SHOWN in (len(grants), len(consents)),
         "allowed": [
             {
                 "client_id": client_id,

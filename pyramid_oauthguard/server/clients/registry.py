@@ -192,6 +192,15 @@ class ClientRegistry:
         with self._store.reading() as unit:
             return unit.list_clients()
 
+    def list_page(self, limit: int, *, after: str | None = None) -> tuple[Client, ...]:
+        """A part of all clients, the oldest first.
+
+        :param limit: so many at the most.
+        :param after: the id of the last client of the page before.
+        """
+        with self._store.reading() as unit:
+            return unit.list_clients(limit=limit, after=after)
+
     def rotate_secret(
         self,
         client_id: str,

@@ -19,8 +19,12 @@ class ClientRows(Protocol):
     def hold_client(self, client_id: str) -> None:
         """Let no other unit change this client until this unit ends. Comes before the look-up whose result is changed."""
 
-    def list_clients(self) -> tuple[Client, ...]:
-        """All clients, the oldest first."""
+    def list_clients(self, *, limit: int | None = None, after: str | None = None) -> tuple[Client, ...]:
+        """All clients, the oldest first.
+
+        :param limit: only so many. Must then cost the same however many clients there are.
+        :param after: only those that come after the client with this id.
+        """
 
     def list_public_redirect_uris(self) -> tuple[str, ...]:
         """The redirect URIs of all public clients that are not revoked."""

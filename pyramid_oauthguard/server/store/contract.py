@@ -17,6 +17,7 @@ from .client_rows import ClientRows
 from .records import (
     AccessTokenRecord,
     AuditEntry,
+    AuditPage,
     CodeRecord,
     Consent,
     DeviceRecord,
@@ -67,10 +68,13 @@ class ConsentRows(Protocol):
     def add_consent(self, consent: Consent) -> None:
         """Store an approval."""
 
-    def list_consents(self, subject: str, *, client_id: str | None = None, hold: bool = False) -> tuple[Consent, ...]:
+    def list_consents(
+        self, subject: str, *, client_id: str | None = None, hold: bool = False, limit: int | None = None
+    ) -> tuple[Consent, ...]:
         """What this user allowed (that client) and has not withdrawn, the oldest first.
 
         :param hold: a unit that withdraws one of them waits until this unit ends.
+        :param limit: only so many, the newest.
         """
 
     def withdraw_consents(self, subject: str, client_id: str, now: float) -> bool:
@@ -79,8 +83,11 @@ class ConsentRows(Protocol):
     def list_live_grant_ids(self, subject: str, client_id: str) -> tuple[str, ...]:
         """The grants of this user to that client that are not revoked."""
 
-    def list_live_grants(self, subject: str) -> tuple[Grant, ...]:
-        """The grants of this user that are not revoked, the newest first."""
+    def list_live_grants(self, subject: str, *, limit: int | None = None) -> tuple[Grant, ...]:
+        """The grants of this user that are not revoked, the newest first.
+
+        :param limit: only so many.
+        """
 
     def forget_user(self, subject: str, alias: str) -> int:
         """Delete the consents and the counts of this user, and let ``alias`` be the user of their grants and tokens.
@@ -223,7 +230,24 @@ class AuditRows(Protocol):
         client_id: str | None = None,
         subject: str | None = None,
     ) -> tuple[AuditEntry, ...]:
-        """The newest ``limit`` lines that match, the newest first."""
+        """The newest ``limit`` lines that match, the newest first. May read the whole trail."""
+
+    def search_audit(
+        self,
+        *,
+        limit: int,
+        depth: int,
+        before: int | None = None,
+        since: float | None = None,
+        event: str | None = None,
+        client_id: str | None = None,
+        subject: str | None = None,
+    ) -> AuditPage:
+        """The newest ``limit`` lines that match, the newest first, among about ``depth`` lines: however long the trail is, this
+        costs the same.
+
+        :param before: ``older`` of the page before; None for the newest.
+        """
 
 
 class UpkeepRows(Protocol):

@@ -17,6 +17,7 @@ __all__ = [
     "RESOURCE_SERVER",
     "AccessTokenRecord",
     "AuditEntry",
+    "AuditPage",
     "Client",
     "ClientSecret",
     "CodeRecord",
@@ -227,3 +228,14 @@ class AuditEntry:
     address: str | None = None
     request_id: str | None = None
     detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Lines of the audit trail.
+
+    :ivar older: where the lines begin that were not looked at; None if there are none.
+    """
+
+    entries: tuple[AuditEntry, ...]
+    older: int | None

@@ -53,15 +53,21 @@ class UserRegistry:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def list_grants(self, subject: str) -> tuple[Grant, ...]:
-        """What this user allowed and has not ended: one grant for each time, the newest first."""
-        with self._service.store.reading() as unit:
-            return unit.list_live_grants(subject)
+    def list_grants(self, subject: str, *, limit: int | None = None) -> tuple[Grant, ...]:
+        """What this user allowed and has not ended: one grant for each time, the newest first.
 
-    def list_consents(self, subject: str) -> tuple[Consent, ...]:
-        """The consents of this user that are remembered, the oldest first."""
+        :param limit: so many at the most.
+        """
         with self._service.store.reading() as unit:
-            return unit.list_consents(subject)
+            return unit.list_live_grants(subject, limit=limit)
+
+    def list_consents(self, subject: str, *, limit: int | None = None) -> tuple[Consent, ...]:
+        """The consents of this user that are remembered, the oldest first.
+
+        :param limit: only so many, the newest.
+        """
+        with self._service.store.reading() as unit:
+            return unit.list_consents(subject, limit=limit)
 
     def end_grant(self, grant_id: str) -> bool:
         """End one grant with all its tokens; False if there is no such live one. What the user allowed stays remembered."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from .pages import PagesContract
 from .records import LATER as _LATER
 from .records import NOW as _NOW
 from .records import SIGNED_IN as _SIGNED_IN
@@ -35,7 +36,7 @@ _RACE_SECONDS: Final = 60.0
 _ODD: Final = ("", "nobody", "nul\0", "half a pair \ud800", "ключ", "x" * 5000, "' OR 1=1 --", "%", "\n")
 
 
-class StoreContract(SelfRegistrationContract, SigningKeyContract, UsersContract):
+class StoreContract(PagesContract, SelfRegistrationContract, SigningKeyContract, UsersContract):
     """The contract of :class:`~pyramid_oauthguard.server.store.contract.Store`, as tests; needs the extra ``server``.
 
     ::

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pyramid.request import Request
 
@@ -17,10 +17,14 @@ from ...http.json_body import read_json
 from ...keys.registry import SigningKeyError
 from ...service import Service, find_service
 from ..access import list_names, read_values
+from ..trail import as_number
 from .access import find_caller
 from .errors import SignInRequiredError
 
 __all__ = ["Call", "Operation", "build_view"]
+
+
+_MOST: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,15 @@ class Call:
         if name not in self.query:
             raise InvalidRequestError(f"The parameter {name} is missing.")
         return self.query[name]
+
+    def read_number(self, name: str) -> int | None:
+        """A whole number of the query, None if it is not there. :raises InvalidRequestError: it is something else."""
+        return as_number(name, self.query.get(name))
+
+    def read_limit(self, default: int) -> int:
+        """How many things the caller wants at the most: 1 to 10,000."""
+        wanted = self.read_number("limit")
+        return default if wanted is None else max(1, min(wanted, _MOST))
 
     def read_body(self) -> dict[str, Any]:
         """The JSON object in the body. :raises InvalidRequestError: there is none."""

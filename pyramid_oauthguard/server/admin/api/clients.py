@@ -25,15 +25,19 @@ __all__ = [
 
 _LISTS: Final = frozenset({"redirect_uris", "grants", "scopes", "audiences", "assertion_subjects"})
 _FIELDS: Final = tuple(ClientChanges.__annotations__)
+_CLIENTS: Final = 200
 _OF_SECRETS: Final = ("secret_id", "label", "created_at", "expires_at", "revoked_at", "last_used_at")
 
 
 def show_clients(call: Call) -> Any:
-    """All clients, or the one that the query names."""
+    """A page of the clients, or the one that the query names."""
     clients = get_clients(call.registry)
-    if "client_id" not in call.query:
-        return build_answer(200, {"clients": [_describe(client) for client in clients.list_all()]})
-    return _answer(clients.find(call.query["client_id"]))
+    if "client_id" in call.query:
+        return _answer(clients.find(call.query["client_id"]))
+    limit = call.read_limit(_CLIENTS)
+    found = clients.list_page(limit + 1, after=call.query.get("after"))
+    following = found[limit - 1].client_id if len(found) > limit else None
+    return build_answer(200, {"clients": [_describe(client) for client in found[:limit]], "next": following})
 
 
 def create_client(call: Call) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from ...http.errors import InvalidRequestError
 from ...keys.registry import get_keys
 from ...store.records import AuditEntry
 from ...users import get_users
+from ..trail import DEPTH
 from .calls import Call
 from .errors import NotFoundError
 
@@ -27,24 +27,28 @@ __all__ = [
     "show_keys",
 ]
 
-_MOST_LINES: Final = 10_000
 _LINES: Final = 200
+_GRANTS: Final = 200
 _STATES: Final = ("retired", "revoked")
 
 
 def show_grants(call: Call) -> Any:
     """What a user allowed: the live grants, and the consents that are remembered."""
     users, subject = get_users(call.registry), call.require("subject")
+    limit = call.read_limit(_GRANTS)
+    found = users.list_grants(subject, limit=limit + 1)
+    remembered = users.list_consents(subject, limit=limit + 1)
     grants = [
         {"grant_id": each.grant_id, "client_id": each.client_id, "scopes": each.scopes, "audiences": each.audiences,
          "created_at": each.created_at, "auth_time": each.auth_time}
-        for each in users.list_grants(subject)
+        for each in found[:limit]
     ]  # fmt: skip
     consents = [
         {"client_id": each.client_id, "scopes": each.scopes, "audiences": each.audiences, "allowed_at": each.allowed_at}
-        for each in users.list_consents(subject)
+        for each in remembered[-limit:]
     ]
-    return build_answer(200, {"grants": grants, "consents": consents})
+    is_cut = limit < max(len(found), len(remembered))
+    return build_answer(200, {"grants": grants, "consents": consents, "more": is_cut})
 
 
 def end_grants(call: Call) -> Any:
@@ -99,16 +103,18 @@ def change_key(call: Call) -> Any:
 
 
 def show_audit(call: Call) -> Any:
-    """The newest lines of the audit trail."""
+    """The newest lines of the audit trail, and where older ones begin."""
     with call.service.store.reading() as unit:
-        found = unit.list_audit(
-            limit=min(_read_number(call, "limit", _LINES), _MOST_LINES),
-            since=_read_number(call, "since", 0) or None,
+        found = unit.search_audit(
+            limit=call.read_limit(_LINES),
+            depth=DEPTH,
+            before=call.read_number("before"),
+            since=call.read_number("since"),
             event=call.query.get("event"),
             client_id=call.query.get("client_id"),
             subject=call.query.get("subject"),
         )
-    return build_answer(200, {"entries": [_describe(entry) for entry in found]})
+    return build_answer(200, {"entries": [_describe(entry) for entry in found.entries], "next": found.older})
 
 
 def show_health(call: Call) -> Any:
@@ -118,10 +124,3 @@ def show_health(call: Call) -> Any:
 
 def _describe(entry: AuditEntry) -> dict[str, Any]:
     return {**asdict(entry), "detail": json.loads(entry.detail) if entry.detail else None}
-
-
-def _read_number(call: Call, name: str, default: int) -> int:
-    text = call.query.get(name, str(default))
-    if not re.fullmatch("[0-9]{1,12}", text):
-        raise InvalidRequestError(f"The parameter {name} must be a whole number.")
-    return int(text)

@@ -25,7 +25,7 @@ _LAST: Final = PHASE3_CONFIG + 2
 #: By path and method: what is called, with the parameters that its query may have.
 _OPERATIONS: Final[Mapping[str, Mapping[str, Operation]]] = {
     "clients": {
-        "GET": Operation(clients.show_clients, ("client_id",)),
+        "GET": Operation(clients.show_clients, ("client_id", "limit", "after")),
         "POST": Operation(clients.create_client),
         "PATCH": Operation(clients.edit_client, ("client_id",)),
         "DELETE": Operation(clients.disable_client, ("client_id",)),
@@ -36,7 +36,7 @@ _OPERATIONS: Final[Mapping[str, Mapping[str, Operation]]] = {
     },
     "client_keys": {"PUT": Operation(clients.replace_keys, ("client_id",))},
     "grants": {
-        "GET": Operation(others.show_grants, ("subject",)),
+        "GET": Operation(others.show_grants, ("subject", "limit")),
         "DELETE": Operation(others.end_grants, ("grant_id", "subject")),
     },
     "users": {"DELETE": Operation(others.forget_user, ("subject",))},
@@ -45,7 +45,7 @@ _OPERATIONS: Final[Mapping[str, Mapping[str, Operation]]] = {
         "POST": Operation(others.make_key),
         "PATCH": Operation(others.change_key, ("kid",)),
     },
-    "audit": {"GET": Operation(others.show_audit, ("limit", "since", "event", "client_id", "subject"))},
+    "audit": {"GET": Operation(others.show_audit, ("limit", "before", "since", "event", "client_id", "subject"))},
     "health": {"GET": Operation(others.show_health)},
 }
 #: To read and to end something needs no new sign-in, so that a program can do it, too.

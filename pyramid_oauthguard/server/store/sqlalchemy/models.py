@@ -102,6 +102,7 @@ clients = Table(
     Column("assertion_subjects", Text, nullable=False, server_default=text("''")),
     Column("shared_key", LargeBinary),
     Index("ix_oauth_clients_registered_by_expires_at", "registered_by", "expires_at"),
+    Index("ix_oauth_clients_created_at_client_id", "created_at", "client_id"),
 )
 
 # Apart from the clients, which are read in each request.

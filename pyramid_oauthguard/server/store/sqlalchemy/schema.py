@@ -26,7 +26,7 @@ from .rows import storage_errors
 
 __all__ = ["HEAD", "VERSION_TABLE", "check_revision", "create_tables", "fetch_revision", "upgrade"]
 
-HEAD: Final = "0012"
+HEAD: Final = "0013"
 VERSION_TABLE: Final = "oauth_alembic_version"  # the application may have an alembic_version of its own
 _VERSION: Final = Table(  # as Alembic makes it
     VERSION_TABLE,

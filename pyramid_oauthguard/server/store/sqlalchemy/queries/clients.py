@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, delete, exists, insert, literal, or_, select, tuple_, update
 
 from ...records import DOCUMENT, OPERATOR, REGISTRATION, Client, ClientSecret, Logo
 from ..conversion import Conversion, as_words
@@ -43,9 +43,11 @@ class ClientQueries(Rows):
         held = select(clients.c.client_id).where(clients.c.client_id == client_id).with_for_update()
         self._connection.execute(held)
 
-    def list_clients(self) -> tuple[Client, ...]:
-        found: dict[str, list[Any]] = {}
-        for row in self._connection.execute(_LIST):
+    def list_clients(self, *, limit: int | None = None, after: str | None = None) -> tuple[Client, ...]:
+        query, found = _LIST, dict[str, list[Any]]()
+        if limit is not None or after is not None:
+            query = query.where(clients.c.client_id.in_(_build_page(limit, after)))
+        for row in self._connection.execute(query):
             found.setdefault(row[0], []).append(row)
         return tuple(map(_build_client, found.values()))
 
@@ -110,6 +112,16 @@ class ClientQueries(Rows):
     def revoke_client(self, client_id: str, now: float) -> None:
         live = and_(clients.c.client_id == client_id, clients.c.revoked_at.is_(None))
         self._connection.execute(update(clients).where(live).values(revoked_at=now))
+
+
+def _build_page(limit: int | None, after: str | None) -> Select[Any]:
+    """The ids of a page. Both columns together are an index."""
+    place = tuple_(clients.c.created_at, clients.c.client_id)
+    page = select(clients.c.client_id).order_by(clients.c.created_at, clients.c.client_id).limit(limit)
+    if after is None:
+        return page
+    begin = select(clients.c.created_at).where(clients.c.client_id == after).scalar_subquery()
+    return page.where(place > tuple_(begin, literal(after)))
 
 
 def _build_client(rows: Sequence[Any]) -> Client:

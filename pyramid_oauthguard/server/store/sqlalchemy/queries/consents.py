@@ -21,17 +21,20 @@ class ConsentQueries(Rows):
     def add_consent(self, consent: Consent) -> None:
         self._connection.execute(insert(consents), _CONSENT.as_row(consent))
 
-    def list_consents(self, subject: str, *, client_id: str | None = None, hold: bool = False) -> tuple[Consent, ...]:
+    def list_consents(
+        self, subject: str, *, client_id: str | None = None, hold: bool = False, limit: int | None = None
+    ) -> tuple[Consent, ...]:
         query = (
             select(*_CONSENT.columns)
             .where(consents.c.subject == subject, consents.c.withdrawn_at.is_(None))
-            .order_by(consents.c.allowed_at, consents.c.consent_id)
+            .order_by(consents.c.allowed_at.desc(), consents.c.consent_id.desc())
+            .limit(limit)
         )
         if client_id is not None:
             query = query.where(consents.c.client_id == client_id)
         if hold:  # SQLite has no such thing and needs none: there a writing unit is alone
             query = query.with_for_update(read=True)
-        return tuple(map(_CONSENT.as_record, self._connection.execute(query)))
+        return tuple(map(_CONSENT.as_record, reversed(self._connection.execute(query).all())))
 
     def withdraw_consents(self, subject: str, client_id: str, now: float) -> bool:
         live = and_(consents.c.subject == subject, consents.c.client_id == client_id, consents.c.withdrawn_at.is_(None))
@@ -41,9 +44,9 @@ class ConsentQueries(Rows):
         live = and_(grants.c.subject == subject, grants.c.client_id == client_id, grants.c.revoked_at.is_(None))
         return tuple(self._connection.scalars(select(grants.c.grant_id).where(live)))
 
-    def list_live_grants(self, subject: str) -> tuple[Grant, ...]:
+    def list_live_grants(self, subject: str, *, limit: int | None = None) -> tuple[Grant, ...]:
         live = and_(grants.c.subject == subject, grants.c.revoked_at.is_(None))
-        query = select(*_GRANT.columns).where(live).order_by(grants.c.created_at.desc(), grants.c.grant_id)
+        query = select(*_GRANT.columns).where(live).order_by(grants.c.created_at.desc(), grants.c.grant_id).limit(limit)
         return tuple(map(_GRANT.as_record, self._connection.execute(query)))
 
     def forget_user(self, subject: str, alias: str) -> int:
