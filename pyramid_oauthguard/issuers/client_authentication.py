@@ -88,8 +88,9 @@ class ClientAuthentication:
         """A new assertion for each request: an issuer takes each ``jti`` once."""
         key = self._load_key()
         name, now = self._settings.introspection_client_id, int(time.time())
+        audience = self._settings.introspection_assertion_audience or self._settings.issuer
         claims = {
-            "iss": name, "sub": name, "aud": self._settings.issuer,
+            "iss": name, "sub": name, "aud": audience,
             "iat": now, "exp": now + _LIFE_SECONDS, "jti": secrets.token_urlsafe(24),
         }  # fmt: skip
         header = {"alg": key.algorithm, "typ": "JWT"} | ({"kid": key.kid} if key.kid else {})

@@ -22,6 +22,7 @@ class IssuerSettings:
     :ivar introspection_client_id: who asks there; None: a caller that does not authenticate.
     :ivar introspection_auth_method: one of :data:`.client_authentication.AUTH_METHODS`.
     :ivar introspection_key_file: the key for ``private_key_jwt``.
+    :ivar introspection_assertion_audience: the audience of the assertion of ``private_key_jwt``; None: the issuer.
     :ivar introspection_token_file: the token for ``bearer``.
     :ivar introspection_signed: whether introspection answers must be signed: ``off``, ``auto`` (if the metadata offer that) or
         ``required``.
@@ -53,6 +54,7 @@ class IssuerSettings:
     metadata_lifetime: float
     keys_cooldown: float
     introspection_key_file: str | None = None
+    introspection_assertion_audience: str | None = None
     introspection_token_file: str | None = None
     introspection_signed: str = "off"
     userinfo_endpoint: str | None = None

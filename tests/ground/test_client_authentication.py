@@ -57,6 +57,16 @@ def test_an_assertion_that_our_own_server_accepts(tmp_path, algorithm, form):
     assert token_id != read_assertion(sign(path)).claims["jti"]
 
 
+def test_an_issuer_may_want_another_audience(tmp_path):
+    """Okta wants the address of the endpoint that is called."""
+    path = tmp_path / "key"
+    path.write_bytes(generate_key("ES256").native.as_pem(private=True))
+    given = {"introspection_auth_method": "private_key_jwt", "introspection_key_file": str(path)}
+    for own, expected in ((None, ISSUER), (f"{ISSUER}/v1/introspect", f"{ISSUER}/v1/introspect")):
+        _headers, form = build(**given, introspection_assertion_audience=own).find()
+        assert parse_segment_object(form["client_assertion"].split(".")[1].encode())["aud"] == expected
+
+
 def test_the_algorithm_of_a_key_is_kept(tmp_path):
     path = tmp_path / "key"
     key = generate_key("PS256", kid="p").native

@@ -61,6 +61,7 @@ class GuardSettings:
     introspection_client_secret: str | None = field(repr=False)
     introspection_auth_method: str
     introspection_key_file: str | None
+    introspection_assertion_audience: str | None
     introspection_token_file: str | None
     introspection_judges: str
     introspection_signed: str
