@@ -13,26 +13,26 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from .. import processes
 
-__all__ = ["POOLS", "DeadlineTLSSocket", "StaleConnection", "clock"]
+__all__ = ["POOLS", "DeadlineTLSSocket", "OwnSocket", "StaleConnection", "clock"]
 
 clock = threading.local()  # .deadline: when the exchange running in this thread must be over
 
 
-class _OwnSocket(socket.socket):
+class OwnSocket:
     """A socket that leads nowhere in a child of the process that opened it."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # ssl makes its sockets without __init__
-        made = super().__new__(cls, *args, **kwargs)
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:  # ssl makes its sockets without __init__
+        made = super().__new__(cls)  # the sockets of gevent are objects of Python, whose __new__ takes nothing else
         processes.register(made, _leave)
         return made
 
 
-def _leave(inherited: socket.socket) -> None:
+def _leave(inherited: Any) -> None:
     processes.cut(inherited)
     inherited.close()
 
 
-class _DeadlineSocket(_OwnSocket):
+class _DeadlineSocket(OwnSocket, socket.socket):
     """Reads only while the deadline of the exchange lies ahead, however slowly the bytes drip."""
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
@@ -40,7 +40,7 @@ class _DeadlineSocket(_OwnSocket):
         return super().recv_into(*args, **kwargs)
 
 
-class DeadlineTLSSocket(_OwnSocket, ssl.SSLSocket):
+class DeadlineTLSSocket(OwnSocket, ssl.SSLSocket):
     """The same with TLS."""
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:

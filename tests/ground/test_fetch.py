@@ -11,6 +11,7 @@ import pytest
 
 from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.fetch import Fetcher
+from pyramid_oauthguard.fetch.connections import OwnSocket
 from tests.certificates import write_certificate
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -74,6 +75,18 @@ def test_a_kept_connection_that_died_is_replaced(tls):
         fetcher = Fetcher(timeout=5, ca_file=tls and str(tls))
         assert [fetcher.post(url, {"token": "t"}, harmless=True).status for _ in range(5)] == [200] * 5
         assert len([request for request in requests if request.startswith(b"POST")]) == 4
+
+
+def test_a_socket_may_be_a_class_of_python():
+    """As those of gevent are: their __new__ takes no arguments."""
+
+    class Plain:
+        def __init__(self, family: int = -1, *, fileno: int | None = None) -> None:
+            self.made = (family, fileno)
+
+    kind = type("Kind", (OwnSocket, Plain), {})
+    assert kind(2, fileno=7).made == (2, 7)
+    assert not hasattr(kind.__new__(kind, family=2), "made"), "as ssl makes one"
 
 
 def test_what_is_fetched_once_an_hour_meets_no_dead_connection():
