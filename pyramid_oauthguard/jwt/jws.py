@@ -37,6 +37,7 @@ _DOTS: Final = 2
 _NO_BASE64URL: Final = re.compile("[^A-Za-z0-9_-]")
 #: The claim ``iss`` in the text of the claims, without an escape.
 _ISSUER_FIRST: Final = "eyJpc3MiOiJ"  # {"iss":"
+_ISSUER_START: Final = 8
 #: So many characters of a token hold the issuer of most of them; to decode as many as the longest takes would cost twice as much.
 _FEW_CHARACTERS: Final = 128
 _MAX_ISSUER_CHARACTERS: Final = 512
@@ -175,11 +176,12 @@ def guess_issuer(raw: str) -> str | None:
     if not 0 < start < end or not raw.isascii() or len(raw) > MAX_TOKEN_CHARACTERS:
         return None
     if raw.startswith(_ISSUER_FIRST, start):  # a second one of the same name would be refused
-        for length in (_FEW_CHARACTERS, _MAX_ISSUER_CHARACTERS):
-            found = _ISSUER.match(_decode(raw[start : min(end, start + length)]), 1)
-            if found is not None:
-                return found[1].decode("utf-8", "replace")  # no issuer has such a name: the claims are parsed then
-        return None
+        claims = _decode(raw[start : min(end, start + _FEW_CHARACTERS)])
+        if claims.find(b'"', _ISSUER_START) < 0:
+            claims = _decode(raw[start : min(end, start + _MAX_ISSUER_CHARACTERS)])
+        identifier, closed, _others = claims[_ISSUER_START:].partition(b'"')
+        # No issuer has a name that is not UTF-8: the claims are parsed then.
+        return identifier.decode("utf-8", "replace") if closed and b"\\" not in identifier else None
     claims = _decode(raw[start:end])
     found = _ISSUER.search(claims)
     return None if found is None or claims.count(b'"iss"') != 1 else found[1].decode("ascii", "replace")
