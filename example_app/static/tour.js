@@ -40,11 +40,11 @@
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet copy";
-    button.textContent = "Copy";
+    button.textContent = block.dataset.copy;
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(block.querySelector("pre").textContent.trim() + "\n");
-      button.textContent = "Copied";
-      window.setTimeout(() => (button.textContent = "Copy"), 2000);
+      button.textContent = block.dataset.copied;
+      window.setTimeout(() => (button.textContent = block.dataset.copy), 2000);
     });
     block.prepend(button);
   };

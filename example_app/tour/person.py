@@ -70,7 +70,7 @@ def find_answer(request: Request) -> Answer | None:
 def redeem(request: Request, answer: Answer) -> Result:
     """The token for the code, and one call with it. It is shown and not kept."""
     if not answer.code:
-        return Result(note=f"The authorization server answered: {answer.error}. No token was issued.")
+        return Result(note="refused", error=answer.error)
     form = {
         "grant_type": "authorization_code",
         "code": answer.code,

@@ -17,8 +17,8 @@ __all__ = ["STEPS", "Result", "explain", "read_claims"]
 _CLIENT: Final = (MANAGER, MANAGER_SECRET)
 _NAME: Final = "Mary Shelley"
 _AMOUNT: Final = "12.50"
-_NO_TOKEN: Final = "Get a token first: step 1."  # noqa: S105  # a text
-_TOO_LONG: Final = "The token is too long for this page to keep. Use the terminal for the next steps."
+_NO_TOKEN: Final = "no token"  # noqa: S105  # a word
+_TOO_LONG: Final = "too long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,15 @@ class Result:
     """What a step brought.
 
     :ivar why: an explanation of the last answer, in lines.
+    :ivar note: a word that the template knows: what the user is told in place of exchanges, or beside them.
+    :ivar error: the code that the authorization server answered with.
     :ivar claims: of the token that was issued.
     """
 
     exchanges: tuple[Exchange, ...] = ()
     why: tuple[str, ...] = ()
     note: str = ""
+    error: str = ""
     claims: Mapping[str, Any] | None = None
 
 

@@ -19,8 +19,6 @@ from .steps import STEPS, Result
 
 __all__: list[str] = []
 
-_OLD_PAGE = "This page was open for too long. Please try again."
-
 
 @view_config(route_name="tour", request_method="GET")
 def show_step(context: Any, request: Request) -> Response:
@@ -36,7 +34,7 @@ def take_step(context: Any, request: Request) -> Any:
     if step not in {*STEPS, "person", "start-over"}:
         raise HTTPNotFound
     if not is_own_form(request, form):
-        response = render_home(request, step, Result(note=_OLD_PAGE))
+        response = render_home(request, step, Result(note="old page"))
         response.status = 400
         return response
     if step == "person":

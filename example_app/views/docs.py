@@ -12,6 +12,7 @@ from pyramid.view import view_config
 
 from .. import demo
 from ..documents import CLIENT_ID, build_redirect_uri
+from ..languages import choose_language
 from ..page_headers import SCRIPTED, SWAGGER, set_page_headers
 from ..parts import Parts
 from ..tour.person import find_answer, redeem
@@ -26,6 +27,7 @@ def show_docs(context: Any, request: Request) -> dict[str, Any]:
     set_page_headers(request.response, SWAGGER)
     parts: Parts = request.registry["example_app.parts"]
     return {
+        "language": choose_language(request),
         "parts": parts,
         "client_id": CLIENT_ID,
         "redirect_uri": build_redirect_uri(parts.issuer),
@@ -43,4 +45,4 @@ def show_signed_in(context: Any, request: Request) -> Any:
     if answer is not None:
         return render_home(request, "person", redeem(request, answer))
     set_page_headers(request.response, SCRIPTED)
-    return {}
+    return {"language": choose_language(request)}

@@ -12,6 +12,7 @@ from pyramid.view import view_config
 
 from .. import demo
 from ..documents import CLIENT_ID, build_document
+from ..languages import choose_language
 from ..page_headers import SCRIPTED, set_page_headers
 from ..parts import Parts
 
@@ -38,6 +39,7 @@ def render_home(request: Request, step: str, result: Any) -> Any:
 def _build_home(request: Request, step: str = "", result: Any = None) -> dict[str, Any]:
     parts: Parts = request.registry["example_app.parts"]
     return {
+        "language": choose_language(request),
         "parts": parts,
         "address": request.application_url,
         "operations": list(_list_operations(request)) if parts.guard else [],
@@ -54,7 +56,7 @@ def _build_home(request: Request, step: str = "", result: Any = None) -> dict[st
     }
 
 
-def _list_operations(request: Request) -> Iterator[dict[str, str]]:
+def _list_operations(request: Request) -> Iterator[dict[str, Any]]:
     """The endpoints as the API's document has them: what it says about tokens comes from the views."""
     for path, item in build_document(request)["paths"].items():
         for method in _METHODS:
@@ -62,14 +64,14 @@ def _list_operations(request: Request) -> Iterator[dict[str, str]]:
                 yield _describe(method, path, item[method])
 
 
-def _describe(method: str, path: str, operation: dict[str, Any]) -> dict[str, str]:
+def _describe(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
     scopes = [" ".join(names) for requirement in operation["security"] for names in requirement.values()]
     return {
         "method": method.upper(),
         "path": path,
         "summary": operation["summary"],
         "check": operation.get("x-token-check", ""),
-        "scopes": " or ".join(filter(None, scopes)),
+        "scopes": list(filter(None, scopes)),
     }
 
 

@@ -13,6 +13,7 @@ from webob import Request
 from webtest import TestApp as App
 from webtest import TestResponse
 
+import example_app
 from example_app import main
 from example_app.tour.memory import remember
 from pyramid_oauthguard.server.clients import get_clients
@@ -239,6 +240,47 @@ def test_an_error_in_the_answer_is_escaped(browser: App) -> None:
     shown = browser.get("/docs/oauth2-redirect", query)
     assert "<script>alert" not in shown.text
     assert "&lt;script&gt;" in shown.text
+
+
+# ── the language ────────────────────────────────────────────────────────────────────────────────────────────
+
+#: The only texts of the tour that are the same in each language: names, and what the API and the command answer.
+FIXED = re.compile(r"<(pre|code|title|em|style)\b.*?</\1>|<p lang=\"en\">.*?</p>|<div id=\"swagger-ui\".*", re.DOTALL)
+ENGLISH = re.compile(r"\b(the|and|token|with|you|sign|from|request|answer|checked|customer)\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize(("language", "title"), [("de", "Kunden"), ("fr", "Clients"), ("ja", "顧客")])
+def test_the_tour_and_the_frame_of_swagger_ui_are_in_the_language_of_the_browser(
+    browser: App, language: str, title: str
+) -> None:
+    browser.extra_environ["HTTP_ACCEPT_LANGUAGE"] = language
+    pages: dict[str, Any] = {path: browser.get(path) for path in ("/", "/docs", "/docs/oauth2-redirect")}
+    pages |= {step: press(browser, step) for step in (*STEPS, "calls")}
+    press(browser, "start-over")
+    pages["no token"] = press(browser, "calls")
+    pages["old page"] = browser.post("/tour/token", {"csrf_token": "x"}, status=400)
+    for name, page in pages.items():
+        assert page.html.find("html")["lang"] == language
+        assert page.html.find("title").text.endswith(f" · {title}")
+        left = re.sub(r"<[^>]*>", " ", FIXED.sub(" ", page.text.partition("<main>")[2]))
+        found = [text for text in ENGLISH.findall(left) if (language, text.lower()) != ("de", "token")]
+        assert not found, (name, left)
+
+
+def test_a_person_who_denies_is_told_in_their_language(browser: App) -> None:
+    browser.extra_environ["HTTP_ACCEPT_LANGUAGE"] = "ja"
+    form = press(browser, "person").follow().follow().form
+    form["name"], form["password"] = "demo", "demo"
+    shown: Any = decide(form.submit().follow(), "deny").follow()
+    assert shown.html.find("html")["lang"] == "ja"
+    assert "認可サーバーの応答は<code>access_denied</code>でした" in shown.text
+
+
+def test_what_each_endpoint_does_is_a_text_for_translators(browser: App) -> None:
+    texts = set((Path(example_app.__file__).parent / "locale/example_app.pot").read_text("utf-8").splitlines())
+    for item in browser.get("/openapi.json").json["paths"].values():
+        for operation in (each for each in item.values() if isinstance(each, dict)):
+            assert f'msgid "{operation["summary"]}"' in texts
 
 
 # ── the page in other surroundings ──────────────────────────────────────────────────────────────────────────
