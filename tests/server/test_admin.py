@@ -18,7 +18,7 @@ from webtest import TestApp
 from pyramid_oauthguard.server.admin.trail import as_cell
 from pyramid_oauthguard.server.keys import get_keys
 from tests.server.conftest import Build, basic
-from tests.server.flows import Flow, People, build_flow, read_answer
+from tests.server.flows import Flow, People, build_flow, read_answer, read_next
 
 PAGES = [
     "/oauth/admin",
@@ -406,3 +406,31 @@ def test_keys_that_can_not_be_public_are_not_sent_back(flow: Flow) -> None:
         kept = form.submit(status=403)
         assert ("jwks" in kept.forms[1].fields) is is_kept
         assert key.as_dict(private=True)["d"] not in kept.text
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/oauth/admin/users?subject=carl"])
+def test_somebody_else_can_sign_in_from_each_page_and_comes_back_to_it(flow: Flow, path: str) -> None:
+    browser = flow.sign_in()
+    switch = next(form for form in browser.get(path).forms.values() if "Not you?" in form.text)
+    answer: Any = switch.submit(status=303)
+    assert answer.headers["Set-Cookie"].startswith("user=;")
+    assert answer.headers["Location"].endswith(path)
+    browser.reset()
+    asked = answer.follow(status=303)
+    browser.set_cookie("user", "berta")
+    assert "Berta" in browser.get(read_next(asked)).text
+
+
+def test_who_may_not_administer_can_let_somebody_else_sign_in(flow: Flow) -> None:
+    page: Any = flow.sign_in("carl").get("/oauth/admin/keys", status=403)
+    assert "Carl" in page.text
+    answer = page.form.submit(status=303)
+    assert answer.headers["Set-Cookie"].startswith("user=;")
+    assert answer.headers["Location"].endswith("/oauth/admin")
+
+
+def test_a_switch_that_another_administrator_was_shown_signs_nobody_out(flow: Flow) -> None:
+    shown: Any = flow.sign_in("berta").get("/oauth/admin")
+    switch = next(form for form in shown.forms.values() if "Not you?" in form.text)
+    answer = flow.sign_in("anna").post(switch.action, {"ticket": switch["ticket"].value}, status=400)
+    assert "Set-Cookie" not in answer.headers

@@ -36,6 +36,7 @@ SCENES = [
     "empty",
     "error",
     "expired",
+    "form post",
 ]
 ADDRESSES = {
     "device": "/oauth/device",
@@ -154,6 +155,8 @@ def site(build: Any, tmp_path: Path) -> Iterator[Site]:
 
 def open_context(chromium: Browser, site: Site, *, user: str = "anna", **options: Any) -> BrowserContext:
     context = chromium.new_context(**options)
+    # The client answers a form post with 204, after which the browser stays on the page.
+    context.route(f"{CALLBACK}**", lambda route: route.fulfill(status=204))
     context.add_cookies([{"name": "user", "value": user, "url": site.url}])
     return context
 
@@ -168,6 +171,9 @@ def show(page: Page, site: Site, scene: str) -> None:
     """Bring one of the pages into the browser, as its user comes there."""
     if scene in {"consent", "problem", "expired"}:
         page.goto(site.build_request())
+    elif scene == "form post":
+        page.goto(site.build_request(response_mode="form_post", scope="nonsense"))
+        page.wait_for_selector("form[name=answer]")
     elif scene in {"decision", "connected", "denied"}:
         page.goto(f"{site.url}/oauth/device?user_code={site.add_device()}")
         submit(page, ".connect button")
