@@ -15,6 +15,13 @@ window.addEventListener("DOMContentLoaded", () => {
     tryItOutEnabled: true,
     validatorUrl: null,
   });
+  // Swagger UI gives these buttons no name for screen readers, and this line can't be scrolled by keyboard.
+  const mend = () => {
+    for (const each of place.querySelectorAll(".close-modal")) each.setAttribute("aria-label", "Close");
+    for (const each of place.querySelectorAll(".copy-to-clipboard button")) each.setAttribute("aria-label", "Copy");
+    for (const each of place.querySelectorAll("pre.curl")) each.setAttribute("tabindex", "0");
+  };
+  new MutationObserver(mend).observe(place, { childList: true, subtree: true });
   ui.initOAuth({
     clientId: place.dataset.client,
     scopes: "customer_api",

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from click.shell_completion import ShellComplete
+from playwright.sync_api import Browser
 
 from pyramid_oauthguard.client.login.pages import Page
 from pyramid_oauthguard.command.client.qr_code import draw
@@ -209,6 +210,15 @@ def test_the_page_in_the_browser_names_the_user_and_escapes_the_name() -> None:
     assert "<img" not in page
     assert len(Page.DONE.render("n" * 9999)) < 2000
     assert "signed in as" not in Page.DONE.render().decode()
+
+
+@pytest.mark.slow
+@pytest.mark.needs("chromium")
+def test_a_long_name_does_not_make_the_page_wider_than_the_window(chromium: Browser) -> None:
+    page = chromium.new_page(viewport={"width": 400, "height": 700})
+    page.set_content(Page.DONE.render("n" * 9999).decode())
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.close()
 
 
 @pytest.mark.promise("CL-03")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.example.servers import find_free_port, serve
 from tests.example.test_pages import CONTRAST
+from tests.focus import check_focus
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.slow]
 
@@ -104,6 +105,23 @@ def test_the_tour_by_keyboard(page: Any, address: str) -> None:
     assert page.evaluate("document.activeElement.closest('section').id") == "token", "the focus stays at the button"
 
 
+def test_the_focus_is_seen_and_goes_on_as_the_page_is_read(page: Any, address: str) -> None:
+    """In the dark, the outline of Swagger UI was white on white, and that of its first link a dotted line."""
+    page.goto(address)
+    for step in STORY:
+        page.click(f"#{step} form button")
+        page.wait_for_selector(f"#{step} .exchange")
+    page.click("#token summary")
+    names = check_focus(page)
+    assert names[:3] == ["Swagger UI", "Applications you allowed", "Sign in"]
+    assert [each for each in names if each in {"Revoke it", "Start over"}] == ["Revoke it", "Start over"]
+    for path in ("/nothing", "/docs/oauth2-redirect", "/sign-in", "/docs"):
+        page.goto(address + path)
+        if path == "/docs":
+            page.wait_for_selector(".opblock")
+        assert check_focus(page), path
+
+
 def authorize(page: Any, flow: str) -> Any:
     page.wait_for_selector(".opblock")
     page.click(".auth-wrapper button.authorize")
@@ -191,6 +209,11 @@ def test_axe_core_finds_nothing(chromium: Any, address: str, scheme: str, width:
         assert find_violations(page) == {}, path
     page.goto(f"{address}/docs")
     page.wait_for_selector(".opblock")
-    # Swagger UI has a link inside the button of each operation.
-    assert find_violations(page, but=frozenset({"nested-interactive"})) == {}
+    # Swagger UI has a link inside the button of each operation, and headings of any level in its dialog.
+    its_own = frozenset({"nested-interactive", "heading-order"})
+    assert find_violations(page, but=its_own) == {}
+    authorize(page, "authorizationCode").wait_for()
+    assert find_violations(page, but=its_own) == {}, "the dialog"
+    list_customers(page)
+    assert find_violations(page, but=its_own) == {}, "a call and its answer"
     context.close()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from tests.focus import check_focus
 from tests.guard.serving import serve
 from tests.server.conftest import Build
 from tests.server.test_admin import PAGES, Operators, build_admin
@@ -50,6 +51,7 @@ def test_every_page_is_accessible(build: Build, monkeypatch: pytest.MonkeyPatch,
         ]:
             flow.people.ago = 400.0 if name == "again" else 0.0  # type: ignore[attr-defined]
             show(page, site, path, button)
+            assert check_focus(page), name or path
             for width, scheme in itertools.product((400, 1280), ("light", "dark")):
                 page.set_viewport_size({"width": width, "height": 800})
                 page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ _GO_BACK: Final = "You may close this tab and go back to the terminal."
 _LONGEST_NAME_CHARS: Final = 100
 _STYLE: Final = (
     ":root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;"
-    "padding:0 1rem}"
+    "padding:0 1rem;overflow-wrap:anywhere}h1{line-height:1.25;text-wrap:balance}"
 )
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 HEADERS: Final = {
