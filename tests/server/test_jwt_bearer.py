@@ -118,6 +118,13 @@ def test_a_hook_that_failed_was_an_answer_500(make, caplog, error):
 
 
 @pytest.mark.promise("AS-15")
+@pytest.mark.parametrize("sub", ["x" * 248, "/" * 100])
+def test_a_long_subject_of_another_issuer_was_an_error_of_this_server(make, caplog, sub):
+    refuse(make(subject=None), sign(sub=sub), caplog, "bad_sub")
+    assert not [each for each in caplog.records if each.levelno > logging.WARNING]
+
+
+@pytest.mark.promise("AS-15")
 def test_a_hook_may_say_that_the_users_can_not_be_asked_now(make):
     def fail(issuer, client, claims):
         raise UnavailableError("users", "the directory is away")

@@ -260,6 +260,14 @@ def test_other_methods_are_refused(flow):
     assert flow.server.app.get("/oauth/register", status=405).headers["Allow"] == "POST"
 
 
+def test_each_registration_beyond_the_maximum_wrote_a_line(build, caplog):
+    flow = build_flow(build, {**OPEN, "registration.max_unused": "1"})
+    register(flow)
+    for _ in range(20):
+        register(flow, status=429)
+    assert len([each for each in caplog.messages if "registration.max_unused clients" in each]) == 1
+
+
 # Initial access tokens.
 
 
@@ -451,6 +459,23 @@ def test_without_a_name_the_page_shows_the_host(flow, uri):
 def test_a_name_of_a_client_of_the_operator_is_taken(name):
     assert is_taken(name, ["Other", "Web shop"])
     assert not is_taken(f"{name} 2", ["Other", "Web shop"])
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("PayPaI", "PayPal"), ("PayPa|", "PayPal"), ("PayPa\u01c0", "PayPal"), ("Flrst", "First"), ("F1rst", "First"),
+        ("\u13b3eb shop", "Web shop"), ("\ua4eaeb shop", "Web shop"), ("VVeb shop", "Web shop"), ("\u1d18ayPal", "PayPal"),
+        ("\u146dayPal", "PayPal"), ("\u0397ome", "Home"), ("\u039dative", "Native"), ("Adrnin", "Admin"), ("PayPa\u05d5", "PayPal"),
+    ],
+)  # fmt: skip
+def test_letters_of_other_scripts_and_a_capital_i_imitated_a_client_of_the_operator(name, own):
+    assert is_taken(name, [own])
+    assert not is_taken(f"{name} 2", [own])
+
+
+def test_a_bar_may_still_separate_words():
+    assert is_taken("Foo | Bar", ["Foo Bar"])
 
 
 def test_the_users_list_shows_the_name_in_quotes(flow):

@@ -31,6 +31,7 @@ __all__ = ["Accepted", "TrustedIssuers"]
 log = logging.getLogger("pyramid_oauthguard.server")
 _HMAC: Final = "HS256"
 _KEY_SECONDS: Final = 3600.0
+_MAX_CHARACTERS: Final = 255  # of a user's identifier
 _DAY_SECONDS: Final = 86400.0
 
 
@@ -127,7 +128,10 @@ def _find_subject(rules: AssertionIssuer, client: Client, signed: Signed, said: 
     """The user of this server. Without the hook it is one that the application cannot take for its own: ``NAME/sub``."""
     if rules.subject is None:
         place = f"{OF_CLIENTS}/{_escape(client.client_id)}" if rules.name == OF_CLIENTS else rules.name
-        return f"{place}/{_escape(said.subject)}"
+        subject = f"{place}/{_escape(said.subject)}"
+        if len(subject) > _MAX_CHARACTERS:
+            raise InvalidToken("bad_sub")
+        return subject
     found: str | None = _ask_hook(rules, client, signed)
     if found is None:
         raise InvalidToken("refused_by_hook")

@@ -5,7 +5,6 @@ replaces and deletes what is registered of it (RFC 7592).
 from __future__ import annotations
 
 import hmac
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,6 +24,7 @@ from .metadata import build_self_registered, read_metadata
 from .names import is_taken
 
 __all__ = [
+    "FullError",
     "InvalidTokenError",
     "check_initial_token",
     "delete",
@@ -34,7 +34,6 @@ __all__ = [
     "update",
 ]
 
-log = logging.getLogger("pyramid_oauthguard.server")
 _FULL_SECONDS: Final = 600
 _PRUNED_AT_ONCE: Final = 100
 #: What a client can't choose (RFC 7592 section 2.2).
@@ -52,6 +51,10 @@ class InvalidTokenError(OAuth2Error):
     error = "invalid_token"
     status_code = 401
     challenge = 'Bearer realm="registration", error="invalid_token"'
+
+
+class FullError(TooManyRequestsError):
+    """There are too many clients that no user has allowed anything."""
 
 
 def check_initial_token(authorization: str | None, settings: ServerSettings) -> None:
@@ -75,7 +78,7 @@ def register(store: Store, settings: ServerSettings, tell: Tell, document: Mappi
 
     :raises InvalidRedirectURIError: see :func:`~.metadata.read_metadata`.
     :raises InvalidClientMetadataError: the same, or the name is that of a client of the operator.
-    :raises TooManyRequestsError: there are too many clients that no user has allowed anything.
+    :raises FullError: there are too many clients that no user has allowed anything.
     """
     # The scopes that it names are those of its first request. When an API requires more, it asks for more and does not register
     # again (the step-up of MCP clients).
@@ -179,7 +182,4 @@ def _tell_changes(unit: Unit, tell: Tell, client: Client, different: Mapping[str
 def _check_room(unit: Unit, settings: ServerSettings, now: float) -> None:
     if unit.count_unused_clients(now) < settings.self_registration.registration_max_unused:
         return
-    log.warning(
-        "a client was not registered: there are registration.max_unused clients that no user has allowed anything"
-    )
-    raise TooManyRequestsError(_FULL_SECONDS)
+    raise FullError(_FULL_SECONDS)

@@ -3,6 +3,7 @@ delete it (RFC 7592)."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,6 +14,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 
 from ..clients.dynamic import (
+    FullError,
     check_initial_token,
     delete,
     make_registration_token,
@@ -35,6 +37,9 @@ __all__ = ["Configuration", "Registration", "describe", "include"]
 
 ROUTE: Final = "oauthguard.register"
 CLIENT_ROUTE: Final = "oauthguard.register.client"
+_FULL: Final = (
+    "a client was not registered: there are registration.max_unused clients that no user has allowed anything"
+)
 
 
 class _Asked:
@@ -71,7 +76,11 @@ class Registration(ClientRegistrationEndpoint):
 
     def save_client(self, client_info: Any, client_metadata: dict[str, Any], request: _Asked) -> Client:
         service: Service = self.server.service
-        return register(service.store, service.settings, service.tell, request.document)
+        try:
+            return register(service.store, service.settings, service.tell, request.document)
+        except FullError:
+            service.mistakes.report("registration: full", _FULL, level=logging.WARNING)
+            raise
 
     def generate_client_registration_info(self, client: Client, request: _Asked) -> dict[str, Any]:
         return _describe(self.server.service, request, client)
