@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import threading
 import time
 from typing import Any
@@ -104,6 +105,17 @@ def test_what_clients_and_users_are_called_is_only_text(flow: Flow) -> None:
         assert not page.html.select("[onerror]")
         assert page.headers["X-Frame-Options"] == "DENY"
         assert page.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.promise("AD-01")
+def test_the_name_of_a_key_turned_the_text_of_an_admin_page_around(flow: Flow) -> None:
+    """Clients that register themselves choose it."""
+    keys = json.dumps({"keys": [{"kty": "EC", "kid": "\u202e\x1b[2J-one"}]})
+    with flow.server.service.store.writing() as unit:
+        unit.update_client(dataclasses.replace(flow.web.client, jwks=keys), ["jwks"])
+    page = flow.sign_in().get(f"/oauth/admin/client?client_id={flow.web.client.client_id}")
+    assert "[2J-one</code>" in page.text
+    assert not {"\u202e", "\x1b"} & set(page.text)
 
 
 @pytest.mark.promise("AD-01")
