@@ -58,6 +58,8 @@ ANSWERS = [
     ("metadata", redirect(None), "answered 301 without Location", "oauthguard.metadata_url"),
     ("metadata", (404, b"<html>"), "answered 404", "oauthguard.metadata_url"),
     ("metadata", (401, b""), "answered 401", "oauthguard.metadata_url"),
+    ("metadata", (403, b""), "answered 403", "oauthguard.http.bearer_token_file, or oauthguard.http.headers"),
+    ("keys", (401, b""), "answered 401 without a key set", "oauthguard.http.bearer_token_file"),
     ("metadata", (503, b""), "answered 503", ""),
     ("metadata", (200, b"<html>"), "did not answer with a JSON object", "oauthguard.metadata_url"),
     ("metadata", {"issuer": "https://other.test"}, "describes 'https://other.test'", "oauthguard.issuer"),
@@ -139,10 +141,30 @@ def test_a_certificate_that_is_not_accepted_is_named(tmp_path: Path, subject: st
             assert result.exit_code == 6
 
 
-def test_a_certificate_that_has_expired_is_not_one_of_an_unknown_authority() -> None:
-    error = UnavailableError("unreachable", "GET https://a.test/keys: SSLError certificate has expired")
-    assert "who runs the issuer must renew it" in find_remedy(error, "keys").text
-    assert "ca_file" not in find_remedy(error, "keys").text
+@pytest.mark.parametrize(
+    ("cause", "setting", "said"),
+    [
+        (": SSLError certificate has expired", None, "who runs the issuer must renew it"),
+        (": SSLError certificate is not yet valid", None, "set the clock"),
+        (" through the proxy http://p:1: ProxyError (it answered 407)", "oauthguard.http.proxy", "a user and a password"),
+        (" through the proxy http://p:1: ProxyError (it answered 403)", "oauthguard.http.no_proxy", "refuses this host"),
+        (" through the proxy http://p:1: ProxyError ECONNREFUSED", "oauthguard.http.proxy", "can't be reached"),
+        (": NewConnectionError ENETUNREACH", "oauthguard.jwks_uri", "if it is reached through a proxy only"),
+        (": ConnectTimeoutError", "oauthguard.http.timeout", "another address in this network, name it with oauthguard.jwks_uri"),
+    ],
+)  # fmt: skip
+def test_a_cause_is_not_taken_for_another(cause: str, setting: str | None, said: str) -> None:
+    remedy = find_remedy(UnavailableError("unreachable", f"GET https://a.test/keys{cause}"), "keys")
+    assert remedy.setting == setting
+    assert said in remedy.text
+    assert "ca_file" not in remedy.text
+    assert "?." not in remedy.text
+
+
+def test_check_names_the_host_of_an_address_without_tls(scripted: ScriptedIssuer, tmp_path: Path) -> None:
+    scripted.answers[METADATA] = {"issuer": scripted.issuer, "jwks_uri": "http://keycloak:8080/certs"}
+    result = run_check(write_ini(tmp_path, build_settings(scripted.issuer)))
+    assert "list keycloak:8080 in oauthguard.http.insecure_hosts" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize("name", ["jwks_uri", "introspection_endpoint"])

@@ -17,6 +17,7 @@ from ..settings import GuardSettings
 from .certificates import judge_certificates
 from .key_report import describe_unusable_keys
 from .live_issuer import introspect_live
+from .neighbours import find_insecure_host
 from .network_report import describe_network, is_fetchable
 from .remedies import find_remedy
 
@@ -115,7 +116,7 @@ def _judge_metadata(
         metadata = issuer.fetch_metadata()
     except UnavailableError as error:
         if needed:
-            yield _describe_failure("oauthguard.issuer", error, "metadata")
+            yield _describe_failure("oauthguard.issuer", error, settings, asked="metadata")
         else:
             hint = "they are not needed: the settings say where the keys and introspection are"
             yield Finding("warning", "oauthguard.issuer", str(error), hint)
@@ -127,9 +128,12 @@ def _judge_metadata(
     return True
 
 
-def _describe_failure(subject: str, error: UnavailableError, asked: str) -> Finding:
+def _describe_failure(subject: str, error: UnavailableError, settings: GuardSettings, *, asked: str) -> Finding:
     remedy = find_remedy(error, asked).text
     hint = f"{_COSTS[asked]}; {remedy}" if remedy else _COSTS[asked]
+    host = find_insecure_host(settings, error)
+    if host is not None:
+        hint += f"; or list {host} in oauthguard.http.insecure_hosts, if nobody else can read and change what it sends"
     return Finding("error", subject, str(error), hint, find_exit_status(error))
 
 
@@ -184,7 +188,7 @@ def _judge_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     try:
         document = issuer.fetch_keys()
     except UnavailableError as error:
-        yield _describe_failure("keys", error, "keys")
+        yield _describe_failure("keys", error, settings, asked="keys")
         return
     keys = build_key_set(document.keys, settings.algorithms, uses=settings.key_uses)
     unusable = describe_unusable_keys(document.keys, settings.algorithms, settings.key_uses)
@@ -207,7 +211,11 @@ def _judge_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Findi
     yield Step("ok", "the issuer's introspection", settings.introspection_endpoint or settings.issuer)
     hint = "remote checks with this issuer do not protect anything"
     wrong = Finding("error", "oauthguard.introspection", "says that an invented token is active", hint)
-    if (yield from _try_invented(lambda: introspect_live(issuer, settings, _PROBE), "introspection", wrong)):
+    if (
+        yield from _try_invented(
+            lambda: introspect_live(issuer, settings, _PROBE), settings, asked="introspection", wrong=wrong
+        )
+    ):
         yield Finding("ok", "introspection", f"answers this application{_describe_signature(issuer, settings)}")
 
 
@@ -218,11 +226,13 @@ def _judge_userinfo(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
         return
     hint = "checks by userinfo with this issuer do not protect anything"
     wrong = Finding("error", "oauthguard.userinfo", "names a user for an invented token", hint)
-    if (yield from _try_invented(lambda: issuer.fetch_userinfo(_PROBE), "userinfo", wrong)):
+    if (yield from _try_invented(lambda: issuer.fetch_userinfo(_PROBE), settings, asked="userinfo", wrong=wrong)):
         yield Finding("ok", "userinfo", "refuses an invented token")
 
 
-def _try_invented(ask: Callable[[], Mapping[str, Any]], asked: str, wrong: Finding) -> Generator[Finding, None, bool]:
+def _try_invented(
+    ask: Callable[[], Mapping[str, Any]], settings: GuardSettings, *, asked: str, wrong: Finding
+) -> Generator[Finding, None, bool]:
     """Ask an endpoint of the issuer about a token that does not exist. Whether it answers, and does not accept the token.
 
     :param wrong: what to report if it accepts it.
@@ -230,7 +240,7 @@ def _try_invented(ask: Callable[[], Mapping[str, Any]], asked: str, wrong: Findi
     try:
         answer = ask()
     except UnavailableError as error:
-        yield _describe_failure(f"oauthguard.{asked}", error, asked)
+        yield _describe_failure(f"oauthguard.{asked}", error, settings, asked=asked)
         return False
     if answer.get("active") is not False:
         yield wrong

@@ -21,7 +21,7 @@ from ..verifiers.access_tokens import HEADER_TYPES, build_access_token, check_pr
 from ..verifiers.unverifiable import is_for_issuer, read_unverified
 from .candidates import JUDGES_ALL, Candidate, Facts, list_candidates, name_host
 
-__all__ = ["find_host_neighbours", "find_neighbours"]
+__all__ = ["find_host_neighbours", "find_insecure_host", "find_neighbours"]
 
 _HTTP: Final = re.compile(r"not '(http://[^']+)'")
 
@@ -69,18 +69,26 @@ def _may_be_judged(settings: GuardSettings, claims: Facts) -> bool:
 
 def find_host_neighbours(settings: GuardSettings, error: UnavailableError) -> tuple[str, ...]:
     """As :func:`find_neighbours`, for an address in the metadata that is not https."""
-    found = _HTTP.search(error.detail) if error.reason == "bad_metadata" else None
-    if found is None:
+    host = find_insecure_host(settings, error)
+    if host is None:
         return ()
-    try:
-        host = name_host(found[1])
-        hosts = settings.http_insecure_hosts | {host}
-        check_endpoint(found[1], settings.issuer, hosts, settings.metadata_url or "")
-    except ValueError:  # no setting allows it: the issuer itself is asked with TLS
-        return ()
+    hosts = settings.http_insecure_hosts | {host}
     line = f"http.insecure_hosts = {' '.join(sorted(hosts))}"
     cost = f"who can change what is sent to {host} can make tokens that are accepted here"
     return (_write(settings, Candidate((line,), cost), None),)
+
+
+def find_insecure_host(settings: GuardSettings, error: UnavailableError) -> str | None:
+    """The host of an address in the metadata that ``http.insecure_hosts`` may list."""
+    found = _HTTP.search(error.detail) if error.reason == "bad_metadata" else None
+    if found is None:
+        return None
+    try:
+        host = name_host(found[1])
+        check_endpoint(found[1], settings.issuer, settings.http_insecure_hosts | {host}, settings.metadata_url or "")
+    except ValueError:  # no setting allows it: the issuer itself is asked with TLS
+        return None
+    return host
 
 
 def _write(settings: GuardSettings, candidate: Candidate, after: str | None) -> str:

@@ -37,15 +37,22 @@ _ENDPOINT: Final = "oauthguard.introspection.endpoint"
 #: What the detail of ``unreachable`` says, as :func:`pyramid_oauthguard.outages.name_cause` writes it.
 _UNREACHABLE: Final[Mapping[str, Remedy]] = {
     r"certificate has expired": Remedy(None, "the issuer's certificate has expired: who runs the issuer must renew it; or this machine's clock is wrong"),
+    r"certificate is not yet valid": Remedy(None, "the issuer's certificate is for a time that this machine's clock does not show yet: set the clock"),
     r"certificate": Remedy("oauthguard.http.ca_file", "the issuer's certificate is not accepted here: if your own authority signed it, name its file with oauthguard.http.ca_file"),
     r"SSLError": Remedy("oauthguard.issuer", "no TLS connection: does this port speak https?"),
 }  # fmt: skip
 #: As before, where the host can't be reached: perhaps it has another address in this network.
 _AWAY: Final[Mapping[str, str]] = {
-    r"Timeout": "the answer did not arrive completely in time: can this machine reach the issuer? oauthguard.http.timeout allows more time",
+    r"Timeout": "the answer did not arrive completely in time: can this machine reach the issuer? oauthguard.http.timeout allows more time.",
     r"NameResolution": "the host name is not known here: is it right?",
     r"ECONNREFUSED": "nothing listens there: is the issuer running, and reachable from here?",
-    r"EHOSTUNREACH|ENETUNREACH": "this machine has no way to that address",
+    r"EHOSTUNREACH|ENETUNREACH": "this machine has no way to that address.",
+}  # fmt: skip
+_PROXY_ONLY: Final = "; if it is reached through a proxy only, set oauthguard.http.proxy"
+_PROXY: Final[Mapping[str, Remedy]] = {
+    r"it answered 407": Remedy("oauthguard.http.proxy", "the proxy wants a user and a password: write them before its host, in oauthguard.http.proxy or in the variable of the environment"),
+    r"it answered ": Remedy("oauthguard.http.no_proxy", "the proxy refuses this host. oauthguard.http.no_proxy lists hosts that are asked without it"),
+    r"": Remedy("oauthguard.http.proxy", "the proxy can't be reached: is its address right in oauthguard.http.proxy, or in the variable of the environment? oauthguard.http.no_proxy lists hosts that are asked without it"),
 }  # fmt: skip
 _OTHER_HOST: Final = re.compile(r"certificate is not valid for")
 _INTROSPECTION: Final[Mapping[str, Remedy]] = {
@@ -62,7 +69,7 @@ _BY_REASON: Final[Mapping[str, Remedy]] = {
     "signed_answer": Remedy("oauthguard.introspection.signed", "oauthguard.introspection.signed = required verifies signed answers (RFC 9701)"),
     "other_issuer": Remedy("oauthguard.issuer", "set oauthguard.issuer to what the issuer calls itself, trailing slash included, if you trust it. If its tokens have the present value in iss all the same, as those of ADFS, name the keys with oauthguard.jwks_uri and leave out oauthguard.metadata_url"),
     "no_metadata": Remedy("oauthguard.metadata_url", "is oauthguard.issuer right? Where it is, name the document with oauthguard.metadata_url, or oauthguard.jwks_uri and introspection.endpoint"),
-    "bad_metadata": Remedy("oauthguard.metadata_url", "oauthguard.metadata_url names another document; oauthguard.jwks_uri and introspection.endpoint take the place of what is wrong in this one"),
+    "bad_metadata": Remedy("oauthguard.metadata_url", "set oauthguard.metadata_url to another document, if this is not the right one; oauthguard.jwks_uri and introspection.endpoint take the place of what is wrong in this one"),
     "too_large": Remedy("oauthguard.http.max_bytes", "oauthguard.http.max_bytes allows more"),
     "no_usable_keys": Remedy("oauthguard.algorithms", "compare oauthguard.algorithms with what the issuer signs with"),
 }  # fmt: skip
@@ -74,6 +81,7 @@ _OTHER_USES: Final = Remedy(
     "oauthguard.key_uses",
     "the issuer's keys have another use than sig: list it in oauthguard.key_uses, if the issuer signs tokens with them",
 )
+_CREDENTIALS: Final = "If the issuer wants credentials there, as Kubernetes does, set oauthguard.http.bearer_token_file, or oauthguard.http.headers for a gateway. They are sent only to the hosts of addresses in the settings, so name this one, too"
 _ANSWERED_OTHERWISE: Final = frozenset(
     {"redirected", "not_json", "encoded", "forbidden_url", "bad_jwks", "no_endpoint"}
 )
@@ -95,10 +103,17 @@ def find_remedy(error: UnavailableError, asked: str = "") -> Remedy:
         if re.search(pattern, error.detail):
             return remedy
     if error.reason in _BY_REASON:
-        return _BY_REASON[error.reason]
+        return _add_credentials(_BY_REASON[error.reason], error)
     if error.reason in _ANSWERED_OTHERWISE:
-        return _name_address(error, asked or _guess(error.detail))
+        return _add_credentials(_name_address(error, asked or _guess(error.detail)), error)
     return Remedy(None, "")
+
+
+def _add_credentials(remedy: Remedy, error: UnavailableError) -> Remedy:
+    """The remedy, and what helps where metadata or keys are not for everybody."""
+    if error.reason not in ("no_metadata", "bad_jwks") or not re.search(r"answered 40[13]\b", error.detail):
+        return remedy
+    return Remedy(remedy.setting, f"{remedy.text}. {_CREDENTIALS}")
 
 
 def names_other_use(fault: str) -> bool:
@@ -112,15 +127,13 @@ def _find_away(error: UnavailableError, asked: str) -> Remedy | None:
     if _OTHER_HOST.search(error.detail):
         text = f"the certificate there is for another host, so the address is wrong, or something else answers there. {setting} can name another address; oauthguard.http.ca_file does not help"
         return Remedy(setting, text)
+    if "ProxyError" in error.detail:
+        return next(remedy for pattern, remedy in _PROXY.items() if re.search(pattern, error.detail))
     for pattern, text in _AWAY.items():
         if re.search(pattern, error.detail):
-            other = f"If the issuer has another address in this network, name it with {setting}"
-            proxy = (
-                ""
-                if " through the proxy " in error.detail
-                else "; if a proxy is the only way, with oauthguard.http.proxy"
-            )
-            return Remedy("oauthguard.http.timeout" if pattern == "Timeout" else setting, f"{text}. {other}{proxy}")
+            proxy = "" if " through the proxy " in error.detail else _PROXY_ONLY
+            other = f"If the issuer has another address in this network, name it with {setting}{proxy}"
+            return Remedy("oauthguard.http.timeout" if pattern == "Timeout" else setting, f"{text} {other}")
     return None
 
 
