@@ -181,6 +181,23 @@ def test_a_client_that_registered_itself_does_not_lose_its_keys_to_an_address(fl
     assert clients.find(client_id) == before
 
 
+@pytest.mark.promise("AS-52")
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ({"redirect_uris": ["https://new.example/back"]}, "new.example"),
+        ({"audiences": ["https://b.example"]}, "Web shop"),
+    ],
+)
+def test_a_decision_was_taken_for_what_the_page_had_not_shown(flow, change, shown):
+    page = flow.show(redirect_uri=None)
+    flow.server.clients.edit(flow.web.client.client_id, **change)
+    again = page.form.submit("decision", value="allow")
+    assert again.status_int == 200
+    assert shown in again.text
+    assert read_answer(again.form.submit("decision", value="allow"))["code"]
+
+
 def test_the_next_request_follows_the_change(flow):
     flow.server.clients.edit(flow.web.client.client_id, redirect_uris=["https://new.example/back"], scopes=["read"])
     refused = flow.sign_in().get("/oauth/authorize", flow.ask(), status=400)

@@ -279,6 +279,16 @@ def test_the_grace_does_not_grow_with_each_use(flow, clock):
 
 @pytest.mark.slow
 @pytest.mark.promise("TK-05")
+def test_a_clock_that_was_set_back_made_the_grace_longer(flow, clock):
+    first = obtain(flow)
+    second = refresh(flow, first["refresh_token"])
+    clock.shift(-3600)
+    refuse(flow, first["refresh_token"])
+    assert not flow.is_active(second["refresh_token"])
+
+
+@pytest.mark.slow
+@pytest.mark.promise("TK-05")
 def test_the_grace_shields_no_revoked_token(flow, clock):
     first = obtain(flow)
     second = refresh(flow, first["refresh_token"])

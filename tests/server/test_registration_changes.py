@@ -67,6 +67,19 @@ def test_what_is_left_out_is_no_longer_registered(flow, absent):
     assert change(flow, client, redirect_uris=absent, status=400).json["error"] == "invalid_redirect_uri"
 
 
+@pytest.mark.promise("AS-52")
+def test_the_answer_went_to_a_host_that_the_page_had_not_shown(flow):
+    """Where the request names no redirect URI, it is the only one that is registered."""
+    client = register(flow).json
+    page = ask(flow, client, redirect_uri="")
+    assert "tool.example" in page.text
+    change(flow, client, redirect_uris=[OTHER])
+    again = page.form.submit("decision", value="allow")
+    assert again.status_int == 200
+    assert "other.example" in again.text
+    assert read_answer(again.form.submit("decision", value="allow"))["to"] == OTHER
+
+
 @pytest.mark.promise("AS-13")
 @pytest.mark.parametrize("client_id", [..., None, "", "client-other", 1, ["x"]])
 def test_the_client_id_must_be_its_own(flow, client_id):

@@ -29,9 +29,14 @@ class Evidence:
     key_thumbprints: tuple[str, ...]
     jwks_host: str | None
 
-    def seal(self) -> str:
-        """A text that differs if any of it does."""
-        members = (self.client_name, self.auth_method, self.key_thumbprints, self.jwks_host)
+    def seal(self, *, redirect_uri: str, audiences: tuple[str, ...]) -> str:
+        """A text that differs if any of it does.
+
+        :param redirect_uri: where the answer goes. A request need not name it, and then it is what is registered now.
+        :param audiences: the APIs, for which the same is true.
+        """
+        shown = (self.client_name, self.auth_method, self.key_thumbprints, self.jwks_host)
+        members = (*shown, redirect_uri, audiences)
         return sha256(json.dumps(members).encode()).hexdigest()
 
 

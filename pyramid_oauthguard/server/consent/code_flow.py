@@ -49,8 +49,10 @@ class CodeFlow(ConsentFlow):
         return {"query": self.authorization.query, "client": self.seal_client(), "page": make_id()}
 
     def seal_client(self) -> str:
-        """A text that differs if the client on the page is not what it was: a document may change at any time."""
-        return build_evidence(self.authorization.client).seal()
+        """A text that differs if the client on the page is not what it was, or the answer would go elsewhere: a document may
+        change at any time, and so may a registration."""
+        asked = self.authorization
+        return build_evidence(asked.client).seal(redirect_uri=asked.redirect_uri, audiences=asked.audiences)
 
     def describe_query(self) -> str:
         return self.authorization.query

@@ -125,7 +125,9 @@ def _is_shielded(
         transaction that replaced the token, but counts as sent at the same time.
     """
     now, grace = time.time(), service.settings.refresh_reuse_grace
-    if grace <= 0 or (not raced and record.used_at is not None and now - record.used_at >= grace):
+    # In both directions: a clock that was set back must not make the period longer.
+    is_over = record.used_at is not None and abs(now - record.used_at) >= grace
+    if grace <= 0 or (not raced and is_over):
         return False
     following = unit.find_refresh_token(service.pepper.hash_token(successor.text))
     return following is not None and following.successor_id is None and now < following.expires_at
