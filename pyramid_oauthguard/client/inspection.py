@@ -133,7 +133,7 @@ def _explain_no_key(keys: object, algorithm: str, kid: str | None) -> str:
     named = [key for key in published if kid is None or key.get("kid") == kid]
     fault = next(filter(None, map(find_fault, named)), None)
     name = f"kid {kid!r}" if kid is not None else "no kid"
-    text = f"none of the issuer's {len(published)} keys fits {algorithm} and {name}"
+    text = f"no key of the issuer fits {algorithm} and {name}; keys of the issuer: {len(published)}"
     return text if fault is None else f"{text}; one can't be used: {fault}"
 
 

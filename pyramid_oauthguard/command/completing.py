@@ -1,16 +1,17 @@
-"""What a shell completes besides verbs and options: profiles, issuers of profiles, methods."""
+"""What a shell completes besides verbs and options: profiles, issuers of profiles, methods, files."""
 
 from __future__ import annotations
 
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from ..client.errors import CommandError
 from ..client.storage.profiles import Profiles
 from .run import Run
 
-__all__ = ["complete_auth_methods", "complete_issuers", "complete_methods", "complete_profiles"]
+__all__ = ["complete_auth_methods", "complete_files", "complete_issuers", "complete_methods", "complete_profiles"]
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
@@ -43,6 +44,11 @@ def complete_methods(_ctx: click.Context, _param: click.Parameter, incomplete: s
 def complete_auth_methods(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The ways in which a client authenticates."""
     return [method for method in _AUTH_METHODS if method.startswith(incomplete)]
+
+
+def complete_files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The files of the folder: the shell finds them itself."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 def _find_profiles(ctx: click.Context) -> Profiles:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import click
@@ -10,7 +10,7 @@ import click
 from ..client.errors import CommandError
 from ..exit_status import USAGE
 from ..settings import as_duration
-from .completing import complete_auth_methods, complete_issuers, complete_profiles
+from .completing import complete_auth_methods, complete_files, complete_issuers, complete_profiles
 from .run import Run
 
 __all__ = [
@@ -68,7 +68,7 @@ def pass_run(function: F) -> F:
 
 def ini_argument(function: F) -> F:
     """The ini file of an application."""
-    return click.argument("ini", metavar="INI[#SECTION]")(function)
+    return click.argument("ini", metavar="INI[#SECTION]", shell_complete=complete_files)(function)
 
 
 def debug_option(function: F) -> F:
@@ -124,7 +124,12 @@ def client_options(function: F) -> F:
     return function
 
 
-_COMPLETIONS: Final = {"--issuer": complete_issuers, "--auth-method": complete_auth_methods}
+_COMPLETIONS: Final[Mapping[str, Any]] = {
+    "--issuer": complete_issuers,
+    "--auth-method": complete_auth_methods,
+    "--client-secret-file": complete_files,
+    "--ca-file": complete_files,
+}
 _CLIENT_FLAGS: Final = (
     ("--issuer", "URL", "The authorization server, exactly as its metadata names it. [OAUTHGUARD_ISSUER]"),
     ("--client-id", "ID", "[OAUTHGUARD_CLIENT_ID]"),
@@ -147,6 +152,7 @@ def token_input(function: F) -> F:
         "--token-file",
         "path",
         metavar="FILE",
+        shell_complete=complete_files,
         help="File with the token. Without it: -, OAUTHGUARD_TOKEN, then the login's.",
     )(function)
     return click.argument("source", metavar="[-]", required=False, callback=_refuse_token)(function)

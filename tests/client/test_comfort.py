@@ -8,6 +8,7 @@ import re
 import select
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from click.shell_completion import ShellComplete
@@ -99,6 +100,57 @@ def test_the_shell_completes_profiles_issuers_and_methods(signed_in: Terminal, s
     assert complete(signed_in, "login", "--issuer", "https://other") == []
     assert complete(signed_in, "call", "p") == ["POST", "PUT", "PATCH"]
     assert complete(signed_in, "login", "--auth-method", "n") == ["none"]
+
+
+@pytest.mark.needs("bash")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["token", "--issuer", "http"], "http://127.0.0.1:{port}"),
+        (["token", "--issuer", "http", ":"], "//127.0.0.1:{port}"),
+        (["token", "--issuer", "http", "://127"], "//127.0.0.1:{port}"),
+        (["token", "--issuer", "http", "://127.0.0.1", ":"], "{port}"),
+        (["token", "--issuer", "=", "http", ":"], "//127.0.0.1:{port}"),
+        (["token", "--profile", "="], "work"),
+        (["call", "P"], "POST\nPUT\nPATCH"),
+        (["profiles", "use", ""], "work"),
+        (["insp"], "inspect"),
+    ],
+)
+def test_bash_completes_issuers_although_it_splits_words_at_colons(
+    signed_in: Terminal, scripted: ScriptedIssuer, words: list[str], completed: str
+) -> None:
+    quoted = " ".join(f"'{word}'" for word in ("oauthguard", *words))
+    script = f"""
+        eval "$(oauthguard completion bash)"
+        COMP_WORDS=({quoted}) COMP_CWORD={len(words)} COMP_LINE='oauthguard {" ".join(words)}'
+        COMP_POINT=${{#COMP_LINE}}
+        _oauthguard_completion oauthguard
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    environ = signed_in.full_environ()
+    environ["PATH"] = f"{Path(find_command()).parent}{os.pathsep}{environ['PATH']}"
+    done = subprocess.run(["bash", "-c", script], env=environ, capture_output=True, text=True, check=False)
+    port = scripted.issuer.rpartition(":")[2]
+    assert (done.stdout.strip(), done.stderr) == (completed.format(port=port), "")
+
+
+def test_the_shell_completes_files_where_a_file_is_expected(terminal: Terminal) -> None:
+    for words in (
+        ["check", "pro"],
+        ["server", "key", "list", ""],
+        ["token", "--ca-file", ""],
+        ["inspect", "--token-file", ""],
+    ):
+        run = Run(environ={"OAUTHGUARD_HOME": str(terminal.home)})
+        completer = ShellComplete(cli, {"obj": run}, "oauthguard", "_OAUTHGUARD_COMPLETE")
+        assert {item.type for item in completer.get_completions(words[:-1], words[-1])} == {"file"}
+
+
+@pytest.mark.parametrize("group", ["server", "server client", "server key", "server token", "server user"])
+def test_the_list_of_the_verbs_of_a_group_cuts_no_sentence_off(terminal: Terminal, group: str) -> None:
+    shown = terminal.run(*group.split(), COLUMNS="80").out
+    assert [line for line in shown.splitlines() if line.startswith("  ") and line.endswith("...")] == []
 
 
 # ── questions ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ import click
 
 from ...client.errors import CommandError
 from ...exit_status import INACTIVE, OK, REFUSED, USAGE
-from ..completing import complete_methods
+from ..completing import complete_files, complete_methods
 from ..holder import fetch_tokens
 from ..parameters import client_options, pass_run
 from ..request import Reply, explain_challenge, send
@@ -28,6 +28,7 @@ from ..run import Run
     "--token-file",
     "path",
     metavar="FILE",
+    shell_complete=complete_files,
     help="File with the token, - for standard input. Without it: OAUTHGUARD_TOKEN, then the login's.",
 )
 @client_options

@@ -13,6 +13,7 @@ from ...interfaces import Finding, ISelfCheck, Step
 from ..application_file import load_registry
 from ..as_client.options import build_visit, client_check_options
 from ..as_client.steps import check_as_client
+from ..completing import complete_files
 from ..output import FORMAT
 from ..parameters import debug_option, pass_run
 from ..run import Run
@@ -24,7 +25,7 @@ __all__ = ["check"]
 
 
 @click.command()
-@click.argument("ini", metavar="INI[#SECTION]", required=False)
+@click.argument("ini", metavar="INI[#SECTION]", required=False, shell_complete=complete_files)
 @click.option(
     "--as-client", "url", metavar="URL", help="Check an API as a client that knows only its URL, without INI."
 )

@@ -36,7 +36,7 @@ def audit(
     limit: int,
     style: str,
 ) -> None:
-    """List the events of clients, keys, consents and tokens, the newest first."""
+    """List the audit trail, the newest entry first. It has events of clients, keys, consents and tokens."""
     try:
         oldest = None if since is None else time.time() - as_duration(since)
     except ValueError as error:

@@ -26,7 +26,7 @@ _RIGHT_SIZE = 1024 * 1024
 @click.argument("file", type=click.File("rb"), default="-")
 @pass_run
 def import_clients(run: Run, ini: str, file: BinaryIO) -> None:
-    """Import clients of another server from FILE, or - for standard input: a JSON object a line.
+    """Import clients of another server. FILE has one JSON object in each line; - is standard input.
 
     The members are `name`, `client_id`, `secret_hash` (SHA-256 as hexadecimal digits, or Django's pbkdf2_sha256) or `public`, and
     the fields of a client: `grants`, `redirect_uris`, `scopes`, and so on. Secrets in plain text are refused.
@@ -47,7 +47,7 @@ def import_clients(run: Run, ini: str, file: BinaryIO) -> None:
 @click.argument("file", type=click.File("rb"), default="-")
 @pass_run
 def import_tokens(run: Run, ini: str, file: BinaryIO) -> None:
-    """Import live tokens of another server from FILE, or - for standard input: a JSON object a line.
+    """Import live tokens of another server. FILE has one JSON object in each line; - is standard input.
 
     The members are `client_id`, `subject`, `scopes`, `audiences`, `access_token` and `refresh_token` (each the SHA-256 of the token
     as hexadecimal digits), `access_token_expires_at`, `refresh_token_expires_at` and `approved_at` (seconds since the epoch). Expired

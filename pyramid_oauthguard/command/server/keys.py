@@ -28,7 +28,7 @@ def key() -> None:
 @FORMAT
 @pass_run
 def list_them(run: Run, ini: str, style: str) -> None:
-    """List all keys, the oldest first: next, signing, replaced, expired or revoked."""
+    """List all keys, the oldest first. The states are next, signing, replaced, expired and revoked."""
     with open_application(ini) as registry:
         found = get_keys(registry).list_all()
     rows = [
@@ -66,7 +66,7 @@ def rotate(run: Run, ini: str, at_once: bool, style: str) -> None:
 @click.argument("kid", type=PRINTABLE)
 @pass_run
 def retire(run: Run, ini: str, kid: str) -> None:
-    """Stop signing with KID; it stays published until its last token has expired."""
+    """Stop signing with KID. It stays published until its last token has expired."""
     with open_application(ini) as registry:
         get_keys(registry).retire(kid)
     run.console.say("retired")
@@ -77,7 +77,7 @@ def retire(run: Run, ini: str, kid: str) -> None:
 @click.argument("kid", type=PRINTABLE)
 @pass_run
 def revoke(run: Run, ini: str, kid: str) -> None:
-    """Revoke KID and every token that it signed, at once: for a private key that others may know."""
+    """Revoke KID and every token that it signed. Takes effect at once. For a private key that others may know."""
     with open_application(ini) as registry:
         get_keys(registry).revoke(kid)
     run.console.say("revoked")

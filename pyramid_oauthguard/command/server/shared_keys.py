@@ -14,6 +14,7 @@ from ...exit_status import USAGE
 from ...private_files import DIFFERENT_IN_KEYS, read_secret_file
 from ...server.clients.key_sources.shared import check_shared_key
 from ...server.clients.registry import RegistrationError
+from ..completing import complete_files
 
 __all__ = ["shared_key_option"]
 
@@ -27,7 +28,9 @@ _HELP = (
 def shared_key_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``shared_key``: the key as bytes, or None without the option."""
     command = click.option("--shared-key", "typed_key", hidden=True, expose_value=False, callback=_refuse)(command)
-    return click.option(_OPTION, "shared_key", metavar="FILE", callback=_read, help=_HELP)(command)
+    return click.option(
+        _OPTION, "shared_key", metavar="FILE", callback=_read, shell_complete=complete_files, help=_HELP
+    )(command)
 
 
 def _refuse(_ctx: click.Context, _param: click.Parameter, value: str | None) -> None:

@@ -32,7 +32,7 @@ def token() -> None:
 )
 @pass_run
 def prune(run: Run, ini: str, keep: str) -> None:
-    """Delete expired tokens and codes, and grants that have none left; run it daily.
+    """Delete expired tokens and codes. Grants that have none left are deleted too. Run it daily.
 
     Clients, consents and keys stay; so does the audit trail, but for what is older than the setting audit.retention.
     """
@@ -55,7 +55,7 @@ token.add_command(import_tokens)
 @click.argument("token", type=click.File("r", errors="replace"), default="-")
 @pass_run
 def revoke(run: Run, ini: str, token: TextIO) -> None:
-    """Revoke a token and all tokens of the same grant, for example after it leaked.
+    """Revoke a token and its grant. All tokens of the same grant end, for example after one leaked.
 
     TOKEN is a file, or - for standard input.
     """
