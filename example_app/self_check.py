@@ -1,4 +1,4 @@
-"""The findings of ``oauthguard check`` about the example: everything with a publicly known secret."""
+"""The findings of ``oauthguard check`` about the example: clients and a user that anyone can read about in the source."""
 
 from __future__ import annotations
 
@@ -25,16 +25,20 @@ def includeme(config: Configurator) -> None:
 
 def check_demo(registry: Any) -> Iterator[Finding]:
     """A warning for each demo client, the demo user, and a demo secret in the settings, if they exist."""
-    for client_id in _find_clients(registry):
-        yield _warn(f"the client {client_id!r} exists, and its secret is public", "revoke it where others can reach it")
+    for client in _find_clients(registry):
+        fact = "everyone knows its id" if client.public else "its secret is public"
+        hint = f"if others can reach this server: oauthguard server client revoke INI {client.client_id}"
+        yield _warn(f"the client {client.client_id!r} of the demo exists, and {fact}", hint)
     with open_session(registry) as db:
         if authenticate_user(db, USER, USER) is not None:
-            yield _warn(f"the user {USER!r} exists, and its password is public", "remove it, or change the password")
+            yield _warn(
+                f"the user {USER!r} of the demo exists, and its password is public", "remove it, or change the password"
+            )
     if registry.settings.get(_SECRET) == API_SECRET:
         yield Finding("warning", _SECRET, "is the public secret of the demo", "give the API a secret of its own")
 
 
-def _find_clients(registry: Any) -> Iterator[str]:
+def _find_clients(registry: Any) -> Iterator[Any]:
     if not any(key.startswith("oauthguard.server.") for key in registry.settings):
         return
     # Not at the top: an API on its own runs without the server's libraries.
@@ -43,7 +47,7 @@ def _find_clients(registry: Any) -> Iterator[str]:
     for client_id in CLIENTS:
         client = get_clients(registry).find(client_id)
         if client is not None and client.revoked_at is None:
-            yield client_id
+            yield client
 
 
 def _warn(text: str, hint: str) -> Finding:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _WORD: Final = re.compile(r"[\w.-]+")
+#: How click suggests several commands or options.
+_SEVERAL: Final = re.compile(r"\((?:Did you mean one of|Possible options): ([^?()]*)\??\)")
 _INTERRUPTED: Final = 130  # as in shells: 128 and the number of the signal
 _NO_READER: Final = 141
 
@@ -119,8 +121,13 @@ def _describe_usage(error: click.ClickException) -> str:
         text = "the token must be in a file or on standard input, never on the command line"
     context = getattr(error, "ctx", None)
     text = " ".join(text.split())  # click lists choices on lines of their own
+    text = _SEVERAL.sub(_join_suggestions, text)
     link = " See" if text.endswith("?") else "; see"
     return f"{text.rstrip('.')}{link} {context.command_path if context else 'oauthguard'} --help"
+
+
+def _join_suggestions(found: re.Match[str]) -> str:
+    return f"Did you mean {found[1].replace(', ', ' or ')}?"
 
 
 def _mask_jwt(word: re.Match[str]) -> str:

@@ -274,7 +274,8 @@ class Run:
         """The login. :raises CommandError: there is none."""
         profile = self.login
         if profile is None:
-            whom = f" as {self.options.client_id} at {self.options.issuer}" if self.options.issuer else ""
+            client = f" as {self.options.client_id}" if self.options.client_id else ""
+            whom = f"{client} at {self.options.issuer}" if self.options.issuer else ""
             text = f"profile {self.profile_name} is not signed in{whom}"
             raise CommandError(USAGE, text, self._suggest_profile() or "oauthguard login")
         return profile

@@ -49,6 +49,16 @@ def test_a_slip_is_answered_with_what_was_meant(terminal: Terminal, words: list[
     assert f"Did you mean '{meant}'? See oauthguard" in ended.err
 
 
+def test_several_suggestions_are_one_sentence(terminal: Terminal) -> None:
+    said = terminal.run("server", "client", "crate").err
+    assert "Did you mean 'create' or 'rotate'? See oauthguard server client --help" in said
+
+
+def test_a_profile_that_is_not_there_is_not_called_none(terminal: Terminal) -> None:
+    said = terminal.run("whoami", OAUTHGUARD_ISSUER="http://127.0.0.1:9").err
+    assert "profile default is not signed in at http://127.0.0.1:9" in said
+
+
 def test_a_verb_like_no_other_gets_no_suggestion(terminal: Terminal) -> None:
     assert "mean" not in terminal.run("zzz").err
 

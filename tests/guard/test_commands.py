@@ -120,7 +120,7 @@ def test_the_example_is_sound_and_its_demo_data_are_not(tmp_path: Path) -> None:
     assert done.stdout.count("warn  example.demo: ") == 6
     clients = ("customer-manager", "customer-manager-api", "customer-cli", "customer-assistant", "customer-docs")
     for name in map(repr, (*clients, "demo")):
-        assert re.search(f"warn  example.demo: the (client|user) {name} exists", done.stdout)
+        assert re.search(f"warn  example.demo: the (client|user) {name} of the demo exists", done.stdout)
     assert "oauthguard.issuer: http://localhost:6543 runs in this process" in done.stdout
     assert "POST /customers/{id}/charges: checked remotely, permission charge" in done.stdout
     assert "GET /api/private-scoped: checked locally, scope read:messages" in done.stdout

@@ -28,7 +28,12 @@ def check_authorization(visit: Visit) -> Iterator[Finding]:
         return
     yield from _check_unknown(visit, endpoint)
     if visit.client_id is None:
-        hint = "name a registered client with --client-id, or let the check register one with --register"
+        other = (
+            "; this server did not register one"
+            if visit.registers
+            else ", or let the check register one with --register"
+        )
+        hint = f"name a registered client with --client-id{other}"
         yield Finding("ok", _REQUEST, "not tried up to the page, because no client is known", hint)
         return
     yield from _check_known(visit, endpoint)

@@ -25,7 +25,9 @@ def check_cors(visit: Visit) -> Iterator[Finding]:
     yield from _check_challenge(visit)
     token_endpoint = visit.find_endpoint("token_endpoint")
     if token_endpoint:
-        hint = f"{_CLIENTS}: our server allows the origins of the redirect URIs of public clients"
+        hint = (
+            f"{_CLIENTS}: a server of pyramid_oauthguard allows the origins of the redirect URIs of its public clients"
+        )
         yield from _check_sending(
             visit, "CORS of the token endpoint", token_endpoint, headers=("content-type",), hint=hint
         )

@@ -73,7 +73,7 @@ def report_server(registry: Registry) -> Iterator[Finding]:
 def _report_issuer(settings: ServerSettings) -> Finding:
     key = f"{PREFIX}.issuer"
     if as_origin(settings.issuer).scheme == "http":  # http is refused at start-up, except for loopback hosts
-        return Finding("warning", key, f"{settings.issuer} is for development", "serve others by https")
+        return Finding("warning", key, f"{settings.issuer} is for development", "other machines need https")
     return Finding("ok", key, settings.issuer)
 
 
