@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .answers import Answer
 from .extras import Extras
-from .fetcher import Answer, Fetcher
+from .fetcher import Fetcher
 from .proxies import Proxy
 
 __all__ = ["Answer", "Extras", "Fetcher", "Proxy"]

@@ -12,7 +12,6 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -26,12 +25,13 @@ from ..outages import Outages, name_cause
 from ..strict_json import parse_document
 from ..telemetry.trace_context import find_headers
 from ..urls import as_origin, check_url
+from .answers import Answer
 from .bodies import ENCODINGS, read_body
 from .connections import POOLS, DeadlineTLSSocket, StaleConnection, clock
 from .extras import Extras, find_user_agent
 from .proxies import Proxy
 
-__all__ = ["Answer", "Fetcher"]
+__all__ = ["Fetcher"]
 
 _MAX_TARGETS: Final = 64
 _KEPT_CONNECTIONS: Final = 32
@@ -40,40 +40,6 @@ _BASIC: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _TUNNEL_STATUS: Final = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 Parse = Callable[[bytes], dict[str, Any]]
 _Send = functools.partial[urllib3.BaseHTTPResponse]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: a status, headers whose names have no case, and a JSON object.
-
-    ``body`` is the parsed object; for a status other than 200 it is empty where the answer was no JSON object.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: Mapping[str, Any]
-
-    @property
-    def is_overloaded(self) -> bool:
-        """Whether the status says that trying again later may help: 429 (RFC 6585 section 4) and 5xx."""
-        return self.status == 429 or self.status >= 500
-
-    @property
-    def max_age(self) -> float | None:
-        """Seconds of ``Cache-Control: max-age`` (RFC 9111 section 5.2.2.1), 0 for no-store, None where absent."""
-        control = self.headers.get("cache-control", "").lower()
-        if "no-store" in control or "no-cache" in control:
-            return 0
-        match = re.search(r"(?:^|[\s,])max-age=\"?(\d{1,9})", control)
-        return float(match[1]) if match else None
-
-    @property
-    def date(self) -> float | None:
-        """The ``Date`` header in seconds since the epoch, or None."""
-        try:
-            return parsedate_to_datetime(self.headers.get("date", "")).timestamp()
-        except (ValueError, TypeError, OverflowError):
-            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ __all__ = ["FETCH_KEYS", "INTROSPECT", "RECALL", "WATCHED", "Step", "Trace"]
 _MOST_STEPS: Final = 50
 _OURS: Final = "pyramid_oauthguard."
 RECALL: Final = "guard.verifiers.local.LocalVerifier.recall"
-FETCH_KEYS: Final = "guard.assembly._DeferredIssuer.fetch_keys"
-INTROSPECT: Final = "guard.assembly._DeferredIssuer.introspect"
+FETCH_KEYS: Final = "guard.assembly.issuer_parts._DeferredIssuer.fetch_keys"
+INTROSPECT: Final = "guard.assembly.issuer_parts._DeferredIssuer.introspect"
 
 #: The functions that are steps: what they do, and how their result is told. Only ``None`` is returned by a function that raised.
 WATCHED: Final[Mapping[str, tuple[str, Callable[[Any], str]]]] = {

@@ -295,6 +295,7 @@ KEPT = re.compile(r"processes\.register\(|keep_in_process\(")
 ELSEWHERE = {
     "pyramid_oauthguard/processes.py": "it is where the others register",
     "pyramid_oauthguard/shared_cache.py": "caching.py makes another backend",
+    "pyramid_oauthguard/issuers/kept.py": "renewed.py, its base class, registers",
     "pyramid_oauthguard/server/store/sqlalchemy/engine.py": "the store keeps the engine in its process",
     "pyramid_oauthguard/server/store/sqlalchemy/prepared.py": "a comment says why it has none",
     "pyramid_oauthguard/client/login/ending.py": "loopback.py closes its server in a child, so that no request reads it there",

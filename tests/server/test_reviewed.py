@@ -13,8 +13,8 @@ from webtest import TestApp
 
 from pyramid_oauthguard.errors import SettingError
 from pyramid_oauthguard.server.clients import RegistrationError, get_clients
-from pyramid_oauthguard.server.clients.imported_secrets import read_secret_hash
 from pyramid_oauthguard.server.clients.redirect_uris import leaves_device
+from pyramid_oauthguard.server.clients.secrets.imported import read_secret_hash
 from pyramid_oauthguard.server.service import IService
 from tests.server.conftest import ISSUER, basic
 from tests.server.flows import CALLBACK, LOOPBACK, build_flow, read_answer

@@ -11,7 +11,7 @@ from ...access_token import AccessToken
 from ...errors import InvalidRequest, InvalidToken, SettingError
 from ...interfaces import Credential
 from ...jwt.jws import find_claims, looks_like_jwt, parse_segment_object, split
-from ..assembly import build_modes, build_parts
+from ..assembly.issuer_parts import build_modes, build_parts
 from ..credentials.header import is_token68
 from ..settings import PREFIX, TABLE, GuardSettings, parse_settings
 from ..verifiers import RANKS

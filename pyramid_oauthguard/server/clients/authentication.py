@@ -25,9 +25,9 @@ from ..store.contract import Store
 from ..store.records import Client, ClientSecret
 from .assertion import Assertion, RefusedError, verify_assertion
 from .credentials import Credentials, build_refusal, read_credentials
-from .imported_secrets import digest_secret
 from .key_sources.remote import RemoteKeys
 from .live import find_live
+from .secrets.imported import digest_secret
 
 __all__ = ["TOKEN_ROUTE", "ClientAuthentication"]
 

@@ -30,11 +30,10 @@ from ..events import (
 )
 from ..grant_types import GrantDeclaration, RegistrationError
 from ..hashing import Pepper
-from ..opaque import make_client_id, make_client_secret, make_id
+from ..opaque import make_client_id
 from ..store.contract import Store, Unit
 from ..store.records import CLIENT, Client, ClientSecret
 from .fields import ClientChanges, ClientFields
-from .imported_secrets import read_secret_hash
 from .key_sources.shared import close_shared_key
 from .keys import as_key_set
 from .logos import read_logo
@@ -43,11 +42,11 @@ from .registration import (
     check_described_here,
     check_has_keys,
     check_has_secret,
-    check_secret,
     draft_client,
     move_keys,
     require_live,
 )
+from .secrets.making import make_first_secret, make_secret
 from .versions import check_version
 
 __all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "RegistrationError", "get_clients"]
@@ -134,7 +133,7 @@ class ClientRegistry:
         keys = None if jwks is None else as_key_set(jwks)
         draft = draft_client(client_id or make_client_id(), public=public, role=role, jwks=keys)
         client = change_client(draft, {"name": name, **fields}, known_grants=self._grants)
-        record, text = self._make_first_secret(client, secret, secret_hash)
+        record, text = make_first_secret(self._pepper, client, given=secret, imported=secret_hash)
         with self._writing(tm) as unit:
             return MadeClient(self._add(unit, client, record), text)
 
@@ -219,7 +218,7 @@ class ClientRegistry:
         if len(label) > _MAX_LABEL_CHARACTERS or not label.isprintable():
             raise RegistrationError("label", f"must be at most {_MAX_LABEL_CHARACTERS} printable characters")
         now = time.time()
-        record, text = self._make_secret(secret, label=label, now=now)
+        record, text = make_secret(self._pepper, secret, label=label, now=now)
         with self._writing(tm) as unit:
             check_has_secret(require_live(unit.find_client(client_id)))
             unit.limit_secrets(client_id, now + overlap)
@@ -290,28 +289,3 @@ class ClientRegistry:
 
     def _writing(self, tm: Any) -> Any:
         return self._store.writing() if tm is None else self._store.join(tm)
-
-    def _make_first_secret(
-        self, client: Client, given: str | None, imported: str | None
-    ) -> tuple[ClientSecret | None, str | None]:
-        """The record, and the text if it is known; both None for a client without a secret."""
-        if client.public and not given is imported is None:
-            raise RegistrationError("secret", "a public client has none")
-        if imported is not None:
-            if given is not None:
-                raise RegistrationError("secret_hash", "is given beside a secret")
-            return self._import_secret(imported, now=client.created_at), None
-        if client.public or (given is None and not client.jwks is client.jwks_uri is None):
-            return None, None
-        return self._make_secret(given, label="first", now=client.created_at)
-
-    def _import_secret(self, text: str, *, now: float) -> ClientSecret:
-        scheme, digest = read_secret_hash(text)
-        hashed = self._pepper.hash_imported(digest)
-        return ClientSecret(secret_id=make_id(), hash=hashed, label="imported", created_at=now, scheme=scheme)
-
-    def _make_secret(self, given: str | None, *, label: str, now: float) -> tuple[ClientSecret, str]:
-        secret = make_client_secret() if given is None else given
-        check_secret(secret)
-        hashed = self._pepper.hash_secret(secret)
-        return ClientSecret(secret_id=make_id(), hash=hashed, label=label, created_at=now), secret

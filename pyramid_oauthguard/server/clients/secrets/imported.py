@@ -10,7 +10,7 @@ import re
 from hashlib import pbkdf2_hmac, sha256
 from typing import Final
 
-from ..grant_types import RegistrationError
+from ...grant_types import RegistrationError
 
 __all__ = ["digest_secret", "read_secret_hash"]
 
