@@ -68,6 +68,8 @@ def test_explain_names_the_issuer_and_its_settings(
     assert "setting: oauthguard.issuers" in foreign
     assert staff.issuer.identifier in foreign
     assert shop.issuer.identifier in foreign
+    cut = run_explain(ini, shop.issuer.mint(scope="orders admin")).output
+    assert "scopes orders (without admin: see oauthguard.issuers.shop.scopes)" in cut
     opaque = run_explain(ini, "opaque").output
     assert "REFUSED: opaque_of_no_issuer" in opaque
     assert "token_prefix" in opaque

@@ -11,8 +11,10 @@ from webtest import TestApp
 
 from pyramid_oauthguard.guard import csrf_callback
 from pyramid_oauthguard.guard.settings import parse_settings
-from pyramid_oauthguard.testing import MemoryIssuer
+from pyramid_oauthguard.testing import ABSENT, MemoryIssuer
+from tests.documentation import find_blocks, read_page
 from tests.guard.guarding import add, build_app, find_setting_error
+from tests.guard.test_real_issuers import tell
 
 COOKIE = "cookie:access_token"
 PROXY = "header:X-Forwarded-Access-Token"
@@ -29,6 +31,7 @@ def build(issuer: MemoryIssuer, source: str = "header", **settings: str) -> Test
         config.set_csrf_storage_policy(CookieCSRFStoragePolicy())
         config.set_default_csrf_options(require_csrf=True, callback=csrf_callback)
         add(config, "/me", token_check="local")
+        add(config, "/who", tell, token_check="local")
         add(config, "/pay", token_check="local", request_method="POST")
 
     given = {"oauthguard.token_source": source, "oauthguard.trusted_proxies": "10.0.0.0/24 127.0.0.1"}
@@ -74,6 +77,27 @@ def test_the_address_of_the_proxy(issuer, proxies, trusted, others):
     key = PROXY.removeprefix("header:").replace("-", "_")
     assert [get(app, sender=each, **{key: raw}).status_int for each in trusted] == [200] * len(trusted)
     assert [get(app, sender=each, **{key: raw}).status_int for each in others] == [401] * len(others)
+
+
+@pytest.mark.parametrize(
+    ("number", "claims", "principals"),
+    [
+        (0, {"type": "app", "email": "ada@example.com", "sub": "7335d417", "identity_nonce": "n"}, ["user:7335d417"]),
+        (0, {"type": "app", "common_name": "job.access", "sub": ""}, ["client:job.access"]),
+        (1, {"sub": "accounts.google.com:1", "email": "ada@example.com"}, ["user:accounts.google.com:1"]),
+    ],
+)
+def test_the_settings_of_the_page(number, claims, principals):
+    blocks = find_blocks(read_page("how-to/guard/token-sources"), "ini")
+    (block,) = [each for each in blocks if each.startswith(("# Cloudflare", "# Google")[number])]
+    lines = [line.split(" = ") for line in block.splitlines() if not line.startswith("#")]
+    own = {key.removeprefix("oauthguard.").replace(".", "__"): value for key, value in lines}
+    proxy = MemoryIssuer(own.pop("issuer"), audience=own.pop("audience"), algorithm="ES256")
+    source = ("Cf-Access-Jwt-Assertion", "X-Goog-IAP-JWT-Assertion")[number]
+    app = build(proxy, f"header:{source}", **own)
+    kept = {"scope": ABSENT, "client_id": ABSENT, "jti": ABSENT, **claims}
+    answer = get(app, "/who", **{source.replace("-", "_"): proxy.mint(kept)})
+    assert [each for each in answer.json if not each.startswith("system.")] == principals
 
 
 @pytest.mark.promise("GD-26")

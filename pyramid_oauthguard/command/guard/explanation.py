@@ -32,6 +32,7 @@ from ...guard.resources.table import ResourceTable
 from ...guard.settings import GuardSettings
 from ...guard.state import Guard, get_guard
 from ...guard.verifiers import RANKS
+from ...guard.verifiers.access_tokens import read_scopes
 from ...guard.verifiers.chosen import ChosenVerifier
 from ...interfaces import Credential, ICredentialVerifier
 from .token_facts import fetch_answer, find_facts, find_issuer, is_jwt
@@ -112,9 +113,18 @@ def _describe(token: AccessToken, guard: Guard) -> str:
     scopes = " ".join(sorted(token.scopes)) or "none"
     left = token.expires_at - time.time()
     issuer = f"issuer {token.issuer_name}, " if token.issuer_name else ""
-    text = f"{issuer}sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}{_describe_roles(token, guard)}, expires in {left:.0f} s"
+    text = f"{issuer}sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}{_describe_untrusted(token, guard)}{_describe_roles(token, guard)}, expires in {left:.0f} s"
     places = [each.path for each in resources if resources.accepts(each, token)]
     return f"{text}, accepted under {' '.join(places)}" if resources.parts else text
+
+
+def _describe_untrusted(token: AccessToken, guard: Guard) -> str:
+    """The scopes of the token that are not trusted from its issuer."""
+    settings = guard.naming.find_settings(token) or guard.settings
+    if settings.trusted_scopes is None or token.mode == "userinfo":
+        return ""
+    untrusted = read_scopes(token.claims, settings.scope_claim) - token.scopes
+    return f" (without {' '.join(sorted(untrusted))}: see {settings.name_key('scopes')})" if untrusted else ""
 
 
 def _describe_roles(token: AccessToken, guard: Guard) -> str:

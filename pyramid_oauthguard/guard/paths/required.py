@@ -47,14 +47,14 @@ class _Required:
 def refuse_open_view(view: Any, info: Any) -> Any:
     """Wrap a view. Start-up stops for an open view under a prefix; where only a request tells the path, it is refused then.
 
-    :raises SettingError: the view has no check, no requirement and no permission.
+    :raises SettingError: the view has no check, no requirement and no permission, or what is set is not a path prefix.
     """
     settings = get_guard(info.registry).settings
-    if not settings.require_under or info.exception_only or _is_guarded(info):
+    if not settings.require_under or info.exception_only:
         return view
-    if info.options.get("route_name") == ROUTE:  # a word of a fixed list
+    required = _Required(settings.require_under, settings.require_under_open)  # also checks the prefixes
+    if _is_guarded(info) or info.options.get("route_name") == ROUTE:  # the health view says a word of a fixed list
         return view
-    required = _Required(settings.require_under, settings.require_under_open)
     name = getattr(info.original_view, "__qualname__", type(info.original_view).__qualname__)
     pattern = _find_pattern(info)
     if pattern is not None and required.forbids_pattern(pattern):

@@ -20,6 +20,7 @@ __all__ = [
     "check_profile",
     "find_implied",
     "find_roles",
+    "read_scopes",
 ]
 
 #: What ``typ`` of the header may be, by profile (RFC 9068 section 4): an ID token or a proof is not an access token.
@@ -87,7 +88,7 @@ def build_access_token(
     if not (type(subject) is type(token_id) is str and username is None):
         check_texts(subject, token_id, username)
     scope = get(settings.scope_claim[0])
-    scopes = _split_scopes(scope) if type(scope) is str else _read_scopes(claims, settings.scope_claim)
+    scopes = _split_scopes(scope) if type(scope) is str else read_scopes(claims, settings.scope_claim)
     implied = settings.scope_implies
     if settings.is_restricted:
         scopes = _restrict(scopes, claims, settings)
@@ -199,7 +200,8 @@ def _find_client(claims: Mapping[str, Any], names: tuple[str, ...]) -> str | Non
     return None
 
 
-def _read_scopes(claims: Mapping[str, Any], names: tuple[str, ...]) -> frozenset[str]:
+def read_scopes(claims: Mapping[str, Any], names: tuple[str, ...]) -> frozenset[str]:
+    """The scopes in the first claim that is present. :raises InvalidToken: neither a text nor a list of texts."""
     for name in names:
         if name in claims:
             value = claims[name]
