@@ -79,6 +79,9 @@ class KeyFile:
             raise InvalidToken("unknown_key")
         return keys, found
 
+    def find_newer(self, *_seen: Any, **_issuer: Any) -> None:
+        """None: the file is looked at before each use."""
+
     def require(self, now: float) -> KeySet:
         """The keys in force at ``now``. The same object as long as they are equal.
 

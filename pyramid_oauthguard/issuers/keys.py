@@ -88,6 +88,19 @@ class KeySource:
             raise InvalidToken("unknown_key")
         return keys, found
 
+    def find_newer(
+        self, seen: KeySet, algorithm: str, kid: str | None, thumbprints: Thumbprints = (), *, issuer: str | None = None
+    ) -> tuple[KeySet, Candidates] | None:
+        """As :meth:`find`, after none of the keys of ``seen`` made the signature of a token that names none of them: the issuer may
+        have another key by now. The attempts are those for unknown kids. None if there are no other keys.
+
+        :raises UnavailableError: the issuer can't be asked.
+        """
+        if seen.names(kid, thumbprints):
+            return None
+        keys = self.kept.ask_again(seen, self.kept.attempts.count)
+        return None if keys is seen else (keys, find_candidates(keys, algorithm, kid, thumbprints, issuer=issuer))
+
     def _ask(self) -> Fetched[KeySet]:
         document = self._fetch()
         check_depth(document.keys)

@@ -80,6 +80,12 @@ class KeySet:
             return self.has(kid)
         return not thumbprints or any(key.bears(*thumbprints[0]) for key in self._all)
 
+    def names(self, kid: str | None, thumbprints: Thumbprints) -> bool:
+        """Whether one of the keys here is the one that a token names. Another key set would have the same one."""
+        if kid is not None and self.has(kid):
+            return True
+        return bool(thumbprints) and any(key.bears(*thumbprints[0]) for key in self._all)
+
     def find(
         self, algorithm: str, kid: str | None, thumbprints: Thumbprints = (), *, issuer: str | None = None
     ) -> Candidates:

@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from pyramid_oauthguard import UnavailableError
-from pyramid_oauthguard.testing import generate_key
+from pyramid_oauthguard.interfaces import KeyDocument
+from pyramid_oauthguard.testing import ABSENT, generate_key
 from tests.steady.apps import (
     ALGORITHM,
     DAY,
@@ -176,6 +177,48 @@ def test_a_new_key_is_found_at_its_first_token(api, issuer, clock, good):
 
 
 # ── what never replaces a good set ───────────────────────────────────────────────────────────────────────────────
+
+
+def mint_nameless(issuer, key):
+    return mint(issuer, key=key, header={"kid": ABSENT})
+
+
+class Nameless(Distant):
+    """An issuer whose keys have no names."""
+
+    def fetch_keys(self):
+        found = super().fetch_keys()
+        keys = tuple({name: value for name, value in key.items() if name != "kid"} for key in found.keys)
+        return KeyDocument(keys, found.max_age)
+
+
+@pytest.mark.promise("GD-57")
+def test_a_new_key_without_a_name_is_found_at_its_first_token(clock):
+    """After a rotation, an issuer that names no keys was refused for as long as the set was kept."""
+    issuer = Nameless()
+    api, old = build_trusting(issuer), issuer.signing_key
+    assert api.ask("local", mint_nameless(issuer, old)) == 200
+    new = issuer.rotate()
+    issuer.withdraw(old.kid)
+    assert api.ask("local", mint_nameless(issuer, new)) == 200
+    assert issuer.calls["fetch_keys"] == 2
+    assert api.ask("local", mint_nameless(issuer, old)) == 401
+
+
+@pytest.mark.promise("GD-57", "GD-20")
+def test_forged_tokens_that_name_no_key_cost_no_more_than_unknown_kids(api, issuer, clock, good):
+    forged = [mint_nameless(issuer, generate_key(ALGORITHM)) for _ in range(20)]
+    assert api.ask_all("local", [*forged, good]) == {401: 20, 200: 1}
+    assert issuer.calls["fetch_keys"] == 1
+    clock.shift(COOLDOWN)
+    assert api.ask_all("local", [*mint_unknown(issuer, 5), *forged, good]) == {401: 25, 200: 1}
+    assert issuer.calls["fetch_keys"] == 3
+    named = mint(issuer, key=generate_key(ALGORITHM), header={"kid": issuer.signing_key.kid})
+    clock.shift(COOLDOWN)
+    assert api.ask_all("local", [named] * 20) == {401: 20}
+    assert issuer.calls["fetch_keys"] == 3, "the key that it names is known"
+    issuer.go_down()
+    assert api.ask_all("local", [good, forged[0], named]) == {200: 1, 503: 1, 401: 1}
 
 
 @pytest.mark.promise("GD-20")

@@ -14,7 +14,7 @@ from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.key_file import KeyFile
 from ...issuers.keys import KeySource
 from ...jwt.base64url import parse_segment
-from ...jwt.jws import parse_header, parse_segment_object, split
+from ...jwt.jws import ParsedHeader, parse_header, parse_segment_object, split
 from ...jwt.keyset import KeySet
 from ...jwt.verify import Candidates, build_refusal, is_signed
 from ..settings import GuardSettings
@@ -89,8 +89,12 @@ class LocalVerifier:
         known: tuple[KeySet, Candidates] | None = self._headers.peek(head)
         seen = known is not None and known[0] is self._kept.require(now)
         keys, candidates = known if known is not None and seen else self._fetch_candidates(head)
-        if not is_signed(message, parse_segment(tail), candidates):
-            raise build_refusal(candidates)
+        signature = parse_segment(tail)
+        if not is_signed(message, signature, candidates):
+            keys, candidates = self._fetch_newer(head, keys, candidates)
+            if not is_signed(message, signature, candidates):
+                raise build_refusal(candidates)
+            seen = False
         if not seen:
             self._headers.set(head, (keys, candidates))
             now = time.time()  # the issuer may have been asked
@@ -119,8 +123,20 @@ class LocalVerifier:
             return None
 
     def _fetch_candidates(self, head: bytes) -> tuple[KeySet, Candidates]:
-        header = parse_header(head, self._algorithms, HEADER_TYPES[self._settings.profile])
+        header = self._parse_header(head)
         return self._keys.find(header.algorithm, header.kid, header.thumbprints, issuer=self._settings.issuer)
+
+    def _fetch_newer(self, head: bytes, keys: KeySet, candidates: Candidates) -> tuple[KeySet, Candidates]:
+        """Keys that the issuer has by now, for a token that does not say which key signed it. :raises InvalidToken: there are none."""
+        header = self._parse_header(head)
+        kid, thumbprints = header.kid, header.thumbprints
+        found = self._keys.find_newer(keys, header.algorithm, kid, thumbprints, issuer=self._settings.issuer)
+        if found is None:
+            raise build_refusal(candidates)
+        return found
+
+    def _parse_header(self, head: bytes) -> ParsedHeader:
+        return parse_header(head, self._algorithms, HEADER_TYPES[self._settings.profile])
 
     def _build(self, segment: bytes, now: float) -> AccessToken:
         claims = parse_segment_object(segment)
