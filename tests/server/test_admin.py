@@ -114,6 +114,12 @@ def test_principals_of_pyramid_can_not_be_named(build: Build, monkeypatch: pytes
         build_admin(build, monkeypatch, admin=named)
 
 
+@pytest.mark.parametrize("named", ["user:", "user:anna client:", "group:"])
+def test_a_principal_without_an_identifier_can_not_be_named(build: Build, monkeypatch: Any, named: str) -> None:
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.server\.admin: .*names nobody"):
+        build_admin(build, monkeypatch, admin=named)
+
+
 def test_an_application_that_can_not_sign_users_in_again_can_not_turn_it_on(build: Build) -> None:
     with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.server\.admin: needs the method sign_out"):
         build_flow(build, {"admin": "user:anna"})

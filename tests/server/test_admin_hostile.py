@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+import string
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pyramid_oauthguard.server.consent.tickets import seal_ticket
 from pyramid_oauthguard.server.store.records import AuditEntry, Consent, Grant
+from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
+from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from tests.server.conftest import Build
 from tests.server.flows import Flow
 from tests.server.test_admin import PAGES, Operators, build_admin, press, read_trail
+from tests.server.test_admin_api import build_api
 from tests.server.test_admin_editing import open_form
 
 EVIL = '"><img src=x onerror=alert(1)><script>alert(1)</script>{{7*7}}'
@@ -199,3 +205,42 @@ def test_a_client_is_found_by_its_identifier(flow: Flow) -> None:
     form = next(each for each in flow.sign_in().get("/oauth/admin/clients").forms.values() if each.method == "get")
     form["client_id"] = flow.web.client.client_id
     assert "Web shop" in form.submit().html.h1.text
+
+
+@pytest.mark.promise("AD-01")
+def test_a_ticket_that_is_written_in_another_way_does_not_act_again(flow: Flow) -> None:
+    browser = flow.sign_in()
+    page: Any = browser.get("/oauth/admin/clients")
+    ticket = next(each for each in page.forms.values() if ">New secret<" in each.text)["ticket"].value
+    raw = base64.urlsafe_b64decode(ticket)
+    loose = [each for each in string.ascii_letters if each != ticket.rstrip("=")[-1]]
+    others = [f"{ticket}=", f"{ticket}==", ticket.rstrip("="), base64.b64encode(raw).decode()]
+    others += [ticket.rstrip("=")[:-1] + each + ticket[len(ticket.rstrip("=")) :] for each in loose]
+    browser.post("/oauth/admin", {"ticket": ticket}, status=200)
+    for other in others:
+        answer = browser.post("/oauth/admin", {"ticket": other}, status="*")
+        assert answer.status_int in {303, 400}
+        assert "ogcs_" not in answer.text
+    assert len(read_trail(flow, "ClientSecretRotated")) == 1
+
+
+@pytest.mark.slow
+def test_no_text_makes_a_database_look_as_if_it_were_away(
+    build: Build, monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path
+) -> None:
+    """PostgreSQL refuses NUL and text that is too long; the server took that for an outage, also for other requests."""
+    store = SQLAlchemyStore(build_engine(database))
+    store.create_tables()
+    store.close()
+    given = {"sqlalchemy.url": database, "pepper_file": str(tmp_path / "pepper")}
+    api = build_api(build, monkeypatch, **given)
+    token, browser = api.token(), api.flow.sign_in()
+    for subject in ("x" * 256, "%F0%9F%98%80" * 256, "a%00b"):
+        api.call("DELETE", f"/users?subject={subject}", token, status=400)
+        browser.get(f"/oauth/admin/users?subject={subject}", status=400)
+    api.call("DELETE", f"/users?subject={'%F0%9F%98%80' * 255}", token, status=204)
+    client_id = api.flow.web.client.client_id
+    for name, value in (("assertion_subjects", "a\0b"), ("audiences", "a\0b"), ("name", "a\0b"), ("owner", "x" * 256)):
+        form = open_form(browser, client_id)
+        form[name] = value
+        assert form.submit(status=422).html.select_one("[aria-invalid]")["name"] == name

@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 ADMIN_ROUTE: Final = "oauthguard.admin"
+_MOST_CHARACTERS: Final = 255
 _RECENT_SECONDS: Final = 300.0
 _FUTURE_SECONDS: Final = 5.0
 #: No page of another site gets a window with one of these pages, or loads one of their files as an image or a script: from
@@ -107,12 +108,12 @@ def is_administrator(service: Service, request: Request, subject: str) -> bool:
 def read_values(request: Request) -> Mapping[str, str]:
     """The query of a page or a call. It is compared with what is stored, so it must be text that can be stored.
 
-    :raises InvalidRequestError: a value has characters that are not printable, or a parameter is repeated: a filter that is
+    :raises InvalidRequestError: a value is longer than an identifier can be, or has characters that are not printable, or a parameter is repeated: a filter that is
         left out would show, or end, more than was asked for.
     """
     values = read_query(request).values
-    if not all(value.isprintable() for value in values.values()):
-        raise InvalidRequestError("The parameters must have printable characters only.")
+    if not all(value.isprintable() and len(value) <= _MOST_CHARACTERS for value in values.values()):
+        raise InvalidRequestError(f"The parameters must have at most {_MOST_CHARACTERS} characters, all printable.")
     names = list_names(request)
     if len(names) != len(set(names)):
         raise InvalidRequestError("A parameter is repeated.")

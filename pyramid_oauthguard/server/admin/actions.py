@@ -52,7 +52,7 @@ def answer_action(service: Service, request: Request, subject: str) -> Any:
     if needs_confirmation(content):
         return render_confirmation(service, request, subject, content)
     back = build_back(request, content)
-    if not take_ticket(service, form[FIELD]):
+    if not take_ticket(service, content):
         return redirect(back)
     try:
         answer = _ACTIONS[content["action"]](service, request, content, form)

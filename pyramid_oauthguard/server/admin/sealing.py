@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from ..consent.tickets import LIFETIME_SECONDS, seal_ticket
 from ..opaque import make_client_id, make_id
@@ -25,7 +26,10 @@ def seal_creation(service: Service, subject: str) -> str:
     return seal_action(service, subject, "create_client", client_id=make_client_id())
 
 
-def take_ticket(service: Service, ticket: str) -> bool:
-    """Whether this ticket comes for the first time: a form that is sent twice acts once."""
+def take_ticket(service: Service, content: Mapping[str, Any]) -> bool:
+    """Whether this ticket comes for the first time: a form that is sent twice acts once.
+
+    :param content: what the ticket carries. Its text may be written in several ways (RFC 4648 section 3.5), its id may not.
+    """
     with service.store.writing() as unit:
-        return unit.add_assertion(sha256(b"admin " + ticket.encode()).digest(), time.time() + LIFETIME_SECONDS)
+        return unit.add_assertion(sha256(b"admin " + content["id"].encode()).digest(), time.time() + LIFETIME_SECONDS)

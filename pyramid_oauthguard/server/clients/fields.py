@@ -85,6 +85,8 @@ def _as_words(name: str, values: Any) -> tuple[str, ...]:
     words = tuple(dict.fromkeys(values))
     if not all(word and not re.search(r"\s", word) for word in words):
         raise RegistrationError(name, "must be non-empty strings without white space")
+    if not all(word.isprintable() for word in words):  # PostgreSQL stores no NUL
+        raise RegistrationError(name, "must have printable characters only")
     return words
 
 

@@ -18,6 +18,8 @@ def _as_principals(value: Any) -> tuple[str, ...]:
     for name in names:
         if name.startswith("system."):
             raise ValueError(f"{name!r} is a principal of Pyramid that anyone may have; name users or groups")
+        if name.endswith(":"):
+            raise ValueError(f"{name!r} names nobody: the identifier behind the colon is missing")
     return names
 
 

@@ -112,8 +112,6 @@ def _read_fields(body: dict[str, Any]) -> dict[str, Any]:
     for name in _LISTS & body.keys():
         if not isinstance(body[name], list) or not all(isinstance(each, str) for each in body[name]):
             raise RegistrationError(name, "must be a list of strings")
-        if not all(each.isprintable() for each in body[name]):
-            raise RegistrationError(name, "must have printable characters only")
     return body
 
 
