@@ -53,6 +53,7 @@ def test_an_audit_whose_service_does_not_answer_fails(tmp_path: Path, known: str
 def test_a_vulnerability_and_a_fault_of_a_workflow_fail(tmp_path: Path) -> None:
     assert run(tmp_path, known=KNOWN, status=1).returncode == 1
     assert run(tmp_path, known=KNOWN, zizmor=14).returncode == 14
+    assert run(tmp_path, known="", zizmor=14).returncode == 14, "it needs no network"
 
 
 @pytest.mark.slow

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,16 @@ def test_two_builds_have_the_same_bytes(dists: list[Path]) -> None:
     found = [{path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in dist.iterdir()} for dist in dists]
     assert found[0] == found[1]
     assert sorted(name.rpartition(".")[2] for name in found[0]) == ["gz", "whl"]
+
+
+def test_the_wheel_is_made_by_one_version_of_setuptools(dists: list[Path]) -> None:
+    """Its version is in the wheel, so with the newest one a machine would build other bytes than another a day before."""
+    (wheel,) = dists[0].glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [each for each in archive.namelist() if each.endswith(".dist-info/WHEEL")]
+        generator = re.search(r"^Generator: setuptools \((.+)\)$", archive.read(name).decode(), re.MULTILINE)
+    assert generator is not None
+    assert f'"setuptools=={generator[1]}"' in (ROOT / ".ci" / "build").read_text("utf-8")
 
 
 def test_the_sdist_says_nothing_about_the_machine(dists: list[Path]) -> None:

@@ -62,6 +62,14 @@ def test_security_txt_has_a_contact_and_ends_in_a_year() -> None:
     assert "neither https:// nor mailto:" in wrong.stderr
 
 
+def test_the_bill_of_materials_has_each_extra_for_users() -> None:
+    """The one for metrics was missing."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    (extras,) = re.findall(r'"\$wheel\[([\w,]+)\]"', (ROOT / ".ci" / "release").read_text("utf-8"))
+    internal = {"example", "test", "check", "fuzz", "docs", "release", "dev"}
+    assert set(extras.split(",")) == set(project["optional-dependencies"]) - internal
+
+
 def test_the_support_policy_names_the_lower_bounds() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     rows = dict(re.findall(r"^\| (\w+) \| ([\d.]+) \|", read_page("project/support"), re.MULTILINE))

@@ -84,16 +84,17 @@ class Cluster:
             yield connection
         engine.dispose()
 
+    def find_main(self) -> int:
+        """The process that made all others."""
+        return int((self._data / "postmaster.pid").read_text().splitlines()[0])
+
     def _signal(self, number: int) -> None:
-        main = self._find_main()
+        main = self.find_main()
         os.kill(main, number)
         for _ in range(2):  # one may have been forked just now
             for child in list_children(main):
                 with suppress(ProcessLookupError):
                     os.kill(child, number)
-
-    def _find_main(self) -> int:
-        return int((self._data / "postmaster.pid").read_text().splitlines()[0])
 
     def _run(self, program: str, *arguments: object) -> None:
         path = find_program(program)
