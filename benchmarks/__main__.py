@@ -33,6 +33,7 @@ QUESTIONS: Final = (
     "introspecting",
     "issuing",
     "unused_clients",
+    "shared",
 )
 #: Those that a quick run answers.
 QUICK: Final = ("warm", "cold")

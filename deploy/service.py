@@ -3,7 +3,17 @@
 Put your own application in its place.
 """
 
+from pyramid.authorization import Allow
 from pyramid.config import Configurator
+
+
+class Root:
+    """Who may do what: Prometheus may read the metrics."""
+
+    __acl__ = ((Allow, "scope:metrics:read", "oauthguard.metrics"),)
+
+    def __init__(self, request):
+        pass
 
 
 def list_orders(request):
@@ -11,9 +21,10 @@ def list_orders(request):
 
 
 def main(global_config, **settings):
-    with Configurator(settings=settings) as config:
+    with Configurator(settings=settings, root_factory=Root) as config:
         config.include("pyramid_oauthguard.server")
         config.include("pyramid_oauthguard")
+        config.include("pyramid_oauthguard.metrics")
         config.add_route("orders", "/orders")
         config.add_view(
             list_orders,

@@ -109,21 +109,35 @@ def find_command(page: str, words: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment with the wheel of this checkout and what the extras ask for."""
-    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + repr((NEEDED, sys.version)).encode()).hexdigest()[
-        :16
-    ]
-    home = CACHE / wanted
-    pip = [home / "env" / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    source, dist = tmp_path_factory.mktemp("wheel") / "source", tmp_path_factory.mktemp("dist")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    source = tmp_path_factory.mktemp("wheel") / "source"
     shutil.copytree(ROOT, source, ignore=NOT_SOURCE)
+    return build_wheel(source, tmp_path_factory.mktemp("dist"))
+
+
+def build_wheel(source: Path, dist: Path) -> Path:
+    """Build it from these files alone."""
     _check([sys.executable, "-m", "build", "--wheel", "--outdir", dist, source])
-    (wheel,) = dist.glob("*.whl")
+    (found,) = dist.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="session")
+def programs(wheel: Path) -> Path:
+    """The programs of an environment with the wheel and what the extras ask for."""
+    return install_programs(CACHE, wheel, "server,client,postgresql,redis", NEEDED)
+
+
+def install_programs(cache: Path, wheel: Path, extras: str, needed: list[str]) -> Path:
+    """The folder of the programs, in an environment that is made once."""
+    key = (ROOT / "pyproject.toml").read_bytes() + repr((extras, needed, sys.version)).encode()
+    home = cache / hashlib.sha256(key).hexdigest()[:16]
+    pip = [home / "env" / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if not (home / "done").exists():
-        shutil.rmtree(CACHE, ignore_errors=True)
+        shutil.rmtree(cache, ignore_errors=True)
         _check([sys.executable, "-m", "venv", home / "env"])
-        _check([*pip, f"{wheel}[server,client,postgresql,redis]", *NEEDED])
+        _check([*pip, f"{wheel}[{extras}]", *needed])
         (home / "done").touch()
     _check([*pip, "--no-deps", "--force-reinstall", wheel])
     return home / "env" / "bin"

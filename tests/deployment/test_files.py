@@ -6,7 +6,7 @@ import configparser
 import json
 import re
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -50,8 +50,32 @@ def test_the_image_runs_as_a_user_without_rights_and_is_watched() -> None:
     assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
     assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) == ["python:3.13-slim"] * 2
     assert "\nHEALTHCHECK " in DOCKERFILE
-    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
-    assert [name for line in copied for name in line.split() if not (ROOT / name).exists()] == []
+
+
+def test_what_is_copied_into_the_image_is_sent_to_docker_and_nothing_that_is_secret() -> None:
+    copied = list_copied()
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    assert [name for name in copied if not is_sent(name)] == []
+    assert is_sent("pyramid_oauthguard/server/templates/consent.jinja2")
+    secret = [".env", ".git/config", ".venv/bin/python", "deploy/secrets/pepper", "deploy/tls/tls.key", "x.sqlite"]
+    others = ["pyramid_oauthguard/__pycache__/x.pyc", "dist/x.whl", "tests/conftest.py", "deploy/secrets/x.py"]
+    assert [name for name in secret + others if is_sent(name)] == []
+
+
+def is_sent(name: str) -> bool:
+    """Whether `.dockerignore` leaves a file in: the last line counts that names it or a folder above it."""
+    path, found = PurePosixPath(name), True
+    for line in (ROOT / ".dockerignore").read_text("utf-8").split():
+        pattern = line.removeprefix("!")
+        if any(_matches(each, pattern) for each in (path, *path.parents)):
+            found = line.startswith("!")
+    return found
+
+
+def _matches(path: PurePosixPath, pattern: str) -> bool:
+    if pattern.startswith("**/"):
+        return path.match(pattern.removeprefix("**/"))
+    return path.match(pattern) and len(path.parts) == len(PurePosixPath(pattern).parts)
 
 
 def test_containers_have_no_rights_that_they_do_not_need(services: dict[str, Any]) -> None:
@@ -104,6 +128,11 @@ def test_the_pages_show_the_files_themselves() -> None:
         for name in re.findall(r"deploy/([\w.]+)$", page.read_text("utf-8"), re.MULTILINE)
     }
     assert shown >= {path.name for path in DEPLOY.iterdir() if path.is_file()}
+
+
+def list_copied(text: str = DOCKERFILE) -> list[str]:
+    """The files and folders that the stages of the image get from here."""
+    return [name for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE) for name in line.split()]
 
 
 def find_command() -> list[str]:

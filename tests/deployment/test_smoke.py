@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +20,12 @@ import urllib3
 import yaml
 
 from tests.certificates import write_certificate
-from tests.deployment.test_files import DEPLOY, find_command
+from tests.deployment.test_files import DEPLOY, DOCKERFILE, find_command, list_copied
+from tests.documentation import ROOT
 from tests.example.postgres import run_postgresql
 from tests.services import find_program
 from tests.steady.redis_server import find_free_port, run_redis
+from tests.test_first_hours import build_wheel, install_programs
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,7 +35,6 @@ pytestmark = [
 
 HOST = "id.example.org"
 START_SECONDS = 120
-BIN = Path(sys.executable).parent
 
 
 @dataclass
@@ -40,6 +42,7 @@ class Deployed:
     """What was started, and how it is called."""
 
     folder: Path
+    programs: Path
     environ: dict[str, str]
     https: Any
     http: Any
@@ -47,7 +50,7 @@ class Deployed:
 
     def run(self, *command: str) -> str:
         done = subprocess.run(
-            [str(BIN / command[0]), *command[1:]],
+            [str(self.programs / command[0]), *command[1:]],
             cwd=self.folder,
             env=self.environ,
             capture_output=True,
@@ -77,7 +80,21 @@ def run_process(command: list[str], folder: Path, environ: dict[str, str], log: 
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the image installs, from the files that are copied into it; once without the command `oauthguard`."""
+    source = tmp_path_factory.mktemp("context")
+    for name in list_copied(DOCKERFILE.rpartition("\nFROM ")[0]):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, source / name)
+    (line,) = re.findall(r"pip install --no-cache-dir (.+)$", DOCKERFILE.replace("\\\n", ""), re.MULTILINE)
+    words = shlex.split(line)
+    extras = words[0].removeprefix(".[").removesuffix("]")
+    wheel = build_wheel(source, tmp_path_factory.mktemp("dist"))
+    return install_programs(ROOT / ".cache" / "image", wheel, extras, words[1:])
+
+
+@pytest.fixture(scope="module")
+def deployed(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     folder = tmp_path_factory.mktemp("deployed")
     ports = {name: find_free_port() for name in ("app", "http", "https")}
     with run_postgresql() as database, run_redis(folder) as redis:
@@ -88,6 +105,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         more = {"retries": False, "timeout": 20}
         found = Deployed(
             folder,
+            programs,
             environ,
             urllib3.HTTPSConnectionPool("127.0.0.1", ports["https"], **tls, **more),
             urllib3.HTTPConnectionPool("127.0.0.1", ports["http"], **more),
@@ -103,7 +121,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             f"daemon off; pid {folder}/nginx.pid;",
         ]
         with (
-            run_process([str(BIN / command[0]), *command[1:]], folder, environ, "gunicorn.log") as found.gunicorn,
+            run_process([str(programs / command[0]), *command[1:]], folder, environ, "gunicorn.log") as found.gunicorn,
             run_process(nginx, folder, environ, "nginx.log"),
         ):
             wait_for(found)
@@ -140,7 +158,7 @@ def wait_for(deployed: Deployed) -> None:
     deadline = time.monotonic() + START_SECONDS
     while deployed.gunicorn.poll() is None and time.monotonic() < deadline:
         done = subprocess.run(
-            [sys.executable, "healthcheck.py"],
+            [str(deployed.programs / "python"), "healthcheck.py"],
             cwd=deployed.folder,
             env=deployed.environ,
             capture_output=True,
@@ -159,10 +177,13 @@ def client(deployed: Deployed) -> dict[str, str]:
     return dict(re.findall(r'"(client_id|client_secret)": "([^"]+)"', made))
 
 
-def obtain(deployed: Deployed, client: dict[str, str], **headers: str) -> Any:
+def obtain(deployed: Deployed, client: dict[str, str], *, scope: str = "orders:read", **headers: str) -> Any:
     basic = urllib3.make_headers(basic_auth=f"{client['client_id']}:{client['client_secret']}")
     return deployed.ask(
-        "POST", "/oauth/token", fields={"grant_type": "client_credentials"}, headers={**basic, **headers}
+        "POST",
+        "/oauth/token",
+        fields={"grant_type": "client_credentials", "scope": scope},
+        headers={**basic, **headers},
     )
 
 
@@ -188,6 +209,23 @@ def test_the_audit_trail_has_the_address_that_the_proxy_saw(deployed: Deployed, 
     assert "203.0.113.9" not in trail
     assert answer.headers["X-Request-Id"] != "chosen"
     assert answer.headers["X-Request-Id"] in trail
+
+
+def test_prometheus_reads_the_metrics_of_all_processes_and_nobody_else_does(deployed: Deployed) -> None:
+    words = ["Prometheus", "--grant", "client_credentials", "--scope", "metrics:read", "--format", "json"]
+    made = deployed.run("oauthguard", "server", "client", "create", "production.ini", *words)
+    own = dict(re.findall(r'"(client_id|client_secret)": "([^"]+)"', made))
+    bearer = {"Authorization": f"Bearer {obtain(deployed, own, scope='metrics:read').json()['access_token']}"}
+    numbers = {deployed.ask("GET", "/metrics", headers=bearer).data.decode() for _ in range(6)}
+    issued = {
+        line
+        for text in numbers
+        for line in text.splitlines()
+        if line.startswith("oauthguard_tokens_issued_total") and "client_credentials" in line
+    }
+    assert len(issued) == 1, "each process says the same"
+    assert not issued.pop().endswith(" 0.0")
+    assert deployed.ask("GET", "/metrics").status == 401
 
 
 def test_the_configuration_has_no_error(deployed: Deployed) -> None:
