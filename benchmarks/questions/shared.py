@@ -1,7 +1,7 @@
 """What do a token and an introspection cost PostgreSQL, PgBouncer and Redis, which many processes share?
 
-CPU time of each program over batches on eight connections: a server that is connected to PostgreSQL, and one behind PgBouncer,
-in turn. Both count their limits in Redis. PostgreSQL syncs no commit here, which is time of the disk and not of the CPU.
+CPU time of each program over batches on eight connections: a server that is connected to PostgreSQL, one behind PgBouncer, and one
+with a SQLite file, in turn. All count their limits in Redis. PostgreSQL syncs no commit here, which is time of the disk and not of the CPU.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ __all__ = ["answer"]
 _SERVER: Final = "the server"
 _DIRECT: Final = "without PgBouncer"
 _POOLED: Final = "behind PgBouncer"
+_FILE: Final = "on SQLite"
 _SAYS: Final = ("client credentials", "a refresh", "introspection")
 _KEPT: Final = "a remote check, its answer kept in Redis"
 _BATCH: Final = 100
@@ -56,7 +57,7 @@ def answer(options: Options) -> Table:
 
 
 def _measure_servers(services: Services, folder: Path, options: Options) -> Iterator[Row]:
-    urls = {_DIRECT: services.direct_url, _POOLED: services.pooler.url}
+    urls = {_DIRECT: services.direct_url, _POOLED: services.pooler.url, _FILE: None}
     with ExitStack() as stack:
         servers = {
             name: stack.enter_context(
@@ -64,7 +65,7 @@ def _measure_servers(services: Services, folder: Path, options: Options) -> Iter
                     "ours",
                     live=1000,
                     prepared=_BATCH * (options.pairs + 1),
-                    settings=_list_settings(services, folder / name.split()[0], url),
+                    settings=_list_settings(services, folder / name, url),
                 )
             )
             for name, url in urls.items()
@@ -81,12 +82,13 @@ def _measure_servers(services: Services, folder: Path, options: Options) -> Iter
                         for program, cost in costs.items():
                             found[name].setdefault(program, []).append(cost)
             yield from _tabulate(what, found[_DIRECT], found[_POOLED])
+            ratio = summarize(found[_DIRECT][_SERVER], found[_FILE][_SERVER])
+            yield Row.of(f"{what}: {_SERVER}, on {POSTGRESQL} / {_FILE}", ratio)
 
 
-def _list_settings(services: Services, pepper: Path, url: str) -> dict[str, str]:
+def _list_settings(services: Services, pepper: Path, url: str | None) -> dict[str, str]:
     return {
-        "sqlalchemy.url": url,
-        "pepper_file": str(pepper),
+        **({} if url is None else {"sqlalchemy.url": url, "pepper_file": str(pepper)}),
         "signing.algorithm": "ES256",
         "limits.cache.backend": "dogpile.cache.redis",
         "limits.cache.arguments.port": str(services.redis.port),

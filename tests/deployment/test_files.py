@@ -34,14 +34,18 @@ def test_compose_accepts_its_file() -> None:
 
 @pytest.mark.needs("systemd-analyze")
 @pytest.mark.slow
-def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    text = (DEPLOY / "oauthguard.service").read_text("utf-8")
-    unit = tmp_path / "oauthguard.service"
-    unit.write_text(text.replace("/opt/oauthguard/.venv/bin/gunicorn", "/bin/true"))
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    units = []
+    for path in (*DEPLOY.glob("*.service"), *DEPLOY.glob("*.timer")):
+        units.append(tmp_path / path.name)
+        text = re.sub(r"/opt/oauthguard/.venv/bin/\w+", "/bin/true", path.read_text("utf-8"))
+        units[-1].write_text(text)
+    assert len(units) == 3
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+        ["systemd-analyze", "verify", "--man=no", *map(str, units)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+    text = (DEPLOY / "oauthguard.service").read_text("utf-8")
     assert "DynamicUser=yes" in text
     assert "NoNewPrivileges=yes" in text
 
@@ -125,7 +129,7 @@ def test_the_pages_show_the_files_themselves() -> None:
     shown = {
         name
         for page in (ROOT / "docs/how-to/deployment").glob("*.md")
-        for name in re.findall(r"deploy/([\w.]+)$", page.read_text("utf-8"), re.MULTILINE)
+        for name in re.findall(r"deploy/([\w.-]+)$", page.read_text("utf-8"), re.MULTILINE)
     }
     assert shown >= {path.name for path in DEPLOY.iterdir() if path.is_file()}
 

@@ -228,6 +228,16 @@ def test_prometheus_reads_the_metrics_of_all_processes_and_nobody_else_does(depl
     assert deployed.ask("GET", "/metrics").status == 401
 
 
+def test_an_operator_runs_commands_where_the_secrets_are_elsewhere(deployed: Deployed) -> None:
+    """The service's own copies are not there before it starts, and only for it."""
+    text = (deployed.folder / "production.ini").read_text()
+    (deployed.folder / "elsewhere.ini").write_text(text.replace(f"{deployed.folder}/secrets", "/run/credentials/x"))
+    text = (DEPLOY / "operator.ini").read_text("utf-8").replace("/etc/oauthguard", f"{deployed.folder}/secrets")
+    (deployed.folder / "operator.ini").write_text(text.replace("production.ini", "elsewhere.ini"))
+    for verb in ("upgrade", "prune"):
+        deployed.run("oauthguard", "server", verb, "operator.ini")
+
+
 def test_the_configuration_has_no_error(deployed: Deployed) -> None:
     said = json.loads(deployed.run("oauthguard", "check", "production.ini", "--format", "json"))
     assert [each for each in said if each.get("level") == "error"] == []
