@@ -60,8 +60,8 @@ class Guard:
         return None if token.client_id is None else self.naming.qualify(token, token.client_id)
 
     def name_user(self, token: AccessToken) -> str | None:
-        """What the token's subject is called; the authenticated user id."""
-        return None if token.subject is None else self.naming.qualify(token, token.subject)
+        """What the token's subject is called; the authenticated user id. An empty subject is none."""
+        return self.naming.qualify(token, token.subject) if token.subject else None
 
     def name_caller(self, token: AccessToken) -> str | None:
         """The principal of the user that the token acts for, or else of its client; None where the token names neither."""

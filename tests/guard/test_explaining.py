@@ -223,6 +223,14 @@ def test_claims_of_an_rfc9068_token_that_are_missing_are_named(issuer: MemoryIss
     assert "RFC 9068 requires: client_id jti" in explain(ini, raw, "local")["text"]
 
 
+def test_the_answer_of_a_token_endpoint_may_be_pasted(issuer: MemoryIssuer, tmp_path: Path) -> None:
+    ini = write_ini(tmp_path, issuer.settings)
+    answer = json.dumps({"access_token": issuer.mint(), "token_type": "Bearer", "expires_in": 600}, indent=2)
+    assert explain(ini, answer, "local")["reason"] is None
+    for odd in ('{"access_token": 7}', '{"id_token": "x"}', "{", '{"access_token": ""}', "[]"):
+        assert explain(ini, odd, "local")["reason"] == "malformed_header"
+
+
 def test_a_token_without_an_issuer_is_called_so(issuer: MemoryIssuer, tmp_path: Path) -> None:
     """SPIFFE's have none unless the server is told."""
     found = explain(write_ini(tmp_path, issuer.settings), issuer.mint({"iss": ABSENT}), "local")

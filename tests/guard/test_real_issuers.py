@@ -138,6 +138,10 @@ def test_a_subject_that_is_no_user_gives_no_user(issuer, sub):
     app = build_app(lambda config: add(config, "/me", tell, token_check="local"), issuer)
     found = ask(app, "/me", issuer.mint({"sub": sub, "client_id": "a", "scope": ABSENT})).json
     assert found == ["client:a", "system.Authenticated", "system.Everyone"]
+    app_of_user = build_app(
+        lambda config: add(config, "/id", lambda request: [request.authenticated_userid], token_check="local"), issuer
+    )
+    assert ask(app_of_user, "/id", issuer.mint({"sub": sub})).json == [sub or None]
     nobody = ask(app, "/me", issuer.mint({"sub": "", "client_id": "", "scope": ABSENT})).json
     assert nobody == ["system.Authenticated", "system.Everyone"]
 

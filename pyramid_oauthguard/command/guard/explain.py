@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 import click
 
 from ...exit_status import TIMEOUT
+from ...strict_json import parse_object
 from ..application_file import load_registry
 from ..output import FORMAT
 from ..parameters import debug_option, ini_argument, pass_run
@@ -52,11 +53,20 @@ def explain(run: Run, ini: str, token: BinaryIO, style: str, seconds: float) -> 
     click.get_current_context().exit(shown.status)
 
 
+def _find_in_answer(text: str) -> str | None:
+    """The token in an answer of a token endpoint (RFC 6749 section 5.1), which users paste as a whole."""
+    try:
+        token = parse_object(text.encode()).get("access_token")
+    except ValueError:
+        return None
+    return token if isinstance(token, str) else None
+
+
 def _read_token(file: BinaryIO) -> str:
     if file is sys.stdin.buffer and file.isatty():
         click.echo("Paste the token, then press Enter and Ctrl-D.", err=True)
     text = file.read(_MOST_BYTES).decode("utf-8", "replace").strip()
-    raw = text[_BEFORE.match(text).end() :]  # type: ignore[union-attr]  # it matches the empty string
+    raw = _find_in_answer(text) or text[_BEFORE.match(text).end() :]  # type: ignore[union-attr]  # it matches the empty string
     if not raw:
         raise click.UsageError("no token: send it to standard input, never give it as an argument")
     return raw
