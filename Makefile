@@ -7,6 +7,8 @@ BIN := .venv/bin
 .PHONY: serve test quick check format bench chaos audit release docs pictures fuzz constraints translations
 # Two targets at once would run two pips in one environment.
 .NOTPARALLEL:
+# The tests start thousands of processes: each would compile the whole package anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Continuous integration takes the same versions each time; everybody else takes the newest.
 ifeq ($(CI),true)
 export PIP_CONSTRAINT := $(CURDIR)/.ci/constraints.txt
