@@ -440,3 +440,9 @@ def test_a_switch_that_another_administrator_was_shown_signs_nobody_out(flow: Fl
     switch = next(form for form in shown.forms.values() if "Not you?" in form.text)
     answer = flow.sign_in("anna").post(switch.action, {"ticket": switch["ticket"].value}, status=400)
     assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("path", PAGES[1:])
+def test_the_links_say_which_page_is_shown(flow: Flow, path: str) -> None:
+    page: Any = flow.sign_in().get(path)
+    assert [link["href"] for link in page.html.select("nav [aria-current=page]")] == [path]

@@ -38,6 +38,7 @@ def render_admin(
         request,
         f"admin_{name}",
         action=build_path(request, ADMIN_ROUTE),
+        current=name,
         pages={each: build_path(request, f"{ADMIN_ROUTE}.{each}") for each in _PAGES},
         **account,
         **values,
