@@ -145,6 +145,53 @@ def test_the_keys_are_fetched_by_the_same_rules(flow):
         assert asked[-1] == url, "and nothing of the keys"
 
 
+def load_in_vain(documents, number):
+    """Read a document on a host of its own, for a user of its own."""
+    with pytest.raises(source.InvalidClientMetadataError):
+        documents.load(f"https://tool{number}.example/client.json", user=f"user{number}")
+
+
+def serve_with_keys(documents, uri, fetch_keys):
+    asked = []
+
+    def get(url, _deadline):
+        asked.append(url)
+        if url == uri:
+            return fetch_keys()
+        body = b'{"client_id": "%s", "redirect_uris": ["com.example:/x"], "jwks_uri": "%s", "token_endpoint_auth_method": "private_key_jwt"}'
+        return Text(body % (url.encode(), uri.encode()), {"Content-Type": "application/json"})
+
+    documents.fetcher.get = get
+    return asked
+
+
+@pytest.mark.promise("AS-12")
+def test_many_documents_could_have_one_host_of_keys_asked_without_a_limit(build):
+    """Neither the limit of a host nor its pause after a failure counted for the host of the keys."""
+    documents = build_flow(build, {**ON, "limits": "on", "limits.documents": "1/1h"}).server.service.documents
+    victim = "https://victim.example/keys"
+    asked = serve_with_keys(documents, victim, lambda: Text(b"{}", {"Content-Type": "application/json"}))
+    for number in range(15):
+        load_in_vain(documents, number)
+    assert (len(asked), asked.count(victim)) == (25, 10)
+
+
+@pytest.mark.promise("AS-12")
+def test_a_host_of_keys_that_failed_is_left_alone(build, caplog):
+    documents = build_flow(build, ON).server.service.documents
+    victim = "https://victim.example/keys"
+
+    def fail():
+        raise PinnedFetchError("x", is_outage=True)
+
+    asked = serve_with_keys(documents, victim, fail)
+    for number in range(2):
+        load_in_vain(documents, number)
+    assert asked.count(victim) == 1
+    assert "victim.example failed a moment ago" in caplog.messages[-1]
+    assert not documents._turns._counts
+
+
 def test_a_flood_of_urls_takes_no_memory(flow):
     documents = flow.server.service.documents
     now = time.time()

@@ -103,10 +103,21 @@ class DocumentSource:
             fault = None if self._is_development(url) else find_document_fault(client.jwks_uri)
             if fault is not None or self._is_ours(as_origin(client.jwks_uri)):
                 raise DocumentError(f"its jwks_uri can't be used: {fault or 'it is on the host of this server'}")
-            return replace(client, jwks=read_keys(self._fetch(url, client.jwks_uri, deadline)))
+            return replace(client, jwks=read_keys(self._fetch_keys(url, client.jwks_uri, deadline)))
         except (DocumentError, ValueError) as error:
             self._pauses.fail(url)
             raise error if isinstance(error, DocumentError) else DocumentError("its jwks_uri is not a URL") from None
+
+    def _fetch_keys(self, document: str, url: str, deadline: float) -> Text:
+        """GET the ``jwks_uri`` of a document. Another host has the limits that it would have with documents of its own: else many
+        documents could have one host asked without end."""
+        origin = as_origin(url)
+        if origin.host == as_origin(document).host:
+            return self._fetch(document, url, deadline)
+        self._check_pauses(url, origin)
+        self._count_host(origin)
+        with self._turns.visit(origin.host):
+            return self._fetch(document, url, deadline)
 
     def _fetch(self, document: str, url: str, deadline: float) -> Text:
         """GET ``url``. A failure of its host pauses the host, another one only this document."""
@@ -122,11 +133,14 @@ class DocumentSource:
 
     def _check_pauses(self, url: str, origin: Origin) -> None:
         if self._pauses.is_paused(url) or self._pauses.is_paused(origin.host):
-            raise DocumentError("it failed a moment ago")
+            raise DocumentError(f"{origin.host} failed a moment ago")
 
     def _count(self, user: str, origin: Origin) -> None:
         if self._limits.is_over("documents", ("user", user)):
             raise BusyError("the limit of this user is reached (limits.documents)")
+        self._count_host(origin)
+
+    def _count_host(self, origin: Origin) -> None:
         if self._limits.is_over("documents", ("host", origin.host), factor=_HOST_FACTOR):
             raise BusyError("the limit of this host is reached (limits.documents)")
 

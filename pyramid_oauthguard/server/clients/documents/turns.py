@@ -54,6 +54,21 @@ class Turns:
                 self._give_back(names)
                 self._changed.notify_all()
 
+    @contextmanager
+    def visit(self, host: str) -> Iterator[None]:
+        """Hold a place of another host while the block runs, within a turn.
+
+        :raises BusyError: there is no place.
+        """
+        names = [("host", host)]
+        with self._changed:
+            self._take(names)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._give_back(names)
+
     def _take(self, names: list[tuple[str, str]]) -> None:
         limits = {"all": MAX_IN_ALL, "user": MAX_OF_USER, "host": MAX_OF_HOST}
         for kind, name in names:
