@@ -17,6 +17,7 @@ from pyramid_oauthguard.server.consent.tickets import seal_ticket
 from pyramid_oauthguard.server.store.records import AuditEntry, Consent, Grant
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
+from pyramid_oauthguard.server.users import UserRegistry, get_users
 from tests.server.conftest import Build
 from tests.server.flows import Flow
 from tests.server.test_admin import PAGES, Operators, build_admin, press, read_trail
@@ -244,3 +245,37 @@ def test_no_text_makes_a_database_look_as_if_it_were_away(
         form = open_form(browser, client_id)
         form[name] = value
         assert form.submit(status=422).html.select_one("[aria-invalid]")["name"] == name
+
+
+@pytest.mark.slow
+def test_the_end_of_a_user_with_many_grants_does_not_hold_the_database(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user, or a client, can make grants without end: an administrator who ended all of them stopped the server."""
+    store, now, sizes = flow.server.service.store, time.time(), list[int]()
+    with store.writing() as unit:
+        for number in range(1050):
+            both: Any = {"client_id": flow.web.client.client_id, "subject": "dora", "scopes": (), "audiences": ()}
+            unit.add_grant(Grant(grant_id=f"g{number}", created_at=now + number, **both))
+    ending = UserRegistry._end_grants
+
+    def note(self: Any, unit: Any, grants: Any, reason: str) -> None:
+        sizes.append(len(grants))
+        ending(self, unit, grants, reason)
+
+    monkeypatch.setattr(UserRegistry, "_end_grants", note)
+    press(flow.sign_in(), "/oauth/admin/users?subject=dora", "End all grants", status=303)
+    assert sum(sizes) == 1050
+    assert max(sizes) <= 200
+    assert get_users(flow.server.registry).list_grants("dora") == ()
+    assert get_users(flow.server.registry).end_all("dora") == 0
+
+
+def test_a_line_about_a_hundred_thousand_tokens_does_not_make_a_page_of_megabytes(flow: Flow) -> None:
+    detail = json.dumps({"token_ids": ["x" * 22] * 100_000})
+    with flow.server.service.store.writing() as unit:
+        unit.add_audit(AuditEntry(at=time.time(), event="ClientRevoked", client_id="many", detail=detail))
+    page: Any = flow.sign_in().get("/oauth/admin/audit?client_id=many")
+    assert len(page.text) < 10_000
+    assert "…" in page.text
+    assert flow.sign_in().get("/oauth/admin/audit?client_id=many&format=json").json["entries"][0]["detail"] == detail

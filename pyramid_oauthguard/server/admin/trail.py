@@ -27,6 +27,7 @@ _EXPORTED: Final = 10_000
 #: So many lines are looked at for a page, and for a file: the trail has a line for each token.
 DEPTH: Final = 100_000
 _EXPORT_DEPTH: Final = 1_000_000
+_DETAIL_CHARACTERS: Final = 2000
 _FILES: Final = ("csv", "json")
 _is_number = re.compile("[0-9]{1,12}").fullmatch
 _FILTERS: Final = ("event", "client_id", "subject")
@@ -77,11 +78,19 @@ def _render(
         "audit",
         route=route,
         query=here,
-        entries=[{"moment": format_moment(request, entry.at), **asdict(entry)} for entry in found.entries],
+        entries=[_describe(request, entry) for entry in found.entries],
         older=None if found.older is None else build_path(request, route, {**asked, "before": str(found.older)}),
         wanted=wanted,
         files={kind: build_path(request, route, {**here, "format": kind}) for kind in _FILES},
     )
+
+
+def _describe(request: Request, entry: AuditEntry) -> dict[str, Any]:
+    """A line for the page. The end of a client names each of its tokens; the files have all of them."""
+    detail = entry.detail
+    if detail is not None and len(detail) > _DETAIL_CHARACTERS:
+        detail = f"{detail[:_DETAIL_CHARACTERS]}…"
+    return {**asdict(entry), "moment": format_moment(request, entry.at), "detail": detail}
 
 
 def as_number(name: str, text: str | None) -> int | None:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 from zope.interface import Interface, implementer
@@ -27,6 +28,8 @@ __all__ = ["IUserRegistry", "UserRegistry", "get_users"]
 #: The reason of :class:`~pyramid_oauthguard.server.events.TokenRevoked`.
 _ENDED: Final = "ended_by_administrator"
 _FORGOTTEN: Final = "user_forgotten"
+#: How many grants end in one transaction: it takes about half a millisecond for each, and SQLite has one writer at a time.
+_AT_ONCE: Final = 200
 
 
 class IUserRegistry(Interface):
@@ -46,7 +49,8 @@ def get_users(registry: Any) -> UserRegistry:
 class UserRegistry:
     """Lists what users allowed, ends it, and forgets users.
 
-    Each method is a transaction of its own that is over when it returns. All of them raise
+    Each method is a transaction of its own that is over when it returns. The grants of a user who has many end in several
+    ones, so that no other request has to wait for all of them; after an error, call it again. All of them raise
     :class:`~pyramid_oauthguard.errors.UnavailableError` when the storage can't be reached.
     """
 
@@ -83,8 +87,9 @@ class UserRegistry:
 
         :return: how many grants ended.
         """
+        ended = self._end_many(subject, _ENDED)
         with self._service.store.writing() as unit:
-            return self._end_all(unit, subject, _ENDED)
+            return ended + self._end_all(unit, subject, _ENDED)
 
     def forget(self, subject: str) -> None:
         """End all grants of a user, and remove the user from all that is stored: consents are deleted, and grants and tokens
@@ -92,16 +97,35 @@ class UserRegistry:
 
         Do this where the application deletes the user; nothing stops a user who can still sign in from allowing something again.
         """
+        self._end_many(subject, _FORGOTTEN)
         with self._service.store.writing() as unit:
             self._end_all(unit, subject, _FORGOTTEN)
             unit.forget_user(subject, f"forgotten-{make_id()}")
             self._service.tell(unit, UserForgotten(subject))
 
+    def _end_many(self, subject: str, reason: str) -> int:
+        """End grants until so few are left that one transaction can end them. Returns how many ended."""
+        ended = 0
+        while True:
+            with self._service.store.writing() as unit:
+                grants = unit.list_live_grants(subject, limit=_AT_ONCE)
+                if len(grants) < _AT_ONCE:
+                    return ended
+                self._end_consents(unit, subject)  # first: nothing may be allowed anew without a question
+                self._end_grants(unit, grants, reason)
+                ended += len(grants)
+
     def _end_all(self, unit: Unit, subject: str, reason: str) -> int:
+        self._end_consents(unit, subject)
         grants = unit.list_live_grants(subject)
+        self._end_grants(unit, grants, reason)
+        return len(grants)
+
+    def _end_consents(self, unit: Unit, subject: str) -> None:
         for client_id in dict.fromkeys(each.client_id for each in unit.list_consents(subject)):
             unit.withdraw_consents(subject, client_id, time.time())
             self._service.tell(unit, ConsentRevoked(client_id, subject))
+
+    def _end_grants(self, unit: Unit, grants: Iterable[Grant], reason: str) -> None:
         for grant in grants:
             revoke_grant(self._service, unit, grant.grant_id, client_id=grant.client_id, reason=reason)
-        return len(grants)
