@@ -59,7 +59,7 @@ docs: .venv/docs.stamp
 pictures: .venv/test.stamp
 	$(BIN)/python docs/_ext/pictures.py
 
-# The catalogues of the pages anew, from the templates: new texts are added to each language, and all are compiled.
+# Makes the catalogues of the pages again, from the templates: new texts are added to each language, and all are compiled.
 LOCALE := pyramid_oauthguard/server/locale
 EXAMPLE := example_app/locale
 translations: .venv/test.stamp
@@ -71,7 +71,7 @@ translations: .venv/test.stamp
 	$(BIN)/pybabel -q compile -D example_app -d $(EXAMPLE)
 	$(BIN)/pybabel -q compile -D pyramid_oauthguard -d $(EXAMPLE)
 
-# The versions for continuous integration, anew: the newest of everything, in an environment that has nothing else.
+# Finds the versions for continuous integration again: the newest of everything, in an environment that has nothing else.
 constraints:
 	$(PYTHON) -m venv --clear .cache/constraints
 	PIP_CONSTRAINT= .cache/constraints/bin/pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz,release]'

@@ -25,7 +25,7 @@ def is_for_people(request: Request) -> bool:
 
 
 def show_error(error: HTTPException, request: Request, detail: str) -> Response:
-    """A page that says what is wrong, and leads home. It uses neither the session nor the database: these may be the cause.
+    """A page that says what is wrong, and has a link to the home page. It uses neither the session nor the database: these may be the cause.
 
     :param detail: the cause as a program gets it.
     """

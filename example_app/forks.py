@@ -1,4 +1,4 @@
-"""Locks of the OpenAPI packages, made anew in a child process: a thread of the parent may hold one at the moment of the fork.
+"""Locks of the OpenAPI packages, replaced in a child process: a thread of the parent may hold one at the moment of the fork.
 
 Until Python 3.12, ``functools.cached_property`` has a lock for each attribute, shared by all objects of a class.
 """

@@ -123,7 +123,7 @@ class IHealthProbes(Interface):
 
     def __call__(registry: object) -> object:
         """An iterable of :class:`~pyramid_oauthguard.health.probes.Probe` about the application of ``registry``. Called once.
-        Asks nobody.
+        Sends no request.
         """
 
 

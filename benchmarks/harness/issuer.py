@@ -1,4 +1,4 @@
-"""An issuer in a process of its own, so that what it costs is nobody else's.
+"""An issuer in a process of its own, so that its cost is not counted for the others.
 
     with Issuer() as issuer:
         token = issuer.call("issuer.mint", scope="customer_api")

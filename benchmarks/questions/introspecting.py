@@ -76,4 +76,4 @@ def _measure(subjects: dict[str, tuple[str, int]], *, batch: int, pairs: int, **
 def _compose(server: AuthorizationServer) -> Iterator[bytes]:
     tokens = server.given["tokens"]
     while True:
-        yield server.compose("introspect", "api", {"token": random.choice(tokens)})  # noqa: S311  # which one is no secret
+        yield server.compose("introspect", "api", {"token": random.choice(tokens)})  # noqa: S311  # the choice is not a secret

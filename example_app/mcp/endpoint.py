@@ -4,7 +4,7 @@ Each answer is one JSON object, and nothing is kept between requests. So there a
 are answered with 405.
 """
 
-# ruff: noqa: S106  # token_check and token_require are no passwords
+# ruff: noqa: S106  # token_check and token_require are not passwords
 
 from __future__ import annotations
 

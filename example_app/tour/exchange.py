@@ -1,6 +1,6 @@
 """One request to this application and its answer, made without a network and written as HTTP.
 
-A request over HTTP to our own address would wait for a thread that may be this one. ``invoke_subrequest`` needs none.
+A request over HTTP to our own address would wait for a thread that may be this one. ``invoke_subrequest`` needs no thread.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _read_members(response: Any) -> dict[str, Any]:
 
 
 def _hide(name: str, value: Any) -> Any:
-    """The beginning of a credential: the page is no place to copy it from."""
+    """The beginning of a credential: it must not be copied from the page."""
     if name not in _HIDDEN or not isinstance(value, str) or len(value) <= _SHOWN_CHARACTERS:
         return value
     return f"{value[:_SHOWN_CHARACTERS]}… ({len(value)} characters)"

@@ -1,6 +1,6 @@
 """/customers: reading is checked here (local), charging asks the issuer first (remote)."""
 
-# ruff: noqa: S106  # token_check and token_require are no passwords
+# ruff: noqa: S106  # token_check and token_require are not passwords
 
 from __future__ import annotations
 

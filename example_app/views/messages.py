@@ -1,6 +1,6 @@
 """/api: one message for everybody, one for any valid token, one for a scope."""
 
-# ruff: noqa: S106  # token_check and token_require are no passwords
+# ruff: noqa: S106  # token_check and token_require are not passwords
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Tokens:
 
     :ivar issuer: the issuer that issued them.
     :ivar expires_at: seconds since the epoch, None where the server did not say.
-    :ivar scope: what was granted, None if neither the request nor the answer has it.
+    :ivar scope: what was granted, None if the request and the answer do not have it.
     :ivar issued_secret: the secret of a client that registered itself; without it the refresh token can't be used.
     """
 

@@ -24,7 +24,7 @@ class Verb(NamedTuple):
     :ivar module: below this package.
     :ivar name: the click command in the module.
     :ivar text: what ``--help`` says.
-    :ivar extra: the extra of the distribution that the verb needs; empty if it needs none but this command.
+    :ivar extra: the extra of the distribution that the verb needs; empty if it needs only this command.
     """
 
     module: str

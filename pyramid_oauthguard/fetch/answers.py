@@ -15,7 +15,7 @@ __all__ = ["Answer"]
 class Answer:
     """What came back: a status, headers whose names have no case, and a JSON object.
 
-    ``body`` is the parsed object; for a status other than 200 it is empty where the answer was no JSON object.
+    ``body`` is the parsed object; for a status other than 200 it is empty if the answer was not a JSON object.
     """
 
     status: int

@@ -1,4 +1,4 @@
-"""The bytes of an answer, at most so many, whatever its encoding (RFC 9110 section 8.4)."""
+"""The bytes of an answer, up to a limit, in any encoding (RFC 9110 section 8.4)."""
 
 from __future__ import annotations
 

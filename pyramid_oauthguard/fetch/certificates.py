@@ -12,7 +12,7 @@ from cryptography import x509
 __all__ = ["DAY_SECONDS", "SOON_SECONDS", "ask_for_tls", "fetch_certificate_end"]
 
 DAY_SECONDS: Final = 86_400.0
-#: Whoever renews certificates by hand needs some days. Programs that do it begin 30 days before.
+#: An operator who renews certificates by hand needs some days. Programs that do it begin 30 days before.
 SOON_SECONDS: Final = 14 * DAY_SECONDS
 #: PostgreSQL's SSLRequest: its length, and the number that stands for it.
 _SSL_REQUEST: Final = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")

@@ -108,8 +108,8 @@ class Fetcher:
         self._parsers[url] = parse
 
     def get(self, url: str) -> Answer:
-        """GET ``url``, on a connection of its own: what is asked for once an hour would find a kept one dead, and whether
-        a request that met a dead one was seen can't be known.
+        """GET ``url``, on a connection of its own: requests
+        once an hour would find a kept connection closed, and it would not be known whether the server got the request.
 
         :raises UnavailableError: not reachable, too slow, too large, a redirect, not JSON.
         """
@@ -151,7 +151,7 @@ class Fetcher:
         self._forked = True
 
     def _start_anew(self) -> None:
-        """At the first use in a child, for reading the authorities takes its time."""
+        """At the first use in a child, because reading the certificate authorities takes time."""
         with contextlib.suppress(OSError):  # the child may have given up the right to read the file
             self._context = _build_context(self._ca_file)
         self._pools = {}
@@ -183,7 +183,7 @@ class Fetcher:
             self._note(f"{target.url}{way}: {cause}")
             raise UnavailableError("unreachable", f"{send.args[0]} {target.url}{way}: {cause}") from error
         except UnavailableError as error:
-            target.circuit.succeed()  # it answered, if not well
+            target.circuit.succeed()  # there was an answer, although not a usable one
             self._note(f"{error.detail}{way}")
             raise
         target.circuit.succeed()
@@ -191,7 +191,7 @@ class Fetcher:
         return answer
 
     def _find_target(self, url: str) -> _Target:
-        """Judge and take apart a URL; the two or three that a deployment uses are remembered."""
+        """Check and split a URL; the two or three that a deployment uses are remembered."""
         try:
             check_url(url, self._insecure_hosts)
             parts = urlsplit(url)

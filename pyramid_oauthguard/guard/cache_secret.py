@@ -1,6 +1,6 @@
 """The secret that seals the guard's entries in shared caches. A cache is not an authority: an entry without a seal is a miss.
 
-Who can write to a cache and can also work out the seal can put keys there, and so make tokens. Therefore a cache outside
+Anyone who can write to a cache and can also compute the seal can put keys there, and so make tokens. Therefore a cache outside
 this process needs a secret, or a setting that says that every program that can write to it is trusted.
 """
 
@@ -85,7 +85,7 @@ def judge_caches(settings: GuardSettings, issuer: object) -> Iterator[Finding]:
         return
     yield Finding("ok", "caches", f"{names}, sealed with {found.source}")
     if found.source == _INTROSPECTION and len(settings.introspection_client_secret or "") < MIN_CACHE_SECRET_CHARACTERS:
-        text = f"is short and seals {names}: who can read a cache can try guesses at it"
+        text = f"is short and seals {names}: anyone who can read a cache can try to guess it"
         yield Finding("warning", _INTROSPECTION, text, _REMEDY)
 
 

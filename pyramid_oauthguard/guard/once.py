@@ -95,7 +95,7 @@ def _build_uses(settings: GuardSettings) -> Uses | None:
         return None
     try:
         return build_uses(settings.once)
-    except Exception as error:  # dogpile and its backends raise what they like
+    except Exception as error:  # dogpile and its backends raise any exception
         raise SettingError(f"{PREFIX}.once.backend", f"can't be used: {error}") from error
 
 

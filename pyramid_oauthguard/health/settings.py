@@ -14,7 +14,7 @@ __all__ = ["PREFIX", "TABLE", "HealthSettings", "parse_settings"]
 PREFIX: Final = "oauthguard.health"
 
 TABLE: Final = (
-    Setting("permission", as_str, "oauthguard.health", "The permission with which the health view tells its reasons. The security policy of the application is asked for it, with the context of its root factory; without a policy nobody has it."),
+    Setting("permission", as_str, "oauthguard.health", "The permission with which the health view tells its reasons. The security policy of the application is asked for it, with the context of its root factory; without a policy, no caller has it."),
 )  # fmt: skip
 
 

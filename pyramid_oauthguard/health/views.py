@@ -23,7 +23,7 @@ _NO_STORE: Final = {"Cache-Control": "no-store", "Vary": "Accept, Authorization"
 
 
 def show_health(request: Request) -> Response:
-    """``alive`` asks nobody. Otherwise 200 with ``ready`` or ``degraded``, or 503 with ``not ready``."""
+    """``alive`` sends no request. Otherwise 200 with ``ready`` or ``degraded``, or 503 with ``not ready``."""
     if request.matchdict["part"] == _ALIVE:
         return _answer(200, "alive")
     report = find_board(request.registry).find()

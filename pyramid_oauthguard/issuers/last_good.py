@@ -1,4 +1,4 @@
-"""The last good value of something that changes now and then, and for how long it may serve."""
+"""The last good value of something that changes sometimes, and how long it may be used."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..outages import Outages
 __all__ = ["LastGood"]
 
 logger = logging.getLogger("pyramid_oauthguard")
-#: Beyond this share of its life a value is renewed in the background while it goes on serving.
+#: After this part of its life, a value is renewed in the background. It is used meanwhile.
 _REFRESH_AT: Final = 0.8
 
 T = TypeVar("T")
 
 
 class LastGood(Generic[T]):
-    """One value. Who changes it holds a lock; who reads ``value`` and ``calm_until`` needs none.
+    """One value. A thread that changes it holds a lock. A thread that reads ``value`` or ``calm_until`` needs no lock.
 
-    :param name: of what it is, in the plural, for logs and reasons.
-    :param max_stale: seconds after its fetch that a value may serve while the issuer is down.
+    :param name: what it is, in the plural, for logs and reasons.
+    :param max_stale: seconds after its fetch that a value may be used while the issuer is down.
     :ivar value: the value last fetched, or None.
-    :ivar calm_until: until when it may be used without a thought.
+    :ivar calm_until: until this time it may be used without further checks.
     """
 
     def __init__(self, name: str, *, max_stale: float) -> None:
@@ -38,7 +38,7 @@ class LastGood(Generic[T]):
         self._outages = Outages(logger)
 
     def is_fresh(self, now: float) -> bool:
-        """Whether it may serve at ``now`` without the issuer being asked first."""
+        """Whether it may be used at ``now`` without asking the issuer first."""
         return self._fetched_at - SKEW_SECONDS <= now < self._fresh_until  # and not from before the clock was set back
 
     @property
@@ -51,11 +51,13 @@ class LastGood(Generic[T]):
         return max(0.0, now - self._fetched_at)
 
     def drop(self) -> None:
-        """It must not serve any more, whatever the issuer answers next."""
+        """It must not be used any more, even if the issuer is down."""
         self.value = None
 
     def _take(self, value: T, *, fetched_at: float, life: float) -> None:
-        if self.value != value:  # an equal one keeps the object, and with it every token verified by it
+        if (
+            self.value != value
+        ):  # for an equal value, the object stays the same, and the tokens that it verified stay remembered
             self.value = value
         self._failure = None
         self._outages.ended(self._name, f"the issuer's {self._name} can be fetched again")
@@ -74,7 +76,7 @@ class LastGood(Generic[T]):
         raise (self._failure or UnavailableError(f"no_{self._name}")).repeat()
 
     def _stretch(self, tried_at: float, cooldown: float) -> None:
-        """The issuer is down: serve on, and let the next attempts be made in the background.
+        """The issuer is down: use the value further, and make the next attempts in the background.
 
         Not for longer than two cool-downs at a time, so that after a quiet night the first request asks again.
         """

@@ -23,7 +23,7 @@ _ENTRY: Final = "metadata"
 class MetadataSource:
     """The metadata in force. The last good ones serve for as long as the issuer says nothing.
 
-    Raises only CoolingError where they can't be had: who needs them for something else has to begin no cool-down of its own.
+    Raises only CoolingError if they can't be fetched: who needs them for something else has to begin no cool-down of its own.
     """
 
     def __init__(self, settings: IssuerSettings, fetcher: Fetcher, region: CacheRegion) -> None:

@@ -76,6 +76,6 @@ class IssuerSettings:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The URLs that are named here, whoever named them."""
+        """The URLs in these settings, from any source."""
         named = (self.issuer, self.metadata_url, self.jwks_uri, self.introspection_endpoint, self.userinfo_endpoint)
         return tuple(each for each in named if each)

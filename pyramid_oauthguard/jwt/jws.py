@@ -116,7 +116,7 @@ def check_type(header: Mapping[str, Any], types: Types) -> None:
     """RFC 8725 section 3.11: a token of one kind is not taken for one of another.
 
     :param types: accepted values of ``typ`` in lower case and without ``application/``; None if it may be absent.
-    :raises InvalidToken: ``typ`` is none of them.
+    :raises InvalidToken: ``typ`` is not one of them.
     """
     kind = header.get("typ")
     if kind is not None or "typ" in header:

@@ -75,7 +75,7 @@ class KeySet:
         return kid in self._named
 
     def knows(self, kid: str | None, thumbprints: Thumbprints) -> bool:
-        """Whether another key set would not help: the key that a token names is here, or it names none."""
+        """Whether another key set would not help: the key that a token names is here, or the token names no key."""
         if kid is not None:
             return self.has(kid)
         return not thumbprints or any(key.bears(*thumbprints[0]) for key in self._all)

@@ -21,7 +21,7 @@ __all__ = ["start"]
 def start(registry: Any, settings: MetricsSettings) -> None:
     """Count what the guard and the server of an application do.
 
-    :raises SettingError: it has neither, or nobody decides who may see the numbers, or prometheus-client is missing.
+    :raises SettingError: it has neither, or no policy decides who may see the numbers, or prometheus-client is missing.
     """
     if registry.queryUtility(ISecurityPolicy) is None:
         hint = "set one: without it, every caller would see the numbers"

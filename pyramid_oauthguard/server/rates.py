@@ -24,7 +24,7 @@ class Rate:
 
 
 def as_rate(value: Any) -> Rate | None:
-    """A number, a slash and a duration; None for ``0``, which is no limit."""
+    """A number, a slash and a duration; None for ``0``, which means no limit."""
     if isinstance(value, Rate):
         return value
     count, slash, period = str(value).strip().partition("/")

@@ -89,7 +89,7 @@ def test_a_change_can_be_part_of_the_transaction_of_the_application(flow):
         ({"redirect_uris": []}, "redirect_uris: authorization_code needs at least one"),
         ({"redirect_uris": ["https://x/#f"]}, "redirect_uris: .*without fragment"),
         ({"redirect_uris": "https://x/"}, "redirect_uris: must be a list"),
-        ({"grants": ["password"]}, "grants: 'password' is none of"),
+        ({"grants": ["password"]}, "grants: 'password' is not one of"),
         ({"scopes": ["a b"]}, "scopes: must be non-empty strings without"),
         ({"audiences": ["ä"]}, "audiences: 'ä' is not a URI"),
         ({"access_token_ttl": 0}, "access_token_ttl: must be 1 second to"),

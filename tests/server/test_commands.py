@@ -272,7 +272,7 @@ def test_public_clients_and_resource_servers(operator):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("client", "create", "X", "--grant", "password"), "grants: 'password' is none of"),
+        (("client", "create", "X", "--grant", "password"), "grants: 'password' is not one of"),
         (("client", "create", "X", "--scope", 'a"b'), "scopes: "),
         (("client", "show", "nobody"), "client_id: is not a client"),
         (("client", "revoke", "nobody"), "client_id: is not a live client"),
@@ -530,7 +530,7 @@ def test_an_application_without_a_server(tmp_path):
     ("arguments", "status", "words"),
     [
         (["key", "list"], 0, "signing"),
-        (["client", "create", "{ini}", "X", "--grant", "password"], 1, "oauthguard: grants: 'password' is none of"),
+        (["client", "create", "{ini}", "X", "--grant", "password"], 1, "oauthguard: grants: 'password' is not one of"),
         (["client", "keys", "{ini}", "X", "--jwks", "{ini}"], 1, "oauthguard: jwks: must be a JSON Web Key Set"),
         (["client", "keys", "{ini}", "X", "--jwks", "/nowhere"], 1, "No such file"),
     ],

@@ -70,7 +70,7 @@ def poll(
     """Ask for the tokens until the user decided, no more often than the server wants (RFC 8628 section 3.5).
 
     :param deadline: of ``time.monotonic()``.
-    :param sleep: waits so many seconds.
+    :param sleep: waits for a number of seconds.
     :raises CommandError: denied, expired, or refused.
     """
     interval = authorization.interval

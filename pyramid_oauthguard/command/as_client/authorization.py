@@ -87,7 +87,7 @@ def _check_pkce(visit: Visit, endpoint: str) -> Iterator[Finding]:
     reply = _ask(visit, endpoint, code_challenge=None, code_challenge_method=None)
     answer = None if isinstance(reply, Finding) else _find_answer(reply)
     if answer is None or "error" not in answer:
-        hint = "who steals a code of such a client can use it: oauthguard.server.require_pkce = true"
+        hint = "anyone who steals a code of such a client can use it: oauthguard.server.require_pkce = true"
         yield Finding("warning", "PKCE", "a request without code_challenge is not refused", hint)
         return
     yield Finding("ok", "PKCE", f"a request without code_challenge is refused: {quote(answer['error'])}")
@@ -144,7 +144,7 @@ def _find_answer(reply: Reply) -> Mapping[str, str] | None:
 
 
 def check_token_endpoint(visit: Visit) -> Iterator[Finding]:
-    """The answer to a code that nobody has issued."""
+    """The answer to an invented code."""
     endpoint = visit.find_endpoint("token_endpoint")
     if endpoint is None:
         return

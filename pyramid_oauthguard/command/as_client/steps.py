@@ -31,7 +31,7 @@ def check_as_client(visit: Visit) -> Iterator[Finding]:
         for name, check in _STEPS:
             yield Step("ok", name, "")
             yield from check(visit)
-            if visit.refusal is None:  # nobody answers there
+            if visit.refusal is None:  # there is no answer
                 break
     finally:
         found = list(remove_client(visit))

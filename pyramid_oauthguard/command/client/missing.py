@@ -1,4 +1,4 @@
-"""What a sign-in needs and nobody has said: on a terminal, the user is asked."""
+"""What a sign-in needs and no option names: on a terminal, the user is asked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _QUESTIONS: Final = (
     (
         "client_id",
         "Client id",
-        "The client id is the name of this program at that server. Whoever operates the server registers it and tells you.",
+        "The client id is the name of this program at that server. The operator of the server registers it and tells you.",
     ),
 )
 

@@ -128,7 +128,7 @@ def _describe_untrusted(token: AccessToken, guard: Guard) -> str:
 
 
 def _describe_roles(token: AccessToken, guard: Guard) -> str:
-    """What ``role_claim`` finds. A path that leads to nothing is no error: many users have no role."""
+    """What ``role_claim`` finds. A path that finds nothing is not an error: many users have no role."""
     settings = guard.naming.find_settings(token) or guard.settings
     if not settings.role_claim:
         return ""

@@ -34,7 +34,7 @@ _POLICIES_ARE_SET: Final = PHASE2_CONFIG + 1
 
 
 def assemble(config: Configurator) -> None:
-    """Parse the settings once the application had its chance to change them, and build the guard from them."""
+    """Parse the settings after the application could change them, and build the guard from them."""
     registry = config.registry
 
     def build() -> None:
@@ -76,7 +76,7 @@ def _build_resources(settings: GuardSettings, declared: Iterable[Resource]) -> R
 
 
 def install_policy(config: Configurator) -> None:
-    """Register the security policy; an application's own would win silently, so it must say that it means it."""
+    """Register the security policy; an application's own policy would take precedence silently, so the application must set it on purpose."""
     registry = config.registry
     if not is_on(registry.settings, "policy", SWITCHES["policy"]):
         return

@@ -40,7 +40,7 @@ FindSecret = Callable[[], str]
 
 @implementer(IIssuerListener)
 class _Listener:
-    """What the issuer in this process tells the caches."""
+    """Passes what the issuer in this process says to the caches."""
 
     def __init__(self, keys: KeySource | KeyFile, *introspectors: Introspector) -> None:
         self._keys = keys
@@ -56,14 +56,14 @@ class _Listener:
 
 
 class _DeferredIssuer:
-    """The issuer in this process if there is one, else over HTTP: decided at first use, when all are registered."""
+    """The issuer in this process if there is one, otherwise the issuer over HTTP. Decided at the first use, when all are registered."""
 
     def __init__(self, registry: Registry, settings: GuardSettings, find_secret: FindSecret) -> None:
         self._registry = registry
         self._settings = settings
         self._region = _build_metadata_region(
             settings, find_secret
-        )  # now, for a wrong setting must not wait for the first request
+        )  # now, because a wrong setting must be found before the first request
         self._lock = threading.Lock()
         self._issuer: Any = None
         self.listener: _Listener | None = None
@@ -112,8 +112,8 @@ def _build_metadata_region(settings: GuardSettings, find_secret: FindSecret) -> 
 
 
 class IssuerParts(NamedTuple):
-    """What the verifiers of one issuer ask, and remember verified tokens in. What the remote check accepts before it asks, a
-    local view may refuse: two memories.
+    """What the verifiers of one issuer ask, and where they remember verified tokens. There are two memories, because the remote
+    check accepts tokens before it asks that a local view may refuse.
     """
 
     keys: KeySource | KeyFile
@@ -197,12 +197,12 @@ def _build_region(settings: GuardSettings, name: str, expiration_time: float, fi
     namespace = [settings.issuer, settings.audience, name]
 
     def bind_secret() -> str:
-        """The secret for this cache, issuer and audience alone: no entry can be moved from one to another."""
+        """The secret for this cache, issuer and audience alone: an entry can't be moved to another one."""
         return json.dumps([find_secret(), *namespace])
 
     options = getattr(settings, f"cache_{name}")
     try:
         own = json.dumps(namespace)
         return build_region(name, options, expiration_time=expiration_time, secret=bind_secret, namespace=own)
-    except Exception as error:  # dogpile and its backends raise what they like
+    except Exception as error:  # dogpile and its backends raise any exception
         raise SettingError(settings.name_key(f"cache.{name}"), f"can't be configured: {error}") from error

@@ -89,7 +89,7 @@ def as_size(value: Any) -> int:
     """A number of bytes, not 0."""
     size = as_int(value)
     if not size:
-        raise ValueError("must be more than 0: every answer of the issuer is longer")
+        raise ValueError("must be more than 0: an answer is never empty")
     return size
 
 
@@ -145,12 +145,12 @@ def as_implications(value: Any) -> Mapping[str, frozenset[str]]:
     for name, contained in lines:
         (scope,) = _require_names(name, name)
         if scope in direct:
-            raise ValueError(f"says twice what {scope} contains: write one line for it")
+            raise ValueError(f"has two lines for {scope}: write one")
         direct[scope] = _require_names(contained, name)
     try:
         order = tuple(TopologicalSorter(direct).static_order())
     except CycleError as error:
-        raise ValueError(f"goes round in a circle: {' = '.join(reversed(error.args[1]))}") from None
+        raise ValueError(f"is circular: {' = '.join(reversed(error.args[1]))}") from None
     found: dict[str, frozenset[str]] = {}
     for scope in order:  # what a scope contains comes before it
         below = direct.get(scope, ())

@@ -139,9 +139,7 @@ def _find_hint(parsed: Any, name: str, url: str) -> str:
         host = as_origin(url).host
     except ValueError:
         return ""
-    hint = (
-        f"or list {host} in {parsed.name_key('http.insecure_hosts')}, if nobody else can read and change what it sends"
-    )
+    hint = f"or list {host} in {parsed.name_key('http.insecure_hosts')}, if no other party can read or change what it sends"
     if name == "issuer":
         hint += f"; or, if this is only a name, set {parsed.name_key('metadata_url')} or jwks_uri"
     return hint

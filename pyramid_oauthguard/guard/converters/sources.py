@@ -10,7 +10,7 @@ from ...settings import as_list
 
 __all__ = ["UNIX", "as_networks", "as_token_sources"]
 
-#: In place of an address: whoever may connect to the Unix socket of the server.
+#: Used as the address of callers that connect to the Unix socket of the server.
 UNIX: Final = "unix"
 Network = IPv4Network | IPv6Network
 

@@ -138,7 +138,7 @@ def _as_key(name: str) -> str:
 
 
 def _list_found(request: Request, sources: Sources) -> Iterator[tuple[str, str]]:
-    """What is there: the source and the characters. An empty value is none."""
+    """What is there: the source and the characters. An empty value does not count."""
     for name in sources.headers if sources.headers and sources.trusts(request) else ():
         text = request.environ.get(_as_key(name), "").strip(" ")
         if text:

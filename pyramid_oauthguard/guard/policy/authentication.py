@@ -34,7 +34,7 @@ class OAuthAuthenticationPolicy:
     """
 
     def authenticated_userid(self, request: Request) -> str | None:
-        """Who calls, None without a good token."""
+        """The caller, or None without a valid token."""
         guard = _note(request)
         token = guard.authenticator.fetch_token(request)
         if token is None:

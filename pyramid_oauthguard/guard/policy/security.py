@@ -97,7 +97,7 @@ class OAuthSecurityPolicy:
 
 
 def build_denial(denied: Any, result: Result) -> TokenDenied:
-    """What an ACL denied, with the error that says what is missing.
+    """What an ACL denied, with the error that names what is missing.
 
     :param result: what became of the request's token.
     """

@@ -26,7 +26,7 @@ __all__ = ["judge_issuer"]
 #: It has the form of a token, but no issuer knows it.
 _PROBE: Final = "oauthguard-check-probe"
 _GOOD: Final = " answered 200"
-#: Of a template that lists its tenants, so many are asked.
+#: How many tenants of a template are asked, if the template lists them.
 _MOST_TENANTS: Final = 10
 
 
@@ -133,7 +133,9 @@ def _describe_failure(subject: str, error: UnavailableError, settings: GuardSett
     hint = f"{_COSTS[asked]}; {remedy}" if remedy else _COSTS[asked]
     host = find_insecure_host(settings, error)
     if host is not None:
-        hint += f"; or list {host} in oauthguard.http.insecure_hosts, if nobody else can read and change what it sends"
+        hint += (
+            f"; or list {host} in oauthguard.http.insecure_hosts, if no other party can read or change what it sends"
+        )
     return Finding("error", subject, str(error), hint, find_exit_status(error))
 
 

@@ -74,7 +74,7 @@ def find_host_neighbours(settings: GuardSettings, error: UnavailableError) -> tu
         return ()
     hosts = settings.http_insecure_hosts | {host}
     line = f"http.insecure_hosts = {' '.join(sorted(hosts))}"
-    cost = f"who can change what is sent to {host} can make tokens that are accepted here"
+    cost = f"anyone who can change what is sent to {host} can make tokens that are accepted here"
     return (_write(settings, Candidate((line,), cost), None),)
 
 

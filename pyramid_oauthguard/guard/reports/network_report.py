@@ -14,7 +14,7 @@ __all__ = ["describe_network", "is_fetchable"]
 def describe_network(settings: GuardSettings) -> Iterator[Finding]:
     """What the settings allow beyond https, and what requests go through."""
     for host in sorted(settings.http_insecure_hosts):
-        text = f"{host} is asked without TLS: who can change what is sent there can make tokens that are accepted here"
+        text = f"{host} is asked without TLS: anyone who can change what is sent there can make tokens that are accepted here"
         yield Finding("warning", "oauthguard.http.insecure_hosts", text, "use it in closed networks only")
     proxy = settings.http_proxy
     if proxy is not None:

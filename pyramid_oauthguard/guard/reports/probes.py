@@ -22,7 +22,7 @@ __all__ = ["list_probes", "list_shared_caches", "read_cache"]
 
 
 def list_probes(registry: Any) -> Iterator[Probe]:
-    """The probes of the guard of an application. Asks nobody."""
+    """The probes of the guard of an application. Sends no request."""
     guard = get_guard(registry)
     modes = {
         mode for mode in find_modes(find_views(registry, guard.settings), guard.settings) if _is_ours(registry, mode)

@@ -145,7 +145,7 @@ TABLE: Final = (
     Setting("http.timeout", as_timeout, 5.0, "Seconds for one call to the issuer in all, the last byte included."),
     Setting("http.max_bytes", as_size, 1_048_576, "A longer answer of the issuer is refused."),
     Setting("http.ca_file", as_ca_file, None, "PEM file of the certificate authorities to trust instead of the system's."),
-    Setting("http.insecure_hosts", as_insecure_hosts, frozenset(), "Hosts (`keycloak`, `keycloak:8080`) that may be asked without TLS, for networks that no other party can use, such as one of containers. The risk: who can change what is sent there can make tokens that are accepted here."),
+    Setting("http.insecure_hosts", as_insecure_hosts, frozenset(), "Hosts (`keycloak`, `keycloak:8080`) that may be asked without TLS, for networks that no other party can use, such as one of containers. The risk: anyone who can change what is sent there can make tokens that are accepted here."),
     Setting("http.proxy", as_str, None, "The proxy for requests with TLS: `http://host:port`, with `user:password@` before the host if it wants that, or `off`. Without it, `HTTPS_PROXY` of the environment is used. Loopback hosts, and requests without TLS, never use a proxy.", secret=True),
     Setting("http.no_proxy", as_no_proxy, None, "Hosts that are asked without the proxy: names, domains, networks of addresses, or `*`. Without it, `NO_PROXY` of the environment is used."),
     Setting("http.headers", as_str, {}, "Additional headers of requests to the issuer, one `Name: value` a line. They are sent only to the hosts of the addresses in the settings, and only with TLS or to loopback.", secret=True),

@@ -41,7 +41,7 @@ def read_answer(answer: Mapping[str, Any], settings: GuardSettings, keys: Keys) 
     """The answer (RFC 7662 section 2.2) that a signed one contains. One without a signature is returned as it is: whether it may
     come is decided where it was asked for, and an issuer in this process signs nothing.
 
-    :raises UnavailableError: a signed answer is not the issuer's, not for us, or not new. That is no fault of the token.
+    :raises UnavailableError: a signed answer is not the issuer's, not for us, or not new. The token is not the cause.
     """
     text = answer.get(SIGNED)
     if not isinstance(text, str):

@@ -20,7 +20,7 @@ _MAX_TENANTS: Final = 1_024
 
 
 class Tenants:
-    """The verifiers of each tenant of a template. What one tenant remembers is no other's.
+    """The verifiers of each tenant of a template. Tenants share no remembered tokens.
 
     :param build: makes the verifiers of a tenant of its settings.
     :param introspector: asks about opaque tokens, which name no tenant; None where each tenant has an endpoint of its own.

@@ -59,7 +59,7 @@ def check_hooks(registry: Any, settings: ServerSettings) -> None:
 def guard_page(page: Page, *, signed_out: Callable[[Service, Request], Any] = sign_in) -> Callable[[Request], Any]:
     """A view that calls ``page`` with the service, the request and the administrator's ``sub``.
 
-    :param signed_out: called where nobody is signed in.
+    :param signed_out: called if no user is signed in.
     """
 
     def view(request: Request) -> Any:

@@ -59,7 +59,7 @@ def ask_for_sign_in(
 ) -> Any:
     """A page with a new sign-in in another tab. It keeps what was sent: the same form can be sent again.
 
-    :param subject: who is signed in; None for nobody.
+    :param subject: the user who is signed in, or None.
     """
     route, query = find_page(content)
     account = {"switch": None}

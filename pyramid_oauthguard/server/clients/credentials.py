@@ -96,7 +96,7 @@ def _read_basic(token: str) -> Credentials:
     """RFC 7617, with the form-encoding of both halves that RFC 6749 section 2.3.1 adds.
 
     Many clients do not encode. No client id contains a space or a percent sign, so both forms of an id are read alike. A secret
-    that contains ``+`` or ``%`` has two readings. An empty secret is none: the client is public.
+    that contains ``+`` or ``%`` has two readings. An empty secret counts as no secret: the client is public.
     """
     try:
         text = base64.b64decode(token.strip(), validate=True).decode("utf-8")

@@ -138,7 +138,7 @@ def _check_identity(client: Client) -> None:
 def _check_grants(client: Client, known: Mapping[str, GrantDeclaration]) -> None:
     for grant in client.grants:
         if grant not in known:
-            raise RegistrationError("grants", f"{grant!r} is none of {', '.join(sorted(known))}")
+            raise RegistrationError("grants", f"{grant!r} is not one of {', '.join(sorted(known))}")
     if client.role == RESOURCE_SERVER and (client.grants or client.public):
         raise RegistrationError("role", "a resource server is confidential and obtains no tokens")
     if client.public and "client_credentials" in client.grants:

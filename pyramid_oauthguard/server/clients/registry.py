@@ -194,7 +194,7 @@ class ClientRegistry:
     def list_page(self, limit: int, *, after: str | None = None) -> tuple[Client, ...]:
         """A part of all clients, the oldest first.
 
-        :param limit: so many at the most.
+        :param limit: the maximum number of rows.
         :param after: the id of the last client of the page before.
         """
         with self._store.reading() as unit:
@@ -239,7 +239,7 @@ class ClientRegistry:
     def set_shared_key(self, client_id: str, key: bytes | None, *, tm: Any = None) -> None:
         """Store the key with which a confidential client signs assertions about users (HS256), or remove it (None).
 
-        It is encrypted at rest. Whoever has it can act for each of the client's ``assertion_subjects``.
+        It is encrypted at rest. Anyone who has it can act for each of the client's ``assertion_subjects``.
 
         :param key: 32 bytes or more.
         :raises RegistrationError: no such live client, a public one, or not such a key.

@@ -2,7 +2,7 @@
 nothing; another decision gets a page that says so.
 
 The ticket of a page carries an id. The code of an approval is derived from it, so that it can be told again while only its
-hash is stored. Without the pepper, nobody can derive it.
+hash is stored. Without the pepper, it can't be derived.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class ConsentFlow(ABC):
         return None
 
     def report_refusal(self) -> Any:
-        """Log that the application does not let the user approve, where nobody else is told."""
+        """Log that the application does not let the user approve, if no other party is told."""
         return None
 
     # What they have in common.

@@ -34,7 +34,7 @@ class _RollBackError(Exception):
 
 
 def list_probes(registry: Any) -> Iterator[Probe]:
-    """The probes of the server of an application. Asks nobody."""
+    """The probes of the server of an application. Sends no request."""
     service: Service | None = registry.queryUtility(IService)
     if service is None:
         return

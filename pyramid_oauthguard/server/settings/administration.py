@@ -31,14 +31,14 @@ def _as_retention(value: Any) -> float:
 
 
 ADMIN_ROWS: tuple[Setting, ...] = (
-    Setting("admin", _as_principals, (), "Who may administer the server at `/oauth/admin`: `user:` and a `sub`, or principals that the hook `principals` returns. Empty: nobody, and the pages do not exist."),
+    Setting("admin", _as_principals, (), "Who may administer the server at `/oauth/admin`: `user:` and a `sub`, or principals that the hook `principals` returns. Empty: no one, and the pages do not exist."),
     Setting("admin.scope", as_str, None, "The scope of tokens that may use the JSON API at `/oauth/admin/api`, one of `scopes`. Without it, there is no such API. It is neither a default scope nor one of clients that register themselves, and it is not in the metadata."),
     Setting("audit.retention", _as_retention, None, "How long lines of the audit trail are kept: 30 days or more. `oauthguard server prune` deletes older ones. Without it, all are kept."),
 )  # fmt: skip  # one row a line reads as the table it is
 
 
 def check_admin_scope(values: Mapping[str, Any], *, prefix: str) -> None:
-    """:raises SettingError: the scope of the JSON API does not exist, nobody may use it, or others than the operator's clients
+    """:raises SettingError: the scope of the JSON API does not exist, no caller may use it, or others than the operator's clients
     may get it."""
     key, scope = f"{prefix}.admin.scope", values["admin_scope"]
     if scope is None:

@@ -254,7 +254,7 @@ def parse_settings(
     for grant in chosen or ():
         if grant not in known_grants:
             needs = "it needs config.set_resource_owner" if grant in OWNED_GRANTS else ""
-            raise SettingError(f"{PREFIX}.grants", f"{grant!r} is none of {', '.join(sorted(known_grants))}", needs)
+            raise SettingError(f"{PREFIX}.grants", f"{grant!r} is not one of {', '.join(sorted(known_grants))}", needs)
     for scope in found.values["default_scopes"]:
         if scope not in found.values["scopes"]:
             raise SettingError(f"{PREFIX}.default_scopes", f"{scope!r} is not in {PREFIX}.scopes")

@@ -94,7 +94,7 @@ class Client:
 
     @property
     def is_self_registered(self) -> bool:
-        """Whether nobody but the client itself says what is registered of it."""
+        """Whether everything that is registered about the client comes from the client itself."""
         return self.registered_by != OPERATOR
 
     def is_live(self, now: float) -> bool:

@@ -22,7 +22,7 @@ class ClientRows(Protocol):
     def list_clients(self, *, limit: int | None = None, after: str | None = None) -> tuple[Client, ...]:
         """All clients, the oldest first.
 
-        :param limit: only so many. Must then cost the same however many clients there are.
+        :param limit: the maximum number. The cost must not grow with the number of clients.
         :param after: only those that come after the client with this id.
         """
 

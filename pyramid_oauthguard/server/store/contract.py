@@ -74,7 +74,7 @@ class ConsentRows(Protocol):
         """What this user allowed (that client) and has not withdrawn, the oldest first.
 
         :param hold: a unit that withdraws one of them waits until this unit ends.
-        :param limit: only so many, the newest.
+        :param limit: the maximum number; the newest are returned.
         """
 
     def withdraw_consents(self, subject: str, client_id: str, now: float) -> bool:
@@ -86,7 +86,7 @@ class ConsentRows(Protocol):
     def list_live_grants(self, subject: str, *, limit: int | None = None) -> tuple[Grant, ...]:
         """The grants of this user that are not revoked, the newest first.
 
-        :param limit: only so many.
+        :param limit: the maximum number.
         """
 
     def forget_user(self, subject: str, alias: str) -> int:

@@ -60,7 +60,7 @@ class UserRegistry:
     def list_grants(self, subject: str, *, limit: int | None = None) -> tuple[Grant, ...]:
         """What this user allowed and has not ended: one grant for each time, the newest first.
 
-        :param limit: so many at the most.
+        :param limit: the maximum number of rows.
         """
         with self._service.store.reading() as unit:
             return unit.list_live_grants(subject, limit=limit)
@@ -68,7 +68,7 @@ class UserRegistry:
     def list_consents(self, subject: str, *, limit: int | None = None) -> tuple[Consent, ...]:
         """The consents of this user that are remembered, the oldest first.
 
-        :param limit: only so many, the newest.
+        :param limit: the maximum number; the newest are returned.
         """
         with self._service.store.reading() as unit:
             return unit.list_consents(subject, limit=limit)

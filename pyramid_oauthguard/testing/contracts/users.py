@@ -45,7 +45,7 @@ class UsersContract:
             found, kept = unit.find_access_token(token.hash), unit.find_access_token(alone.hash)
             assert found is not None
             assert kept is not None
-            assert (found.subject, kept.subject) == ("forgotten", "anna"), "a client that acts for itself is no user"
+            assert (found.subject, kept.subject) == ("forgotten", "anna"), "a client that acts for itself is not a user"
             assert unit.count_device_try("anna", _NOW - 60, _NOW) == 1, "the count began again"
 
     def test_old_lines_of_the_audit_trail_are_pruned_and_young_ones_never(self, store: Store) -> None:

@@ -60,7 +60,7 @@ def find_caller(service: Service, request: Request) -> Caller:
         principal = f"user:{token.subject}"
     with service.store.reading() as unit:
         client = unit.find_client(token.client_id)
-    # A user is asked by any client that may have the scope: so the client of a user's token is no principal here.
+    # A user is asked by any client that may have the scope: so the client of a user's token is not a principal here.
     if client is None or client.is_self_registered or principal not in service.settings.admin:
         raise NotAdministratorError
     if service.settings.admin_scope not in client.scopes:  # it was taken from the client after it got the token

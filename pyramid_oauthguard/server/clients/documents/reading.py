@@ -61,7 +61,7 @@ def read_client(url: str, text: Text, settings: ServerSettings, *, names: Iterab
 def read_keys(text: Text) -> str:
     """The key set of a client, as it is stored.
 
-    :raises DocumentError: it is none, or has keys that can't be used.
+    :raises DocumentError: it is not such a document, or has keys that can't be used.
     """
     try:
         return as_key_set(_parse(text))

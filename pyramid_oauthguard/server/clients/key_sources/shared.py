@@ -1,6 +1,6 @@
 """Keys that a client and this server share, for assertions with HS256. At rest they are encrypted with the pepper.
 
-Whoever has such a key can assert users. It is for migrations: clients that can sign with a private key should.
+Anyone who has such a key can assert users. It is for migrations: clients that can sign with a private key should.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class ClientQueries(Rows):
         return _build_client(rows)
 
     def hold_client(self, client_id: str) -> None:
-        # SQLite has no such thing and needs none: there a writing unit is alone
+        # SQLite has no such lock and does not need it: only one unit can write
         held = select(clients.c.client_id).where(clients.c.client_id == client_id).with_for_update()
         self._connection.execute(held)
 

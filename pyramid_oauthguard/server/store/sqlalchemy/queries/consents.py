@@ -32,7 +32,7 @@ class ConsentQueries(Rows):
         )
         if client_id is not None:
             query = query.where(consents.c.client_id == client_id)
-        if hold:  # SQLite has no such thing and needs none: there a writing unit is alone
+        if hold:  # SQLite has no such lock and does not need it: only one unit can write
             query = query.with_for_update(read=True)
         return tuple(map(_CONSENT.as_record, reversed(self._connection.execute(query).all())))
 

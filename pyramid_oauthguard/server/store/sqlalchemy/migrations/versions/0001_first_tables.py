@@ -35,7 +35,7 @@ _GUARDS = {
 
 
 def upgrade() -> None:
-    """Make every table; nobody can change a line of the audit trail."""
+    """Make every table. Triggers keep every line of the audit trail unchanged."""
     op.create_table(
         "oauth_assertions",
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),

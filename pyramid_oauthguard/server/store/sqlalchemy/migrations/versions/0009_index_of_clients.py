@@ -1,4 +1,4 @@
-"""Clients are found by who registered them and when they end, also among many that nobody uses."""
+"""Clients are found by who registered them and when they end, also among many unused ones."""
 
 from __future__ import annotations
 
