@@ -136,5 +136,5 @@ def _make_client(clients: Any, name: str, *, client_id: str, **registration: Any
     try:
         clients.create(name, client_id=client_id, **registration)
     except RegistrationError:
-        if clients.find(client_id) is None:  # else another process was first
+        if clients.find(client_id) is None:  # otherwise another process was first
             raise

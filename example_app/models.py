@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = ["Base", "Charge", "Customer", "SignIn", "User"]
 
-# SQLite numbers rows by itself only in a column that is called INTEGER; its integers have 64 bits all the same.
+# SQLite numbers rows by itself only in a column that is called INTEGER; its integers also have 64 bits.
 _BigId = BigInteger().with_variant(Integer, "sqlite")
 
 

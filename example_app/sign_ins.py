@@ -1,4 +1,4 @@
-"""Who signed in and has not signed out: one row each. The cookie names a row, so a copy of it is of no use after sign-out."""
+"""Who signed in and has not signed out: one row each. The cookie names a row, so a copy of the cookie does not work after sign-out."""
 
 from __future__ import annotations
 

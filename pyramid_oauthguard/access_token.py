@@ -61,11 +61,11 @@ class AccessToken:
         return scope in self.scopes or scope in self.implied_scopes
 
     def can_all(self, *scopes: str) -> bool:
-        """As :meth:`can`, for every one of ``scopes``."""
+        """Like :meth:`can`, for every one of ``scopes``."""
         return self.scopes.issuperset(scopes) or (self.scopes | self.implied_scopes).issuperset(scopes)
 
     def can_any(self, *scopes: str) -> bool:
-        """As :meth:`can`, for at least one of ``scopes``."""
+        """Like :meth:`can`, for at least one of ``scopes``."""
         return not (self.scopes.isdisjoint(scopes) and self.implied_scopes.isdisjoint(scopes))
 
     def expired(self) -> bool:

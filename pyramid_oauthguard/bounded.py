@@ -38,7 +38,7 @@ class BoundedMap:
         return found
 
     def peek(self, key: Any) -> Any:
-        """As :meth:`get`, but not counted as a use."""
+        """Like :meth:`get`, but not counted as a use."""
         return self._entries.get(key)
 
     def set(self, key: Any, value: Any) -> None:

@@ -27,7 +27,7 @@ _KEY: Final = "oauthguard_use"
 def keep_in_process(engine: Engine) -> SQLiteUse | None:
     """Keep a forked child process from using the connections of its parent. The child begins with an empty pool.
 
-    The child sends nothing on these connections, so the parent can go on using them.
+    The child sends nothing on these connections, so the parent can still use them.
 
     With SQLite the fork waits until other threads have given their connections back, other threads wait for the fork, and the
     parent closes the connections. There are two reasons. First, a thread that is inside the SQLite library during the fork

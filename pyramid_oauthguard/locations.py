@@ -44,7 +44,7 @@ class Call:
 def find_call() -> Call | None:
     """The call in the application for which the running code runs, or None where Pyramid configures nothing.
 
-    Where Pyramid says at which action it works, that action's call; else the line that is running.
+    Where Pyramid says at which action it works, that action's call; otherwise the line that is running.
     """
     frames = list(_walk(sys._getframe(1)))
     if not any(_is_in(frame, _CONFIG) for frame in frames):

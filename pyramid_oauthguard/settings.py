@@ -276,7 +276,7 @@ def as_choice(*choices: str) -> Callable[[Any], str]:
 
 
 def as_url(value: Any) -> str:
-    """A URL that :func:`check_url` lets pass."""
+    """A URL that :func:`check_url` accepts."""
     url = as_str(value)
     check_url(url)
     return url

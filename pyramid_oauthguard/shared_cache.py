@@ -201,7 +201,7 @@ class SteadyBackend(ProxyBackend):
 
 
 class _SteadyMutex:
-    """A lock across processes. If the cache fails, callers go on without it; at worst, the work is done twice."""
+    """A lock across processes. If the cache fails, callers work without it; the work may then be done twice."""
 
     def __init__(self, mutex: Any, attempt: Callable[[str, Callable[[], Any]], Any]) -> None:
         self._mutex = mutex

@@ -44,7 +44,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
 
 
 def parse_document(data: bytes) -> dict[str, Any]:
-    """As :func:`parse_object`, for a file or an answer: some editors and serializers write a byte order mark before the object
+    """Like :func:`parse_object`, for a file or an answer: some editors and serializers write a byte order mark before the object
     (RFC 8259 section 8.1). A token has none.
     """
     return parse_object(data.removeprefix(BOM_UTF8))

@@ -121,7 +121,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_here(host: str) -> bool:
-    """As :func:`is_loopback`, with the names that resolvers answer with loopback addresses (RFC 6761 section 6.3)."""
+    """Like :func:`is_loopback`, with the names that resolvers answer with loopback addresses (RFC 6761 section 6.3)."""
     return is_loopback(host) or host.endswith(".localhost")
 
 

@@ -26,7 +26,7 @@ _OLDEST_NODE = 20
 
 _CHROMIUM_FLAGS = [
     "--headless=new",
-    "--no-sandbox",  # it can't be had as root
+    "--no-sandbox",  # root can't have it
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

@@ -62,7 +62,7 @@ def answer_sign_out(request: Request) -> Response:
 
 
 def as_local_path(target: str | None, home: str = "/") -> str:
-    """``target`` if it is a path on this host (with its query), else ``home``."""
+    """``target`` if it is a path on this host (with its query), otherwise ``home``."""
     return target if target and _NEXT.fullmatch(target) else home
 
 

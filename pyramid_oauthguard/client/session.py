@@ -170,7 +170,7 @@ class OAuthSession:
         return credential.text
 
     def _find_auth_method(self, endpoint: str) -> str:
-        """What was asked for, else Basic, which every server must take (RFC 6749 section 2.3.1), unless it says no."""
+        """What was asked for, otherwise Basic, which every server must take (RFC 6749 section 2.3.1), unless it says no."""
         if self.options.auth_method:
             if self.options.auth_method not in _AUTH_METHODS:
                 raise CommandError(USAGE, f"--auth-method must be one of {', '.join(_AUTH_METHODS)}")

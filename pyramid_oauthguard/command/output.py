@@ -49,7 +49,7 @@ _SHOWN: Final = frozenset(
 class Console:
     """Prints for one run of the command. Data goes to what standard output is when the console is made.
 
-    :ivar quiet: print no messages except failures and what the user needs to go on.
+    :ivar quiet: print no messages except failures and what the user needs to continue.
     :ivar verbose: print requests and answers too, masked.
     :ivar debug: print a traceback with a failure.
     :ivar color: False switches colours off; otherwise a terminal without ``NO_COLOR`` has them.
@@ -161,7 +161,7 @@ class Console:
             self.show(text)
 
     def show(self, text: str) -> None:
-        """Print a message that the user needs to go on, quiet or not."""
+        """Print a message that the user needs to continue, also if quiet."""
         click.echo(clean(self.redact(text)), err=True)
 
     def show_apart(self, text: str) -> None:

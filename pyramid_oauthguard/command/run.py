@@ -84,7 +84,7 @@ class Run:
         rest = (profile, environment, dotenv) if "profile" in self.flags else (environment, dotenv, profile)
         if self.found is None:
             return flags, *rest
-        # The user named a URL. A client that they have elsewhere is of no use at the issuer that this URL leads to.
+        # The user named a URL. A client that they have elsewhere does not work at the issuer of this URL.
         issuer = self.found.values["issuer"]
         return flags, self.found, *(each for each in rest if each.values.get("issuer") in (None, issuer))
 
@@ -120,7 +120,7 @@ class Run:
 
     @property
     def client_origin(self) -> str | None:
-        """``"registration"`` if this command registered the client itself, else None."""
+        """``"registration"`` if this command registered the client itself, otherwise None."""
         from ..client.storage.profiles import REGISTRATION
 
         if self.registered is not None:

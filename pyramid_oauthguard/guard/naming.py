@@ -1,4 +1,4 @@
-"""What users, clients and roles are called in an application: by themselves with one issuer, else with their issuer's name."""
+"""What users, clients and roles are called in an application: by themselves with one issuer, otherwise with their issuer's name."""
 
 from __future__ import annotations
 

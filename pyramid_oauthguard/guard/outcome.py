@@ -18,7 +18,7 @@ class TokenOutcome:
 
     :ivar kind: ``"token"``: a good one. ``"no_token"``: the request brings none. ``"bad_token"``: it brings one that is
         refused, or an Authorization header that cannot be read. ``"issuer_down"``: the token could not be checked.
-    :ivar access_token: the verified token, else None.
+    :ivar access_token: the verified token, otherwise None.
     :ivar error: why there is none: its ``reason`` is for logs, and raising it gives the caller the guard's own answer.
     """
 

@@ -52,7 +52,7 @@ def judge_guard(registry: Any) -> Iterator[Finding]:
 
 
 def _judge_shared_caches(issuers: Iterable[GuardSettings]) -> Iterator[Finding]:
-    """Write to each shared cache once, however many issuers use it."""
+    """Write to each shared cache once, even if several issuers use it."""
     for settings, name, options in list_shared_caches(issuers):
         key = settings.name_key(f"cache.{name}.backend")
         yield Step("ok", key, "")

@@ -98,7 +98,7 @@ class _ViewGuard:
         return None
 
     def admit(self, request: Request) -> OAuthGuardError | None:
-        """As :meth:`judge`, for the view that answers: a token that is accepted once is used up."""
+        """Like :meth:`judge`, for the view that answers: a token that is accepted once is used up."""
         refusal = self.judge(request)
         if refusal is not None or self._once is None:
             return refusal

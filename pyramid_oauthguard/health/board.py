@@ -1,4 +1,4 @@
-"""What all probes found, looked up at most every five seconds, however many ask, and however long a probe takes."""
+"""What all probes found. It is looked up at most every five seconds, for any number of callers and any duration of a probe."""
 
 from __future__ import annotations
 

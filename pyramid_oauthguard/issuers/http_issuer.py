@@ -83,14 +83,14 @@ class HTTPIssuer:
         self._outages = Outages(logger)
 
     def fetch_metadata(self) -> IssuerMetadata:
-        """The issuer's metadata, cached. :raises UnavailableError: they can't be had."""
+        """The issuer's metadata, cached. :raises UnavailableError: they can't be fetched."""
         return self._metadata.require()
 
     def fetch_keys(self) -> KeyDocument:
         """The issuer's key set, or that of the file that takes its place.
 
-        :raises UnavailableError: it can't be had.
-        :raises CoolingError: it can't be had, and the metadata say where it is: they are asked for again in a moment.
+        :raises UnavailableError: it can't be fetched.
+        :raises CoolingError: it can't be fetched, and the metadata say where it is: they are asked for again in a moment.
         """
         try:
             return self._fetch_keys()
@@ -162,7 +162,7 @@ class HTTPIssuer:
         """Do nothing: an issuer in another process does not report changes."""
 
     def expects_signature(self) -> bool:
-        """Whether an answer without a signature is refused. :raises UnavailableError: only the metadata say it, and can't be had."""
+        """Whether an answer without a signature is refused. :raises UnavailableError: only the metadata say so, and they can't be fetched."""
         wanted = self._settings.introspection_signed
         if wanted == "auto":
             return bool(self._metadata.require().document.get(_OFFER))

@@ -33,7 +33,7 @@ Judge = Callable[[Mapping[str, Any]], AccessToken]
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """An answer out of the cache, and when it was asked for and is of no use any more."""
+    """An answer from the cache, the time of its request, and the time until which it may be used."""
 
     asked_at: float
     until: float

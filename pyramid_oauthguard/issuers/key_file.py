@@ -40,7 +40,7 @@ class KeyFile:
     """The keys in a file, in place of those that an issuer publishes.
 
     The file is looked at before each use, and read when it is another one. A file that is missing, can't be read or contains a
-    private key is not adopted: the keys that were known serve on, for ``max_stale`` seconds after the file was last seen good.
+    private key is not used: the known keys stay in use for ``max_stale`` seconds after the file was last good.
     A file with an empty set is a good one.
 
     :ivar kept: what the verifiers ask for the set in force; this object.

@@ -27,7 +27,7 @@ _LONGEST_FAULT: Final = 100
 class KeySource:
     """The keys in force.
 
-    For unknown kids one attempt a cool-down, and after a good one an extra attempt: a key may have begun to sign just after
+    For unknown kids, one attempt is made in each cool-down, and one more after a successful one: a key may have begun to sign just after
     the set was fetched. A failed or empty answer never replaces a good set. Tokens whose key is known never wait for any of
     that.
 
@@ -74,7 +74,7 @@ class KeySource:
     ) -> tuple[KeySet, Candidates]:
         """The set and its keys that may have signed a token with this header.
 
-        :param issuer: of which the token is. A key that belongs to another one is not used.
+        :param issuer: the issuer of the token. A key that belongs to another one is not used.
         :raises InvalidToken: no key fits, and the issuer was asked recently enough.
         :raises UnavailableError: no key fits and the issuer can't be asked.
         """

@@ -78,7 +78,7 @@ class LastGood(Generic[T]):
     def _stretch(self, tried_at: float, cooldown: float) -> None:
         """The issuer is down: use the value further, and make the next attempts in the background.
 
-        Not for longer than two cool-downs at a time, so that after a quiet night the first request asks again.
+        Not for longer than two cool-downs at a time, so that the first request after a long pause asks again.
         """
         if self.value is not None:
             self._fresh_until = min(max(self._fresh_until, tried_at + 2 * cooldown), self._fetched_at + self._max_stale)

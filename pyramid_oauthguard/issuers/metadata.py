@@ -46,7 +46,7 @@ class MetadataSource:
         return self._wrap(lambda: self._kept.require(time.time()))
 
     def wait(self) -> IssuerMetadata:
-        """As :meth:`require`, and waits where they are just being asked for. For one thread at a time.
+        """Like :meth:`require`, and waits where they are just being asked for. For one thread at a time.
 
         :raises CoolingError: there are none, and the issuer can't be asked.
         """

@@ -68,7 +68,7 @@ def read_times(
 
 
 def _as_near_time(value: Any) -> float:
-    """As :func:`as_time`, but no time in milliseconds: an ``exp`` of that kind would be thousands of years away."""
+    """Like :func:`as_time`, but no time in milliseconds: an ``exp`` of that kind would be thousands of years away."""
     time = as_time(value)
     if FIRST_MILLISECOND < time < _LAST_MILLISECOND:
         raise InvalidToken("milliseconds")

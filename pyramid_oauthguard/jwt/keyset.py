@@ -94,7 +94,7 @@ class KeySet:
 
         :param thumbprints: what the token says about the certificate of its key. It narrows the choice, also to nothing where
             the token has no kid.
-        :param issuer: of which the token is. A key that belongs to another one is not used.
+        :param issuer: the issuer of the token. A key that belongs to another one is not used.
         """
         keys: Sequence[_Key] = self._all if not kid or self._nameless else self._named.get(kid, ())
         if self._belong:

@@ -13,7 +13,7 @@ _HASHES: Final = {"x5t#S256": hashlib.sha256, "x5t": hashlib.sha1}
 
 
 def find_thumbprints(document: Mapping[str, Any]) -> dict[str, str]:
-    """``x5t`` and ``x5t#S256`` of a key: those that it names, else those of its certificate in ``x5c``."""
+    """``x5t`` and ``x5t#S256`` of a key: those that it names, otherwise those of its certificate in ``x5c``."""
     named = {name: document[name] for name in _HASHES if isinstance(document.get(name), str)}
     chain = document.get("x5c")
     if isinstance(chain, list) and chain and isinstance(chain[0], str):

@@ -28,7 +28,9 @@ def start(registry: Any, settings: MetricsSettings) -> None:
         raise SettingError(f"{PREFIX}.permission", "needs a security policy", hint)
     prometheus, opentelemetry = _load_prometheus(), find_opentelemetry()
     listen(prometheus)
-    for name, labels in list_series(registry, settings):  # at zero: else the first event of a kind would be no increase
+    for name, labels in list_series(
+        registry, settings
+    ):  # at zero; otherwise the first event of a kind would not count as an increase
         prometheus.find(name, labels)
     if opentelemetry is not None:
         listen(opentelemetry)

@@ -42,7 +42,7 @@ FOLLOWERS = "oauthguard_followers"
 class ClientCreated:
     """A client was registered.
 
-    :ivar by: ``"registration"`` if it registered itself (RFC 7591), else None.
+    :ivar by: ``"registration"`` if it registered itself (RFC 7591), otherwise None.
     """
 
     client_id: str
@@ -54,7 +54,7 @@ class ClientEdited:
     """The registration of a client was changed.
 
     :ivar changes: the old and the new value of each field that is different now, by the field's name.
-    :ivar by: ``"registration"`` if the client changed it itself (RFC 7592), else None.
+    :ivar by: ``"registration"`` if the client changed it itself (RFC 7592), otherwise None.
     """
 
     client_id: str

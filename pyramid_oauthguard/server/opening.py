@@ -105,7 +105,7 @@ def _check_empty(store: Any, file: Path, settings: ServerSettings) -> None:
         problem = f"the database can't be used ({error.detail}): is it running, and is {_URL} right?"
         pepper = f"{_PEPPER} does not exist, and is only made while the database is known to be empty: {file}"
         raise error.repeat(f"{problem} {pepper}") from error
-    if not is_empty and not file.exists():  # else another process has just made it, before its first row
+    if not is_empty and not file.exists():  # otherwise another process has just made it, before its first row
         raise SettingError(_PEPPER, f"does not exist, but the database has data: {file}", _RESTORE)
 
 

@@ -18,7 +18,7 @@ _match = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}
 
 
 def parse_traceparent(text: str | None) -> str | None:
-    """The header's value if it is valid, else None."""
+    """The header's value if it is valid, otherwise None."""
     return text if text is not None and _match(text) else None
 
 

@@ -1,6 +1,6 @@
 """Programs of other people that the tests run: each in an environment of its own under .cache, installed once a checkout.
 
-Where one can't be had the test is skipped and says so; with CI=true it fails.
+Where one can't be fetched the test is skipped and says so; with CI=true it fails.
 """
 
 from __future__ import annotations

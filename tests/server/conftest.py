@@ -68,7 +68,7 @@ class Server:
         return bool(answer["active"])
 
     def find_refresh_token(self, text: str) -> RefreshTokenRecord | None:
-        """What is stored of a refresh token that its client may use now, else None. No endpoint says this."""
+        """What is stored of a refresh token that its client may use now, otherwise None. No endpoint says this."""
         now, pepper = time.time(), self.service.pepper
         with self.service.store.reading() as unit:
             found = unit.find_refresh_token(pepper.hash_token(text))

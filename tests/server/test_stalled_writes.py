@@ -139,7 +139,7 @@ def test_a_commit_that_stalls_signs_nobody_out(on_postgresql, cluster):
 @pytest.mark.promise("TK-05")
 @pytest.mark.needs("initdb", "pg_ctl")
 def test_a_commit_that_ends_after_nobody_waits_for_it_signs_nobody_out(on_postgresql, cluster):
-    """As while the other server of a synchronous replication is away: the commit is answered once that is over."""
+    """As while the other server of a synchronous replication can't be reached: the commit is answered once that is over."""
     flow = on_postgresql
     tokens = sign_in(flow, 3)
     _be_impatient(flow)

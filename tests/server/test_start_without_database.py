@@ -1,4 +1,4 @@
-"""A worker that starts while its database is away, or has newer tables, does not end the service: 503 until the database works."""
+"""A worker that starts while its database can't be reached, or has newer tables, does not end the service: 503 until the database works."""
 
 from __future__ import annotations
 

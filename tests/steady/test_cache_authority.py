@@ -164,7 +164,7 @@ def test_processes_of_one_embedded_server_share_their_caches_by_a_key_that_is_no
     assert cache.read_all() == held
     service = one.registry.getUtility(IService)
     key = service.pepper.derive_key("guard caches")
-    # With the key itself an entry is taken: else the test above would show nothing.
+    # With the key itself an entry is taken; otherwise the test above would show nothing.
     put(cache, "introspection", "token made-up", describe_admin(), f"server {key.hex()}")
     assert one.ask("remote", "made-up") == 200
     pepper = (tmp_path / "oauth.sqlite.pepper").read_bytes().strip()

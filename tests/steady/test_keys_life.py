@@ -1,4 +1,4 @@
-"""The life of a key set: fetched once for all, renewed before it lapses, kept while the issuer is away, never too long."""
+"""The life of a key set: fetched once for all, renewed before it lapses, kept while the issuer can't be reached, never too long."""
 
 from __future__ import annotations
 

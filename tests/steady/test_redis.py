@@ -296,7 +296,7 @@ def test_hostile_keys_are_not_taken(server, cache, raw):
         api = build(server, cache, "jwks")
         assert api.ask("local", server.issuer.mint(key=stranger)) == 401
         assert api.ask("local", raw) == 200
-    # With the secret itself it is taken: else this test would show nothing.
+    # With the secret itself it is taken; otherwise this test would show nothing.
     cache.client.set(key, forge(entry, key, server, "jwks", CLIENT[1]))
     assert build(server, cache, "jwks").ask("local", server.issuer.mint(key=stranger)) == 200
 

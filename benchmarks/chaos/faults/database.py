@@ -1,4 +1,4 @@
-"""A PostgreSQL that does not answer, or is away, under a server that runs."""
+"""A PostgreSQL that does not answer, or can't be reached, under a server that runs."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _start_with_newer_tables(stage: Stage) -> Seen:
 
 
 def _start_example(stage: Stage) -> Seen:
-    """Both halves in one process, restarted while their database is away."""
+    """Both halves in one process, restarted while their database can't be reached."""
     cluster = stage.start_postgresql()
     issuer = stage.settings["oauthguard.server.issuer"]
     stage.settings |= {

@@ -89,7 +89,7 @@ def poll(
 
 
 def _read_refusal(error: RefusedError) -> str:
-    """The error code, if polling goes on after ``error``. :raises CommandError: polling must end."""
+    """The error code, if polling continues after ``error``. :raises CommandError: polling must end."""
     if error.code in ("authorization_pending", "slow_down"):
         return error.code
     if error.code == "access_denied":

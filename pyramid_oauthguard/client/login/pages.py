@@ -36,7 +36,7 @@ class Page(enum.Enum):
     DONE = (200, "You may close this tab", "Go back to the terminal, which says how the sign-in ended.")
     DENIED = (200, "Access was denied", "You are not signed in. You may close this tab.")
     FAILED = (400, "The sign-in did not work", "The terminal says why. You may close this tab.")
-    NOT_OURS = (400, "Not part of this sign-in", "The sign-in that the terminal waits for goes on.")
+    NOT_OURS = (400, "Not part of this sign-in", "The terminal still waits for its own sign-in.")
     NOTHING_HERE = (404, "Nothing here", "This address serves one sign-in.")
 
     @property

@@ -83,7 +83,7 @@ class Folder:
         path = self.path / f"{name}.lock"
         with open(path, "ab", opener=_open_nofollow) as file:
             _check_private(path, os.fstat(file.fileno()), stat.S_ISREG, "600")
-            processes.register(file, processes.cut)  # else a child of a fork could unlock it, or keep it locked
+            processes.register(file, processes.cut)  # otherwise a child of a fork could unlock it, or keep it locked
             deadline = time.monotonic() + _LOCK_WAIT_SECONDS
             while not _try_lock(file.fileno()):
                 if time.monotonic() > deadline:

@@ -25,8 +25,8 @@ class Profile:
 
     :ivar store: where its tokens are, ``"keyring"`` or ``"file"``.
     :ivar signed_in_as: the name shown at login; it is not verified.
-    :ivar issuer_origin: ``".env"`` if only the ``.env`` of a folder named the issuer at login, else None.
-    :ivar client_origin: ``"registration"`` if this command registered the client itself, else None.
+    :ivar issuer_origin: ``".env"`` if only the ``.env`` of a folder named the issuer at login, otherwise None.
+    :ivar client_origin: ``"registration"`` if this command registered the client itself, otherwise None.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The tokens of each profile: in the keyring where there is one, else in a 0600 file (RFC 8252 section 8.5)."""
+"""The tokens of each profile: in the keyring where there is one, otherwise in a 0600 file (RFC 8252 section 8.5)."""
 
 from __future__ import annotations
 

@@ -49,8 +49,8 @@ class Wish:
 def sign_in(run: Run, flow: str, wish: Wish) -> None:
     """Let the user sign in and agree, and finish with the tokens.
 
-    :param flow: one of FLOWS; ``auto`` takes the browser where there is one, else the device flow where the
-        server offers it, else a pasted address.
+    :param flow: one of FLOWS; ``auto`` takes the browser where there is one, otherwise the device flow where the
+        server offers it, otherwise a pasted address.
     :raises CommandError: denied, refused, too late.
     """
     parse_redirect_uri(wish.redirect_uri)
@@ -112,7 +112,7 @@ def _open(console: Console, url: str, *, attempt: Attempt, answers: Answers, pas
 
 
 def _read_pasted(console: Console, attempt: Attempt, answers: Answers) -> None:
-    """Lines of standard input until one of them is an answer to the attempt; the listener goes on meanwhile."""
+    """Lines of standard input until one of them is an answer to the attempt; the listener still waits meanwhile."""
     for line in sys.stdin:
         if not line.strip():
             continue

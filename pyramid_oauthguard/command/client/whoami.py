@@ -19,7 +19,7 @@ from ..run import Run
 def whoami(run: Run, form: str) -> None:
     """Print the name of the user who is signed in.
 
-    The name comes from introspection if the client may introspect, else from userinfo, else from the token. Exit status 5 if
+    The name comes from introspection if the client may introspect, otherwise from userinfo, otherwise from the token. Exit status 5 if
     the issuer calls the token inactive.
     """
     profile = run.require_login()

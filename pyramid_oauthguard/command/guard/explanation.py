@@ -45,7 +45,7 @@ class Explanation:
     """The outcome of one verifier.
 
     :ivar mode: ``"local"`` or ``"remote"``.
-    :ivar reason: None when the token was accepted, else the word of the first check that failed.
+    :ivar reason: None when the token was accepted, otherwise the word of the first check that failed.
     :ivar text: what was found and what was expected; may show claims, never the token.
     :ivar setting: the key that the expectation comes from, or None.
     :ivar advice: what would have to change.
@@ -55,7 +55,7 @@ class Explanation:
     :ivar keys: for a signature that no key verifies, each key of the issuer and why it was not used.
     :ivar others: for a token that was refused, each other setting under which it would pass the check that refused it, with its
         cost.
-    :ivar views: for a token that was accepted, each view of this mode that refuses it all the same, and the scopes that it
+    :ivar views: for a token that was accepted, each view of this mode that still refuses it, and the scopes that it
         requires; and each view that accepts a token once.
     """
 

@@ -88,7 +88,7 @@ def _list(claims: Mapping[str, Any], *names: str) -> str:
 
 
 def _as_number(value: Any) -> float:
-    """``value`` if it is a possible time, else now."""
+    """``value`` if it is a possible time, otherwise now."""
     if isinstance(value, int | float) and abs(value) < 2**53 and math.isfinite(value):
         return float(value)
     return time.time()

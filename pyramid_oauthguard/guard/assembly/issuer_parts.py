@@ -169,7 +169,7 @@ def build_parts(registry: Registry, settings: GuardSettings) -> IssuerParts:
 
 def _note_source(registry: Registry, settings: GuardSettings, keys: KeySource | KeyFile) -> None:
     guard: Guard | None = registry.__dict__.get("oauthguard")
-    if guard is not None:  # else a verifier without an application
+    if guard is not None:  # otherwise a verifier without an application
         guard.key_sources.setdefault(settings.issuer_name, WeakSet()).add(keys)
 
 

@@ -56,7 +56,7 @@ class OAuthAuthenticationPolicy:
         return []
 
     def forget(self, request: Request, **kw: Any) -> list[tuple[str, str]]:
-        """Nothing, as :meth:`remember`."""
+        """Nothing, like :meth:`remember`."""
         return []
 
     def handles(self, request: Request) -> bool:

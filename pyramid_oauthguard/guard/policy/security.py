@@ -88,7 +88,7 @@ class OAuthSecurityPolicy:
         return []
 
     def forget(self, request: Request, **kw: Any) -> list[tuple[str, str]]:
-        """Nothing, as :meth:`remember`."""
+        """Nothing, like :meth:`remember`."""
         return []
 
     def handles(self, request: Request) -> bool:

@@ -68,7 +68,7 @@ def _may_be_judged(settings: GuardSettings, claims: Facts) -> bool:
 
 
 def find_host_neighbours(settings: GuardSettings, error: UnavailableError) -> tuple[str, ...]:
-    """As :func:`find_neighbours`, for an address in the metadata that is not https."""
+    """Like :func:`find_neighbours`, for an address in the metadata that is not https."""
     host = find_insecure_host(settings, error)
     if host is None:
         return ()

@@ -80,5 +80,5 @@ def _describe_forbidden_view(registry: Any, view: Any) -> Finding:
     where = f"of /{found.pattern.lstrip('/')}" if found is not None else "of every view"
     some = " for some requests" if any(view.get(name) for name in _PREDICATES) else ""
     text = f"{name} answers the refusals {where}{some}, in place of the guard's own view"
-    hint = "let it call pyramid_oauthguard.guard.forbidden_view, else callers get no WWW-Authenticate"
+    hint = "let it call pyramid_oauthguard.guard.forbidden_view; otherwise callers get no WWW-Authenticate"
     return Finding("warning", "forbidden view", text, hint)

@@ -36,7 +36,7 @@ def list_probes(registry: Any) -> Iterator[Probe]:
 
 
 def list_shared_caches(issuers: Iterable[GuardSettings]) -> Iterator[tuple[GuardSettings, str, Any]]:
-    """Each cache outside this process once, however many issuers use it: whose it is, its name, its options."""
+    """Each cache outside this process, once even if several issuers use it: its issuer, its name, its options."""
     seen: list[Any] = []
     for settings, name in itertools.product(issuers, CACHES):
         options = getattr(settings, f"cache_{name}")

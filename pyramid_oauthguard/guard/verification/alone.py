@@ -61,7 +61,7 @@ class IssuerVerifier:
         return token
 
     def metadata(self) -> Mapping[str, Any]:
-        """The issuer's metadata (RFC 8414), as they are kept. :raises UnavailableError: they can't be had."""
+        """The issuer's metadata (RFC 8414), as they are kept. :raises UnavailableError: they can't be fetched."""
         document: Mapping[str, Any] = self._fetch_metadata().document
         return document
 

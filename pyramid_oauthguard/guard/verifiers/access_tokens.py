@@ -59,7 +59,7 @@ def build_access_token(
     whether the issuer still calls the token active.
 
     :param now: seconds since the epoch.
-    :param audience_required: False lets ``aud`` be absent; when present it is checked all the same.
+    :param audience_required: False lets ``aud`` be absent; if it is present, it is checked.
     :param is_answer: whether the claims are the issuer's answer about an opaque token, and not those of a JWT.
     :raises InvalidToken: with the first reason found.
     """

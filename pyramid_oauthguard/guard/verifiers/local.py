@@ -68,8 +68,8 @@ class LocalVerifier:
         return self.recall(header) or self._verify(raw, header, time.time())
 
     def recall(self, header: str | None) -> AccessToken | None:
-        """The token of an Authorization header if it was verified before and is as good as then: neither expired
-        nor its key set replaced. The header as it came is the key: to cut the token out of it costs more than to
+        """The token of an Authorization header if it was verified before and is still valid: neither expired
+        nor its key set replaced. The unchanged header is the key: taking the token out of it costs more than to
         find it. Raises nothing.
         """
         verified = self._verified

@@ -109,7 +109,7 @@ class RemoteVerifier:
         if local is not None:
             claims |= local.claims
             for synonyms in (("aud",), self._settings.scope_claim, self._settings.client_id_claim):
-                if any(name in answer for name in synonyms):  # else the token's could win over the answer's
+                if any(name in answer for name in synonyms):  # otherwise the token's could win over the answer's
                     for name in synonyms:
                         claims.pop(name, None)
         return claims | {name: value for name, value in answer.items() if value is not None}

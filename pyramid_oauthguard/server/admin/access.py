@@ -75,7 +75,7 @@ def guard_page(page: Page, *, signed_out: Callable[[Service, Request], Any] = si
 
 
 def guard_page_of_outages(page: Page) -> Callable[[Request], Any]:
-    """As :func:`guard_page`, for a page that must be there when the storage is away, and changes nothing."""
+    """Like :func:`guard_page`, for a page that must be there when the storage can't be reached, and changes nothing."""
 
     def view(request: Request) -> Any:
         service = find_service(request)

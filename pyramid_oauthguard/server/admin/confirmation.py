@@ -77,7 +77,7 @@ def ask_for_sign_in(
 
 
 def _keep(form: Mapping[str, str]) -> dict[str, str]:
-    """The fields of a form for the page that repeats them: all but keys that can't be public ones."""
+    """The fields of a form for the page that repeats them: all except keys that can't be public."""
     kept = dict(form)
     if "jwks" in kept:
         try:

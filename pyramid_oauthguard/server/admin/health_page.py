@@ -21,7 +21,7 @@ _DAY: Final = 86400.0
 
 
 def show_health(service: Service, request: Request, subject: str) -> Any:
-    """Each thing that the health view looks at. Nothing here asks the storage, which may be what is away."""
+    """Each thing that the health view looks at. Nothing here asks the storage, because that may be the part that can't be reached."""
     report = find_board(request.registry).find()
     checks = [_describe(name, seen) for name, seen in report.seen.items()]
     return render_admin(service, request, subject, "health", route=HEALTH_ROUTE, word=report.word, checks=checks)

@@ -1,4 +1,4 @@
-"""The page to which an action belongs: where its buttons are, and where the administrator goes on after it."""
+"""The page to which an action belongs: where its buttons are, and the page that the administrator sees after it."""
 
 from __future__ import annotations
 

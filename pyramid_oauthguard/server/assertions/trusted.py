@@ -70,7 +70,7 @@ class TrustedIssuers:
         NOT checked: that it was not used before, and that the user is active.
 
         :raises InvalidToken: with the rule that is broken.
-        :raises UnavailableError: the keys of its issuer can't be had.
+        :raises UnavailableError: the keys of its issuer can't be fetched.
         """
         signed = read_signed(text)
         if signed.issuer == self._own:

@@ -35,7 +35,7 @@ _NAMELESS: Final = "Unnamed client"
 class ClientMetadata:
     """What a client may be registered with.
 
-    :ivar public: it does not prove who it is; else it does with ``jwks`` (``private_key_jwt``).
+    :ivar public: it does not prove who it is; otherwise it does with ``jwks`` (``private_key_jwt``).
     """
 
     name: str

@@ -40,7 +40,7 @@ class AuthorizationRequest:
     :ivar scopes: what is asked for; the user may allow less.
     :ivar audiences: the APIs that the tokens would be for.
     :ivar redirect_uri: where the answer goes; empty for a device (RFC 8628), which asks for it.
-    :ivar named_redirect_uri: the same where the request named it, else None (RFC 6749 section 4.1.3).
+    :ivar named_redirect_uri: the same where the request named it, otherwise None (RFC 6749 section 4.1.3).
     :ivar response_mode: how the answer gets there, ``query`` or ``form_post``.
     :ivar query: the parameters, to be read again.
     """

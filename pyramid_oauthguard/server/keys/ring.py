@@ -279,7 +279,7 @@ class KeyRing:
 
     def _add(self, unit: Unit, made: SigningKeyRecord, records: tuple[SigningKeyRecord, ...]) -> None:
         record = replace(made, number=max((each.number for each in records), default=0) + 1)
-        if unit.add_key(record):  # else another process was faster
+        if unit.add_key(record):  # otherwise another process was faster
             self._tell(unit, SigningKeyMade(record.kid, record.algorithm, record.active_from))
 
 

@@ -1,6 +1,6 @@
 """A store that is used only after it was found to fit, and only while it answers.
 
-A server starts although its database is away, or has the tables of a newer release: its requests are answered 503 then, and
+A server starts although its database can't be reached, or has the tables of a newer release: its requests are answered 503 then, and
 work without another start as soon as the database does.
 """
 

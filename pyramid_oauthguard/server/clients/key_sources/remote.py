@@ -34,7 +34,7 @@ class RemoteKeys:
         """The keys that may have made a signature.
 
         :raises InvalidToken: no key fits.
-        :raises UnavailableError: the keys can't be had.
+        :raises UnavailableError: the keys can't be fetched.
         """
         source: KeySource | None = self._sources.get(uri)
         if source is None:

@@ -32,7 +32,7 @@ class Connections:
 
     @contextmanager
     def lend(self) -> Iterator[Connection]:
-        """A connection in no transaction. One that is begun inside is the caller's to commit; else it is rolled back."""
+        """A connection in no transaction. A transaction that begins inside is rolled back, unless the caller commits it."""
         processes.renew_if_forked()
         key = self._use.enter() if self._use is not None else None
         idle = self._idle  # a child of a fork has another list

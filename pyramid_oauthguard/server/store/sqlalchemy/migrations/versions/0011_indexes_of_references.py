@@ -1,4 +1,4 @@
-"""Whatever refers to a client is found by an index, so that the end of a client costs the same however many rows there are."""
+"""Everything that refers to a client is found by an index, so that the cost of ending a client does not grow with the number of rows."""
 
 from __future__ import annotations
 

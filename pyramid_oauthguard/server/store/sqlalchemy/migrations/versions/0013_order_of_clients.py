@@ -1,4 +1,4 @@
-"""A page of the list of clients is found by an index, so that it costs the same however many clients there are."""
+"""A page of the list of clients is found by an index, so that its cost does not grow with the number of clients."""
 
 from __future__ import annotations
 
