@@ -131,3 +131,27 @@ def test_what_was_typed_survives_a_new_sign_in_in_another_tab_without_script(
         assert page.inner_text(".note code").startswith("ogcs_")
         assert "Typed once" in [each.name for each in flow.server.clients.list_all()]
         context.close()
+
+
+@pytest.mark.promise("AD-01")
+def test_after_a_sign_out_the_back_button_shows_nothing_and_no_other_site_frames_a_page(
+    build: Build, monkeypatch: pytest.MonkeyPatch, chromium: Browser
+) -> None:
+    flow = build_admin(build, monkeypatch)
+    with serve(flow.server.app.app) as server:
+        site = Site(flow, f"http://127.0.0.1:{server.port}")
+        context = open_context(chromium, site)
+        page: Any = context.new_page()
+        frame = f"<iframe src='{site.url}/oauth/admin/keys'></iframe>"
+        page.route("http://evil.example/", lambda route: route.fulfill(body=frame, content_type="text/html"))
+        with page.expect_request("**/oauth/admin/keys"):
+            page.goto("http://evil.example/")
+        page.wait_for_load_state("networkidle")
+        assert "Signing keys" not in [each.title() for each in page.frames]
+        page.goto(f"{site.url}/oauth/admin/users?subject=carl")
+        page.goto(f"{site.url}/oauth/admin/keys")
+        assert page.inner_text("h1") == "Signing keys"
+        context.clear_cookies()
+        page.go_back(wait_until="load")
+        assert page.url.startswith(f"{site.url}/sign-in")
+        context.close()
