@@ -95,6 +95,7 @@ def test_a_change_can_be_part_of_the_transaction_of_the_application(flow):
         ({"access_token_ttl": 0}, "access_token_ttl: must be 1 second to"),
         ({"access_token_ttl": True}, "access_token_ttl: must be 1 second to"),
         ({"access_token_ttl": float("nan")}, "access_token_ttl: must be 1 second to"),
+        ({"access_token_ttl": 10**400}, "access_token_ttl: must be 1 second to"),  # it was an OverflowError
         ({"refresh_token_ttl": "1h"}, "refresh_token_ttl: must be 1 second to"),
         ({"refresh_token_max_age": 1e12}, "refresh_token_max_age: must be 1 second to"),
         ({"first_party": "yes"}, "first_party: must be True or False"),

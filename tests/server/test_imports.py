@@ -302,6 +302,7 @@ def test_expired_tokens_are_left_out(flow):
         ({"refresh_token_expires_at": None}, "refresh_token_expires_at: must be seconds"),
         ({"refresh_token_expires_at": 1e12}, "refresh_token_expires_at: must be seconds"),
         ({"access_token_expires_at": float("nan")}, "access_token_expires_at: is not of the right type"),
+        ({"access_token_expires_at": 10**400}, "access_token_expires_at: is not of the right type"),
         ({"access_token_expires_at": "tomorrow"}, "access_token_expires_at: is not of the right type"),
         ({"access_token_expires_at": True}, "access_token_expires_at: is not of the right type"),
         ({"access_token": None, "refresh_token": None}, "access_token: is missing"),

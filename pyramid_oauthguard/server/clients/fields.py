@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypedDict
@@ -114,7 +113,7 @@ def _as_optional_switch(name: str, value: Any) -> bool | None:
 def _as_life(name: str, value: Any) -> float | None:
     if value is None:
         return None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 1 <= value <= _MAX_LIFE_SECONDS:
         raise RegistrationError(name, f"must be 1 second to {_MAX_LIFE_SECONDS / 86400:g} days")
     return float(value)

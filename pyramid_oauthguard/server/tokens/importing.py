@@ -6,7 +6,6 @@ of this server.
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...errors import OAuthGuardError
+from ...jwt.claims import MAX_TIME_SECONDS
 from ..clients.entitlement import find_audiences
 from ..events import TokensImported
 from ..opaque import make_id
@@ -176,5 +176,5 @@ def _has_type(name: str, value: object) -> bool:
             isinstance(each, str) and each and not re.search(r"\s", each) for each in value
         )
     if name.endswith("_at"):
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MAX_TIME_SECONDS
     return isinstance(value, str)
