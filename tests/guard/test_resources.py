@@ -392,7 +392,7 @@ def test_a_verifier_of_the_application_need_not_know_it(issuer):
         ("a b = c", "must be lines"),
         ("= c", "must be lines"),
         ("a = b\na = c", "twice"),
-        ('a = "', "is not a scope"),
+        ('a = "', "must be without quotes"),
     ],
 )
 def test_wrong_lines_stop_start_up(lines, text):

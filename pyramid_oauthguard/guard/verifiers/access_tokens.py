@@ -205,7 +205,7 @@ def read_scopes(claims: Mapping[str, Any], names: tuple[str, ...]) -> frozenset[
     for name in names:
         if name in claims:
             value = claims[name]
-            return _split_scopes(value) if type(value) is str else frozenset(as_texts(value, "bad_scope"))
+            return _split_scopes(value) if type(value) is str else frozenset(as_texts(value, "bad_scope")) - {""}
     return frozenset()
 
 
