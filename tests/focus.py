@@ -39,7 +39,7 @@ async () => {
   const style = getComputedStyle(each), box = each.getBoundingClientRect();
   const [low, high] = [luminance(style.outlineColor), luminance(behind(each.parentElement))].sort((a, b) => a - b);
   return {
-    name: (each.name || each.getAttribute("aria-label") || each.textContent).trim().slice(0, 60),
+    name: (each.name || each.getAttribute("aria-label") || each.textContent || each.id).trim().slice(0, 60),
     top: box.top + scrollY, bottom: box.bottom + scrollY, left: box.left, right: box.right,
     width: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
     contrast: (high + 0.05) / (low + 0.05),
@@ -74,6 +74,17 @@ def walk(page: Page) -> list[Stop]:
             return stops
         stops.append(Stop(**found))
     raise AssertionError("the page has no end for the keyboard")
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until the element with this name has the focus."""
+    page.evaluate("window.reached = new WeakSet()")
+    for _ in range(_MOST_STOPS):
+        page.keyboard.press("Tab")
+        found = page.evaluate(_STOP)
+        if found is not None and found["name"] == name:
+            return
+    raise AssertionError(f"Tab does not lead to {name}")
 
 
 def check_focus(page: Page) -> list[str]:

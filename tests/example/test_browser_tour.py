@@ -9,7 +9,7 @@ import pytest
 
 from tests.example.servers import find_free_port, serve
 from tests.example.test_pages import CONTRAST
-from tests.focus import check_focus
+from tests.focus import check_focus, tab_to
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.slow]
 
@@ -97,12 +97,62 @@ def test_a_person_signs_in_and_sees_the_consent_page(page: Any, address: str) ->
     assert "Customers API documentation" in page.inner_text("main")
 
 
-def test_the_tour_by_keyboard(page: Any, address: str) -> None:
-    page.goto(address)
-    page.focus("#token form button")
+BUTTONS = {
+    "token": "Get a token",
+    "calls": "List, create, charge",
+    "revoke": "Revoke it",
+    "again": "The same three calls",
+    "scope": "Get one and list customers",
+}
+
+
+def allow_by_keyboard(page: Any) -> None:
+    page.wait_for_function("document.activeElement.id === 'name'")
+    page.keyboard.type("demo")
+    page.keyboard.press("Tab")
+    page.keyboard.type("demo")
+    tab_to(page, "Sign in")
+    page.keyboard.press("Space")
+    page.wait_for_selector("button[value=allow]")
+    tab_to(page, "decision")
+    page.keyboard.press("Tab")  # beyond "Deny"
     page.keyboard.press("Enter")
-    page.wait_for_selector("#token .exchange")
-    assert page.evaluate("document.activeElement.closest('section').id") == "token", "the focus stays at the button"
+
+
+def test_the_tour_by_keyboard_alone(page: Any, address: str) -> None:
+    page.goto(address)
+    for step, button in BUTTONS.items():
+        tab_to(page, button)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"#{step} .exchange")
+        assert page.evaluate("document.activeElement.closest('section').id") == step, "the focus stays at the button"
+    tab_to(page, "Sign in and see the consent page")
+    page.keyboard.press("Enter")
+    allow_by_keyboard(page)
+    page.wait_for_selector("#person .exchange")
+    assert read_statuses(page, "person") == ["200 OK", "200 OK"]
+
+
+def test_swagger_ui_by_keyboard_alone(page: Any, address: str) -> None:
+    """Its boxes for scopes could not be reached."""
+    page.goto(f"{address}/docs")
+    page.wait_for_selector(".opblock")
+    tab_to(page, "Authorize")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".auth-container")
+    tab_to(page, "customer_api-authorizationCode-checkbox-oauth2")
+    box = page.locator("input:focus")
+    assert box.is_checked()
+    page.keyboard.press("Space")
+    assert not box.is_checked()
+    drawn = "each => getComputedStyle(each.nextElementSibling.querySelector('.item')).outlineWidth"
+    assert box.evaluate(drawn) == "3px"
+    page.keyboard.press("Space")
+    with page.expect_popup() as opened:
+        tab_to(page, "Apply given OAuth2 credentials")
+        page.keyboard.press("Enter")
+    allow_by_keyboard(opened.value)
+    page.locator(".auth-container >> text=Logout").first.wait_for()
 
 
 def test_the_focus_is_seen_and_goes_on_as_the_page_is_read(page: Any, address: str) -> None:
