@@ -182,4 +182,4 @@ def test_the_inspector_connects_at_the_first_try(site: Site, chromium: Browser, 
 def check_consent(text: str, way: str) -> None:
     assert {"by hand": "“Assistant”", "document": "“An assistant”", "dynamic": "“MCP Inspector”"}[way] in text
     assert "127.0.0.1" in text or way == "by hand"
-    assert ("nobody has checked it" in text) == (way != "by hand")
+    assert ("the name was not checked" in text) == (way != "by hand")

@@ -401,7 +401,7 @@ def test_the_page_shows_the_destination_above_the_name_and_the_name_in_quotes(fl
     client = register(flow, client_name="Web shop team").json
     text = read_page(ask(flow, client))
     assert text.index("tool.example") < text.rindex("“Web shop team”")
-    assert "nobody has checked it" in text
+    assert "the name was not checked" in text
     assert "The answer to this question goes to" not in read_page(flow.show())
 
 
