@@ -27,7 +27,7 @@ from .challenge import find_refusal, mark_refusal, mark_response
 from .credentials.elsewhere import find_sources
 from .once import find_once, spend
 from .paths.tokens_under import find_misplacement
-from .policy import TokenDenied
+from .policy import TokenDenied, explain_denial
 from .requests import GuardedRequest, extend_request
 from .requirements import VIEW_OPTIONS, Requirement, build_needs, build_requirements, check_requirements, require_issuer
 from .settings import GuardSettings
@@ -130,6 +130,7 @@ class _ViewGuard:
         """What ``secured_view`` raised: an outage is not the caller's fault, whatever the forbidden view is."""
         error, challenger = find_refusal(forbidden), self._guard.challenger
         if not isinstance(error, OAuthGuardError):
+            _dress_denial(request, forbidden)
             raise forbidden
         error = self._needs.complete(error)
         if self.exception_only:
@@ -203,7 +204,7 @@ def require(request: Request, **requirements: Any) -> AccessToken:
 def bind_view(view: View, info: Any) -> View:
     """Raise the request's mode to the view's before anything asks who the caller is."""
     if not _is_guarded(info):
-        return view
+        return _dress_denials(view) if _has_permission(info) else view
     guard = _ViewGuard(info)
     stricter = guard.stricter
 
@@ -229,6 +230,28 @@ def bind_view(view: View, info: Any) -> View:
 
     _bind_permitted(view, guard)
     return bound_view
+
+
+def _dress_denials(view: View) -> View:
+    """Where the application composes the policy: a refused permission has the guard's answer, if the guard has one."""
+
+    def dressed_view(context: Any, request: Request) -> Any:
+        try:
+            return view(context, request)
+        except HTTPForbidden as forbidden:
+            _dress_denial(request, forbidden)
+            raise
+
+    return dressed_view
+
+
+def _dress_denial(request: Request, forbidden: HTTPForbidden) -> None:
+    """Make the exception the guard's answer, for a forbidden view that answers it as it is, such as Cornice's. Its ``result``, by
+    which a forbidden view of the application may decide, stays as it was.
+    """
+    error = find_refusal(explain_denial(forbidden, request))
+    if isinstance(error, OAuthGuardError):
+        require_guard(request).challenger.dress(forbidden, request, error=error)
 
 
 def guard_view(view: View, info: Any) -> View:

@@ -9,6 +9,7 @@ import pytest
 from pyramid.authentication import RemoteUserAuthenticationPolicy
 from pyramid.authorization import ACLAuthorizationPolicy, Allow, Authenticated, Everyone
 from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPForbidden
 from pyramid.interfaces import ISecurityPolicy
 from pyramid.security import forget, remember
 from webtest import TestApp
@@ -153,6 +154,29 @@ def test_refusals_are_those_of_the_guard(issuer, how):
     with issuer.outage():
         response = ask(down, "/read", issuer.mint(scope="read"))
         assert (response.status_int, "Retry-After" in response.headers) == (503, True)
+
+
+@pytest.mark.promise("GD-20")
+@pytest.mark.parametrize("how", ["alone", "chain", "old chain"])
+def test_a_forbidden_view_that_answers_the_exception_as_it_is_gives_the_answers_of_the_guard(issuer, how):
+    """Such as Cornice's: it knows no tokens, and answered 403 to each."""
+
+    def configure(config):
+        config.add_view(lambda forbidden, request: forbidden, context=HTTPForbidden)
+
+    app = build(how, issuer, configure)
+    assert find_status(app, "/read", issuer.mint(scope="read")) == 200
+    assert ask(app, "/read").headers["WWW-Authenticate"] == f'{BARE}, scope="read write"'
+    assert find_status(app, "/read", issuer.mint_expired()) == 401
+    assert ask(app, "/read", issuer.mint(scope="other")).headers["WWW-Authenticate"].endswith('scope="read write"')
+    down = build(how, issuer, configure, **{"oauthguard.token_check": "remote"})
+    with issuer.outage():
+        assert find_status(down, "/read", issuer.mint(scope="read")) == 503
+    app.extra_environ["REMOTE_USER"] = "eve"
+    if how != "alone":
+        assert find_status(app, "/read") == 200
+        response = ask(app, "/own")
+        assert (response.status_int, response.headers.get("WWW-Authenticate")) == (403, None)
 
 
 @pytest.mark.promise("GD-20")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pyramid.authentication import SessionAuthenticationHelper
 from pyramid.authorization import ACLHelper, Allow, Authenticated, Everyone
+from pyramid.httpexceptions import HTTPForbidden
 from pyramid.interfaces import ISecurityPolicy
 from pyramid.response import Response
 from pyramid.security import view_execution_permitted
@@ -104,6 +105,23 @@ def add_pages(config: Any) -> None:
     for path in ("/api", "/api/", "/api/orders", "/api2", "/apis/x", "/account", "/API/", "/", "/v2/x", "/ä"):
         config.add_route(path, path)
         config.add_view(who, route_name=path, renderer="json", permission="read")
+
+
+@pytest.mark.promise("GD-20")
+def test_a_forbidden_view_that_answers_the_exception_as_it_is_gives_the_answers_of_the_guard(issuer):
+    """Such as Cornice's. What the other policy refuses stays as it was."""
+
+    def configure(config: Any) -> None:
+        config.add_view(lambda forbidden, request: forbidden, context=HTTPForbidden)
+        add_pages(config)
+
+    app = build(configure, issuer=issuer)
+    assert ask(app, "/api/orders").headers["WWW-Authenticate"] == 'Bearer realm="api", scope="read"'
+    assert find_status(app, "/api/orders", issuer.mint_expired()) == 401
+    assert find_status(app, "/api/orders", issuer.mint(scope="other")) == 403
+    assert find_status(app, "/api/orders", issuer.mint(scope="read")) == 200
+    response = ask(app, "/account", issuer.mint(scope="read"))
+    assert (response.status_int, response.headers.get("WWW-Authenticate")) == (403, None)
 
 
 # ── which policy decides ─────────────────────────────────────────────────────────────────────────────────────────
