@@ -77,6 +77,7 @@ ANSWERS = [
     ("introspection", (403, b""), "answered 403", "oauthguard.introspection.client_id"),
     ("introspection", (400, {"error": "\x1b[31m" + "x" * 99}), "answered 400 ?[31mxxx", "oauthguard.introspection.client_id"),
     ("introspection", (404, b""), "answered 404", "oauthguard.introspection.endpoint"),
+    ("introspection", (429, b""), "answered 429", "oauthguard.cache.introspection.expiration_time = 30"),
     ("introspection", (204, b""), "answered 204", ""),
     ("introspection", {"azp": "c", "aud": PRIVATE}, "answered 200 without active; it has aud, azp", "oauthguard.introspection.endpoint"),
     ("introspection", (200, b"eyJhbGciOiJSUzI1NiJ9.eyJ9.c2ln"), "answered with a signature, which was not asked", "oauthguard.introspection.signed"),

@@ -318,5 +318,11 @@ def test_check_asks_userinfo_where_it_is_used(tmp_path, said, code, text):
         checked = run_check(ini)
         assert (checked.exit_code, text in checked.output) == (code, True), checked.output
         assert site.calls["userinfo"] == 1
+        explained = " ".join(run_explain(ini, "opaque").output.split())
+        assert {0: "issued without the scope openid", 6: "CAN'T SAY"}.get(code, "userinfo") in explained
+        assert "introspection" not in explained
+        assert " inf " not in explained
+        site.calls.clear()
+        site.calls["userinfo"] += 1
         assert run_check(write_ini(tmp_path, site.settings, "local")).exit_code == 0
         assert site.calls["userinfo"] == 1

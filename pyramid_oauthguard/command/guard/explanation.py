@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from ...guard.reports.reasons import (
     TOKEN_WITHOUT_AUDIENCE,
     TOKEN_WITHOUT_ISSUER,
     UNSIGNED,
+    USERINFO,
     Words,
 )
 from ...guard.reports.remedies import find_remedy
@@ -112,8 +114,9 @@ def _describe(token: AccessToken, guard: Guard) -> str:
     resources = guard.resources
     scopes = " ".join(sorted(token.scopes)) or "none"
     left = token.expires_at - time.time()
+    end = f"expires in {left:.0f} s" if math.isfinite(left) else "with no known end"
     issuer = f"issuer {token.issuer_name}, " if token.issuer_name else ""
-    text = f"{issuer}sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}{_describe_untrusted(token, guard)}{_describe_roles(token, guard)}, expires in {left:.0f} s"
+    text = f"{issuer}sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}{_describe_untrusted(token, guard)}{_describe_roles(token, guard)}, {end}"
     places = [each.path for each in resources if resources.accepts(each, token)]
     return f"{text}, accepted under {' '.join(places)}" if resources.parts else text
 
@@ -175,7 +178,7 @@ def _explain_refusal(
 ) -> Explanation:
     answer = fetch_answer(registry, settings, raw) if mode == "remote" else None
     facts = find_facts(settings, raw, answer)
-    setting, text, advice = _find_text(facts, error.reason, raw, answered=answer is not None)
+    setting, text, advice = _find_text(facts, error.reason, raw, mode=mode, answered=answer is not None)
     return Explanation(
         mode,
         error.reason,
@@ -204,7 +207,9 @@ def _name_setting(settings: GuardSettings, name: str | None) -> str | None:
     return settings.name_keys(f"oauthguard.{name}") if name else None
 
 
-def _find_text(facts: Mapping[str, Any], reason: str, raw: str, *, answered: bool) -> Words:
+def _find_text(facts: Mapping[str, Any], reason: str, raw: str, *, mode: str, answered: bool) -> Words:
+    if mode == "userinfo" and reason in USERINFO:
+        return USERINFO[reason]
     if reason in ("not_a_jwt", "inactive") and raw.count(".") == _DOTS_OF_JWE:
         return ENCRYPTED
     if reason == "not_a_jwt" and is_jwt(raw) and raw.endswith(".") and facts["alg"] is not None:

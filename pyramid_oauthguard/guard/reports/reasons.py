@@ -14,6 +14,7 @@ __all__ = [
     "TOKEN_WITHOUT_AUDIENCE",
     "TOKEN_WITHOUT_ISSUER",
     "UNSIGNED",
+    "USERINFO",
     "Words",
 ]
 
@@ -70,6 +71,12 @@ REASONS: Final[Mapping[str, Words]] = {
     "inactive": ("introspection.client_id", "the issuer calls it inactive: revoked, expired, or not for this API to see", "get a new one"),
 }  # fmt: skip
 
+#: Where the userinfo endpoint was asked.
+USERINFO: Final[Mapping[str, Words]] = {
+    "inactive": (None, "the userinfo endpoint refuses it: it is revoked or expired, or it was issued without the scope openid", "get a new one, with the scope openid"),
+    "other_token": (None, "the userinfo endpoint names another user than its sub", "the token was made elsewhere; or the issuer names its users there in another way, and then a local check is what is possible"),
+    "bad_claim": ("userinfo.endpoint", "the answer of the userinfo endpoint has no sub that is text", "is oauthguard.userinfo.endpoint that of OpenID Connect (Core section 5.3)?"),
+}  # fmt: skip
 #: More than ``not_a_jwt`` and ``wrong_audience`` say.
 ENCRYPTED: Final[Words] = ("audience", "it is encrypted (a JWE of five parts, RFC 7516): only the owner of the key can read it", "ask the issuer for a signed access token for the audience {audience}: Auth0 encrypts if the request for the token has no audience. Or check such tokens remotely, where the issuer introspects them: token_check=\"remote\"")  # fmt: skip
 SHARED_SECRET: Final[Words] = ("algorithms", "it is signed with {alg!r}, a secret that the issuer shares with its client; accepted are {algorithms}", "have the issuer sign with one of them. Or leave such tokens to an issuer that introspects them: token_check=\"remote\" and oauthguard.introspection.judges = all")  # fmt: skip

@@ -55,12 +55,20 @@ _PROXY: Final[Mapping[str, Remedy]] = {
     r"": Remedy("oauthguard.http.proxy", "the proxy can't be reached: is its address right in oauthguard.http.proxy, or in the variable of the environment? oauthguard.http.no_proxy lists hosts that are asked without it"),
 }  # fmt: skip
 _OTHER_HOST: Final = re.compile(r"certificate is not valid for")
+_TOO_OFTEN: Final = Remedy(
+    "oauthguard.cache.introspection.expiration_time",
+    "the issuer is asked too often: with oauthguard.cache.introspection.expiration_time = 30, answers are kept for 30 s, and a token that was revoked is accepted for as long",
+)
 _INTROSPECTION: Final[Mapping[str, Remedy]] = {
+    r"answered 429\b": _TOO_OFTEN,
+    r"answered 5\d\d\b": Remedy(None, ""),
     r"answered 2\d\d\b": Remedy(_ENDPOINT, "an introspection endpoint (RFC 7662) says active true or false; is oauthguard.introspection.endpoint that of such an endpoint? It may be another one, such as tokeninfo or userinfo"),
     r"answered 40[013]\b": Remedy(_CLIENT, "check oauthguard.introspection.client_id, client_secret and auth_method, with private_key_jwt also assertion_audience; the client must be one that may introspect"),
     r"answered (404|405)\b": Remedy(_ENDPOINT, "is oauthguard.introspection.endpoint right?"),
 }  # fmt: skip
 _USERINFO: Final[Mapping[str, Remedy]] = {
+    r"answered 429\b": _TOO_OFTEN,
+    r"answered 5\d\d\b": Remedy(None, ""),
     r"": Remedy("oauthguard.userinfo.endpoint", "a userinfo endpoint (OpenID Connect Core section 5.3) answers a token that it does not know with 401; is oauthguard.userinfo.endpoint that of such an endpoint?"),
 }  # fmt: skip
 _BY_REASON: Final[Mapping[str, Remedy]] = {
