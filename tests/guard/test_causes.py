@@ -63,7 +63,7 @@ ANSWERS = [
     ("metadata", (503, b""), "answered 503", ""),
     ("metadata", (200, b"<html>"), "did not answer with a JSON object", "oauthguard.metadata_url"),
     ("metadata", {"issuer": "https://other.test"}, "describes 'https://other.test'", "oauthguard.issuer"),
-    ("metadata", {"issuer": "https://other.test"}, "as those of ADFS", "oauthguard.jwks_uri"),
+    ("metadata", {"issuer": "https://other.test"}, "those of ADFS", "oauthguard.jwks_uri"),
     ("metadata", {"issuer": "https://other.test/{tenantid}/v2.0"}, "metadata of many tenants", "oauthguard.issuer_values"),
     ("metadata", {}, "names no issuer", "oauthguard.metadata_url"),
     ("metadata", (200, b"{" + b" " * 2_000_000), "more than 1048576 bytes", "oauthguard.http.max_bytes"),
