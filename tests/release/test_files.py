@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.documentation import ROOT, read_page
 from tests.lowest import find_lower_bound, list_requirements
@@ -68,6 +69,16 @@ def test_the_bill_of_materials_has_each_extra_for_users() -> None:
     (extras,) = re.findall(r'"\$wheel\[([\w,]+)\]"', (ROOT / ".ci" / "release").read_text("utf-8"))
     internal = {"example", "test", "check", "fuzz", "docs", "release", "dev"}
     assert set(extras.split(",")) == set(project["optional-dependencies"]) - internal
+
+
+def test_each_dependency_has_one_version_in_the_constraints_that_is_audited() -> None:
+    """One that was added without `make constraints` had none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    wanted = {canonicalize_name(Requirement(each).name) for group in groups for each in group}
+    lines = (ROOT / ".ci" / "constraints.txt").read_text("utf-8").split()
+    pinned = {canonicalize_name(line.partition("==")[0]) for line in lines}
+    assert wanted - pinned == {canonicalize_name(project["name"])}
 
 
 def test_the_support_policy_names_the_lower_bounds() -> None:
