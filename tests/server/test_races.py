@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from webtest import TestApp
 
 from pyramid_oauthguard.server.keys import get_keys
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from tests.server.conftest import Build, basic
 from tests.server.flows import CALLBACK, VERIFIER, Flow, build_flow
+from tests.server.self_registered import GOOD, OPEN
 
 pytestmark = pytest.mark.slow
 
@@ -92,3 +96,23 @@ def test_of_many_processes_that_find_a_key_too_old_one_makes_the_next(flow):
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
     race(flow, form)
     assert [each.state for each in get_keys(flow.server.registry).list_all()] == ["signing", "next"]
+
+
+@pytest.mark.promise("AS-13")
+def test_registrations_at_the_same_time_exceeded_the_maximum(build: Build, database: str, tmp_path: Path) -> None:
+    store = SQLAlchemyStore(build_engine(database))
+    store.create_tables()
+    store.close()
+    settings = {**OPEN, "registration.max_unused": "3", "sqlalchemy.url": database}
+    flow = build_flow(build, {**settings, "pepper_file": str(tmp_path / "pepper")})
+    together = threading.Barrier(12)
+
+    def send(_number: int) -> int:
+        browser = TestApp(flow.server.app.app)
+        together.wait(20)
+        status: int = browser.post_json("/oauth/register", GOOD, status="*").status_int
+        return status
+
+    with ThreadPoolExecutor(12) as threads:
+        answers = sorted(threads.map(send, range(12)))
+    assert answers == [201] * 3 + [429] * 9

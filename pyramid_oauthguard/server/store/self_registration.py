@@ -14,7 +14,8 @@ class SelfRegistrationRows(Protocol):
 
     def count_unused_clients(self, now: float) -> int:
         """How many such clients have not ended by ``now`` and were never allowed anything, also revoked ones. Must stay one
-        indexed query."""
+        indexed query. Units that count and then add a client do so one after the other, or there may be some more than the
+        maximum."""
 
     def list_operator_names(self) -> tuple[str, ...]:
         """The names of the clients that did not register themselves and are not revoked."""

@@ -15,6 +15,8 @@ __all__ = ["SelfRegistrationQueries"]
 
 
 _CLIENT = Conversion(Client, clients)
+#: PostgreSQL's advisory lock of this count, a number that no other program uses by chance.
+_COUNT_LOCK: Final = 4_402_861_960_318_275_909
 #: What a document says of its client; the other columns are the operator's.
 _OF_DOCUMENT: Final = (
     "name", "public", "redirect_uris", "grants", "scopes", "audiences", "jwks", "jwks_uri", "fresh_until", "expires_at",
@@ -25,6 +27,8 @@ class SelfRegistrationQueries(Rows):
     """See :class:`~pyramid_oauthguard.server.store.self_registration.SelfRegistrationRows`."""
 
     def count_unused_clients(self, now: float) -> int:
+        if self._connection.dialect.name == "postgresql":  # on SQLite, a writing unit is alone
+            self._connection.execute(select(func.pg_advisory_xact_lock(_COUNT_LOCK)))
         unused = and_(clients.c.expires_at > now, clients.c.registered_by == REGISTRATION)
         return self._connection.scalar(select(func.count()).select_from(clients).where(unused)) or 0
 
