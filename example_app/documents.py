@@ -8,7 +8,7 @@ import yaml
 from pyramid.config import Configurator
 from pyramid.request import Request
 
-from pyramid_oauthguard.guard.openapi import secure_document
+from pyramid_oauthguard.guard.openapi import SCHEME, secure_document
 
 from .parts import Parts
 from .problems import add_resource
@@ -47,6 +47,8 @@ def build_document(request: Request) -> dict[str, Any]:
     document = request.registry[_SOURCE] | {"servers": [{"url": "/"}]}
     flows = _build_flows(request, parts) if parts.embedded else None
     found = secure_document(document, request.registry, flows=flows, scopes=_MEANINGS if flows else None)
+    for flow in found["components"]["securitySchemes"][SCHEME].get("flows", {}).values():
+        flow["scopes"] = _MEANINGS  # without those of /mcp, which the document does not have
     return found | {"servers": [{"url": request.script_name or "/"}]}
 
 

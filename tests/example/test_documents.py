@@ -12,7 +12,7 @@ from webtest import TestApp as App
 from example_app import main
 from pyramid_oauthguard.errors import SettingError
 from pyramid_oauthguard.server.clients import get_clients
-from tests.example.conftest import build_api_settings, build_settings
+from tests.example.conftest import build_api_settings, build_settings, dispose
 
 
 def test_the_document_is_valid_and_says_what_the_views_do(app: App) -> None:
@@ -44,6 +44,14 @@ def test_its_flows_lead_to_the_embedded_server(app: App) -> None:
     assert set(flows["authorizationCode"]["scopes"]) == {"customer_api", "read:messages"}
     mounted = app.get("/openapi.json", extra_environ={"SCRIPT_NAME": "/shop"}).json
     assert mounted["servers"] == [{"url": "/shop"}]
+
+
+def test_scopes_of_the_mcp_endpoint_are_not_offered_in_swagger_ui(tmp_path: Path) -> None:
+    """A box without a text, for a scope that its client may not have."""
+    made = main({}, **build_settings(tmp_path, **{"example.mcp": "http://localhost/mcp"}))
+    flows = App(made).get("/openapi.json").json["components"]["securitySchemes"]["oauth2"]["flows"]
+    assert all(set(flow["scopes"]) == {"customer_api", "read:messages"} for flow in flows.values())
+    dispose(made)
 
 
 @pytest.mark.promise("EX-01")
