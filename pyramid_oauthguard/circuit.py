@@ -25,6 +25,7 @@ class Circuit:
     :param name: what is asked, for the log and the errors.
     :param label: under which changes are counted; empty counts nothing.
     :param outages: where it is logged that the circuit opens and closes; None logs nothing.
+    :ivar failures: how many calls in a row failed. While it is 0, :meth:`check` and :meth:`succeed` do nothing.
     """
 
     def __init__(
@@ -42,34 +43,34 @@ class Circuit:
         self._pause = pause
         self._threshold = threshold
         self._renew_lock()
-        self._failures = 0
+        self.failures = 0
         self._why = ""
         self._retry_at = 0.0
         processes.register(self, Circuit._renew_lock)
 
     def check(self) -> None:
         """Let the caller call the service. :raises CoolingError: the service was down a moment ago."""
-        if self._failures < self._threshold:
+        if self.failures < self._threshold:
             return
         with self._lock:
             now = time.monotonic()
-            if self._failures >= self._threshold and now < self._retry_at:
+            if self.failures >= self._threshold and now < self._retry_at:
                 raise CoolingError("circuit_open", self._describe(), wait=self._retry_at - now)
             self._retry_at = now + self._pause  # this caller tries; the others wait for its result
 
     def succeed(self) -> None:
         """Note that the service answered; an error response counts as an answer."""
-        if self._failures >= self._threshold:
+        if self.failures >= self._threshold:
             self._count("closed")
             if self._outages is not None:
                 self._outages.ended(self._cause, f"{self._name} answers again")
-        self._failures = 0
+        self.failures = 0
 
     def fail(self, why: str = "") -> None:
         """Note that the service did not answer. ``why`` is part of the error of callers that are refused."""
         with self._lock:
-            self._failures += 1
-            failures = self._failures
+            self.failures += 1
+            failures = self.failures
             self._why = why
             self._retry_at = time.monotonic() + self._pause
         if failures >= self._threshold:
@@ -87,7 +88,7 @@ class Circuit:
         return f"the circuit of {self._name}"
 
     def _describe(self) -> str:
-        calls = "call" if self._failures == 1 else f"{self._failures} calls"
+        calls = "call" if self.failures == 1 else f"{self.failures} calls"
         text = f"{self._name} did not answer the last {calls} and is not asked for a moment"
         return f"{text} ({self._why})" if self._why else text
 

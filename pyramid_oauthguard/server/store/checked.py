@@ -94,7 +94,9 @@ class _Watched:
         self._unit = unit
 
     def __enter__(self) -> Unit:
-        self._owner._begin()
+        owner = self._owner
+        if not owner._is_checked or owner._circuit.failures:
+            owner._begin()
         try:
             return self._enter() if is_heard() else self._unit.__enter__()
         except NoAnswerError as error:
@@ -114,6 +116,8 @@ class _Watched:
             self._owner._circuit.fail(error.detail)
             raise
         if raised[0] is None:
-            self._owner._circuit.succeed()
-            self._owner._settle()
+            owner = self._owner
+            if owner._circuit.failures:
+                owner._circuit.succeed()
+            owner._settle()
         return swallowed

@@ -6,6 +6,7 @@ as words with spaces between them, as in RFC 6749; SQLite gives a truth value as
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from operator import attrgetter
@@ -18,8 +19,9 @@ __all__ = ["Conversion", "as_text", "as_words"]
 Record = TypeVar("Record")
 
 
+@functools.lru_cache(maxsize=1024)
 def as_words(text: str) -> tuple[str, ...]:
-    """The list in a column."""
+    """The list in a column. Most rows of a table have the same few lists, and a client has seven of them."""
     return tuple(text.split())
 
 
@@ -28,6 +30,7 @@ def as_text(words: Sequence[str]) -> str:
     return " ".join(words)
 
 
+_new: Final = object.__new__
 _LIST: Final = tuple[str, ...]
 #: What a value of a column becomes in a record, by the type of the field; other values stay as they are.
 _CONVERSIONS: Final[dict[Any, Callable[[Any], Any]]] = {
@@ -57,8 +60,7 @@ class Conversion(Generic[Record]):
         # Without the constructor, which finds each slot of a frozen class by its name: so this costs less than code by hand.
         self._setters = {field.name: getattr(record_class, field.name).__set__ for field in described}
         self._in_order = tuple(self._setters[name] for name in stored)
-        convert = {name: _CONVERSIONS[types[name]] for name in stored if types[name] in _CONVERSIONS}
-        self._converted = tuple((stored.index(name), convert[name]) for name in convert)
+        self._converted = tuple(_CONVERSIONS.get(types[name]) for name in stored)
         self._defaults = {field.name: field.default for field in described if field.name not in found}
         if MISSING in self._defaults.values():
             raise TypeError(f"{record_class.__name__} has a field with neither a column nor a default")
@@ -71,12 +73,9 @@ class Conversion(Generic[Record]):
         :param row: the values of :attr:`columns`.
         :param more: of the fields that have no column.
         """
-        values = list(row)
-        for index, convert in self._converted:
-            values[index] = convert(values[index])
-        record = object.__new__(self._class)
-        for set_field, value in zip(self._in_order, values, strict=True):
-            set_field(record, value)
+        record = _new(self._class)
+        for set_field, convert, value in zip(self._in_order, self._converted, row, strict=True):
+            set_field(record, value if convert is None else convert(value))
         for name, default in self._defaults.items():
             self._setters[name](record, more.get(name, default))
         return record
