@@ -186,18 +186,17 @@ def _inspect_times(claims: Mapping[str, Any]) -> Iterator[Check]:
         yield Check("exp", PASS, f"{format_duration(expiry - now)} left" if expiry > now else "expires now")
     else:
         yield Check("exp", FAIL, f"expired {format_duration(now - expiry)} ago{_describe_life(claims, expiry)}")
-    for name, verb in (("nbf", "valid"), ("iat", "issued")):
+    for name, verb in (("nbf", "became valid"), ("iat", "issued")):
         if name not in claims:
             continue
         moment = _find_time(claims[name])
         if moment is None:
             yield Check(name, FAIL, f"{claims[name]!r} is not a time")
         elif moment - _LEEWAY_SECONDS > now:
-            yield Check(
-                name, FAIL, f"{verb} only after {format_duration(moment - now)}: is the clock of this machine right?"
-            )
+            text = f"{format_duration(moment - now)} in the future: is the clock of this machine right?"
+            yield Check(name, FAIL, text)
         else:
-            yield Check(name, PASS, f"{verb} since {format_duration(now - moment)}")
+            yield Check(name, PASS, f"{verb} {format_duration(now - moment)} ago")
 
 
 def _describe_life(claims: Mapping[str, Any], expiry: float) -> str:
