@@ -1,4 +1,4 @@
-"""How long does a good token wait while the keys are fetched again because of somebody else's unknown one?
+"""How long does a good token wait while the keys are fetched again because of another party's unknown one?
 
 The issuer takes 100 ms. Good requests are sent every 5 ms, each on a connection of its own, whether or not the ones before were
 answered: a server that stands still is charged for all who would have come.

@@ -1,4 +1,4 @@
-"""What strangers tried. Each hole that was once open, or was looked for in vain, stays shut from here on."""
+"""What other parties tried. Each hole that was once open, or was looked for without result, stays shut from here on."""
 
 from __future__ import annotations
 

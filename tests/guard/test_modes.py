@@ -1,4 +1,4 @@
-"""Whoever asks first, and however a view is reached: a remote view is served to nobody whom only a local check takes."""
+"""A remote view never accepts a token that only a local check accepts, in any order of requests and by any way to the view."""
 
 from __future__ import annotations
 

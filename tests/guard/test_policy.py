@@ -349,7 +349,7 @@ def test_an_application_adds_principals_of_its_own(issuer):
     app = build_app(configure, issuer, settings=settings, root_factory=Group)
     looked_up = app.app.registry.__dict__.setdefault("looked_up", [])
     assert find_status(app, "/read?group=staff") == 401
-    assert not looked_up  # nobody is looked up for a stranger
+    assert not looked_up  # no user is looked up for an unknown caller
     assert "group:staff" in ask(app, "/read?group=staff", issuer.mint(sub="ada")).json
     assert looked_up == ["ada"]  # once a request, however often it is asked
     raw = issuer.mint()

@@ -105,7 +105,7 @@ def same_octets(one, other):
 @pytest.mark.promise("GD-64")
 @pytest.mark.parametrize("place", [0, 1, 2], ids=["header", "claims", "signature"])
 def test_one_signature_has_one_spelling(place):
-    """Whoever can spell a revoked or remembered token otherwise walks around every list it is on."""
+    """If a token had two spellings, a revoked one could be sent in the other spelling."""
     for algorithm in ("ES256", "RS256"):
         issuer = MemoryIssuer(algorithm=algorithm)
         verifier = build_verifier(issuer)

@@ -1,4 +1,4 @@
-"""The language of the pages, which strangers may name: one that there is, or the default."""
+"""The language of the pages, which other parties may name: one that there is, or the default."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Cell:
         return self.server.issuer.mint(exp=time.time() + 30 * DAY, **claims)
 
     def mint_forged(self):
-        """By somebody else's key under the name of the issuer's."""
+        """Signed with the key of another party, under the kid of the issuer."""
         mine = self.server.issuer.signing_key
         return self.mint(key=SigningKey(mine.kid, mine.algorithm, self.stranger.signing_key.native))
 

@@ -458,7 +458,7 @@ def test_max_age_is_respected_within_bounds(server, clock, max_age, fetched_agai
     wait_until(lambda: server.calls["keys"] == 2)
 
 
-# ── nobody waits for somebody else's trouble ─────────────────────────────────────────────────────────────────────
+# ── nobody waits for another party's trouble ─────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A real Redis between processes: what it shares, what it holds, and that nothing it does or suffers hurts.
 
-Defended: whoever can read it learns neither tokens nor how to look one up, and whoever can write to it can neither run
+Defended: anyone who can read it learns neither tokens nor how to look one up, and anyone who can write to it can neither run
 code here nor put in keys, answers or metadata of his own, nor move one token's answer to another; all he can do is to
 delete, which costs a call, and to fill it with what takes long to read. That rests on a secret, which keys the hashes and
 the seals; here it is `oauthguard.introspection.client_secret`. The others, and no secret at all, are in
@@ -282,7 +282,7 @@ def forge(value, key, server, cache, secret):
 
 
 def test_hostile_keys_are_not_taken(server, cache, raw):
-    """Whoever can write to Redis does not thereby become our issuer."""
+    """Anyone who can write to Redis does not thereby become our issuer."""
     assert build(server, cache, "jwks").ask("local", raw) == 200
     [key] = cache.read_all()
     seal, metadata, _payload = cache.client.get(key).split(b"|", 2)
