@@ -80,7 +80,9 @@ class Run:
         flags = Source(FLAG, chosen)
         environment = Source(ENVIRONMENT, read_environment(self.environ))
         dotenv = Source(DOTENV, read_folder(self.console), is_folder=True)
-        profile = Source(PROFILE, self._read_profile(), is_folder=bool(self.profile and self.profile.issuer_origin))
+        login = self.profile
+        kept = {} if login is None else login.list_options()
+        profile = Source(PROFILE, kept, is_folder=bool(login and login.issuer_origin))
         rest = (profile, environment, dotenv) if "profile" in self.flags else (environment, dotenv, profile)
         if self.found is None:
             return flags, *rest
@@ -286,13 +288,6 @@ class Run:
             return None
         near = difflib.get_close_matches(self.profile_name, self.profiles.list(), 1)
         return f"did you mean {near[0]}?" if near else None
-
-    def _read_profile(self) -> dict[str, str]:
-        if self.profile is None:
-            return {}
-        names = (*NAMES, "client_secret_file")
-        found = {name: getattr(self.profile, name) for name in names}
-        return {name: value for name, value in found.items() if value}
 
 
 def _renew_locks(owner: type) -> None:

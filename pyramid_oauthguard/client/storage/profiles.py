@@ -9,6 +9,7 @@ from typing import Final
 
 from ...exit_status import USAGE
 from ..errors import CommandError
+from ..options import NAMES
 from .folder import Folder
 
 __all__ = ["DEFAULT", "REGISTRATION", "Profile", "Profiles", "as_profile_name"]
@@ -41,6 +42,11 @@ class Profile:
     signed_in_as: str | None = None
     issuer_origin: str | None = None
     client_origin: str | None = None
+
+    def list_options(self) -> dict[str, str]:
+        """The options that the login keeps, by name; those without a value are left out."""
+        found = {name: getattr(self, name) for name in (*NAMES, "client_secret_file")}
+        return {name: value for name, value in found.items() if value}
 
 
 class Profiles:
