@@ -95,7 +95,9 @@ class Fetcher:
         self._ca_file = ca_file
         self._targets: dict[str, _Target] = {}
         self._parsers: dict[str, Parse] = {}
-        self._context = _build_context(ca_file)
+        # A file is read now: this process may give up the right to read it. The system's authorities are read at first use,
+        # because that takes a third of the time in which a server starts.
+        self._context = _build_context(ca_file) if ca_file else None
         self._pools: dict[Proxy | None, urllib3.PoolManager] = {}
         self._forked = False
         processes.register(self, Fetcher._leave_parent)
@@ -153,11 +155,13 @@ class Fetcher:
     def _start_anew(self) -> None:
         """At the first use in a child, because reading the certificate authorities takes time."""
         with contextlib.suppress(OSError):  # the child may have given up the right to read the file
-            self._context = _build_context(self._ca_file)
+            self._context = _build_context(self._ca_file) if self._ca_file else None
         self._pools = {}
         self._forked = False
 
     def _build_pools(self, proxy: Proxy | None) -> urllib3.PoolManager:
+        if self._context is None:
+            self._context = _build_context(None)
         options: dict[str, Any] = {
             "num_pools": 8,
             "maxsize": _KEPT_CONNECTIONS,
