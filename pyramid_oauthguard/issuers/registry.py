@@ -81,22 +81,22 @@ class IssuerRegistry(Generic[T]):
         raw = credential.characters
         if not raw.startswith(self._starts):
             identifier = guess_issuer(raw)  # to parse all claims twice would take a quarter of the whole check
-            found = None if identifier is None else self._find(identifier)
+            found = self._by_identifier.get(identifier) or self._find_tenant(identifier)
             if found is not None:
                 return found
         claims = find_claims(raw)
         if claims is None:
             return self._choose_by_prefix(raw)
-        identifier = claims.get("iss")
-        found = self._find(identifier) if isinstance(identifier, str) else None
+        named = claims.get("iss")
+        found = self._find(named) if isinstance(named, str) else None
         if found is None:
             raise InvalidToken("wrong_issuer")
         return found
 
     def _find(self, identifier: str) -> Choice[T] | None:
-        found = self._by_identifier.get(identifier)
-        if found is not None:
-            return found
+        return self._by_identifier.get(identifier) or self._find_tenant(identifier)
+
+    def _find_tenant(self, identifier: str) -> Choice[T] | None:
         for template, issuer in self._templates:
             value = template.find_value(identifier)
             if value is not None:

@@ -166,25 +166,37 @@ def find_claims(raw: str) -> dict[str, Any] | None:
         return None
 
 
-def guess_issuer(raw: str) -> str | None:
-    """What ``iss`` of a JWT probably is, found without parsing its claims; None where that is not sure enough.
+def guess_issuer(raw: str) -> str:
+    """What ``iss`` of a JWT probably is, found without parsing its claims; empty where that is not sure enough.
 
     NOT checked: that it is a JWT, and that this is a claim of it. Who verifies the token compares its claim.
     """
     start = raw.find(".") + 1
     end = raw.find(".", start)
     if not 0 < start < end or not raw.isascii() or len(raw) > MAX_TOKEN_CHARACTERS:
-        return None
+        return ""
     if raw.startswith(_ISSUER_FIRST, start):  # a second one of the same name would be refused
-        claims = _decode(raw[start : min(end, start + _FEW_CHARACTERS)])
-        if claims.find(b'"', _ISSUER_START) < 0:
-            claims = _decode(raw[start : min(end, start + _MAX_ISSUER_CHARACTERS)])
-        identifier, closed, _others = claims[_ISSUER_START:].partition(b'"')
-        # No issuer has a name that is not UTF-8: the claims are parsed then.
-        return identifier.decode("utf-8", "replace") if closed and b"\\" not in identifier else None
+        return _read_first(raw, start, end)
     claims = _decode(raw[start:end])
     found = _ISSUER.search(claims)
-    return None if found is None or claims.count(b'"iss"') != 1 else found[1].decode("ascii", "replace")
+    return "" if found is None or claims.count(b'"iss"') != 1 else found[1].decode("ascii", "replace")
+
+
+def _read_first(raw: str, start: int, end: int) -> str:
+    """The value of ``iss``, the first of the claims. With an escape in it, it is not the name of an issuer.
+
+    The letters ``-`` and ``_`` are passed over at first: only a few characters have them in their encoding, and a name with
+    one of these is not found, which is right, too.
+    """
+    try:
+        claims = a2b_base64(raw[start : start + (min(end - start, _FEW_CHARACTERS) & -4)])
+    except ValueError:
+        return ""
+    close = claims.find(b'"', _ISSUER_START)
+    if close < 0:
+        claims = _decode(raw[start : min(end, start + _MAX_ISSUER_CHARACTERS)])
+        close = claims.find(b'"', _ISSUER_START)
+    return claims[_ISSUER_START:close].decode("utf-8", "replace") if close > 0 else ""
 
 
 def _decode(segment: str) -> bytes:
