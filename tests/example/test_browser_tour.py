@@ -162,7 +162,7 @@ def test_the_focus_is_seen_and_goes_on_as_the_page_is_read(page: Any, address: s
         page.click(f"#{step} form button")
         page.wait_for_selector(f"#{step} .exchange")
     page.click("#token summary")
-    names = check_focus(page)
+    names = [each for each in check_focus(page) if each != "Documentation"]  # a link where the site was built
     assert names[:3] == ["Swagger UI", "Applications you allowed", "Sign in"]
     assert [each for each in names if each in {"Revoke it", "Start over"}] == ["Revoke it", "Start over"]
     for path in ("/nothing", "/docs/oauth2-redirect", "/sign-in", "/docs"):

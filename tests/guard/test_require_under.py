@@ -119,7 +119,13 @@ def test_a_view_by_traversal(issuer):
     assert find_status(app, "/pages") == 200
 
 
-@pytest.mark.parametrize("under", ["api", "/", "/a?b", "/../x", "/api/*"])
+def test_a_slash_stands_for_every_path(issuer):
+    app = build(issuer, lambda config: add(config, "/x", view, token_check="local"), "/")
+    assert find_status(app, "/x") == 401
+    assert "/x" in str(find_setting_error(lambda: build(issuer, lambda config: add(config, "/x", view), "/")))
+
+
+@pytest.mark.parametrize("under", ["api", "/a?b", "/../x", "/api/*"])
 @pytest.mark.parametrize("options", [{}, {"token_check": "local"}], ids=["open", "guarded"])
 def test_a_prefix_that_is_none(issuer, under, options):
     """Also where every view is guarded: a view that only a request finds would not be refused."""

@@ -384,14 +384,14 @@ def test_a_verifier_of_the_application_need_not_know_it(issuer):
 @pytest.mark.parametrize(
     ("lines", "text"),
     [
-        ("a = b\nb = a", "circle"),
-        ("a = a", "circle"),
-        ("a = b\nb = c\nc = d a", "circle"),
+        ("a = b\nb = a", "circular"),
+        ("a = a", "circular"),
+        ("a = b\nb = c\nc = d a", "circular"),
         ("a", "must be lines"),
         ("a =", "must be lines"),
         ("a b = c", "must be lines"),
         ("= c", "must be lines"),
-        ("a = b\na = c", "twice"),
+        ("a = b\na = c", "two lines for a"),
         ('a = "', "must be without quotes"),
     ],
 )

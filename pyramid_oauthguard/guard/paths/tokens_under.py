@@ -48,6 +48,9 @@ class TokensUnder:
         try:
             _check_other(other)
             self.prefixes = Prefixes(_NAME, prefixes)
+            if self.prefixes.has_every_path:
+                text = "'/' leaves no path to the other policy"
+                raise SettingError(_NAME, text, "drop it, and set oauthguard.policy = on")
         except SettingError as error:
             error.place = describe_call(find_line())  # found here, since this is not a call of Pyramid
             raise

@@ -39,7 +39,12 @@ class Prefixes:
         self.names = tuple(prefixes)
         if not self.names:
             raise SettingError(owner, "needs a path prefix", "such as /api/")
-        self._known = tuple(_parse(owner, each) for each in self.names)
+        self._known = tuple(parse_prefix(owner, each) for each in self.names)
+
+    @property
+    def has_every_path(self) -> bool:
+        """Whether one of them is ``/``."""
+        return () in self._known
 
     def covers(self, environ: Mapping[str, Any]) -> bool | None:
         """Whether the path of a request is under a prefix; None where Pyramid's readings of the path differ in that."""
@@ -93,13 +98,6 @@ def parse_prefix(owner: str, prefix: Any) -> Segments:
     segments = _split(_encode(prefix))
     if not prefix.startswith("/") or "//" in prefix or _REFUSED.search(prefix) or not {".", ".."}.isdisjoint(segments):
         raise SettingError(owner, f"{prefix!r} is not a path prefix", "such as /api/, decoded and without placeholders")
-    return segments
-
-
-def _parse(owner: str, prefix: Any) -> Segments:
-    segments = parse_prefix(owner, prefix)
-    if not segments:
-        raise SettingError(owner, "'/' leaves no path to the other policy", "drop it, and set oauthguard.policy = on")
     return segments
 
 

@@ -38,6 +38,8 @@ DOMAIN: Final = "pyramid_oauthguard"
 _SOURCE: Final = "en"
 _OURS: Final = str(Path(__file__).parent.parent / "locale")
 _MAX_TAGS: Final = 20
+#: Tags have at most 35 characters, as a rule (RFC 5646 section 4.4.1). The look-up of a long one would cost quadratic time.
+_LONGEST_TAG: Final = 100
 
 
 def add_catalogues(registry: Registry) -> None:
@@ -145,6 +147,8 @@ def _ask_application(request: Request) -> list[str]:
 
 def _match(tag: str, offered: dict[str, str]) -> str | None:
     """The language for a tag: itself, or without its region or script (RFC 4647 section 3.4)."""
+    if len(tag) > _LONGEST_TAG:
+        return None
     wanted = tag.replace("-", "_").lower()
     while wanted:
         if wanted in offered:
