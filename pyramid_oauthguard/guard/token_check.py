@@ -12,27 +12,23 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from pyramid.config import not_
-from pyramid.httpexceptions import HTTPForbidden, HTTPServiceUnavailable
+from pyramid.httpexceptions import HTTPForbidden
 from pyramid.interfaces import IDefaultPermission
 from pyramid.request import Request
-from pyramid.response import Response
-from pyramid.security import NO_PERMISSION_REQUIRED, Allowed
+from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..access_token import AccessToken
 from ..errors import OAuthGuardError, SettingError, TokenError, UnavailableError
 from .authentication import RESULT
-from .browsers.preflights import answer_preflight, is_preflight, share_answer
-from .challenge import find_refusal, mark_refusal, mark_response
-from .credentials.elsewhere import find_sources
-from .once import find_once, spend
+from .browsers.preflights import answer_preflight, is_preflight
+from .challenge import mark_refusal, mark_response
+from .once import spend
 from .paths.tokens_under import find_misplacement
-from .policy import TokenDenied, explain_denial
 from .requests import GuardedRequest, extend_request
-from .requirements import VIEW_OPTIONS, Requirement, build_needs, build_requirements, check_requirements, require_issuer
-from .settings import GuardSettings
-from .state import Guard, get_guard, require_guard
-from .verifiers import RANKS, join
+from .requirements import VIEW_OPTIONS, build_needs, build_requirements, check_requirements
+from .state import get_guard, require_guard
+from .verifiers import RANKS
+from .view_guard import ViewGuard, build_refusal, dress_denial
 
 __all__ = ["TokenCheckPredicate", "bind_view", "guard_view", "require"]
 
@@ -57,120 +53,6 @@ class TokenCheckPredicate:
 
     def __call__(self, context: Any, request: Request) -> bool:
         return True
-
-
-class _ViewGuard:
-    """What one view wants of the token, worked out when the view is registered."""
-
-    def __init__(self, info: Any) -> None:
-        self._guard: Guard = get_guard(info.registry)
-        self.alone: bool = self._guard.settings.policy  # no other policy decides
-        self.mode: str | None = _read_mode(info)
-        default = self._guard.settings.token_check
-        self.stricter = self.mode is not None and join(default, self.mode) != default
-        required = build_requirements(info.registry, info.options.get("token_require"))
-        self.requirements = (*_build_issuer_requirement(info), *required)
-        self._once = find_once(self.requirements)
-        self._needs = build_needs(self.requirements)
-        self.also_local = self.mode == "local" and _judges_more(self._guard.settings)
-        self.marked = any(info.options.get(name) is not None for name in VIEW_OPTIONS)
-        self.exception_only: bool = info.exception_only
-        self.origins = self._guard.settings.cors_origins
-        sources = find_sources(info.registry)
-        self.varies = () if sources is None else sources.names
-
-    def strengthen(self, request: Request) -> str:
-        authenticator = self._guard.authenticator
-        return authenticator.strengthen(request, self.mode or authenticator.default_mode)
-
-    def judge(self, request: Request) -> OAuthGuardError | None:
-        """Why the token is missing, bad, or not enough; None when it will do."""
-        if self.also_local and (error := self.find_local_error(request)) is not None:
-            return error
-        result = self._guard.authenticator.authenticate(request)
-        if not isinstance(result, AccessToken):
-            return result
-        try:
-            check_requirements(self.requirements, result)
-        except (TokenError, UnavailableError) as error:
-            self.report(error)
-            return error.with_traceback(None)
-        return None
-
-    def admit(self, request: Request) -> OAuthGuardError | None:
-        """Like :meth:`judge`, for the view that answers: a token that is accepted once is used up."""
-        refusal = self.judge(request)
-        if refusal is not None or self._once is None:
-            return refusal
-        token: Any = self._guard.authenticator.authenticate(request)
-        try:
-            self._once.spend(token, request.environ)
-        except (TokenError, UnavailableError) as error:
-            self.report(error)
-            return error.with_traceback(None)
-        return None
-
-    def find_local_error(self, request: Request) -> OAuthGuardError | None:
-        """Why the local check refuses the token, where the view wants it and the stricter default accepts more tokens."""
-        return self._guard.authenticator.find_error(request, "local")
-
-    def report(self, error: OAuthGuardError) -> None:
-        """Log an outage that the application itself found; the guard logs its own."""
-        if isinstance(error, UnavailableError):
-            self._guard.authenticator.report_outage(error, "a view or its requirements")
-
-    def refuse(self, request: Request, error: OAuthGuardError) -> Response:
-        """Raise the refusal. From an exception view nothing would catch it, so there it is the answer."""
-        error = self._needs.complete(error)
-        if self.exception_only:
-            return self._guard.challenger.render(request, error)
-        raise _build_refusal(self._guard, request, error=error)
-
-    def translate(self, request: Request, forbidden: HTTPForbidden) -> Response:
-        """What ``secured_view`` raised: an outage is not the caller's fault, whatever the forbidden view is."""
-        error, challenger = find_refusal(forbidden), self._guard.challenger
-        if not isinstance(error, OAuthGuardError):
-            _dress_denial(request, forbidden)
-            raise forbidden
-        error = self._needs.complete(error)
-        if self.exception_only:
-            return challenger.render(request, error)
-        if isinstance(error, UnavailableError):
-            raise challenger.dress(HTTPServiceUnavailable(), request, error=error) from forbidden
-        raise challenger.dress(forbidden, request, error=error)
-
-    def permitted(self, request: Request) -> Any:
-        error = find_misplacement(request) or self.judge(request) if self.marked else None
-        return TokenDenied(error) if error else Allowed("the access token will do")
-
-    def share(self, request: Request, response: Any) -> None:
-        """Let pages of the listed origins read the answer."""
-        share_answer(request, response, self.origins)
-
-    def name_sources(self, _request: Request, response: Any) -> None:
-        """Say to caches which headers of the request the answer depends on."""
-        named = {name.strip().lower() for name in response.headers.get("Vary", "").split(",")}
-        missing = [name for name in self.varies if name.lower() not in named]
-        if missing and "*" not in named:
-            response.headers["Vary"] = ", ".join(filter(None, (response.headers.get("Vary", ""), *missing)))
-
-    def restore(self, request: Request, mode: str) -> None:
-        self._guard.authenticator.restore(request, mode)
-
-
-def _judges_more(settings: GuardSettings) -> bool:
-    """Whether the default mode accepts tokens that a local check refuses, because only their issuer can judge them."""
-    is_stricter = RANKS[settings.token_check] > RANKS["local"]
-    return is_stricter and any(each.introspection_judges == "all" for each in settings.list_issuers())
-
-
-def _build_refusal(guard: Guard, request: Request, *, error: OAuthGuardError) -> Exception:
-    """The exception whose answer is that of ``error``."""
-    if isinstance(error, UnavailableError):
-        unavailable: Exception = guard.challenger.dress(HTTPServiceUnavailable(), request, error=error)
-        return unavailable
-    refusal: Exception = guard.challenger.dress(HTTPForbidden(result=TokenDenied(error)), request, error=error)
-    return refusal
 
 
 def require(request: Request, **requirements: Any) -> AccessToken:
@@ -198,14 +80,14 @@ def require(request: Request, **requirements: Any) -> AccessToken:
     except (TokenError, UnavailableError) as raised:
         error = raised.with_traceback(None)
     request.add_response_callback(mark_refusal)
-    raise _build_refusal(guard, request, error=build_needs(checks).complete(error))
+    raise build_refusal(guard, request, error=build_needs(checks).complete(error))
 
 
 def bind_view(view: View, info: Any) -> View:
     """Raise the request's mode to the view's before anything asks who the caller is."""
     if not _is_guarded(info):
         return _dress_denials(view) if _has_permission(info) else view
-    guard = _ViewGuard(info)
+    guard = ViewGuard(info)
     stricter = guard.stricter
 
     def bound_view(context: Any, request: Request) -> Any:
@@ -239,26 +121,17 @@ def _dress_denials(view: View) -> View:
         try:
             return view(context, request)
         except HTTPForbidden as forbidden:
-            _dress_denial(request, forbidden)
+            dress_denial(request, forbidden)
             raise
 
     return dressed_view
-
-
-def _dress_denial(request: Request, forbidden: HTTPForbidden) -> None:
-    """Make the exception the guard's answer, for a forbidden view that answers it as it is, such as Cornice's. Its ``result``, by
-    which a forbidden view of the application may decide, stays as it was.
-    """
-    error = find_refusal(explain_denial(forbidden, request))
-    if isinstance(error, OAuthGuardError):
-        require_guard(request).challenger.dress(forbidden, request, error=error)
 
 
 def guard_view(view: View, info: Any) -> View:
     """Enforce the mark and the requirements, and keep shared caches from serving one caller's answer to another."""
     if not _is_guarded(info):
         return view
-    guard = _ViewGuard(info)
+    guard = ViewGuard(info)
     marked = guard.marked
     stricter = guard.stricter
     plain = not guard.requirements and not guard.also_local
@@ -290,7 +163,7 @@ def guard_view(view: View, info: Any) -> View:
 guard_view.options = ("token_require", "token_issuer")  # type: ignore[attr-defined]
 
 
-def _confine(view: View, guard: _ViewGuard, original: Any) -> View:
+def _confine(view: View, guard: ViewGuard, original: Any) -> View:
     """Refuse where :class:`TokensUnder` takes no tokens: there the permission is asked of another policy."""
     name = getattr(original, "__qualname__", type(original).__qualname__)
 
@@ -305,7 +178,7 @@ def _confine(view: View, guard: _ViewGuard, original: Any) -> View:
     return confined_view
 
 
-def _bind_permitted(view: Any, guard: _ViewGuard) -> None:
+def _bind_permitted(view: Any, guard: ViewGuard) -> None:
     """``view_execution_permitted`` asks in this view's mode and leaves the request's own as it was."""
     inner = getattr(view, "__permitted__", None)
     if inner is None and not guard.marked:
@@ -335,20 +208,3 @@ def _has_permission(info: Any) -> bool:
     if permission is None and not info.exception_only:
         permission = info.registry.queryUtility(IDefaultPermission)
     return permission is not None and permission != NO_PERMISSION_REQUIRED
-
-
-def _read_mode(info: Any) -> str | None:
-    mode: str | None = info.options.get("token_check")
-    if isinstance(mode, not_):
-        raise SettingError("token_check", "can't be negated", "name the mode that the view wants")
-    return mode
-
-
-def _build_issuer_requirement(info: Any) -> tuple[Requirement, ...]:
-    value = info.options.get("token_issuer")
-    if value is None:
-        return ()
-    try:
-        return (require_issuer(value, known=get_guard(info.registry).settings.issuers),)
-    except ValueError as error:
-        raise SettingError("token_issuer", str(error), "name one of oauthguard.issuers") from error
