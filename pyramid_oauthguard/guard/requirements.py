@@ -132,7 +132,8 @@ def require_scope(value: Any) -> Requirement:
     needed = _as_words(value)
 
     def check_scope(token: AccessToken) -> None:
-        if not token.can_all(*needed):
+        # The first half is the usual case, and costs a third of the second.
+        if not token.scopes.issuperset(needed) and not token.can_all(*needed):
             raise InsufficientScope(scopes=needed)
 
     return _tell(check_scope, scopes=needed)

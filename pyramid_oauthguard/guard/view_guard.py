@@ -38,6 +38,8 @@ class ViewGuard:
         required = build_requirements(info.registry, info.options.get("token_require"))
         self.requirements = (*_build_issuer_requirement(info), *required)
         self._once = find_once(self.requirements)
+        #: Like :meth:`judge`, for the view that answers: a token that is accepted once is used up.
+        self.admit = self.judge if self._once is None else self._spend
         self._needs = build_needs(self.requirements)
         self.also_local = self.mode == "local" and _judges_more(self._guard.settings)
         self.marked = any(info.options.get(name) is not None for name in VIEW_OPTIONS)
@@ -64,8 +66,7 @@ class ViewGuard:
             return error.with_traceback(None)
         return None
 
-    def admit(self, request: Request) -> OAuthGuardError | None:
-        """Like :meth:`judge`, for the view that answers: a token that is accepted once is used up."""
+    def _spend(self, request: Request) -> OAuthGuardError | None:
         refusal = self.judge(request)
         if refusal is not None or self._once is None:
             return refusal

@@ -80,7 +80,10 @@ class LocalVerifier:
             return None
         keys, since, until, token = remembered
         now = time.time()
-        if not since <= now < until or keys is not self._fetch_keys(now):
+        try:
+            if not since <= now < until or keys is not self._kept.require(now):
+                return None
+        except UnavailableError:
             return None
         return token if token is not None else self._rebuild(header, remembered, now)
 
@@ -115,12 +118,6 @@ class LocalVerifier:
         if self._verified is not None:
             self._verified.set(header, (keys, since, until, token))
         return token
-
-    def _fetch_keys(self, now: float) -> KeySet | None:
-        try:
-            return self._kept.require(now)
-        except UnavailableError:
-            return None
 
     def _fetch_candidates(self, head: bytes) -> tuple[KeySet, Candidates]:
         header = self._parse_header(head)
