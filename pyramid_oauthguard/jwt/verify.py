@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.padding import PSS
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc.jws import JWSRegistry
 
@@ -53,9 +54,21 @@ def bind(algorithm: str, key: Any) -> Verify:
     verify = key.public_key.verify
     if key.key_type == "OKP":
         return verify  # type: ignore[no-any-return]
+    if key.key_type == "RSA" and isinstance(model.padding, PSS):
+        size = (key.public_key.key_size + 7) // 8
+        return functools.partial(_verify_pss, verify, size, model.padding, model.hash_alg())
     if key.key_type == "RSA":
         return functools.partial(verify, padding=model.padding, algorithm=model.hash_alg())
     return functools.partial(_verify_ecdsa, verify, (key.curve_key_size + 7) // 8, ECDSA(model.hash_alg()))
+
+
+def _verify_pss(verify: Any, size: int, padding: PSS, algorithm: Any, signature: bytes, message: bytes) -> None:
+    """As many bytes as the modulus has (RFC 8017 section 8.1.2). OpenSSL takes fewer where those that are missing are zero, so
+    that one signature of 256 would have two spellings.
+    """
+    if len(signature) != size:
+        raise InvalidSignature
+    verify(signature, message, padding, algorithm)
 
 
 def _verify_ecdsa(verify: Any, size: int, algorithm: ECDSA, signature: bytes, message: bytes) -> None:
