@@ -11,19 +11,20 @@ if TYPE_CHECKING:
 
 _MOST_STOPS = 250
 _START = "window.reached = new WeakSet(); document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex')"
-# After two frames, since the browser scrolls in the first one. The contrast is that of the outline with what is around the element.
-_STOP = """
-async () => {
-  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-  const each = document.activeElement;
-  if (each === document.body || reached.has(each)) return null;  // after the last one, the first one may follow
-  reached.add(each);
-  const pen = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+#: Functions of a script: `behind(element)` is the colour under it, `ratio(one, other)` a contrast as WCAG 2.2 defines it, of
+#: colours in any notation: a canvas turns them into sRGB.
+RATIO = """
+  const canvas = Object.assign(document.createElement("canvas"), {width: 1, height: 1});
+  const pen = canvas.getContext("2d", {willReadFrequently: true});
+  const known = new Map();
   const read = color => {
-    pen.clearRect(0, 0, 1, 1);
-    pen.fillStyle = color;
-    pen.fillRect(0, 0, 1, 1);
-    return [...pen.getImageData(0, 0, 1, 1).data];
+    if (!known.has(color)) {
+      pen.clearRect(0, 0, 1, 1);
+      pen.fillStyle = color;
+      pen.fillRect(0, 0, 1, 1);
+      known.set(color, [...pen.getImageData(0, 0, 1, 1).data]);
+    }
+    return known.get(color);
   };
   const luminance = color => {
     const [r, g, b] = read(color).map(value => {
@@ -36,17 +37,30 @@ async () => {
     const color = getComputedStyle(element).backgroundColor;
     return read(color)[3] === 0 ? behind(element.parentElement) : color;
   };
+  const ratio = (one, other) => {
+    const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+"""
+# After two frames, since the browser scrolls in the first one. The contrast is that of the outline with what is around the element.
+_STOP = (
+    f"async () => {{{RATIO}"
+    """
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const each = document.activeElement;
+  if (each === document.body || reached.has(each)) return null;  // after the last one, the first one may follow
+  reached.add(each);
   const style = getComputedStyle(each), box = each.getBoundingClientRect();
-  const [low, high] = [luminance(style.outlineColor), luminance(behind(each.parentElement))].sort((a, b) => a - b);
   return {
     name: (each.name || each.getAttribute("aria-label") || each.textContent || each.id).trim().slice(0, 60),
     top: box.top + scrollY, bottom: box.bottom + scrollY, left: box.left, right: box.right,
     width: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
-    contrast: (high + 0.05) / (low + 0.05),
+    contrast: ratio(style.outlineColor, behind(each.parentElement)),
     shown: box.width > 0 && box.bottom > 0 && box.top < innerHeight,
   };
 }
 """
+)
 
 
 @dataclass(frozen=True)

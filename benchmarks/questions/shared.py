@@ -98,7 +98,7 @@ def _list_settings(services: Services, pepper: Path, url: str | None) -> dict[st
 def _compose(server: AuthorizationServer, what: str) -> Iterator[bytes]:
     if what == "introspection":
         while True:
-            yield server.compose("introspect", "api", {"token": random.choice(server.given["tokens"])})  # noqa: S311  # which one is no secret
+            yield server.compose("introspect", "api", {"token": random.choice(server.given["tokens"])})  # noqa: S311  # the choice need not be secret
     elif what == "a refresh":
         for token in server.given["refresh_tokens"]:
             yield server.compose("token", "web", {"grant_type": "refresh_token", "refresh_token": token})

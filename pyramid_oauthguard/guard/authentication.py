@@ -14,7 +14,7 @@ from ..interfaces import Credential, ICredentialVerifier
 from ..logs.marking import note_issuer
 from ..outages import Outages
 from . import credentials
-from .credentials.elsewhere import describe_unread as find_unread
+from .credentials.elsewhere import find_unread
 from .credentials.header import describe_unread
 from .events import AccessTokenAccepted, AccessTokenRejected
 from .resources.table import ResourceTable

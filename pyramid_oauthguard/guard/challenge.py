@@ -45,7 +45,7 @@ class Challenger:
 
     def dress(self, response: Any, request: Request, *, error: OAuthGuardError) -> Any:
         """Make ``response`` that answer. It may be an HTTP exception, for whichever view answers that as it is: the
-        forbidden view may be one of another package that knows no tokens, such as Cornice's."""
+        forbidden view may be one of another package that does not handle tokens, such as Cornice's."""
         body = json.dumps(self._build_problem(error), separators=(",", ":")).encode()
         response.status = f"{error.status} {_find_title(error)}"
         response.app_iter = [body]

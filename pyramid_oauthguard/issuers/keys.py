@@ -91,8 +91,8 @@ class KeySource:
     def find_newer(
         self, seen: KeySet, algorithm: str, kid: str | None, thumbprints: Thumbprints = (), *, issuer: str | None = None
     ) -> tuple[KeySet, Candidates] | None:
-        """As :meth:`find`, after none of the keys of ``seen`` made the signature of a token that names none of them: the issuer may
-        have another key by now. The attempts are those for unknown kids. None if there are no other keys.
+        """Like :meth:`find`, for a token that names no key of ``seen`` and was signed by no key of ``seen``: the issuer may have a
+        newer key. This uses the attempts for unknown kids. None if there are no other keys.
 
         :raises UnavailableError: the issuer can't be asked.
         """

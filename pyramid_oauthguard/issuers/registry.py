@@ -81,7 +81,7 @@ class IssuerRegistry(Generic[T]):
         raw = credential.characters
         if not raw.startswith(self._starts):
             identifier = guess_issuer(raw)  # to parse all claims twice would take a quarter of the whole check
-            found = self._by_identifier.get(identifier) or self._find_tenant(identifier)
+            found = self._find(identifier)
             if found is not None:
                 return found
         claims = find_claims(raw)
@@ -94,9 +94,9 @@ class IssuerRegistry(Generic[T]):
         return found
 
     def _find(self, identifier: str) -> Choice[T] | None:
-        return self._by_identifier.get(identifier) or self._find_tenant(identifier)
-
-    def _find_tenant(self, identifier: str) -> Choice[T] | None:
+        found = self._by_identifier.get(identifier)
+        if found is not None:
+            return found
         for template, issuer in self._templates:
             value = template.find_value(identifier)
             if value is not None:

@@ -159,7 +159,7 @@ def test_refusals_are_those_of_the_guard(issuer, how):
 @pytest.mark.promise("GD-20")
 @pytest.mark.parametrize("how", ["alone", "chain", "old chain"])
 def test_a_forbidden_view_that_answers_the_exception_as_it_is_gives_the_answers_of_the_guard(issuer, how):
-    """Such as Cornice's: it knows no tokens, and answered 403 to each."""
+    """Such as Cornice's: it does not handle tokens, and answered 403 to each."""
 
     def configure(config):
         config.add_view(lambda forbidden, request: forbidden, context=HTTPForbidden)

@@ -116,7 +116,7 @@ def test_principals_of_pyramid_can_not_be_named(build: Build, monkeypatch: pytes
 
 @pytest.mark.parametrize("named", ["user:", "user:anna client:", "group:"])
 def test_a_principal_without_an_identifier_can_not_be_named(build: Build, monkeypatch: Any, named: str) -> None:
-    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.server\.admin: .*names nobody"):
+    with pytest.raises(ConfigurationExecutionError, match=r"oauthguard\.server\.admin: .*names no user or client"):
         build_admin(build, monkeypatch, admin=named)
 
 

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 import pyramid_oauthguard.server
-from tests.focus import check_focus
+from tests.focus import RATIO, check_focus
 from tests.guard.serving import serve
 from tests.server.flows import CALLBACK, Flow, build_flow
 
@@ -58,36 +58,9 @@ BUTTONS = {
 PICTURES = os.environ.get("OAUTHGUARD_PICTURES")
 AXED = {(400, "dark"), (1280, "light")}  # each run takes a second
 LOGO = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 32"><rect width="160" height="32" rx="6" fill="#1254b5"/></svg>'
-# Contrasts as WCAG 2.2 defines them, of colours in any notation: a canvas turns them into sRGB.
-CONTRASTS = """
-() => {
-  const canvas = Object.assign(document.createElement("canvas"), {width: 1, height: 1});
-  const pen = canvas.getContext("2d", {willReadFrequently: true});
-  const known = new Map();
-  const read = color => {
-    if (!known.has(color)) {
-      pen.clearRect(0, 0, 1, 1);
-      pen.fillStyle = color;
-      pen.fillRect(0, 0, 1, 1);
-      known.set(color, [...pen.getImageData(0, 0, 1, 1).data]);
-    }
-    return known.get(color);
-  };
-  const luminance = color => {
-    const [r, g, b] = read(color).map(value => {
-      value /= 255;
-      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = element => {
-    const color = getComputedStyle(element).backgroundColor;
-    return read(color)[3] === 0 ? behind(element.parentElement) : color;
-  };
-  const ratio = (one, other) => {
-    const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
-    return (high + 0.05) / (low + 0.05);
-  };
+CONTRASTS = (
+    f"() => {{{RATIO}"
+    """
   const all = [...document.querySelectorAll("body *")];
   const texts = all.filter(each => [...each.childNodes].some(child => child.nodeType === 3 && child.textContent.trim()));
   const controls = all.filter(each => each.matches("button:not(.link), input:not([type=hidden])"));
@@ -100,6 +73,7 @@ CONTRASTS = """
   };
 }
 """
+)
 
 
 @dataclass

@@ -19,7 +19,7 @@ from ..request_facts import read_facts
 from .header import is_present as is_in_header
 from .header import is_token68
 
-__all__ = ["HEADER", "Sources", "build_sources", "describe_unread", "find", "find_sources", "is_present"]
+__all__ = ["HEADER", "Sources", "build_sources", "find", "find_sources", "find_unread", "is_present"]
 
 #: The usual source: a bearer token in the Authorization header.
 HEADER: Final = "header"
@@ -105,7 +105,7 @@ def is_present(request: Request) -> bool:
     return sources is not None and next(_list_found(request, sources), None) is not None
 
 
-def describe_unread(request: Request) -> str | None:
+def find_unread(request: Request) -> str | None:
     """Why a token that is in a header was not read, for the log; None where there is none, or where another place is the usual one."""
     sources = find_sources(getattr(request, "registry", None))
     if sources is None:

@@ -97,7 +97,7 @@ def _find_issuer(settings: GuardSettings, claims: Facts, _raw: str) -> Iterator[
         except ValueError:  # not a URL, and nothing says where its keys are
             return
         lines.append(f"issuers.other.http.insecure_hosts = {host}")
-        cost += f". Anyone anyone who can change what is sent to {host} can make tokens that are accepted here"
+        cost += f". Anyone who can change what is sent to {host} can make tokens that are accepted here"
     yield Candidate(tuple(lines), cost, {"issuer": name})
 
 

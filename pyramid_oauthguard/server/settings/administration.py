@@ -19,7 +19,7 @@ def _as_principals(value: Any) -> tuple[str, ...]:
         if name.startswith("system."):
             raise ValueError(f"{name!r} is a principal of Pyramid that anyone may have; name users or groups")
         if name.endswith(":"):
-            raise ValueError(f"{name!r} names nobody: the identifier behind the colon is missing")
+            raise ValueError(f"{name!r} names no user or client: the identifier after the colon is missing")
     return names
 
 
