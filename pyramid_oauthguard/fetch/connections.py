@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import threading
@@ -42,6 +43,14 @@ class _DeadlineSocket(OwnSocket, socket.socket):
 
 class DeadlineTLSSocket(OwnSocket, ssl.SSLSocket):
     """The same with TLS."""
+
+    def getpeername(self) -> Any:
+        """Close a connection that was reset: :mod:`ssl` asks before the handshake, and leaves it open if that fails."""
+        try:
+            return super().getpeername()
+        except OSError as error:
+            self.close()
+            raise ConnectionResetError(errno.ECONNRESET, "reset before the TLS handshake") from error
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         _arm(self)

@@ -1,7 +1,9 @@
 """What the outbound HTTP does with connections that are kept."""
 
+import os
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +13,7 @@ import pytest
 
 from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.fetch import Fetcher
-from pyramid_oauthguard.fetch.connections import OwnSocket
+from pyramid_oauthguard.fetch.connections import DeadlineTLSSocket, OwnSocket
 from tests.certificates import write_certificate
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -115,6 +117,22 @@ def test_a_reset_of_a_new_connection_is_not_taken_for_one_that_was_kept(tls):
         with pytest.raises(UnavailableError):
             fetcher.post(url, {"token": "t"}, harmless=True)
         assert [request[:4] for request in requests] == [b"POST"]
+
+
+def test_a_connection_that_is_reset_before_the_handshake_is_not_left_open():
+    """The standard library closes it when the handshake fails, but not if there is no other side any more."""
+    context = ssl.create_default_context()
+    context.sslsocket_class = DeadlineTLSSocket
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        plain = socket.create_connection(listener.getsockname())
+        accepted, _address = listener.accept()
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        accepted.close()
+        descriptor = plain.fileno()
+        with pytest.raises(ConnectionResetError, match="handshake"):
+            context.wrap_socket(plain, server_hostname="127.0.0.1")
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
 
 
 def test_what_may_change_something_is_not_sent_twice():

@@ -77,6 +77,15 @@ def ask(url: str, headers: dict[str, str]) -> tuple[int, int | None]:
     return answer.status, answer.json().get("process")
 
 
+def ask_all(url: str, requests: list[dict[str, str]]) -> list[tuple[int, int | None]]:
+    with ThreadPoolExecutor(16) as threads:
+        return list(threads.map(lambda headers: ask(url, headers), requests))
+
+
+def find_processes(answers: list[tuple[int, int | None]]) -> set[int]:
+    return {process for _status, process in answers if process is not None}
+
+
 def scrape(url: str, headers: dict[str, str]) -> Counter[str]:
     """The checks by their outcome."""
     answer = urllib3.request(
@@ -100,15 +109,18 @@ def test_the_sum_of_four_processes_is_what_was_sent(tmp_path: Path) -> None:
     requests = [good] * GOOD + [issuer.bearer(aud="https://other.test")] * BAD + [{}] * NONE
     requests = requests[::3] + requests[1::3] + requests[2::3]
     with run_gunicorn(tmp_path, settings) as url:
-        with ThreadPoolExecutor(16) as threads:
-            answers = list(threads.map(lambda headers: ask(url, headers), requests))
-        processes = {process for _status, process in answers if process is not None}
-        assert Counter(status for status, _process in answers) == {200: GOOD, 401: BAD + NONE}
-        assert len(processes) == WORKERS, "all of them have served"
+        answers = ask_all(url, requests)
+        processes = find_processes(answers)
+        while len(processes) < WORKERS:  # the kernel chooses who accepts a connection
+            answers += ask_all(url, [good] * 50)
+            processes = find_processes(answers)
+            assert len(answers) < 20_000, "some never serve"
+        accepted = len(answers) - BAD - NONE
+        assert Counter(status for status, _process in answers) == {200: accepted, 401: BAD + NONE}
         first = scrape(url, operator)
-        assert first == {"accepted": GOOD + 1, "refused": BAD, "missing": NONE}  # the scrape is one
+        assert first == {"accepted": accepted + 1, "refused": BAD, "missing": NONE}  # the scrape is one
         os.kill(processes.pop(), signal.SIGKILL)
         time.sleep(1)
         for number in range(2, 8):
-            assert scrape(url, operator) == {**first, "accepted": GOOD + number}
+            assert scrape(url, operator) == {**first, "accepted": accepted + number}
     assert "Traceback" not in (tmp_path / "log").read_text()

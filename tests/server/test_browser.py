@@ -130,6 +130,7 @@ def read_callback(program: ThreadingHTTPServer) -> dict[str, str]:
 
 
 def check_looks(page: Page) -> None:
+    page.wait_for_load_state()  # a page is there before its style is
     found = page.evaluate(MEASURE)
     assert found["texts"] >= 2
     assert found["text"] >= 4.5
