@@ -11,9 +11,17 @@ from ..client.errors import CommandError
 from ..client.storage.profiles import Profiles
 from .run import Run
 
-__all__ = ["complete_auth_methods", "complete_files", "complete_issuers", "complete_methods", "complete_profiles"]
+__all__ = [
+    "METHODS",
+    "complete_auth_methods",
+    "complete_files",
+    "complete_issuers",
+    "complete_methods",
+    "complete_profiles",
+]
 
-_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+#: The usual methods of HTTP.
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
 
 
@@ -38,7 +46,7 @@ def complete_issuers(ctx: click.Context, _param: click.Parameter, incomplete: st
 
 def complete_methods(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The methods of HTTP."""
-    return [method for method in _METHODS if method.startswith(incomplete.upper())]
+    return [method for method in METHODS if method.startswith(incomplete.upper())]
 
 
 def complete_auth_methods(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

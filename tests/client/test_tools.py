@@ -368,6 +368,25 @@ def test_call_does_not_carry_the_token_elsewhere(app: Terminal, scripted: Script
     assert app.run("call", "GE T", scripted.issuer).status == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "status", "headers", "words"),
+    [
+        ("gte", 501, {}, "The API does not serve GTE there. Did you mean GET?"),
+        ("PUT", 405, {"Allow": "GET, POST"}, "The API does not serve PUT there. It allows: GET, POST.\n"),
+        ("POSTT", 405, {"Allow": "\x1b[2J"}, "Did you mean POST?"),
+        ("PROPFIND", 405, {}, "The API does not serve PROPFIND there.\n"),
+    ],
+)
+def test_call_names_the_methods_that_an_api_serves(
+    app: Terminal, scripted: ScriptedIssuer, method: str, status: int, headers: dict[str, str], words: str
+) -> None:
+    scripted.answers["/customers"] = (status, {}, headers)
+    answer = app.run("call", method, f"{scripted.issuer}/customers")
+    assert answer.status == 2
+    assert words in answer.err
+    assert "\x1b" not in answer.err
+
+
 def test_call_other_statuses(app: Terminal, scripted: ScriptedIssuer) -> None:
     scripted.answers["/a"] = (404, {"title": "no"})
     assert app.run("call", "GET", f"{scripted.issuer}/a").status == 2

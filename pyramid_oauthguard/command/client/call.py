@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 import click
 
 from ...client.errors import CommandError
+from ...client.text import shorten
 from ...exit_status import INACTIVE, OK, REFUSED, USAGE
-from ..completing import complete_files, complete_methods
+from ..completing import METHODS, complete_files, complete_methods
 from ..holder import fetch_tokens
 from ..parameters import client_options, pass_run
 from ..request import Reply, explain_challenge, send
@@ -56,7 +59,17 @@ def call(
         return INACTIVE
     if 300 <= reply.status < 400:
         run.console.show(f"Redirected to {reply.find('location') or 'nowhere'}; the token was not sent there.")
+    if reply.status in (405, 501):
+        run.console.show(_explain_method(method.upper(), reply))
     return REFUSED if reply.status >= 400 else OK
+
+
+def _explain_method(method: str, reply: Reply) -> str:
+    """Why the API does not serve the method (RFC 9110, 15.5.6 and 15.6.2): ``Allow`` names those that it does serve."""
+    allowed = reply.find("allow")
+    near = [] if method in METHODS else get_close_matches(method, METHODS, 1)
+    told = f" It allows: {shorten(allowed)}." if allowed else ""
+    return f"The API does not serve {method} there.{told}" + (f" Did you mean {near[0]}?" if near else "")
 
 
 def _write(run: Run, reply: Reply, *, include: bool) -> None:
