@@ -23,6 +23,7 @@ __all__ = [
     "ISelfCheck",
     "ITokenRequirement",
     "ITokenVerifier",
+    "ITokensOnPages",
     "KeyDocument",
     "ProofFacts",
     "Step",
@@ -194,6 +195,17 @@ class ITokenRequirement(Interface):
         """``callable(access_token)`` that returns None or raises InsufficientScope.
 
         Called once a view at start-up; raises ValueError when ``value`` can't be a requirement.
+        """
+
+
+class ITokensOnPages(Interface):
+    """How the guard is told that a request is for a page that accepts users and no tokens; a utility where tokens may be
+    in cookies or in headers of proxies.
+    """
+
+    def __call__(request: object) -> None:
+        """From now on, no token is found in a cookie of this request or in a header of a proxy. One that was found before is
+        forgotten. Raises nothing.
         """
 
 

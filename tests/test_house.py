@@ -144,6 +144,7 @@ SURFACE = {
         "ISelfCheck",
         "ITokenRequirement",
         "ITokenVerifier",
+        "ITokensOnPages",
         "KeyDocument",
         "ProofFacts",
         "Step",

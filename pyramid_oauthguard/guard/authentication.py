@@ -14,7 +14,7 @@ from ..interfaces import Credential, ICredentialVerifier
 from ..logs.marking import note_issuer
 from ..outages import Outages
 from . import credentials
-from .credentials.elsewhere import find_unread
+from .credentials.elsewhere import find_unread, ignore
 from .credentials.header import describe_unread
 from .events import AccessTokenAccepted, AccessTokenRejected
 from .resources.table import ResourceTable
@@ -95,6 +95,12 @@ class Authenticator:
         known = kept.get(_RESULT_IN[mode])
         if known is not None:
             kept[RESULT] = known
+
+    def ignore_elsewhere(self, request: Request) -> None:
+        """Find a token of this request in its Authorization header only, and forget what was found before."""
+        ignore(request)
+        for key in (RESULT, *_RESULT_IN.values()):
+            request.__dict__.pop(key, None)
 
     def find_error(self, request: Request, mode: str) -> OAuthGuardError | None:
         """Why ``mode``, which is not the request's own, refuses its token; None where it accepts it."""

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pyramid.authentication import SessionAuthenticationHelper
+from pyramid.events import NewRequest
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.session import JSONSerializer, SignedCookieSessionFactory
 from webtest import TestApp
 
-from pyramid_oauthguard.guard import OAuthSecurityPolicy, TokensUnder
+from pyramid_oauthguard.guard import OAuthSecurityPolicy, TokensUnder, csrf_callback
 from pyramid_oauthguard.guard.credentials.header import is_present
 from pyramid_oauthguard.guard.self_check import judge_guard
 from pyramid_oauthguard.server.clients import get_clients
@@ -85,17 +86,20 @@ class Owner:
 class Site:
     """An application with guard, server and sessions, and its clients."""
 
-    def __init__(self, build: Build, policy: Any) -> None:
+    def __init__(self, build: Build, policy: Any, **more: str) -> None:
         self.owner = Owner()
         settings = {
             "oauthguard.issuer": ISSUER,
             "oauthguard.audience": "https://api.example",
             "oauthguard.policy": "off",
+            **{f"oauthguard.{name}": value for name, value in more.items()},
         }
 
         def configure(config: Any) -> None:
             config.add_settings(settings)
             config.set_session_factory(SignedCookieSessionFactory("key", serializer=JSONSerializer()))
+            if "token_source" in more:
+                config.set_default_csrf_options(require_csrf=True, callback=csrf_callback)
             config.include("pyramid_oauthguard")
             config.set_security_policy(policy)
             config.set_resource_owner(self.owner)
@@ -181,6 +185,46 @@ def test_every_page_treats_a_request_with_a_token_as_signed_out(build: Build, he
         app.post("/oauth/applications", {"ticket": "x"}, headers=headers, status=400)
     assert site.owner.asked == []
     assert browser.get("/oauth/applications").status_int == 200, "without the token Anna is still signed in"
+
+
+class Eager(ByHeader):
+    """Asks for the token of each request before a view is found, as a tween for logs does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+
+    def note(self, event: Any) -> None:
+        self.seen.append(event.request.authenticated_userid)
+
+
+@pytest.mark.slow
+@pytest.mark.promise("AS-52")
+@pytest.mark.parametrize("asked_before", [False, True])
+@pytest.mark.parametrize("place", ["Cookie", "X-Forwarded-Access-Token"])
+def test_a_token_in_a_cookie_or_in_the_header_of_a_proxy_is_no_user_of_a_page(
+    build: Build, place: str, asked_before: bool
+) -> None:
+    """The pages looked for tokens in the Authorization header only, and the guard found this one."""
+    places = {"token_source": "header cookie:at header:X-Forwarded-Access-Token", "trusted_proxies": "127.0.0.1"}
+    site = Site(build, Eager(), **places)
+    token = site.narrow_token()
+    headers = {place: f"at={token}" if place == "Cookie" else token}
+    app = TestApp(site.server.app.app, extra_environ={"REMOTE_ADDR": "127.0.0.1"})
+    if asked_before:
+        site.server.registry.registerHandler(site.policy.note, (NewRequest,))
+    assert app.get("/api/who", headers=headers).text == "anna", "it is a user of the API"
+    asked = site.flow.ask(site.big, redirect_uri=LOOPBACK)
+    for path in PAGES:
+        answer = app.get(path, asked if path == "/oauth/authorize" else {}, headers=headers)
+        assert answer.location == "http://localhost/login", path
+    assert ("anna" in site.policy.seen) is asked_before
+
+    browser = site.sign_in()  # a cookie is sent with every request: the session counts beside it
+    browser.set_cookie("at", token)
+    query = urlencode(site.flow.ask(site.big, redirect_uri=LOOPBACK, scope="read write"))
+    answer = browser.get(f"/oauth/authorize?{query}").form.submit("decision", value="allow")
+    assert site.flow.redeem(read_answer(answer)["code"], site.big)["scope"] == "read write"
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from pyramid.config import Configurator
 from pyramid.interfaces import PHASE0_CONFIG, PHASE2_CONFIG, ISecurityPolicy
 from pyramid.registry import Registry
 
-from ...interfaces import ICredentialVerifier, ITokenRequirement
+from ...interfaces import ICredentialVerifier, ITokenRequirement, ITokensOnPages
 from ...issuers.registry import Issuer, IssuerRegistry
 from ...issuers.template import IssuerTemplate
 from ..credentials.elsewhere import build_sources
@@ -50,6 +50,8 @@ def assemble(config: Configurator) -> None:
         sources = {each.issuer_name: each.token_source for each in settings.list_issuers()}
         registry.oauthguard_sources = build_sources(itertools.chain(*sources.values()), settings.trusted_proxies)
         is_usual = registry.oauthguard_sources is None
+        if not is_usual:
+            registry.registerUtility(guard.authenticator.ignore_elsewhere, ITokensOnPages)
         memory = sum(each.cache_tokens_size for each in settings.list_issuers())
         for mode in RANKS:
             if registry.queryUtility(ICredentialVerifier, name=mode) is None:

@@ -19,11 +19,12 @@ from ..request_facts import read_facts
 from .header import is_present as is_in_header
 from .header import is_token68
 
-__all__ = ["HEADER", "Sources", "build_sources", "find", "find_sources", "find_unread", "is_present"]
+__all__ = ["HEADER", "Sources", "build_sources", "find", "find_sources", "find_unread", "ignore", "is_present"]
 
 #: The usual source: a bearer token in the Authorization header.
 HEADER: Final = "header"
 _REGISTERED: Final = "oauthguard_sources"
+_IGNORED: Final = "_oauthguard_elsewhere_ignored"
 
 #: What the WSGI servers report for a connection of a Unix socket: gunicorn nothing, waitress a name.
 _UNIX_ADDRESSES: Final = frozenset({"", "localhost"})
@@ -86,7 +87,7 @@ def find(request: Request) -> Credential | None:
 
     :raises InvalidRequest: there are two, or one that is not a token.
     """
-    sources = find_sources(getattr(request, "registry", None))
+    sources = _find_wanted(request)
     if sources is None:
         return None
     found = list(_list_found(request, sources))
@@ -101,13 +102,20 @@ def find(request: Request) -> Credential | None:
 
 def is_present(request: Request) -> bool:
     """Whether there is a token in one of these places, well-formed or not."""
-    sources = find_sources(getattr(request, "registry", None))
+    sources = _find_wanted(request)
     return sources is not None and next(_list_found(request, sources), None) is not None
+
+
+def ignore(request: Request) -> None:
+    """Find nothing in these places of this request from now on. Browsers and proxies send what is there with every request,
+    so that a page for users would take whoever has a token for its user.
+    """
+    request.__dict__[_IGNORED] = True
 
 
 def find_unread(request: Request) -> str | None:
     """Why a token that is in a header was not read, for the log; None where there is none, or where another place is the usual one."""
-    sources = find_sources(getattr(request, "registry", None))
+    sources = _find_wanted(request)
     if sources is None:
         return None
     if not sources.has_header and is_in_header(request):
@@ -117,6 +125,10 @@ def find_unread(request: Request) -> str | None:
             sender = _read_sender(request) or "an unknown sender"
             return f"the header {name} came from {sender}, which is not one of oauthguard.trusted_proxies"
     return None
+
+
+def _find_wanted(request: Request) -> Sources | None:
+    return None if _IGNORED in request.__dict__ else find_sources(getattr(request, "registry", None))
 
 
 def _read_sender(request: Request) -> IPv4Address | IPv6Address | str | None:

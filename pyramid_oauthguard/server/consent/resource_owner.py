@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pyramid.request import Request
 
+from ...interfaces import ITokensOnPages
 from ..http.errors import ServerError
 from ..request_ids import HEADER, find_request_id
 from ..service import Service
@@ -32,14 +33,19 @@ log = logging.getLogger("pyramid_oauthguard.server")
 def ask_user(service: Service, request: Request) -> str | None:
     """The ``sub`` of the user signed in, as the application returns it; not checked.
 
-    None, without asking the application, for a request with an access token: the application may take the user from
-    that token, and then the token could approve requests and give itself every scope.
+    None, without asking the application, for a request with an access token in its Authorization header: the application may
+    take the user from that token, and then the token could approve requests and give itself every scope. In the other
+    places where the guard may find a token, it finds none here; a browser sends those with every request, and a session
+    counts beside them.
     """
     if brings_token(request.environ.get("HTTP_AUTHORIZATION")):
         log.info(
             "request %s: a page for users was asked for with an access token: signed out", find_request_id(request)
         )
         return None
+    ignore_tokens = request.registry.queryUtility(ITokensOnPages)
+    if ignore_tokens is not None:
+        ignore_tokens(request)
     found = service.owner.user(request)
     if found is not None and not isinstance(found, str):
         raise _build_error("user", found, "text, the sub of the user: return str(user.id)")
