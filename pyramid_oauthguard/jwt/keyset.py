@@ -81,7 +81,7 @@ class KeySet:
         return not thumbprints or any(key.bears(*thumbprints[0]) for key in self._all)
 
     def names(self, kid: str | None, thumbprints: Thumbprints) -> bool:
-        """Whether one of the keys here is the one that a token names. Another key set would have the same one."""
+        """Whether one of the keys here has the name that a token gives its key."""
         if kid is not None and self.has(kid):
             return True
         return bool(thumbprints) and any(key.bears(*thumbprints[0]) for key in self._all)

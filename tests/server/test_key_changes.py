@@ -385,7 +385,7 @@ def served(settings):
         yield Served(stack, settings)
 
 
-@pytest.mark.promise("SK-40", "GD-57", "GD-21")
+@pytest.mark.promise("SK-40", "GD-76", "GD-21")
 @pytest.mark.parametrize("how", ["revoke", "rotate", "retire"])
 def test_a_guard_elsewhere_accepts_the_new_key_at_its_first_token(served, how):
     """The process that serves the key set is not the one that changed the keys."""
@@ -497,7 +497,7 @@ def test_an_embedded_guard_follows_when_its_own_server_stores_a_token(settings):
         assert [ask(other, "local", raw) for raw in (old, new)] == [401, 200]
 
 
-@pytest.mark.promise("GD-57")
+@pytest.mark.promise("GD-76")
 def test_unknown_kids_delay_a_new_key_at_an_embedded_guard_by_a_second_at_the_most(settings):
     with embed(settings) as one, embed(settings) as other, time_machine.travel(time.time(), tick=False) as clock:
         old = get_token(one)

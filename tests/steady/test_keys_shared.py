@@ -66,7 +66,7 @@ def test_what_one_process_fetched_another_takes(issuer, region, clock):
     assert issuer.calls["fetch_keys"] == 2
 
 
-@pytest.mark.promise("GD-57")
+@pytest.mark.promise("GD-76")
 def test_an_attempt_in_one_process_cools_down_in_all(issuer, region, clock):
     sources = [build_source(issuer, region) for _ in range(4)]
     sets = [source.kept.require(time.time()) for source in sources]
@@ -79,7 +79,7 @@ def test_an_attempt_in_one_process_cools_down_in_all(issuer, region, clock):
     assert issuer.calls["fetch_keys"] == 2
 
 
-@pytest.mark.promise("GD-57")
+@pytest.mark.promise("GD-76")
 def test_the_extra_attempt_of_one_process_is_that_of_all(issuer, region, clock):
     sources = [build_source(issuer, region) for _ in range(4)]
     for source in sources:

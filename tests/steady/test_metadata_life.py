@@ -57,7 +57,7 @@ def test_another_issuer_in_its_place_ends_the_last_good_ones(server, clock):
         issuer.fetch_metadata()
 
 
-@pytest.mark.promise("GD-57")
+@pytest.mark.promise("GD-76")
 def test_an_attempt_in_one_process_cools_down_in_all(server, clock):
     region = build_region("metadata", {}, expiration_time=DAY, secret="shared")
     one, other = build(server, region), build(server, region)

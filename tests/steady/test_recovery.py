@@ -62,7 +62,7 @@ def is_well_in(api, clock, seconds, *, views, raw):
     return False
 
 
-@pytest.mark.promise("GD-57", "GD-20")
+@pytest.mark.promise("GD-76", "GD-20")
 @pytest.mark.parametrize("views", VIEWS)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("endpoint", ["metadata", "keys"])
@@ -79,7 +79,7 @@ def test_it_takes_one_cool_down(server, clock, fault, endpoint, state, views):
     assert is_well_in(api, clock, begin + COOLDOWN - time.time(), views=VIEWS[views], raw=raw)
 
 
-@pytest.mark.promise("GD-57")
+@pytest.mark.promise("GD-76")
 @pytest.mark.parametrize("endpoint", ["metadata", "keys"])
 @pytest.mark.parametrize("fault", ["broken", "empty", "garbage"])
 def test_a_long_outage_costs_one_attempt_a_cool_down(server, clock, fault, endpoint):

@@ -124,7 +124,7 @@ class LocalVerifier:
         return self._keys.find(header.algorithm, header.kid, header.thumbprints, issuer=self._settings.issuer)
 
     def _fetch_newer(self, head: bytes, keys: KeySet, candidates: Candidates) -> tuple[KeySet, Candidates]:
-        """Keys that the issuer has by now, for a token that does not say which key signed it. :raises InvalidToken: there are none."""
+        """Keys that the issuer has by now, for a token that no known key signed. :raises InvalidToken: there are none."""
         header = self._parse_header(head)
         kid, thumbprints = header.kid, header.thumbprints
         found = self._keys.find_newer(keys, header.algorithm, kid, thumbprints, issuer=self._settings.issuer)
