@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey
-from webtest import TestApp
+from webtest import TestApp, TestRequest
 
 from pyramid_oauthguard.discovery import build_metadata_urls
 from pyramid_oauthguard.server.grant_types import DEVICE_CODE
@@ -166,6 +166,19 @@ def test_other_addresses_stay_the_application_s(build, path):
 
     server = build({"issuer": f"{HOST}/auth"}, configure=configure)
     assert server.app.get(path or "/").text == "mine"
+
+
+def test_a_request_without_path_info_reaches_the_application(build):
+    """A WSGI server may leave an empty PATH_INFO out (PEP 3333). Every such request failed with a KeyError."""
+
+    def configure(config):
+        config.add_route("root", "/")
+        config.add_view(lambda request: request.response, route_name="root")
+
+    server = build(configure=configure)
+    environ = TestRequest.blank("/").environ
+    del environ["PATH_INFO"]
+    assert TestRequest(environ).get_response(server.app.app).status_int == 200
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from pyramid.config import Configurator
 from pyramid.request import Request
+from pyramid.traversal import decode_path_info
 
 from ...discovery import build_metadata_urls
 from ..clients.entitlement import OFFLINE_ACCESS
@@ -68,7 +69,8 @@ class _Mounted:
     phash = text
 
     def __call__(self, _info: Any, request: Request) -> bool:
-        return unquote(find_mount(request)) + request.path_info.rstrip("/") in self._paths
+        path = decode_path_info(request.environ.get("PATH_INFO", ""))  # a server may leave it out where it is empty (PEP 3333)
+        return unquote(find_mount(request)) + path.rstrip("/") in self._paths
 
 
 def answer_metadata(request: Request) -> Any:
