@@ -69,7 +69,8 @@ class _Mounted:
     phash = text
 
     def __call__(self, _info: Any, request: Request) -> bool:
-        path = decode_path_info(request.environ.get("PATH_INFO", ""))  # a server may leave it out where it is empty (PEP 3333)
+        # A WSGI server may leave PATH_INFO out where it is empty (PEP 3333).
+        path = decode_path_info(request.environ.get("PATH_INFO", ""))
         return unquote(find_mount(request)) + path.rstrip("/") in self._paths
 
 

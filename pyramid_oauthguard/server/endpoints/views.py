@@ -13,6 +13,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from ...outages import Outages
 from ..consent.pages import answer_errors_on_page, refuse_on_page
 from ..http.answers import Refuse, answer_errors, refuse_in_json
+from ..http.attempts import answer_once
 from ..http.cors import Readers, answer_preflight, is_preflight, share_answers
 from ..http.route_order import add_named_route
 from ..request_headers import bound_headers
@@ -40,7 +41,6 @@ def add_endpoint(
     views: Mapping[str, View],
     *,
     readers: Readers = Readers.NO_SITE,
-    refuse: Refuse = refuse_in_json,
     **predicates: Any,
 ) -> None:
     """Add a route with a view for each method; other methods are answered 405 with ``Allow``.
@@ -48,20 +48,9 @@ def add_endpoint(
     :param views: views by method; ``GET`` answers HEAD too.
     :param predicates: of the route.
     :param readers: the sites whose scripts may call it; see :mod:`~pyramid_oauthguard.server.http.cors`.
-    :param refuse: answers other methods, and headers that are too long.
     """
-    add_named_route(config, name, pattern, factory=Nothing, **predicates)
-    for method, view in views.items():
-        shared = _share(answer_errors(view, _find_outages), readers)
-        _add_view(config, name, shared, refuse, request_method=method)
-    allow = ", ".join(sorted({*views, *({"HEAD"} if "GET" in views else ())}))
-
-    def refuse_method(request: Request) -> Any:
-        if readers is not Readers.NO_SITE and is_preflight(request):
-            return answer_preflight(request, allow)
-        return refuse(request, 405, f"The method must be {allow}.", [("Allow", allow)])
-
-    _add_view(config, name, _share(refuse_method, readers), refuse)
+    answering = {method: answer_once(answer_errors(view, _find_outages)) for method, view in views.items()}
+    _add_route(config, name, pattern, answering, readers=readers, refuse=refuse_in_json, **predicates)
 
 
 def add_page(
@@ -76,8 +65,37 @@ def add_page(
 
     :param again: see :func:`~pyramid_oauthguard.server.consent.pages.answer_errors_on_page`.
     """
-    shown = {method: answer_errors_on_page(view, again=again) for method, view in views.items()}
-    add_endpoint(config, name, pattern, shown, refuse=refuse_on_page)
+    shown = {
+        method: answer_errors(answer_errors_on_page(view, again=again), _find_outages) for method, view in views.items()
+    }
+    _add_route(config, name, pattern, shown, readers=Readers.NO_SITE, refuse=refuse_on_page)
+
+
+def _add_route(
+    config: Configurator,
+    name: str,
+    pattern: str,
+    views: Mapping[str, View],
+    *,
+    readers: Readers,
+    refuse: Refuse,
+    **predicates: Any,
+) -> None:
+    """Add the route, its views, and one for all other methods.
+
+    :param refuse: answers other methods, and headers that are too long.
+    """
+    add_named_route(config, name, pattern, factory=Nothing, **predicates)
+    for method, view in views.items():
+        _add_view(config, name, _share(view, readers), refuse, request_method=method)
+    allow = ", ".join(sorted({*views, *({"HEAD"} if "GET" in views else ())}))
+
+    def refuse_method(request: Request) -> Any:
+        if readers is not Readers.NO_SITE and is_preflight(request):
+            return answer_preflight(request, allow)
+        return refuse(request, 405, f"The method must be {allow}.", [("Allow", allow)])
+
+    _add_view(config, name, _share(refuse_method, readers), refuse)
 
 
 def _share(view: View, readers: Readers) -> View:

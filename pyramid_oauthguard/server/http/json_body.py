@@ -22,6 +22,8 @@ def read_json(request: Request) -> dict[str, Any]:
     """
     if request.content_type.strip().lower() != _TYPE:  # RFC 9110 section 8.3.1
         raise InvalidRequestError(f"The content type must be {_TYPE}.")
+    if request.is_body_seekable:  # it was read before, such as in an attempt before this one
+        request.body_file_raw.seek(0)
     try:
         body: bytes = request.body_file.read(_MAX_BYTES + 1)
     except OSError:  # the client went away in the middle
