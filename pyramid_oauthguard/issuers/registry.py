@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..errors import InvalidToken
-from ..interfaces import Credential
-from ..jwt.jws import find_claims, guess_issuer
+from ..jwt.jws import Jwt, looks_like_jwt, parse_jwt
 from .template import IssuerTemplate
 
 __all__ = ["Choice", "Issuer", "IssuerRegistry"]
@@ -57,7 +56,6 @@ class IssuerRegistry(Generic[T]):
         self._templates = tuple((each.template, each) for each in self._issuers if each.template is not None)
         self._by_identifier = {each.identifier: Choice(each) for each in self._issuers if each.template is None}
         self._prefixes = tuple((each.token_prefix, Choice(each)) for each in self._issuers if each.token_prefix)
-        self._starts = tuple(prefix for prefix, _choice in self._prefixes)
         if not self._issuers or len({each.identifier for each in self._issuers}) < len(self._issuers):
             raise ValueError("issuers must have identifiers of their own, and there must be one")
 
@@ -71,40 +69,34 @@ class IssuerRegistry(Generic[T]):
         plain = first.name is None and first.template is None and first.token_prefix is None
         return first if plain and len(self._issuers) == 1 else None
 
-    def choose(self, credential: Credential) -> Choice[T]:
-        """The issuer that has to judge the token. NOT checked: whether the token is from it.
+    def choose(self, raw: str) -> tuple[Choice[T], Jwt | None]:
+        """The issuer that has to judge a token, and the token taken apart. NOT checked: whether the token is from it.
 
         A JWT is for the issuer that it names. An opaque token is for the issuer with its prefix, and is shown to no other.
 
         :raises InvalidToken: it names no issuer or an unknown one, or has no prefix of one issuer alone.
         """
-        raw = credential.characters
-        if not raw.startswith(self._starts):
-            identifier = guess_issuer(raw)  # to parse all claims twice would take a quarter of the whole check
-            found = self._find(identifier)
-            if found is not None:
-                return found
-        claims = find_claims(raw)
-        if claims is None:
-            return self._choose_by_prefix(raw)
-        named = claims.get("iss")
-        found = self._find(named) if isinstance(named, str) else None
+        try:
+            jwt = parse_jwt(raw)
+        except InvalidToken as error:
+            return self._choose_by_prefix(raw, error.reason), None
+        named = jwt[-1].get("iss")
+        if type(named) is not str:
+            raise InvalidToken("wrong_issuer")
+        found = self._by_identifier.get(named) or self._find_of_template(named)
         if found is None:
             raise InvalidToken("wrong_issuer")
-        return found
+        return found, jwt
 
-    def _find(self, identifier: str) -> Choice[T] | None:
-        found = self._by_identifier.get(identifier)
-        if found is not None:
-            return found
+    def _find_of_template(self, identifier: str) -> Choice[T] | None:
         for template, issuer in self._templates:
             value = template.find_value(identifier)
             if value is not None:
                 return Choice(issuer, value)
         return None
 
-    def _choose_by_prefix(self, raw: str) -> Choice[T]:
+    def _choose_by_prefix(self, raw: str, why_no_jwt: str) -> Choice[T]:
         found = [choice for prefix, choice in self._prefixes if raw.startswith(prefix)]
-        if len(found) != 1:
-            raise InvalidToken("opaque_of_no_issuer")
-        return found[0]
+        if len(found) == 1:
+            return found[0]
+        raise InvalidToken(why_no_jwt if looks_like_jwt(raw) else "opaque_of_no_issuer")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from base64 import urlsafe_b64decode
-from binascii import a2b_base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,13 +15,14 @@ from .base64url import parse_segment
 
 __all__ = [
     "MAX_TOKEN_CHARACTERS",
+    "Jwt",
     "ParsedHeader",
     "Thumbprints",
     "check_type",
-    "find_claims",
-    "guess_issuer",
+    "find_jwt",
     "looks_like_jwt",
     "parse_header",
+    "parse_jwt",
     "parse_segment_object",
     "read_thumbprints",
     "split",
@@ -33,17 +33,11 @@ MAX_HEADER_BYTES: Final = 16_384
 #: A token of more characters than any web server takes in a header by default.
 MAX_TOKEN_CHARACTERS: Final = 262_144
 
-_DOTS: Final = 2
 _NO_BASE64URL: Final = re.compile("[^A-Za-z0-9_-]")
-#: The claim ``iss`` in the text of the claims, without an escape.
-_ISSUER_FIRST: Final = "eyJpc3MiOiJ"  # {"iss":"
-_ISSUER_START: Final = 8
-#: So many characters of a token hold the issuer of most of them; to decode as many as the longest takes would cost twice as much.
-_FEW_CHARACTERS: Final = 128
-_MAX_ISSUER_CHARACTERS: Final = 512
-_TO_BASE64: Final = bytes.maketrans(b"-_", b"+/")
-_ISSUER: Final = re.compile(rb'"iss"\s*:\s*"([^"\\]+)"')
 
+#: A JWT taken apart: the very token, the segment of its header, what is signed, the signature, the claims. NOT verified: until its
+#: signature was found good, the claims only say who has to verify it. A plain tuple, as one is made for each new token.
+Jwt = tuple[str, bytes, bytes, bytes, dict[str, Any]]
 Types = frozenset[str | None]
 Thumbprints = tuple[tuple[str, str], ...]
 _THUMBPRINTS: Final = frozenset({"x5t", "x5t#S256"})
@@ -149,62 +143,25 @@ def looks_like_jwt(raw: str) -> bool:
     return urlsafe_b64decode(whole + "=" * (-len(whole) % 4)).lstrip().startswith(b"{")
 
 
-def find_claims(raw: str) -> dict[str, Any] | None:
-    """The claims of a token that is a JWT in every character, NOT verified; None for any other token, which is opaque.
+def parse_jwt(raw: str) -> Jwt:
+    """A token that is a JWT in every character. NOT checked: its signature, and what its header and its claims say.
 
-    :raises InvalidToken: it is too long to be looked at.
+    :raises InvalidToken: it is no such token, and why not.
     """
-    if raw.count(".") != _DOTS or "" in raw.split("."):
-        return None
-    head, body, tail, _signed = split(raw)
+    head, body, tail, message = split(raw)
     if len(head) > MAX_HEADER_BYTES:
         raise InvalidToken("header_too_long")
+    if not _is_object(head):
+        raise InvalidToken("bad_json")
+    return raw, head, message, parse_segment(tail), parse_segment_object(body)
+
+
+def find_jwt(raw: str) -> Jwt | None:
+    """Like :func:`parse_jwt`; None for any other token, which is opaque."""
     try:
-        parse_segment(tail)
-        return parse_segment_object(body) if _is_object(head) else None
+        return parse_jwt(raw)
     except InvalidToken:
         return None
-
-
-def guess_issuer(raw: str) -> str:
-    """What ``iss`` of a JWT probably is, found without parsing its claims; empty where that is not sure enough.
-
-    NOT checked: that it is a JWT, and that this is a claim of it. Who verifies the token compares its claim.
-    """
-    start = raw.find(".") + 1
-    end = raw.find(".", start)
-    if not 0 < start < end or not raw.isascii() or len(raw) > MAX_TOKEN_CHARACTERS:
-        return ""
-    if raw.startswith(_ISSUER_FIRST, start):  # a second one of the same name would be refused
-        return _read_first(raw, start, end)
-    claims = _decode(raw[start:end])
-    found = _ISSUER.search(claims)
-    return "" if found is None or claims.count(b'"iss"') != 1 else found[1].decode("ascii", "replace")
-
-
-def _read_first(raw: str, start: int, end: int) -> str:
-    """The value of ``iss``, the first of the claims. With an escape in it, it is not the name of an issuer.
-
-    The letters ``-`` and ``_`` are passed over at first: only a few characters have them in their encoding, and a name with
-    one of these is not found, which is right, too.
-    """
-    try:
-        claims = a2b_base64(raw[start : start + (min(end - start, _FEW_CHARACTERS) & -4)])
-    except ValueError:
-        return ""
-    close = claims.find(b'"', _ISSUER_START)
-    if close < 0:
-        claims = _decode(raw[start : min(end, start + _MAX_ISSUER_CHARACTERS)])
-        close = claims.find(b'"', _ISSUER_START)
-    return claims[_ISSUER_START:close].decode("utf-8", "replace") if close > 0 else ""
-
-
-def _decode(segment: str) -> bytes:
-    """What ``segment`` spells, without a check of the spelling; a few bytes at its end may be missing."""
-    try:
-        return a2b_base64(segment[: len(segment) & -4].encode().translate(_TO_BASE64))
-    except ValueError:
-        return b""
 
 
 @functools.lru_cache(maxsize=256)

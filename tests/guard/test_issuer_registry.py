@@ -14,8 +14,9 @@ from pyramid_oauthguard.guard.verifiers.access_tokens import build_access_token
 from pyramid_oauthguard.guard.verifiers.chosen import ChosenVerifier
 from pyramid_oauthguard.interfaces import Credential
 from pyramid_oauthguard.issuers.registry import Issuer, IssuerRegistry
+from pyramid_oauthguard.jwt.jws import Jwt, parse_jwt
 from pyramid_oauthguard.testing import MemoryIssuer
-from tests.guard.verifying import build_verifier
+from tests.guard.verifying import AMONG_OTHERS, build_verifier, find_reason
 
 ONE, OTHER = MemoryIssuer("https://one.test"), MemoryIssuer("https://other.test")
 
@@ -28,7 +29,7 @@ class Recording:
         self._remembered: dict[str | None, AccessToken] = {}
         self.seen: list[str] = []
 
-    def verify(self, credential: Credential) -> AccessToken:
+    def verify(self, credential: Credential, _jwt: Jwt | None = None) -> AccessToken:
         self.seen.append(credential.characters)
         token = self._remembered[f"Bearer {credential.characters}"] = self._verifier.verify(credential.characters)
         return token
@@ -41,10 +42,10 @@ def show(raw: str) -> Credential:
     return Credential("Bearer", raw, "header")
 
 
-def build(*issuers: MemoryIssuer) -> tuple[ChosenVerifier, list[Recording]]:
+def build(*issuers: MemoryIssuer, memory: int = 10) -> tuple[ChosenVerifier, list[Recording]]:
     verifiers = [Recording(each) for each in issuers]
     entries = [Issuer(None, each.identifier, {"local": one}) for each, one in zip(issuers, verifiers, strict=True)]
-    return ChosenVerifier(IssuerRegistry(entries), "local"), verifiers
+    return ChosenVerifier(IssuerRegistry(entries), "local", memory=memory), verifiers
 
 
 def test_an_only_issuer_judges_every_token() -> None:
@@ -83,6 +84,43 @@ def test_what_one_of_them_remembers_is_recalled(issuers: list[MemoryIssuer]) -> 
     assert chosen.recall(f"Bearer {raw}") is token
     assert chosen.recall("Bearer new") is None
     assert chosen.recall(None) is None
+
+
+def test_a_remembered_token_is_not_taken_apart_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where events have subscribers, nobody has asked for remembered ones before."""
+    chosen, recordings = build(ONE, OTHER)
+    raw = ONE.mint()
+    token = chosen.verify(show(raw))
+    monkeypatch.setattr(IssuerRegistry, "choose", None)
+    assert chosen.verify(show(raw)) is token
+    assert [each.seen for each in recordings] == [[raw], []]
+
+
+@pytest.mark.parametrize("memory", [0, 1, 3])
+def test_who_verified_a_token_is_known_of_a_bounded_number(memory: int) -> None:
+    chosen, recordings = build(ONE, OTHER, memory=memory)
+    tokens = [issuer.mint() for issuer in (ONE, OTHER) * 5]
+    for raw in tokens * 2:
+        token = chosen.verify(show(raw))
+        assert chosen.recall(f"Bearer {raw}") is token
+        assert len(chosen._owners) <= max(memory, 1)
+    assert [len({*each.seen}) for each in recordings] == [5, 5]
+
+
+def test_the_parts_of_another_token_are_never_used() -> None:
+    verify = build_verifier(ONE).verifier._verify_only
+    ada, eve = ONE.mint(sub="ada"), ONE.mint(sub="eve")
+    assert verify(show(ada), parse_jwt(eve)).subject == "ada"
+    with pytest.raises(InvalidToken) as caught:
+        verify(show(OTHER.mint(iss=ONE.identifier)), parse_jwt(eve))
+    assert caught.value.reason == "unknown_key"
+
+
+def test_claims_are_not_used_before_the_signature_is_good() -> None:
+    chosen = build_verifier(ONE, **AMONG_OTHERS)
+    head, _body, tail = ONE.mint(sub="ada").split(".")
+    body = OTHER.mint(iss=ONE.identifier, sub="eve", exp=1, aud="x").split(".")[1]
+    assert find_reason(chosen, f"{head}.{body}.{tail}") == "bad_signature"
 
 
 @pytest.mark.parametrize("issuers", [[], [Issuer("a", "https://one.test", 1), Issuer("b", "https://one.test", 2)]])

@@ -379,6 +379,15 @@ def test_a_token_that_names_two_issuers_is_refused(app: Any, text: str) -> None:
         assert [find_status(app, path, raw) for path in ("/local", "/remote")] == [401, 401]
 
 
+@pytest.mark.parametrize("path", ["/local", "/remote"])
+def test_the_claims_of_a_forged_token_are_in_no_log(app: Any, path: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    forged = SHOP.mint(iss=STAFF.identifier, sub="mallory", client_id="mallory", scope="mallory", jti="mallory")
+    assert find_status(app, path, forged) == 401
+    assert "token refused" in caplog.text
+    assert "mallory" not in caplog.text
+
+
 def test_an_escaped_name_is_found_by_parsing(app: Any) -> None:
     own = json.dumps(STAFF._build_claims()).replace("https://", "https:\\/\\/")
     raw = sign(HEADER, own.encode(), STAFF.signing_key)

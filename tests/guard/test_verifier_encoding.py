@@ -17,7 +17,7 @@ from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 from pyramid_oauthguard import InvalidToken
 from pyramid_oauthguard.testing import MemoryIssuer, read_claims
 from pyramid_oauthguard.testing.tokens import sign
-from tests.guard.verifying import build_verifier, find_reason
+from tests.guard.verifying import AMONG_OTHERS, build_verifier, find_reason
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -27,9 +27,9 @@ def issuer():
     return MemoryIssuer(algorithm="ES256")
 
 
-@pytest.fixture
-def verifier(issuer):
-    return build_verifier(issuer)
+@pytest.fixture(params=[{}, AMONG_OTHERS], ids=["one", "several"])
+def verifier(request, issuer):
+    return build_verifier(issuer, **request.param)
 
 
 def sign_bytes(issuer, *, header=None, payload=None):
@@ -65,7 +65,8 @@ def sign_bytes(issuer, *, header=None, payload=None):
         lambda *_: "." * 100_000,
     ],
 )
-def test_other_than_three_segments_is_no_token(issuer, verifier, change):
+def test_other_than_three_segments_is_no_token(issuer, change):
+    verifier = build_verifier(issuer)
     assert find_reason(verifier, change(*issuer.mint().split("."))) == "not_a_jwt"
 
 
@@ -132,9 +133,9 @@ ANY_ISSUER = MemoryIssuer(algorithm="ES256")
 GOOD = ANY_ISSUER.mint(exp=4_000_000_000, scope="read write")
 
 
-@pytest.fixture(scope="module")
-def any_verifier():
-    return build_verifier(ANY_ISSUER)
+@pytest.fixture(scope="module", params=[{}, AMONG_OTHERS], ids=["one", "several"])
+def any_verifier(request):
+    return build_verifier(ANY_ISSUER, **request.param)
 
 
 @pytest.mark.slow
@@ -273,8 +274,9 @@ def in_object(good, member):
 @pytest.mark.slow
 @pytest.mark.promise("GD-64")
 @pytest.mark.parametrize("text", NOT_OBJECTS, ids=lambda text: repr(text[:24]))
-def test_what_is_no_json_object_is_refused(issuer, verifier, text):
+def test_what_is_no_json_object_is_refused(issuer, text):
     """Signed by the issuer's own key, so that nothing but the parser stands in the way."""
+    verifier = build_verifier(issuer)
     if text:
         assert find_reason(verifier, sign_bytes(issuer, header=text)) == "bad_json"
         assert find_reason(verifier, sign_bytes(issuer, payload=text)) == "bad_json"
@@ -402,8 +404,9 @@ GROWING = {
 @pytest.mark.slow
 @pytest.mark.promise("GD-11")
 @pytest.mark.parametrize("kind", GROWING)
-def test_the_cost_of_a_token_grows_no_faster_than_the_token(issuer, kind):
-    verifier = build_verifier(issuer, cache__tokens__size="0")
+@pytest.mark.parametrize("others", [{}, AMONG_OTHERS], ids=["one", "several"])
+def test_the_cost_of_a_token_grows_no_faster_than_the_token(issuer, kind, others):
+    verifier = build_verifier(issuer, cache__tokens__size="0", **others)
     small, large = (issuer.mint(GROWING[kind](number)) for number in (1_000, 10_000))
     assert len(large) < 262_144
     growth = cost(verifier, large) / cost(verifier, small)
@@ -414,9 +417,10 @@ def test_the_cost_of_a_token_grows_no_faster_than_the_token(issuer, kind):
 @pytest.mark.slow
 @pytest.mark.promise("GD-11")
 @pytest.mark.parametrize("kind", GROWING)
-def test_a_large_token_of_somebody_else_costs_less_than_a_good_one(issuer, kind):
-    """The signature is looked at before the claims are."""
-    verifier = build_verifier(issuer, cache__tokens__size="0")
+@pytest.mark.parametrize("others", [{}, AMONG_OTHERS], ids=["one", "several"])
+def test_a_large_token_of_somebody_else_costs_less_than_a_good_one(issuer, kind, others):
+    """The signature is looked at before the claims are; with several issuers, before they are checked and kept."""
+    verifier = build_verifier(issuer, cache__tokens__size="0", **others)
     claims = GROWING[kind](10_000)
     assert find_reason(verifier, issuer.mint_foreign(**claims)) == "bad_signature"
     assert cost(verifier, issuer.mint_foreign(**claims)) < cost(verifier, issuer.mint(claims)) + 0.005

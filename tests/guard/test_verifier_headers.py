@@ -15,7 +15,7 @@ from joserfc.util import urlsafe_b64encode
 from pyramid_oauthguard import SettingError
 from pyramid_oauthguard.jwt.algorithms import ALGORITHMS
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key
-from tests.guard.verifying import build_verifier, find_reason, find_verifier
+from tests.guard.verifying import AMONG_OTHERS, build_verifier, find_reason, find_verifier
 from tests.issuers import HTTPIssuer
 
 EVIL = "https://evil.example"
@@ -26,9 +26,9 @@ def issuer():
     return MemoryIssuer()
 
 
-@pytest.fixture
-def verifier(issuer):
-    return build_verifier(issuer)
+@pytest.fixture(params=[{}, AMONG_OTHERS], ids=["one", "several"])
+def verifier(request, issuer):
+    return build_verifier(issuer, **request.param)
 
 
 def encode(value):

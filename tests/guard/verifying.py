@@ -16,6 +16,9 @@ from pyramid_oauthguard.testing import MemoryIssuer, SigningKey, trust
 
 VECTORS = Path(__file__).parent / "vectors"
 
+#: Settings under which the issuer is one of two: which one a token names is read before its signature is checked.
+AMONG_OTHERS = {"issuers": "other", "issuers__other__issuer": "https://other.test", "issuers__other__scopes": "any"}
+
 #: What a refusal says once the signature has been found good: a token refused so was not refused for its signature.
 AFTER_THE_SIGNATURE = {
     "bad_json",

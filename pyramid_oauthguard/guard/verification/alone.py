@@ -10,7 +10,7 @@ from pyramid.registry import Registry
 from ...access_token import AccessToken
 from ...errors import InvalidRequest, InvalidToken, SettingError
 from ...interfaces import Credential
-from ...jwt.jws import find_claims, looks_like_jwt, parse_segment_object, split
+from ...jwt.jws import find_jwt, looks_like_jwt, parse_segment_object, split
 from ..assembly.issuer_parts import build_modes, build_parts
 from ..credentials.header import is_token68
 from ..settings import PREFIX, TABLE, GuardSettings, parse_settings
@@ -94,10 +94,10 @@ class VerifierSet:
         """
         if not is_token68(raw):
             raise InvalidRequest("malformed_token")
-        claims = find_claims(raw)
-        if claims is None:
+        jwt = find_jwt(raw)
+        if jwt is None:
             raise InvalidToken("opaque_of_no_issuer")
-        identifier = claims.get("iss")
+        identifier = jwt[-1].get("iss")
         found = self._find(identifier) if isinstance(identifier, str) else None
         if found is None or found.issuer != identifier:
             raise InvalidToken("wrong_issuer")

@@ -8,26 +8,27 @@ from typing import Any, Final, Protocol
 from zope.interface import implementer
 
 from ...access_token import AccessToken
-from ...bounded import BoundedMap
 from ...errors import InvalidToken, OAuthGuardError
 from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.registry import IssuerRegistry
+from ...jwt.jws import Jwt
 
 __all__ = ["ChosenVerifier", "Recall", "Tenants", "Verifier", "Verifiers"]
 
 #: An Authorization header's token, if it was verified before and is as good as then.
 Recall = Callable[[str | None], AccessToken | None]
 
-#: In characters. Who verified a longer token is not remembered, since no verifier remembers it.
-_MAX_REMEMBERED: Final = 32_768
 #: In characters. Of a JWT, they are a part of its signature.
 _END: Final = 32
 
 
 class Verifier(Protocol):
-    """A check by one issuer."""
+    """A check by one issuer.
 
-    def verify(self, credential: Credential) -> AccessToken: ...
+    ``jwt`` is the token of the credential where it was taken apart before, so that it is parsed once.
+    """
+
+    def verify(self, credential: Credential, jwt: Jwt | None = None) -> AccessToken: ...
     def recall(self, header: str | None) -> AccessToken | None: ...
 
 
@@ -68,7 +69,8 @@ class ChosenVerifier:
             only = _SourcedVerifier(found.parts[mode], sources[found.name])
         self._verify_only = None if only is None else only.verify
         # By the hash of the token's end, which is quickly made: the owner recalls nothing of another token that ends so.
-        self._owners = BoundedMap(memory) if memory else None
+        self._owners: dict[int, Verifier] = {}
+        self._memory = memory
         self.recall: Recall = self._recall if only is None else only.recall
 
     def verify(self, credential: Credential) -> AccessToken:
@@ -80,23 +82,32 @@ class ChosenVerifier:
         verify_only = self._verify_only
         if verify_only is not None:  # the usual case: to ask the registry would take a hundredth of the whole check
             return verify_only(credential)
-        choice = self._issuers.choose(credential)
-        if self._sources is not None:
-            _check_source(credential, self._sources[choice.issuer.name])
+        raw, sources = credential.characters, self._sources
+        end = hash(raw[-_END:])
+        if end in self._owners:  # where events have subscribers, nobody has looked before
+            known = self._recall(f"{credential.scheme} {raw}")
+            if known is not None:
+                if sources is not None:
+                    _check_source(credential, sources[known.issuer_name])
+                return known
+        choice, jwt = self._issuers.choose(raw)
+        if sources is not None:
+            _check_source(credential, sources[choice.issuer.name])
         parts = choice.issuer.parts
         verifiers: Verifiers = parts if choice.issuer.template is None else parts.find(choice.value)
         owner = verifiers[self._mode]
         try:
-            token = owner.verify(credential)
+            token = owner.verify(credential, jwt)
         except OAuthGuardError as error:
             error.issuer_name = choice.issuer.name
             raise
-        if self._owners is not None and len(credential.characters) <= _MAX_REMEMBERED:
-            self._owners.set(hash(credential.characters[-_END:]), owner)
+        if len(self._owners) >= self._memory:
+            self._owners.clear()  # to drop one would cost each new token more than to be looked for again costs an old one
+        self._owners[end] = owner
         return token
 
     def _recall(self, header: str | None) -> AccessToken | None:
-        if self._owners is None or header is None:
+        if header is None:
             return None
         owner = self._owners.get(hash(header[-_END:]))
         return None if owner is None else owner.recall(header)
@@ -109,9 +120,9 @@ class _SourcedVerifier:
         self._verifier = verifier
         self._sources = sources
 
-    def verify(self, credential: Credential) -> AccessToken:
+    def verify(self, credential: Credential, jwt: Jwt | None = None) -> AccessToken:
         _check_source(credential, self._sources)
-        return self._verifier.verify(credential)
+        return self._verifier.verify(credential, jwt)
 
     def recall(self, _header: str | None) -> AccessToken | None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from zope.interface import implementer
 
@@ -14,7 +14,7 @@ from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.key_file import KeyFile
 from ...issuers.keys import KeySource
 from ...jwt.base64url import parse_segment
-from ...jwt.jws import ParsedHeader, parse_header, parse_segment_object, split
+from ...jwt.jws import Jwt, ParsedHeader, parse_header, parse_segment_object, split
 from ...jwt.keyset import KeySet
 from ...jwt.verify import Candidates, build_refusal, is_signed
 from ..settings import GuardSettings
@@ -57,15 +57,16 @@ class LocalVerifier:
         self._headers = BoundedMap(_MAX_HEADERS)
         self._verified = build_memory(settings) if verified is None else verified
 
-    def verify(self, credential: Credential) -> AccessToken:
+    def verify(self, credential: Credential, jwt: Jwt | None = None) -> AccessToken:
         """The verified token. Not checked: whether it was revoked.
 
+        :param jwt: the token taken apart, where somebody had to do that before.
         :raises InvalidToken: it is malformed, not signed by the issuer, not for us, or not valid now.
         :raises UnavailableError: the issuer's keys are not known and can't be fetched.
         """
         raw = credential.characters
         header = f"{credential.scheme} {raw}"
-        return self.recall(header) or self._verify(raw, header, time.time())
+        return self.recall(header) or self._verify(raw, header, jwt)
 
     def recall(self, header: str | None) -> AccessToken | None:
         """The token of an Authorization header if it was verified before and is still valid: neither expired
@@ -87,12 +88,27 @@ class LocalVerifier:
             return None
         return token if token is not None else self._rebuild(header, remembered, now)
 
-    def _verify(self, raw: str, header: str, now: float) -> AccessToken:
-        head, body, tail, message = split(raw)
+    def _verify(self, raw: str, header: str, jwt: Jwt | None) -> AccessToken:
+        if jwt is not None and jwt[0] is raw:
+            _raw, head, message, signature, claims = jwt
+            keys, now = self._check_signature(head, message, signature)
+        else:
+            head, body, tail, message = split(raw)
+            keys, now = self._check_signature(head, message, parse_segment(tail))
+            claims = parse_segment_object(body)
+        token = self._build(claims, now)
+        if self._verified is not None and len(raw) <= _MAX_REMEMBERED_CHARACTERS:
+            # That it verified. The value itself, several times the size, is kept from the second use on: most
+            # tokens of a flood never come again.
+            self._verified.set(header, (keys, now, token.expires_at + self._settings.leeway, None))
+        return token
+
+    def _check_signature(self, head: bytes, message: bytes, signature: bytes) -> tuple[KeySet, float]:
+        """The key set that finds it good, and the time then. :raises InvalidToken: none does."""
+        now = time.time()
         known: tuple[KeySet, Candidates] | None = self._headers.peek(head)
         seen = known is not None and known[0] is self._kept.require(now)
         keys, candidates = known if known is not None and seen else self._fetch_candidates(head)
-        signature = parse_segment(tail)
         if not is_signed(message, signature, candidates):
             keys, candidates = self._fetch_newer(head, keys, candidates)
             if not is_signed(message, signature, candidates):
@@ -101,18 +117,13 @@ class LocalVerifier:
         if not seen:
             self._headers.set(head, (keys, candidates))
             now = time.time()  # the issuer may have been asked
-        token = self._build(body, now)
-        if self._verified is not None and len(raw) <= _MAX_REMEMBERED_CHARACTERS:
-            # That it verified. The value itself, several times the size, is kept from the second use on: most
-            # tokens of a flood never come again.
-            self._verified.set(header, (keys, now, token.expires_at + self._settings.leeway, None))
-        return token
+        return keys, now
 
     def _rebuild(self, header: str, remembered: _Remembered, now: float) -> AccessToken | None:
         """The value of a token that was verified, None where it can't be built now."""
         keys, since, until, _token = remembered
         try:
-            token = self._build(header.split(".")[1].encode(), now)
+            token = self._build(parse_segment_object(header.split(".")[1].encode()), now)
         except InvalidToken:  # where the stack is nearly full: nested claims that could be built before
             return None
         if self._verified is not None:
@@ -135,8 +146,7 @@ class LocalVerifier:
     def _parse_header(self, head: bytes) -> ParsedHeader:
         return parse_header(head, self._algorithms, HEADER_TYPES[self._settings.profile])
 
-    def _build(self, segment: bytes, now: float) -> AccessToken:
-        claims = parse_segment_object(segment)
+    def _build(self, claims: dict[str, Any], now: float) -> AccessToken:
         if self._settings.profile == "rfc9068":
             check_profile(claims)
         return build_access_token(claims, self._settings, mode="local", now=now)
@@ -145,8 +155,7 @@ class LocalVerifier:
 class AudiencelessVerifier(LocalVerifier):
     """As the local check, for a token whose audience only the issuer's answer says. An ``aud`` that is there must be ours."""
 
-    def _build(self, segment: bytes, now: float) -> AccessToken:
-        claims = parse_segment_object(segment)
+    def _build(self, claims: dict[str, Any], now: float) -> AccessToken:
         if self._settings.profile == "rfc9068":
             check_profile(claims)
         return build_access_token(claims, self._settings, mode="local", now=now, audience_required=False)

@@ -12,7 +12,7 @@ from ...access_token import AccessToken
 from ...errors import InvalidToken, UnavailableError
 from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.introspection import Introspector
-from ...jwt.jws import MAX_TOKEN_CHARACTERS, find_claims, looks_like_jwt
+from ...jwt.jws import MAX_TOKEN_CHARACTERS, Jwt, find_jwt, looks_like_jwt
 from ..settings import GuardSettings
 from .access_tokens import build_access_token
 from .unverifiable import Unverified, is_for_issuer, read_unverified
@@ -26,7 +26,7 @@ MAX_OPAQUE_CHARACTERS: Final = 16_384
 class Verifier(Protocol):
     """The local check, as far as other checks need it."""
 
-    def verify(self, credential: Credential) -> AccessToken: ...
+    def verify(self, credential: Credential, jwt: Jwt | None = None) -> AccessToken: ...
     def recall(self, header: str | None) -> AccessToken | None: ...
 
 
@@ -44,19 +44,20 @@ class RemoteVerifier:
         self._local = local
         self._introspector = introspector
 
-    def verify(self, credential: Credential) -> AccessToken:
+    def verify(self, credential: Credential, jwt: Jwt | None = None) -> AccessToken:
         """The token as the issuer describes it now.
 
+        :param jwt: the token taken apart, for the local check.
         :raises InvalidToken: inactive, or its description does not pass the checks.
         :raises UnavailableError: the issuer can't be asked.
         """
         raw = credential.characters
         if not raw.isascii() or not 0 < len(raw) <= MAX_TOKEN_CHARACTERS:
             raise InvalidToken("not_a_token")  # it can't be a token, so the issuer is not asked
-        is_jwt = self._is_jwt(raw)
+        is_jwt = jwt is not None or self._is_jwt(raw)
         if not is_jwt and len(raw) > MAX_OPAQUE_CHARACTERS:
             raise InvalidToken("not_a_token")
-        local = self._check_first(credential) if is_jwt else None
+        local = self._check_first(credential, jwt) if is_jwt else None
         return self._introspector.ask(raw, lambda answer: self._judge(answer, local))
 
     def recall(self, header: str | None) -> AccessToken | None:
@@ -72,13 +73,13 @@ class RemoteVerifier:
         """Whether the local check comes first. A token with the prefix of opaque ones is a JWT only in every character."""
         prefix = self._settings.token_prefix
         if prefix and raw.startswith(prefix):
-            return find_claims(raw) is not None
+            return find_jwt(raw) is not None
         return looks_like_jwt(raw)
 
-    def _check_first(self, credential: Credential) -> AccessToken | Unverified:
+    def _check_first(self, credential: Credential, jwt: Jwt | None) -> AccessToken | Unverified:
         """What is known of a JWT before the issuer is asked. :raises InvalidToken: the issuer must not be asked."""
         try:
-            return self._local.verify(credential)
+            return self._local.verify(credential, jwt)
         except (InvalidToken, UnavailableError) as error:
             if self._settings.introspection_judges != "all" or not is_for_issuer(error, credential.characters):
                 raise

@@ -17,7 +17,7 @@ from ...issuers.introspection import Introspector
 from ...issuers.key_file import KeyFile
 from ...issuers.keys import KeySource
 from ...jwt.base64url import parse_segment
-from ...jwt.jws import looks_like_jwt, parse_header, parse_segment_object, split
+from ...jwt.jws import Jwt, looks_like_jwt, parse_header, parse_segment_object, split
 from ...jwt.verify import build_refusal, is_signed
 from ..settings import GuardSettings
 from .remote import MAX_OPAQUE_CHARACTERS, Verifier
@@ -46,16 +46,17 @@ class UserinfoVerifier:
         self._introspector = introspector
         self._keys = keys
 
-    def verify(self, credential: Credential) -> AccessToken:
+    def verify(self, credential: Credential, jwt: Jwt | None = None) -> AccessToken:
         """The token of the user that the issuer names now.
 
+        :param jwt: the token taken apart, for the local check.
         :raises InvalidToken: the issuer does not know the token, or the local check refuses it.
         :raises UnavailableError: the issuer can't be asked.
         """
         raw, settings = credential.characters, self._settings
         if not settings.userinfo_any_client:
             raise InvalidToken("userinfo_not_allowed")
-        known = self._local.verify(credential) if looks_like_jwt(raw) else None
+        known = self._local.verify(credential, jwt) if looks_like_jwt(raw) else None
         if known is None and (not raw.isascii() or not 0 < len(raw) <= MAX_OPAQUE_CHARACTERS):
             raise InvalidToken("not_a_token")
         if known is None and settings.client_id:
