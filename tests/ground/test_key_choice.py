@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from base64 import b64encode
+from functools import cache
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from pyramid_oauthguard.server.clients.assertion import RefusedError, read_asser
 from pyramid_oauthguard.server.clients.keys import as_key_set
 from pyramid_oauthguard.server.grant_types import RegistrationError
 from pyramid_oauthguard.server.store.records import Client
-from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key, mint
+from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, SigningKey, generate_key, mint
 from tests.guard.verifying import build_verifier
 
 KEY = generate_key("ES256", kid="good")
@@ -132,13 +133,17 @@ def test_a_key_of_no_allowed_algorithm_has_a_reason() -> None:
 
 # ── what a token and a key say about each other ─────────────────────────────────────────────────────────────────────
 
-MANY = [generate_key("RS256", kid=f"thumb-{number}") for number in range(20)]
 HINTS = ("x5t", "x5t#S256")
+
+
+@cache  # made at first use: RSA keys take long, and each process of pytest-xdist imports this module
+def make_many() -> tuple[SigningKey, ...]:
+    return tuple(generate_key("RS256", kid=f"thumb-{number}") for number in range(20))
 
 
 def publish(name: str) -> list[Any]:
     """Twenty keys, each with a thumbprint, and nothing else that tells them apart."""
-    return [{"kty": "RSA", "n": key.jwk["n"], "e": key.jwk["e"], name: key.kid} for key in MANY]
+    return [{"kty": "RSA", "n": key.jwk["n"], "e": key.jwk["e"], name: key.kid} for key in make_many()]
 
 
 @pytest.mark.promise("GD-61")
@@ -146,8 +151,8 @@ def publish(name: str) -> list[Any]:
 @pytest.mark.parametrize("name", HINTS)
 def test_a_thumbprint_chooses_among_many_keys(role: str, name: str) -> None:
     keys = publish(name)[10 if role == "server" else 0 :]  # a client may register ten
-    assert ROLES[role](sign(MANY[19], kid=ABSENT, **{name: MANY[19].kid}), keys)
-    assert not ROLES[role](sign(MANY[18], kid=ABSENT, **{name: MANY[19].kid}), keys)
+    assert ROLES[role](sign(make_many()[19], kid=ABSENT, **{name: make_many()[19].kid}), keys)
+    assert not ROLES[role](sign(make_many()[18], kid=ABSENT, **{name: make_many()[19].kid}), keys)
 
 
 @pytest.mark.promise("GD-61")
@@ -158,8 +163,8 @@ def test_a_thumbprint_is_found_in_a_certificate_and_in_a_kid(name: str) -> None:
     others = publish(name)
     with_certificate = {"kty": "EC", **{m: KEY.jwk[m] for m in ("crv", "x", "y")}, "x5c": [b64encode(der).decode()]}
     assert is_accepted_by_guard(sign(kid=ABSENT, **{name: thumbprint}), [*others, with_certificate])
-    named = [{**each, "kid": key.kid} for each, key in zip(publish("odd"), MANY, strict=True)]
-    assert is_accepted_by_guard(sign(MANY[17], kid=ABSENT, **{name: MANY[17].kid}), named)
+    named = [{**each, "kid": key.kid} for each, key in zip(publish("odd"), make_many(), strict=True)]
+    assert is_accepted_by_guard(sign(make_many()[17], kid=ABSENT, **{name: make_many()[17].kid}), named)
 
 
 @pytest.mark.promise("GD-61")
@@ -189,7 +194,7 @@ def test_a_new_thumbprint_is_looked_for_like_a_new_kid() -> None:
 @pytest.mark.promise("GD-61")
 def test_keys_of_other_algorithms_do_not_count_towards_the_limit() -> None:
     others = [generate_key("ES384", kid=f"e{number}").jwk for number in range(20)]
-    wrong = [{**key.jwk, "alg": "PS256"} for key in MANY]
+    wrong = [{**key.jwk, "alg": "PS256"} for key in make_many()]
     assert is_accepted_by_guard(sign(kid=ABSENT), [*others, *wrong, KEY.jwk])
 
 

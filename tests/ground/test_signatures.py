@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from pyramid_oauthguard.jwt.verify import bind, is_signed
 from pyramid_oauthguard.testing import generate_key
 
 MESSAGE = b"eyJhbGciOiJub25lIn0.e30"
-KEYS = {algorithm: generate_key(algorithm).native for algorithm in ALGORITHMS}
 #: The orders of the three curves (FIPS 186-5, SP 800-186).
 ORDERS = {
     "ES256": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
@@ -23,21 +23,26 @@ ORDERS = {
 }
 
 
+@cache  # made at first use: RSA keys take long, and each process of pytest-xdist imports this module
+def make_key(algorithm: str) -> Any:
+    return generate_key(algorithm).native
+
+
 def check_with_joserfc(algorithm: str, signature: bytes, message: bytes) -> bool:
     model: Any = JWSRegistry.algorithms[algorithm]
     try:
-        return bool(model.verify(message, signature, KEYS[algorithm]))
+        return bool(model.verify(message, signature, make_key(algorithm)))
     except ValueError:
         return False
 
 
 def check(algorithm: str, signature: bytes, message: bytes) -> bool:
-    return is_signed(message, signature, (bind(algorithm, KEYS[algorithm]),))
+    return is_signed(message, signature, (bind(algorithm, make_key(algorithm)),))
 
 
 def sign(algorithm: str) -> bytes:
     model: Any = JWSRegistry.algorithms[algorithm]
-    signature: bytes = model.sign(MESSAGE, KEYS[algorithm])
+    signature: bytes = model.sign(MESSAGE, make_key(algorithm))
     return signature
 
 

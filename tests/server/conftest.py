@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2.bccache import Bucket, BytecodeCache
 from pyramid.config import Configurator
 from webtest import TestApp
 
@@ -17,8 +21,11 @@ from pyramid_oauthguard.server.clients import ClientRegistry, MadeClient, get_cl
 from pyramid_oauthguard.server.opaque import REFRESH_PREFIX, make_id, make_opaque
 from pyramid_oauthguard.server.service import IService, Service
 from pyramid_oauthguard.server.store.records import AccessTokenRecord, Grant, RefreshTokenRecord
+from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
+from pyramid_oauthguard.server.store.sqlalchemy import engine as engines
 from tests.server.databases import database, postgresql  # noqa: F401  # fixtures
 
+_set_up_connection = engines._set_up_connection
 ISSUER = "http://localhost:6543"
 
 
@@ -139,10 +146,43 @@ def basic(client_id: str, secret: str) -> dict[str, str]:
 Build = Callable[..., Server]
 
 
+class _Compiled(BytecodeCache):
+    """The compiled templates of our pages: each application would compile its own."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = _Compiled()
+
+
+@cache
+def _make_empty_database(factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with our tables: copying it takes less time than making them."""
+    file = factory.mktemp("database") / "empty.sqlite"
+    store = SQLAlchemyStore(engines.build_engine(f"sqlite:///{file}"))
+    store.create_tables()
+    store.close()
+    return file
+
+
+def _set_up_without_waiting(connection: sqlite3.Connection, record: Any) -> None:
+    _set_up_connection(connection, record)
+    connection.execute("PRAGMA synchronous = OFF").close()
+
+
 @pytest.fixture
-def build(tmp_path: Path) -> Iterator[Build]:
+def build(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
     """A function that makes a server; settings without their prefix, ``configure`` is called with the Configurator."""
     stores = []
+    # No test cuts the power, and with several processes each transaction would wait long for the disk.
+    monkeypatch.setattr(engines, "_set_up_connection", _set_up_without_waiting)
 
     def make(
         settings: dict[str, Any] | None = None,
@@ -162,7 +202,14 @@ def build(tmp_path: Path) -> Iterator[Build]:
             "limits": "off",
             **(settings or {}),
         }
-        config = Configurator(settings={f"oauthguard.server.{key}": value for key, value in given.items()})
+        if given["sqlalchemy.url"] == f"sqlite:///{file}" and not file.exists():
+            shutil.copy(_make_empty_database(tmp_path_factory), file)  # with its mode
+        config = Configurator(
+            settings={
+                **{f"oauthguard.server.{key}": value for key, value in given.items()},
+                "oauthguard pages.bytecode_caching": _COMPILED,
+            }
+        )
         config.include("pyramid_oauthguard.server")
         if configure:
             configure(config)
