@@ -126,6 +126,7 @@ def watch(fault: str) -> Counts:
         return world.record.take()
 
 
+@pytest.mark.slow
 def test_a_service_that_is_right_is_found_right() -> None:
     counts = watch("")
     assert (counts.wrong, counts.lost, counts.ended, counts.hung) == ([], [], [], 0)
@@ -133,6 +134,7 @@ def test_a_service_that_is_right_is_found_right() -> None:
     assert counts.answers["401"] > 3, "forgers were there"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
@@ -149,14 +151,17 @@ def test_a_wrong_decision_is_noticed(fault: str, said: str) -> None:
     assert any(said in text for text in counts.wrong), counts.wrong
 
 
+@pytest.mark.slow
 def test_a_lost_revocation_is_noticed() -> None:
     assert "a revocation" in watch("forgets revocations").lost
 
 
+@pytest.mark.slow
 def test_a_lost_token_is_noticed() -> None:
     assert "a token of program" in watch("loses tokens").lost
 
 
+@pytest.mark.slow
 def test_a_user_who_is_signed_out_is_noticed() -> None:
     assert watch("signs users out").ended
 

@@ -46,6 +46,7 @@ def test_its_flows_lead_to_the_embedded_server(app: App) -> None:
     assert mounted["servers"] == [{"url": "/shop"}]
 
 
+@pytest.mark.slow
 def test_scopes_of_the_mcp_endpoint_are_not_offered_in_swagger_ui(tmp_path: Path) -> None:
     """A box without a text, for a scope that its client may not have."""
     made = main({}, **build_settings(tmp_path, **{"example.mcp": "http://localhost/mcp"}))
@@ -135,6 +136,7 @@ def read_parameters(app: App, name: str) -> dict[str, Any]:
     return dict(found["schema"])
 
 
+@pytest.mark.slow
 def test_the_limits_of_the_document_are_those_of_the_api(api: App, bearer: dict[str, str]) -> None:
     limit = read_parameters(api, "limit")
     api.get("/customers", {"limit": limit["maximum"]}, headers=bearer)

@@ -59,6 +59,7 @@ def page(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     context.close()
 
 
+@pytest.mark.slow
 def test_signing_in_by_keyboard_alone(page: Any, address: str) -> None:
     page.goto(f"{address}/sign-in?next=/%3Fhello")
     page.wait_for_function("document.activeElement.id === 'name'")
@@ -76,6 +77,7 @@ def test_signing_in_by_keyboard_alone(page: Any, address: str) -> None:
     assert "signed in as demo" in page.inner_text("main")
 
 
+@pytest.mark.slow
 def test_it_reads_well_when_narrow_light_and_dark(page: Any, address: str) -> None:
     page.goto(f"{address}/sign-in")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
@@ -89,6 +91,7 @@ def test_it_reads_well_when_narrow_light_and_dark(page: Any, address: str) -> No
     assert page.eval_on_selector("button", "each => each.getBoundingClientRect().height") >= 24
 
 
+@pytest.mark.slow
 def test_dark_is_dark_and_light_is_light(page: Any, address: str) -> None:
     page.goto(f"{address}/sign-in")
     color = page.eval_on_selector("main", "each => getComputedStyle(each).backgroundColor")

@@ -44,6 +44,7 @@ def read_statuses(answer: TestResponse, step: str) -> list[str]:
     return re.findall(r'class="status \w+">(\d+)', _cut(answer.text, step))
 
 
+@pytest.mark.slow
 def test_the_story(browser: App) -> None:
     found = {step: read_statuses(press(browser, step), step) for step in STEPS}
     assert found == {
@@ -127,6 +128,7 @@ def test_no_page_shows_a_whole_token(browser: App, caplog: pytest.LogCaptureFixt
     assert "eyJ" not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.promise("EX-03")
 def test_the_session_does_not_grow(browser: App) -> None:
     sizes = set()
@@ -249,6 +251,7 @@ FIXED = re.compile(r"<(pre|code|title|em|style)\b.*?</\1>|<p lang=\"en\">.*?</p>
 ENGLISH = re.compile(r"\b(the|and|token|with|you|sign|from|request|answer|checked|customer)\b", re.IGNORECASE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "title"), [("de", "Kunden"), ("fr", "Clients"), ("ja", "顧客")])
 def test_the_tour_and_the_frame_of_swagger_ui_are_in_the_language_of_the_browser(
     browser: App, language: str, title: str
@@ -267,6 +270,7 @@ def test_the_tour_and_the_frame_of_swagger_ui_are_in_the_language_of_the_browser
         assert not found, (name, left)
 
 
+@pytest.mark.slow
 def test_a_person_who_denies_is_told_in_their_language(browser: App) -> None:
     browser.extra_environ["HTTP_ACCEPT_LANGUAGE"] = "ja"
     form = press(browser, "person").follow().follow().form
@@ -346,6 +350,7 @@ def test_without_the_demo_nothing_of_it_is_shown(tmp_path: Path) -> None:
     dispose(app.app)
 
 
+@pytest.mark.slow
 def test_a_server_alone_has_a_home_page(tmp_path: Path) -> None:
     settings = {
         k: v for k, v in build_settings(tmp_path).items() if k not in ("oauthguard.issuer", "oauthguard.audience")
@@ -358,6 +363,7 @@ def test_a_server_alone_has_a_home_page(tmp_path: Path) -> None:
     dispose(app.app)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # whatever the toolbar's own dependencies have to say
 def test_it_works_with_the_debug_toolbar(tmp_path: Path) -> None:
     """The toolbar reads bodies before the application does."""
@@ -374,6 +380,7 @@ def test_it_works_with_the_debug_toolbar(tmp_path: Path) -> None:
     dispose(app)
 
 
+@pytest.mark.slow
 def test_the_log_says_where_to_look(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "example_app")
     dispose(main({}, **build_settings(tmp_path)))

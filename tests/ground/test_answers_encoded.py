@@ -97,6 +97,7 @@ def test_what_was_asked_for_is_decoded(site, encoding, body):
     assert asked == ["gzip, deflate", "identity"], "an answer about a token is short"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-44")
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_the_decoded_size_has_a_limit(site, encoding):

@@ -146,6 +146,7 @@ def publish(name: str) -> list[Any]:
     return [{"kty": "RSA", "n": key.jwk["n"], "e": key.jwk["e"], name: key.kid} for key in make_many()]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-61")
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", HINTS)
@@ -155,6 +156,7 @@ def test_a_thumbprint_chooses_among_many_keys(role: str, name: str) -> None:
     assert not ROLES[role](sign(make_many()[18], kid=ABSENT, **{name: make_many()[19].kid}), keys)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-61")
 @pytest.mark.parametrize("name", HINTS)
 def test_a_thumbprint_is_found_in_a_certificate_and_in_a_kid(name: str) -> None:
@@ -183,6 +185,7 @@ def test_an_empty_kid_counts_as_none(role: str) -> None:
     assert ROLES[role](sign(kid="some"), [{**KEY.jwk, "kid": ""}])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-61")
 def test_a_new_thumbprint_is_looked_for_like_a_new_kid() -> None:
     keys = build_key_set(publish("x5t"), ALGORITHMS)
@@ -191,6 +194,7 @@ def test_a_new_thumbprint_is_looked_for_like_a_new_kid() -> None:
     assert keys.knows(None, ())
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-61")
 def test_keys_of_other_algorithms_do_not_count_towards_the_limit() -> None:
     others = [generate_key("ES384", kid=f"e{number}").jwk for number in range(20)]

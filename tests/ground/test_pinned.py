@@ -206,6 +206,7 @@ def test_other_answers_are_refused(answer, is_outage):
     assert raised.value.is_outage == is_outage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [

@@ -155,6 +155,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(status):
     assert "s3cret" not in text
 
 
+@pytest.mark.slow
 def test_a_proxy_whose_answer_drips_does_not_hold_us_longer_than_the_timeout():
     stop, sent = threading.Event(), []
 

@@ -56,6 +56,7 @@ def test_check_reports_each_issuer_by_its_name(settings: dict[str, str], tmp_pat
     assert result.exit_code == 1
 
 
+@pytest.mark.slow
 def test_explain_names_the_issuer_and_its_settings(
     two: tuple[HTTPIssuer, HTTPIssuer], settings: dict[str, str], tmp_path: Path
 ) -> None:

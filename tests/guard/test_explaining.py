@@ -223,6 +223,7 @@ def test_claims_of_an_rfc9068_token_that_are_missing_are_named(issuer: MemoryIss
     assert "RFC 9068 requires: client_id jti" in explain(ini, raw, "local")["text"]
 
 
+@pytest.mark.slow
 def test_the_answer_of_a_token_endpoint_may_be_pasted(issuer: MemoryIssuer, tmp_path: Path) -> None:
     ini = write_ini(tmp_path, issuer.settings)
     answer = json.dumps({"access_token": issuer.mint(), "token_type": "Bearer", "expires_in": 600}, indent=2)

@@ -115,6 +115,7 @@ def test_another_issuers_keys_verify_nothing(server):
     assert find_status(app, "/local", server.issuer.mint()) == 401
 
 
+@pytest.mark.slow
 def test_an_answer_that_comes_in_time_is_taken(server):
     server.delay = 0.1
     server.fail("slow")
@@ -490,6 +491,7 @@ def silent_port():
         yield listener.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_a_port_that_never_speaks():
     with silent_port() as port:
         issuer = MemoryIssuer(f"http://127.0.0.1:{port}")
@@ -499,6 +501,7 @@ def test_a_port_that_never_speaks():
         assert time.monotonic() - began < 2
 
 
+@pytest.mark.slow
 def test_a_port_that_never_shakes_hands():
     """TLS towards something that accepts and is silent."""
     with silent_port() as port:

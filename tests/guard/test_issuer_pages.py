@@ -68,6 +68,7 @@ def _name(example: Example) -> str:
     return f"{example.page}-{example.number}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=_name)
 def test_the_token_of_a_page_has_the_principals_of_the_page(example: Example, tmp_path: Path) -> None:
     running = Running(example, tmp_path)
@@ -75,6 +76,7 @@ def test_the_token_of_a_page_has_the_principals_of_the_page(example: Example, tm
         assert running.find_principals(mint_like(example)) == sorted(example.principals)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=_name)
 def test_check_says_what_the_page_says(example: Example, tmp_path: Path) -> None:
     running = Running(example, tmp_path)
@@ -82,6 +84,7 @@ def test_check_says_what_the_page_says(example: Example, tmp_path: Path) -> None
         assert join(running.check()) == join(example.check)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=_name)
 def test_the_common_mistake_is_refused_as_the_page_says(example: Example, tmp_path: Path) -> None:
     make, reason = MISTAKES[example]

@@ -214,6 +214,7 @@ EVIL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-31")
 def test_random_values_cause_one_fetch_at_most(shared: MemoryIssuer) -> None:
     app = build(write_template("any"), shared, remote=False)

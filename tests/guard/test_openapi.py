@@ -175,6 +175,7 @@ def test_the_operations_are_listed(registry: Any) -> None:
     assert ("", "/open") not in found
 
 
+@pytest.mark.slow
 def test_no_openapi_package_is_imported() -> None:
     code = "import sys, pyramid_oauthguard.guard.openapi\nassert not {'pyramid_openapi3', 'openapi_core'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

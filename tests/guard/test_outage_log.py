@@ -167,6 +167,7 @@ def test_a_limit_that_is_reached_is_logged(log):
 # ── circuits ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_a_circuit_that_opens_and_closes_is_logged(server, log):
     api = Api(server.settings, keys__cooldown=0.2)
     assert api.ask("remote", server.issuer.mint_opaque()) == 200

@@ -18,6 +18,7 @@ HEADERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["local", "remote"])
 @pytest.mark.parametrize("header", HEADERS)
 def test_each_header_has_the_same_answer(mode: str, header: str) -> None:

@@ -84,6 +84,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-20")
 @pytest.mark.parametrize("claims", REFUSED.values(), ids=REFUSED)
 def test_an_answer_that_does_not_hold_is_an_outage(server, claims):
@@ -157,6 +158,7 @@ def test_auto_needs_metadata(server):
     assert find_setting_error(lambda: build(server, "on")).key == "oauthguard.introspection.signed"
 
 
+@pytest.mark.slow
 def test_check_and_explain_read_signed_answers(server, tmp_path):
     ini = write_ini(tmp_path, {**server.settings, "oauthguard.introspection.signed": "required"}, "remote")
     checked = run_check(ini)

@@ -115,6 +115,7 @@ def test_where_remote_applies_too_both_must_pass(site):
     assert get(default, "/remote", other).status_int == 200
 
 
+@pytest.mark.slow
 @pytest.mark.promise("GD-20", "GD-66")
 @pytest.mark.parametrize(
     ("said", "status"),

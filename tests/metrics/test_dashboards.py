@@ -87,6 +87,7 @@ def run_promtool(*arguments: Any) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.needs("promtool")
 def test_the_alerts_fire_when_they_should_and_only_then() -> None:
     run_promtool("check", "rules", RULES)

@@ -162,6 +162,7 @@ def test_it_counts_beside_subscribers() -> None:
 # ── labels come from the settings ────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("MO-04")
 def test_no_caller_makes_a_series() -> None:
     issuer = MemoryIssuer()

@@ -40,6 +40,7 @@ def test_what_is_not_exactly_valid_is_dropped(text: str) -> None:
     assert parse_traceparent(text) is None
 
 
+@pytest.mark.slow
 @pytest.mark.promise("MO-06")
 @given(st.text() | st.from_regex(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\n?"))
 @example(GOOD)

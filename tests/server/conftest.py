@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -163,13 +163,14 @@ _COMPILED = _Compiled()
 
 
 @cache
-def _make_empty_database(factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with our tables: copying it takes less time than making them."""
-    file = factory.mktemp("database") / "empty.sqlite"
-    store = SQLAlchemyStore(engines.build_engine(f"sqlite:///{file}"))
-    store.create_tables()
-    store.close()
-    return file
+def _make_empty_database() -> bytes:
+    """A SQLite file with our tables: writing it takes less time than making them."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.sqlite"
+        store = SQLAlchemyStore(engines.build_engine(f"sqlite:///{file}"))
+        store.create_tables()
+        store.close()
+        return file.read_bytes()
 
 
 def _set_up_without_waiting(connection: sqlite3.Connection, record: Any) -> None:
@@ -178,7 +179,7 @@ def _set_up_without_waiting(connection: sqlite3.Connection, record: Any) -> None
 
 
 @pytest.fixture
-def build(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
     """A function that makes a server; settings without their prefix, ``configure`` is called with the Configurator."""
     stores = []
     # No test cuts the power, and with several processes each transaction would wait long for the disk.
@@ -203,7 +204,8 @@ def build(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch:
             **(settings or {}),
         }
         if given["sqlalchemy.url"] == f"sqlite:///{file}" and not file.exists():
-            shutil.copy(_make_empty_database(tmp_path_factory), file)  # with its mode
+            file.touch(0o600)
+            file.write_bytes(_make_empty_database())
         config = Configurator(
             settings={
                 **{f"oauthguard.server.{key}": value for key, value in given.items()},

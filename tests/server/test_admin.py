@@ -287,6 +287,7 @@ CONFIRMED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "button", "question"), CONFIRMED)
 def test_what_can_not_be_undone_is_asked_first(flow: Flow, path: str, button: str, question: str) -> None:
     browser, lines = flow.sign_in(), count_lines(flow)
@@ -414,6 +415,7 @@ def test_keys_that_can_not_be_public_are_not_sent_back(flow: Flow) -> None:
         assert key.as_dict(private=True)["d"] not in kept.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [*PAGES, "/oauth/admin/users?subject=carl"])
 def test_somebody_else_can_sign_in_from_each_page_and_comes_back_to_it(flow: Flow, path: str) -> None:
     browser = flow.sign_in()
@@ -442,6 +444,7 @@ def test_a_switch_that_another_administrator_was_shown_signs_nobody_out(flow: Fl
     assert "Set-Cookie" not in answer.headers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PAGES[1:])
 def test_the_links_say_which_page_is_shown(flow: Flow, path: str) -> None:
     page: Any = flow.sign_in().get(path)

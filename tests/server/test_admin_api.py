@@ -190,6 +190,7 @@ def test_a_token_ends_with_the_scope_of_its_client(api: Api) -> None:
         api.call("DELETE", "/users?subject=carl", each, status=403)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     [

@@ -32,6 +32,7 @@ def flow(build: Build, monkeypatch: pytest.MonkeyPatch) -> Flow:
     return build_admin(build, monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AD-01")
 @pytest.mark.parametrize(
     "who", ["Anna", "anna ", "ANNA", "user:anna", "anna/..", "group:operators", "operators", "аnna"]

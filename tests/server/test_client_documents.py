@@ -310,6 +310,7 @@ def test_a_refresh_reads_the_document_again_after_its_time(flow, host, served):
     assert host.asked == ["/client.json"] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -80,6 +80,7 @@ def test_a_change_can_be_part_of_the_transaction_of_the_application(flow):
     assert list_audit(flow.server, "ClientEdited") == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -296,6 +297,7 @@ def test_a_client_may_be_held_to_pkce_where_the_setting_is_off(build):
     assert read_answer(answer)["error"] == "invalid_request"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-53")
 @pytest.mark.parametrize(
     "uri",
@@ -399,6 +401,7 @@ def test_a_first_party_client_gets_its_code_without_a_page_and_this_is_recorded(
     assert flow.show(), "and is asked as soon as it is no longer first-party"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-52")
 @pytest.mark.parametrize(
     "uri",
@@ -480,6 +483,7 @@ def test_the_consent_page_shows_owner_home_page_policy_and_logo(flow):
     assert "<img" not in flow.show(flow.native).text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

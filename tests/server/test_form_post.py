@@ -95,6 +95,7 @@ def test_an_error_of_the_server_is_posted(flow: Flow) -> None:
     assert read_form(page.form.submit("decision", value="allow"))["error"] == "server_error"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fragment", "form_post.jwt", "query form_post", "FORM_POST", "web_message"])
 def test_another_mode_is_refused_in_the_query(flow: Flow, mode: str) -> None:
     answer = read_answer(ask(flow, response_mode=mode))

@@ -192,6 +192,7 @@ def test_a_host_of_keys_that_failed_is_left_alone(build, caplog):
     assert not documents._turns._counts
 
 
+@pytest.mark.slow
 def test_a_flood_of_urls_takes_no_memory(flow):
     documents = flow.server.service.documents
     now = time.time()

@@ -78,6 +78,7 @@ def test_what_is_stored_is_keyed_with_the_pepper(server, secret_hash):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-40")
 @pytest.mark.parametrize(
     "text",
@@ -292,6 +293,7 @@ def test_expired_tokens_are_left_out(flow):
     assert refresh(flow, REFRESH)["access_token"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-40")
 @pytest.mark.parametrize(
     ("changes", "problem"),

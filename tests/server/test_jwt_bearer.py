@@ -177,6 +177,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-15")
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_assertion_is_refused(make, caplog, what):
@@ -261,6 +262,7 @@ def test_without_a_hook_the_subject_is_no_local_user(make):
     assert flow.server.introspect(token)["sub"] == "partner/a%2Fb%252F"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-15")
 @pytest.mark.parametrize(
     ("table", "claims", "form", "expected"),
@@ -447,6 +449,7 @@ def test_what_a_client_may_assert_is_checked(own):
 # Keys at a jwks_uri.
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-15")
 def test_a_client_signs_with_the_keys_at_its_jwks_uri(build, caplog):
     """For assertions about its users, and to authenticate itself."""

@@ -92,6 +92,7 @@ def test_what_scopes_mean_is_translated_and_remembered_as_it_was_read(build: Bui
     assert "Lesen für" in typed.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("accepted", "spoken"),
     [

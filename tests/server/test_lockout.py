@@ -183,6 +183,7 @@ def test_callers_whose_address_is_unknown_share_no_limit(limited, address, caplo
     assert len(warnings) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", UNKNOWN)
 def test_an_application_still_counts_each_user_whose_address_is_unknown(limited, address):
     limits = limited({"limits.sign_in": "2/1m"}).service.limits

@@ -116,6 +116,7 @@ def test_a_device_sends_its_user_below_the_mount_point(build_mounted, place):
     assert app.post(f"{place}/oauth/token", form).json["access_token"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", MOUNTS)
 def test_an_assertion_may_be_for_the_token_endpoint_below_the_mount_point(build_mounted, place):
     flow = build_mounted(place)

@@ -123,6 +123,7 @@ def test_it_has_the_scopes_of_the_settings_at_most(flow, said):
     assert read_answer(ask(flow, client, scope="admin"))["error"] == "invalid_scope"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-13")
 @pytest.mark.parametrize("member", ["role", "audiences", "first_party", "client_id", "secret", "require_pkce"])
 def test_no_other_member_gives_it_more(flow, member):
@@ -217,6 +218,7 @@ def test_errors_have_the_codes_of_rfc_7591(flow):
         assert (answer["error"], bool(answer["error_description"])) == (error, True), said
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-13")
 @pytest.mark.parametrize(
     "odd",
@@ -378,6 +380,7 @@ def test_the_script_of_any_site_may_register_a_client_and_read_the_answer(flow):
     assert "content-type" in told.headers["Access-Control-Allow-Headers"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", ["null", "*", "https://tool.example/path", "https://a@tool.example", "x" * 300])
 def test_what_is_not_an_origin_is_not_repeated(flow, origin):
     assert "Access-Control-Allow-Origin" not in register(flow, headers={"Origin": origin}).headers

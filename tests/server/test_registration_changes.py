@@ -89,6 +89,7 @@ def test_the_client_id_must_be_its_own(flow, client_id):
     assert find(flow, client).name == "Tool"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-13")
 @pytest.mark.parametrize(
     "name",
@@ -105,6 +106,7 @@ def test_a_client_chooses_neither_a_secret_nor_what_the_server_says(flow, name):
     assert find(flow, client).secrets == ()
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-13")
 @pytest.mark.parametrize(("mistake", "error"), MISTAKES)
 def test_what_may_not_be_registered_is_refused_here_too(flow, mistake, error):

@@ -41,6 +41,7 @@ LOOPBACK_NAMES = ["localhost.localdomain", "ip6-localhost", "ip6-loopback", "loc
 # Guardrails 19 and 20: what stays on the user's device.
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-53")
 @pytest.mark.parametrize("uri", NEAR)
 def test_the_setting_frees_no_client_whose_answer_stays_on_the_device_from_pkce(build, uri):
@@ -112,6 +113,7 @@ def test_a_leeway_does_not_make_hours_of_minutes(leeway):
     assert caught.value.key == "oauthguard.server.assertions.a.leeway"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-15")
 @pytest.mark.parametrize(
     "changes",
@@ -171,6 +173,7 @@ def test_with_a_hook_the_form_of_a_subject_means_nothing(make):
     assert flow.show(browser=flow.sign_in("partner/anna"))
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-15")
 @pytest.mark.parametrize("named", [5, "", "a\nb", "x" * 300, True, b"anna", lambda client: client.client_id])
 def test_a_hook_that_names_no_possible_user_gets_no_token(make, caplog, named):

@@ -100,6 +100,7 @@ def test_a_static_view_at_the_root_answers_in_place_of_no_endpoint(settings, sta
     assert app.get("/index.txt").text == "index"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-16")
 @pytest.mark.parametrize("order", list(itertools.permutations(["server", "before", "nested"])))
 def test_what_was_included_first_is_matched_first(settings, start, order):

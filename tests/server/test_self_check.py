@@ -41,6 +41,7 @@ def test_at_home_nothing_but_the_issuer_is_weak(build):
     assert warnings(build({"limits": "on"})) == {"oauthguard.server.issuer"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "subject"),
     [

@@ -169,6 +169,7 @@ def test_post_only(server, method, endpoint):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-01", "AS-41")
 @pytest.mark.parametrize(
     "query", ["client_id=x", "client_secret=x", "grant_type=client_credentials", "token=x", "scope=read", "code="]
