@@ -20,6 +20,9 @@ _ID_TOKEN: Final = frozenset({
 #: What ``acr`` always is at authentik.
 _AUTHENTIK: Final = "goauthentik.io/providers/oauth2/default"
 _CLIENT: Final = frozenset({"azp", "appid", "client_id", "cid"})
+#: Claims that have another meaning at most issuers. At Curity ``purpose`` is the kind, and ``type`` is that of home-made tokens.
+_ELSEWHERE_OTHER: Final = ("purpose", "type")
+_OTHER_KINDS: Final = ("id", "id_token", "refresh", "refresh_token")
 #: Claims with none of these names say nothing about the kind of the token.
 MARKS: Final = _ID_TOKEN | {
     "token_type",
@@ -30,6 +33,7 @@ MARKS: Final = _ID_TOKEN | {
     "token_introspection",
     "tid",
     "idp",
+    *_ELSEWHERE_OTHER,
 }
 
 
@@ -49,6 +53,8 @@ def check_kind(claims: Mapping[str, Any]) -> None:
         raise InvalidToken("wrong_token_use")  # Cognito; Hydra writes the second
     if not _says(claims, "tokenName", ("access_token",)):
         raise InvalidToken("wrong_token_name")  # ForgeRock
+    if any(name in claims and _says(claims, name, _OTHER_KINDS, any_case=True) for name in _ELSEWHERE_OTHER):
+        raise InvalidToken("other_kind")
     if "events" in claims:
         raise InvalidToken("security_event")  # RFC 8417 section 2.2; logout tokens have it
     if "token_introspection" in claims:

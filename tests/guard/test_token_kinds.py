@@ -55,6 +55,8 @@ OTHER_KINDS = {
         "JWT\u200b",
         *ODD,
     ],
+    "purpose": ["id", "ID", "id_token", "refresh_token"],
+    "type": ["refresh", "Refresh", "refresh_token", "id_token"],
     "events": [{}, {"http://schemas.openid.net/event/backchannel-logout": {}}, [], "x", None, 0],
     "token_introspection": [{}, {"active": True}, None],
     "nonce": ["n", "", None, 0, ["n"]],
@@ -71,11 +73,13 @@ REASONS = {
     "token_use": "wrong_token_use",
     "tokenName": "wrong_token_name",
     "typ": "wrong_typ_claim",
+    "purpose": "other_kind",
+    "type": "other_kind",
     "events": "security_event",
     "token_introspection": "introspection_response",
 }
 #: Why an ID token is refused: by what only ID tokens have, or because a claim names the kind.
-KINDS = {"id_token", "wrong_typ_claim", "wrong_token_use", "wrong_token_name"}
+KINDS = {"id_token", "wrong_typ_claim", "wrong_token_use", "wrong_token_name", "other_kind"}
 #: What access tokens of real issuers say of themselves, and their introspection answers.
 ACCESS = [
     {},
@@ -87,6 +91,9 @@ ACCESS = [
     {"typ": "Bearer", "token_type": "Bearer", "azp": "web", "sid": "s", "acr": "1", "auth_time": 1_700_000_000},
     {"typ": "Bearer", "nonce": "n-0S6_WzA2Mj", "session_state": "s"},
     {"typ": "bearer"},
+    {"purpose": "access_token", "delegationId": "d", "scope": "read"},
+    {"purpose": "analytics", "type": "app"},
+    {"purpose": ["id"], "type": None},
     {"typ": "JWT"},
     {"typ": "at+JWT"},
     {"typ": "application/at+jwt"},
@@ -123,6 +130,7 @@ ID_TOKENS = {
     "Not of authentik": {"acr": "1", "nonce": "n", "azp": "web", "uid": "ada"},
     "Cognito": {"token_use": "id", "cognito:username": "ada", "at_hash": "h"},
     "ForgeRock": {"tokenName": "id_token", "nonce": "n", "at_hash": "h", "auditTrackingId": "a"},
+    "Curity, without at_hash": {"purpose": "id", "azp": "web", "acr": "a", "amr": "a", "auth_time": 1_700_000_000},
     "FAPI": {"s_hash": "h", "acr": "urn:openbanking:psd2:sca"},
     "CIBA": {"urn:openid:params:jwt:claim:auth_req_id": "r", "at_hash": "h"},
 }  # fmt: skip
@@ -250,6 +258,7 @@ def test_the_caller_is_told_no_more_than_of_any_bad_token(issuer, path):
         ({"typ": "Refresh"}, "its claim typ names another kind of token"),
         ({"token_type": "DPoP"}, "its token_type is not Bearer"),
         ({"token_use": "id"}, "its token_use is not access"),
+        ({"purpose": "id"}, "it is an ID token or a refresh token"),
         ({"events": {}}, "it is a logout token"),
         ({"nonce": "n", "aud": "web"}, "it is an ID token"),
     ],
