@@ -14,21 +14,10 @@ from ...exit_status import INACTIVE, USAGE, find_exit_status
 from ...guard.credentials.header import find_fault
 from ...guard.guarded_views import find_modes, find_views
 from ...guard.openapi import Operation, find_operations
+from ...guard.reports.candidates import SCOPE_CLAIMS
 from ...guard.reports.key_report import describe_keys
 from ...guard.reports.neighbours import find_host_neighbours, find_neighbours
 from ...guard.reports.once_report import describe_once
-from ...guard.reports.reasons import (
-    ANSWER_WITHOUT_AUDIENCE,
-    CLIENT_WITHOUT_AUDIENCE,
-    ENCRYPTED,
-    REASONS,
-    SHARED_SECRET,
-    TOKEN_WITHOUT_AUDIENCE,
-    TOKEN_WITHOUT_ISSUER,
-    UNSIGNED,
-    USERINFO,
-    Words,
-)
 from ...guard.reports.remedies import find_remedy
 from ...guard.resources.table import ResourceTable
 from ...guard.settings import GuardSettings
@@ -37,7 +26,8 @@ from ...guard.verifiers import RANKS
 from ...guard.verifiers.access_tokens import read_scopes
 from ...guard.verifiers.chosen import ChosenVerifier
 from ...interfaces import Credential, ICredentialVerifier
-from .token_facts import fetch_answer, find_facts, find_issuer, is_jwt
+from .token_facts import fetch_answer, find_facts, find_issuer
+from .wording import find_words
 
 __all__ = ["Explanation", "explain_token", "find_modes_in_use"]
 
@@ -116,7 +106,7 @@ def _describe(token: AccessToken, guard: Guard) -> str:
     left = token.expires_at - time.time()
     end = f"expires in {left:.0f} s" if math.isfinite(left) else "with no known end"
     issuer = f"issuer {token.issuer_name}, " if token.issuer_name else ""
-    text = f"{issuer}sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}{_describe_untrusted(token, guard)}{_describe_roles(token, guard)}, {end}"
+    text = f"{issuer}sub {token.subject!r}, client {token.client_id!r}, scopes {scopes}{_describe_untrusted(token, guard)}{_describe_unread(token, guard)}{_describe_roles(token, guard)}, {end}"
     places = [each.path for each in resources if resources.accepts(each, token)]
     return f"{text}, accepted under {' '.join(places)}" if resources.parts else text
 
@@ -128,6 +118,17 @@ def _describe_untrusted(token: AccessToken, guard: Guard) -> str:
         return ""
     untrusted = read_scopes(token.claims, settings.scope_claim) - token.scopes
     return f" (without {' '.join(sorted(untrusted))}: see {settings.name_key('scopes')})" if untrusted else ""
+
+
+def _describe_unread(token: AccessToken, guard: Guard) -> str:
+    """Other claims that may hold scopes, and scopes that were not separated by spaces."""
+    settings = guard.naming.find_settings(token) or guard.settings
+    if token.mode == "userinfo":
+        return ""
+    read = next((name for name in settings.scope_claim if name in token.claims), None)
+    unread = [name for name in SCOPE_CLAIMS if name in token.claims and name != read]
+    text = f" (not read: {' '.join(unread)}; see {settings.name_key('scope_claim')})" if unread else ""
+    return f"{text} (separated by commas, which count as a part of a scope)" if "," in "".join(token.scopes) else text
 
 
 def _describe_roles(token: AccessToken, guard: Guard) -> str:
@@ -178,11 +179,11 @@ def _explain_refusal(
 ) -> Explanation:
     answer = fetch_answer(registry, settings, raw) if mode == "remote" else None
     facts = find_facts(settings, raw, answer)
-    setting, text, advice = _find_text(facts, error.reason, raw, mode=mode, answered=answer is not None)
+    setting, text, advice = find_words(facts, error.reason, raw, mode=mode, answered=answer is not None)
     return Explanation(
         mode,
         error.reason,
-        text.format_map(facts)[:_MOST_TEXT_CHARS],
+        settings.name_keys(text).format_map(facts)[:_MOST_TEXT_CHARS],
         _name_setting(settings, setting),
         settings.name_keys(advice.format_map(facts)),
         INACTIVE,
@@ -207,27 +208,6 @@ def _name_setting(settings: GuardSettings, name: str | None) -> str | None:
     return settings.name_keys(f"oauthguard.{name}") if name else None
 
 
-def _find_text(facts: Mapping[str, Any], reason: str, raw: str, *, mode: str, answered: bool) -> Words:
-    if mode == "userinfo" and reason in USERINFO:
-        return USERINFO[reason]
-    if reason in ("not_a_jwt", "inactive") and raw.count(".") == _DOTS_OF_JWE:
-        return ENCRYPTED
-    if reason == "not_a_jwt" and is_jwt(raw) and raw.endswith(".") and facts["alg"] is not None:
-        return UNSIGNED
-    if reason == "bad_algorithm" and facts["alg"] in _SHARED:
-        return SHARED_SECRET
-    if reason == "wrong_issuer" and facts["iss"] is None and is_jwt(raw):
-        return TOKEN_WITHOUT_ISSUER
-    if reason == "wrong_audience" and facts["aud"] is None:
-        if answered and not is_jwt(raw):
-            return ANSWER_WITHOUT_AUDIENCE
-        return CLIENT_WITHOUT_AUDIENCE if facts["is_cognito"] else TOKEN_WITHOUT_AUDIENCE
-    return REASONS.get(reason, (None, reason, ""))
-
-
-#: What no key set contains a key for.
-_SHARED: Final = ("HS256", "HS384", "HS512")
 _ABOUT_KEYS: Final = frozenset({"unknown_key", "bad_signature"})
-_DOTS_OF_JWE: Final = 4
 _MOST_TEXT_CHARS: Final = 2000
 _MOST_VIEWS: Final = 20

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from ...errors import InvalidToken, OAuthGuardError
@@ -43,16 +44,26 @@ def fetch_answer(registry: Any, settings: GuardSettings, raw: str) -> Mapping[st
 
 
 def find_issuer(settings: GuardSettings, raw: str) -> GuardSettings:
-    """The settings that ``raw`` is judged by; those of the application where no issuer of it is named."""
+    """The settings that ``raw`` is judged by; those of the application where no issuer of it is named. Of a tenant that is not in the
+    list of a template, the settings of the template.
+    """
     identifier = _decode(raw.split(".")[1]).get("iss") if is_jwt(raw) else None
-    for each in settings.list_issuers():
+    issuers = settings.list_issuers()
+    if isinstance(identifier, str):
+        return _find_named(issuers, identifier) or settings
+    prefixed = [each for each in issuers if each.token_prefix and raw.startswith(each.token_prefix)]
+    return prefixed[0] if prefixed else settings
+
+
+def _find_named(issuers: Sequence[GuardSettings], identifier: str) -> GuardSettings | None:
+    for each in issuers:
         if each.template is None and each.issuer == identifier:
             return each
-        value = each.template.find_value(identifier) if each.template and isinstance(identifier, str) else None
+        value = each.template.find_value(identifier) if each.template else None
         if value is not None:
             return each.fill(value)
-    prefixed = [each for each in settings.list_issuers() if each.token_prefix and raw.startswith(each.token_prefix)]
-    return prefixed[0] if prefixed and not isinstance(identifier, str) else settings
+    templates = ((each, each.template) for each in issuers if each.template is not None)
+    return next((each for each, template in templates if replace(template, values=None).find_value(identifier)), None)
 
 
 def find_facts(settings: GuardSettings, raw: str, answer: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -68,6 +79,8 @@ def find_facts(settings: GuardSettings, raw: str, answer: Mapping[str, Any] | No
         "iss": claims.get("iss"),
         "aud": claims.get("aud"),
         "client": next((claims[name] for name in settings.client_id_claim if name in claims), None),
+        "exp": claims.get("exp"),
+        "is_by_client": settings.audience_by_client,
         "ago": time.time() - _as_number(claims.get("exp")),
         "times": _list(claims, "exp", "nbf", "iat"),
         "texts": _list(claims, "sub", "jti", "username"),

@@ -14,11 +14,12 @@ from ...jwt.jws import looks_like_jwt, parse_segment_object, split
 from ...urls import as_insecure_host, as_origin, check_url
 from ..settings import CLIENT_CLAIMS, GuardSettings
 
-__all__ = ["JUDGES_ALL", "Candidate", "Facts", "list_candidates", "name_host"]
+__all__ = ["JUDGES_ALL", "SCOPE_CLAIMS", "Candidate", "Facts", "list_candidates", "name_host"]
 
 #: A larger difference is not one of clocks.
 _MOST_LEEWAY_SECONDS: Final = 300
-_SCOPE_CLAIMS: Final = ("scope", "scp", "scopes", "permissions")
+#: Claims in which issuers write what a token allows.
+SCOPE_CLAIMS: Final = ("scope", "scp", "scopes", "permissions")
 
 Facts = Mapping[str, Any]
 
@@ -170,7 +171,7 @@ def _find_client(settings: GuardSettings, claims: Facts, _raw: str) -> Iterator[
 
 
 def _find_scopes(settings: GuardSettings, claims: Facts, _raw: str) -> Iterator[Candidate]:
-    for name in _SCOPE_CLAIMS:
+    for name in SCOPE_CLAIMS:
         if name in claims and settings.scope_claim[:1] != (name,):
             cost = "what this claim has are the scopes; users must not be able to change it"
             yield Candidate((f"scope_claim = {name}",), cost, {"scope_claim": (name,)})

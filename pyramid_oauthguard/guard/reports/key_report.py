@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ...errors import OAuthGuardError
+from ...jwt.key_issuer import fits_issuer
 from ...jwt.keyset import build_key_set, find_fault
 from ..settings import GuardSettings
 from .live_issuer import build_live_issuer
@@ -46,6 +47,9 @@ def _judge_for(key: object, settings: GuardSettings, facts: Mapping[str, Any]) -
         return f"verifies {' '.join(algorithms)}, the token is signed with {facts['alg']!r}"
     if facts["kid"] is not None and kid != facts["kid"]:
         return f"the token names the key {facts['kid']!r}"
+    owner = key["issuer"] if isinstance(key, Mapping) and "issuer" in key else None
+    if owner is not None and not fits_issuer(owner, str(facts["iss"])):
+        return f"verifies tokens of the issuer {owner!r} only"
     return "fits, but did not make the signature"
 
 

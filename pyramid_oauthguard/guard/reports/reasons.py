@@ -7,12 +7,19 @@ from typing import Final
 
 __all__ = [
     "ANSWER_WITHOUT_AUDIENCE",
+    "AUDIENCE_OF_CLIENT",
+    "AUDIENCE_OF_ISSUER",
     "CLIENT_WITHOUT_AUDIENCE",
     "ENCRYPTED",
+    "ENDED_IN_1970",
+    "OTHER_CLIENT_WITHOUT_AUDIENCE",
+    "OTHER_TENANT",
     "REASONS",
     "SHARED_SECRET",
+    "TENANT_WITHOUT_CLAIM",
     "TOKEN_WITHOUT_AUDIENCE",
     "TOKEN_WITHOUT_ISSUER",
+    "UNPUBLISHED_KEY",
     "UNSIGNED",
     "USERINFO",
     "Words",
@@ -78,7 +85,7 @@ USERINFO: Final[Mapping[str, Words]] = {
     "other_token": (None, "the userinfo endpoint names another user than its sub", "the token was made elsewhere; or the issuer names its users there in another way, and then a local check is what is possible"),
     "bad_claim": ("userinfo.endpoint", "the answer of the userinfo endpoint has no sub that is text", "is oauthguard.userinfo.endpoint that of OpenID Connect (Core section 5.3)?"),
 }  # fmt: skip
-#: More than ``not_a_jwt`` and ``wrong_audience`` say.
+#: More than the words of a reason say.
 ENCRYPTED: Final[Words] = ("audience", "it is encrypted (a JWE of five parts, RFC 7516): only the owner of the key can read it", "ask the issuer for a signed access token for the audience {audience}: Auth0 encrypts if the request for the token has no audience. Or check such tokens remotely, where the issuer introspects them: token_check=\"remote\"")  # fmt: skip
 SHARED_SECRET: Final[Words] = ("algorithms", "it is signed with {alg!r}, a secret that the issuer shares with its client; accepted are {algorithms}", "have the issuer sign with one of them. Or leave such tokens to an issuer that introspects them: token_check=\"remote\" and oauthguard.introspection.judges = all")  # fmt: skip
 TOKEN_WITHOUT_ISSUER: Final[Words] = ("issuer", "it has no iss, but must have {issuer!r}", "have the issuer write its name into iss; without it, nothing says whose keys verify the token")  # fmt: skip
@@ -86,3 +93,10 @@ UNSIGNED: Final[Words] = (None, "it is a JWT without a signature: its alg is {al
 TOKEN_WITHOUT_AUDIENCE: Final[Words] = ("audience", "it has no aud; accepted are {audience}", "request the token for this API; the issuer must name it in aud")  # fmt: skip
 CLIENT_WITHOUT_AUDIENCE: Final[Words] = ("audience_by_client", "it has no aud, as tokens of Amazon Cognito; accepted are {audience}", "set oauthguard.audience_by_client = true, and list the clients of this API in oauthguard.client_id")  # fmt: skip
 ANSWER_WITHOUT_AUDIENCE: Final[Words] = ("introspection.require_audience", "the introspection answer has no aud; accepted are {audience}", "have the issuer name the audience; or set oauthguard.introspection.require_audience = false, if every token that it calls active is for this API")  # fmt: skip
+OTHER_CLIENT_WITHOUT_AUDIENCE: Final[Words] = ("client_id", "it has no aud, and the clients whose tokens are accepted without it are {client_id}; it was issued to {client!r}", "add the client to oauthguard.client_id, if its tokens are for this API; the client must be in the claim client_id")  # fmt: skip
+AUDIENCE_OF_CLIENT: Final[Words] = ("audience", "its aud is {aud!r}, which is the client itself; accepted are {audience}", "request the token for this API. Do not add this audience: ID tokens have it, too, and this token is for the client, not for an API")  # fmt: skip
+AUDIENCE_OF_ISSUER: Final[Words] = ("audience", "its aud is {aud!r}, which is an API of the issuer itself; accepted are {audience}", "request the token for this API. Do not add this audience: every client of the issuer gets tokens with it")  # fmt: skip
+OTHER_TENANT: Final[Words] = ("issuer_values", "its iss is {iss!r}, which is not {issuer!r} with a value of oauthguard.issuer_values", "list the tenant in oauthguard.issuer_values, written as in the token, if you trust it")  # fmt: skip
+TENANT_WITHOUT_CLAIM: Final[Words] = ("issuer", "it has no claim {claim}, which is the placeholder of the issuer", "name the placeholder of oauthguard.issuer after the claim that has the tenant: {{tid}} at Entra ID, whatever its metadata call it")  # fmt: skip
+UNPUBLISHED_KEY: Final[Words] = ("issuer", "the issuer {issuer!r} publishes no key {kid!r} that may verify {alg!r}", "the issuer has withdrawn the key, or does not publish it, like the org authorization server of Okta. A custom authorization server publishes its keys. An issuer that introspects such tokens can judge them: token_check=\"remote\" and oauthguard.introspection.judges = all")  # fmt: skip
+ENDED_IN_1970: Final[Words] = (None, "its exp is {exp}, a second of the years 1969 and 1970", "some issuers write this for a token that does not expire: have the issuer set a time. An introspection answer may leave exp out with oauthguard.introspection.require_expiry = false")  # fmt: skip

@@ -1,0 +1,115 @@
+"""The words for a refusal: those of its reason, or more exact ones where the token says more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ...guard.reports.reasons import (
+    ANSWER_WITHOUT_AUDIENCE,
+    AUDIENCE_OF_CLIENT,
+    AUDIENCE_OF_ISSUER,
+    CLIENT_WITHOUT_AUDIENCE,
+    ENCRYPTED,
+    ENDED_IN_1970,
+    OTHER_CLIENT_WITHOUT_AUDIENCE,
+    OTHER_TENANT,
+    REASONS,
+    SHARED_SECRET,
+    TENANT_WITHOUT_CLAIM,
+    TOKEN_WITHOUT_AUDIENCE,
+    TOKEN_WITHOUT_ISSUER,
+    UNPUBLISHED_KEY,
+    UNSIGNED,
+    USERINFO,
+    Words,
+)
+from .token_facts import is_jwt
+
+__all__ = ["find_words"]
+
+Facts = Mapping[str, Any]
+
+#: What no key set contains a key for.
+_SHARED: Final = ("HS256", "HS384", "HS512")
+_DOTS_OF_JWE: Final = 4
+#: Audiences of APIs that issuers have themselves: Keycloak, Microsoft Graph and its predecessor, ADFS.
+_OF_ISSUERS: Final = frozenset({
+    "account", "00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com",
+    "00000002-0000-0000-c000-000000000000", "https://graph.windows.net", "urn:microsoft:userinfo",
+})  # fmt: skip
+
+
+def find_words(facts: Facts, reason: str, raw: str, *, mode: str, answered: bool) -> Words:
+    """What to say of a token that was refused for ``reason``.
+
+    :param facts: of :func:`.token_facts.find_facts`.
+    :param answered: whether the issuer's introspection said something about it.
+    """
+    if mode == "userinfo" and reason in USERINFO:
+        return USERINFO[reason]
+    found = _find_of_form(facts, reason, raw)
+    if found is None and reason == "wrong_audience":
+        found = _find_of_audience(facts, is_answer=answered and not is_jwt(raw))
+    return found or _find_of_claims(facts, reason, raw) or REASONS.get(reason, (None, reason, ""))
+
+
+def _find_of_form(facts: Facts, reason: str, raw: str) -> Words | None:
+    if reason in ("not_a_jwt", "inactive") and raw.count(".") == _DOTS_OF_JWE:
+        return ENCRYPTED
+    if reason == "not_a_jwt" and is_jwt(raw) and raw.endswith(".") and facts["alg"] is not None:
+        return UNSIGNED
+    if reason == "bad_algorithm" and facts["alg"] in _SHARED:
+        return SHARED_SECRET
+    return None
+
+
+def _find_of_claims(facts: Facts, reason: str, raw: str) -> Words | None:
+    if reason == "wrong_issuer" and facts["iss"] is None and is_jwt(raw):
+        return TOKEN_WITHOUT_ISSUER
+    if reason == "wrong_issuer" and _is_of_tenant(facts["iss"], facts["issuer"]):
+        return OTHER_TENANT
+    if reason == "wrong_tenant" and facts["tenant"] is None:
+        return TENANT_WITHOUT_CLAIM
+    if reason == "unknown_key" and facts["iss"] in facts["issuer"].split(" or "):
+        return UNPUBLISHED_KEY
+    if reason == "expired" and facts["exp"] in (0, -1):
+        return ENDED_IN_1970
+    return None
+
+
+def _is_of_tenant(issuer: Any, template: str) -> bool:
+    before, placeholder, _after = template.partition("{")
+    return bool(placeholder) and isinstance(issuer, str) and issuer.startswith(before)
+
+
+def _find_of_audience(facts: Facts, *, is_answer: bool) -> Words | None:
+    """Where the audience is missing, or is one that the settings should not list."""
+    if facts["aud"] is None:
+        return _find_without_audience(facts, is_answer=is_answer)
+    audience = _list_texts(facts["aud"])
+    if audience and audience <= {facts["client"]}:
+        return AUDIENCE_OF_CLIENT
+    if audience and all(_is_of_issuer(each, facts["iss"]) for each in audience):
+        return AUDIENCE_OF_ISSUER
+    return None
+
+
+def _find_without_audience(facts: Facts, *, is_answer: bool) -> Words:
+    if is_answer:
+        return ANSWER_WITHOUT_AUDIENCE
+    if facts["is_by_client"] and facts["client"] is not None:
+        return OTHER_CLIENT_WITHOUT_AUDIENCE
+    return CLIENT_WITHOUT_AUDIENCE if facts["is_cognito"] else TOKEN_WITHOUT_AUDIENCE
+
+
+def _list_texts(audience: Any) -> set[str]:
+    values = audience if isinstance(audience, list | tuple) else [audience]
+    return {each for each in values if isinstance(each, str) and each}
+
+
+def _is_of_issuer(audience: str, issuer: Any) -> bool:
+    """Whether it is the issuer, or an address of an API of the issuer, such as ``/userinfo``."""
+    if audience in _OF_ISSUERS:
+        return True
+    return isinstance(issuer, str) and f"{audience}/".startswith(f"{issuer.rstrip('/')}/")
