@@ -1,0 +1,113 @@
+"""`oauthguard explain`: the words for a refusal are as exact as the token allows, and advise nothing that would open the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key, mint, read_claims
+from tests.guard.commanded import ISSUERS, write_ini
+from tests.guard.test_explaining import explain
+from tests.issuers import HTTPIssuer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server() -> Iterator[HTTPIssuer]:
+    with HTTPIssuer() as server:
+        yield server
+
+
+@pytest.fixture
+def issuer() -> Iterator[MemoryIssuer]:
+    issuer = ISSUERS["https://issuer.test"] = MemoryIssuer()
+    yield issuer
+    ISSUERS.clear()
+
+
+def read_settings(**more: str) -> dict[str, str]:
+    return {f"oauthguard.{name}": value for name, value in more.items()}
+
+
+KEYCLOAK = {"azp": "web", "typ": "Bearer", "client_id": ABSENT}
+TENANTS = read_settings(
+    issuer="https://issuer.test/{tid}/v2", issuer_values="t1", metadata_url="https://issuer.test/metadata"
+)
+CLIENTS = read_settings(audience_by_client="true", client_id="app")
+#: What the token has, what is set, what is said, and what was said before and misled.
+MORE_EXACT = [
+    ({"aud": "account", **KEYCLOAK}, {}, "which is an API of the issuer itself", "or add the audience"),
+    ({"aud": ["account", "https://issuer.test/userinfo"]}, {}, "Do not add this audience", "or add"),
+    ({"aud": "00000003-0000-0000-c000-000000000000"}, {}, "which is an API of the issuer itself", "or add"),
+    ({"aud": "web", **KEYCLOAK}, {}, "which is the client itself; accepted are https://api.test", "or add"),
+    ({"aud": ["web", "https://other.test"], **KEYCLOAK}, {}, "or add the audience", "itself"),
+    ({"aud": "https://issuer.testing"}, {}, "or add the audience", "itself"),
+    ({"aud": []}, {}, "its aud is []", "itself"),
+    ({"aud": ABSENT, "client_id": "web"}, CLIENTS, "it was issued to 'web'", "set oauthguard.audience_by_client"),
+    (
+        {"iss": "https://issuer.test/t2/v2", "tid": "t2"},
+        TENANTS,
+        "a value of oauthguard.issuer_values",
+        "byte for byte",
+    ),
+    ({"iss": "https://other.test/t1/v2", "tid": "t1"}, TENANTS, "byte for byte", "list the tenant"),
+    ({"exp": 0}, {}, "its exp is 0, a second of the years 1969 and 1970", "s ago"),
+]
+
+
+@pytest.mark.parametrize(("claims", "settings", "said", "not_said"), MORE_EXACT)
+def test_a_refusal_is_told_as_exactly_as_the_token_allows(
+    issuer: MemoryIssuer, tmp_path: Path, claims: dict[str, Any], settings: dict[str, str], said: str, not_said: str
+) -> None:
+    outcome = explain(write_ini(tmp_path, {**issuer.settings, **settings}), issuer.mint(claims), "local")
+    told = f"{outcome['text']} {outcome['advice']}"
+    assert said in told
+    assert not_said not in told
+
+
+def test_a_placeholder_that_no_claim_has_is_named(server: HTTPIssuer, tmp_path: Path) -> None:
+    """The metadata of Entra ID call the tenant {tenantid}, its tokens tid."""
+    keys, template = f"{server.origin}/jwks", "https://tenants.test/{tenantid}"
+    more = read_settings(issuer=template, issuer_values="t1", jwks_uri=keys, audience="https://api.test")
+    raw = server.issuer.mint(iss="https://tenants.test/t1", tid="t1")
+    outcome = explain(write_ini(tmp_path, more), raw, "local")
+    assert outcome["reason"] == "wrong_tenant"
+    assert outcome["text"] == "it has no claim tenantid, which is the placeholder of the issuer"
+    assert "{tid} at Entra ID" in outcome["advice"]
+
+
+def test_a_key_that_is_not_published_or_is_of_another_issuer(server: HTTPIssuer, tmp_path: Path) -> None:
+    """Of a key for another tenant, the command said that it did not make the signature."""
+    foreign = generate_key("RS256", kid="of-another")
+    server.issuer.publish({**foreign.jwk, "issuer": "https://other.test/{tid}"})
+    ini = write_ini(tmp_path, server.settings)
+    keys = []
+    for kid in ("of-another", "never-published"):
+        raw = mint(read_claims(server.issuer.mint()), foreign, header={"typ": "JWT", "kid": kid})
+        outcome = explain(ini, raw, "local")
+        assert outcome["reason"] == "unknown_key"
+        assert "like the org authorization server of Okta" in outcome["advice"]
+        keys += outcome["keys"]
+    assert "'of-another': verifies tokens of the issuer 'https://other.test/{tid}' only" in keys
+    assert "'of-another': the token names the key 'never-published'" in keys
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"scope": ABSENT, "permissions": ["read"]}, "scopes none (not read: permissions; see oauthguard.scope_claim)"),
+        ({"scope": "openid", "permissions": ["read"]}, "scopes openid (not read: permissions;"),
+        ({"scope": ABSENT, "scp": ["read"]}, "scopes read, expires"),
+        ({"scope": "read,write"}, "scopes read,write (separated by commas, which count as a part of a scope)"),
+    ],
+)
+def test_scopes_that_are_not_read_are_named(
+    issuer: MemoryIssuer, tmp_path: Path, claims: dict[str, Any], said: str
+) -> None:
+    """The token was accepted, every view answered 403, and nothing said why."""
+    outcome = explain(write_ini(tmp_path, issuer.settings), issuer.mint(claims), "local")
+    assert said in outcome["text"]
