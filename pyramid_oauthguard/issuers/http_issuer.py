@@ -38,6 +38,7 @@ _SIGNED_TYPE: Final = "application/token-introspection+jwt"
 #: In the metadata of an issuer that signs introspection answers (RFC 9701 section 7).
 _OFFER: Final = "introspection_signing_alg_values_supported"
 _DOTS_OF_JWS: Final = 2
+_PEM: Final = "-----BEGIN "
 _INTROSPECTION: Final = "the introspection endpoint's refusal of our introspection"
 _MOST_NAMES: Final = 12
 _LONGEST_NAME: Final = 60
@@ -106,11 +107,12 @@ class HTTPIssuer:
         if self._settings.jwks_file:
             return _read_keys(self._settings.jwks_file)
         url = self._settings.jwks_uri or self._metadata.find_endpoint("jwks_uri", self._metadata.wait())
+        self._fetcher.read_with(_parse_keys, url)
         answer = self._fetcher.get(url)
         keys = answer.body.get("keys")
         if answer.status != 200 or not isinstance(keys, list):
             self._metadata.distrust()  # the keys may have moved
-            text = f"{url} answered {answer.status} without a key set"
+            text = f"{url} answered {answer.status} {_describe_no_keys(answer)}"
             raise UnavailableError("bad_jwks", text, retry_after=30, lasting=not answer.is_overloaded)
         return KeyDocument(tuple(keys), answer.max_age)
 
@@ -203,6 +205,24 @@ def _refuse_unasked(text: str, url: str) -> UnavailableError:
             "signed_answer", f"{url} answered with a signature, which was not asked for", lasting=True
         )
     return UnavailableError("not_json", f"{url} did not answer with a JSON object", lasting=True)
+
+
+def _parse_keys(data: bytes) -> dict[str, Any]:
+    """A JSON object, also for one text in PEM. :raises ValueError: neither."""
+    try:
+        return parse_document(data)
+    except ValueError:
+        if not data.lstrip().startswith(_PEM.encode()):
+            raise
+        return {"": _PEM}
+
+
+def _describe_no_keys(answer: Answer) -> str:
+    """What came in place of a key set, for a log and a terminal."""
+    values = answer.body.values()
+    if values and all(isinstance(each, str) and each.startswith(_PEM) for each in values):
+        return "with keys or certificates in PEM, not with a key set"
+    return "with a single key, not with a key set" if "kty" in answer.body else "without a key set"
 
 
 def _parse_claims(data: bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +28,9 @@ _IMPORTERS: Final[dict[str, Any]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 #: A prime alone gives the whole private key away (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _USES: Final = ("sig",)
+#: The members that hold the key itself, by ``kty``.
+_NUMBERS: Final = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +222,20 @@ def _import(document: Mapping[str, Any]) -> Any:
         key = _IMPORTERS[wanted["kty"]].import_key(wanted)
         public = key.public_key
     except Exception:  # noqa: BLE001  # whatever a library says of one bad key, the others must serve
-        raise ValueError("it is malformed") from None
+        raise ValueError(f"it is malformed{_find_malformed(document)}") from None
     try:
         check_strength(public)
     except ValueError as error:
         raise ValueError(f"it {error}") from None
     return key
+
+
+def _find_malformed(document: Mapping[str, Any]) -> str:
+    """Which member is missing or not written as RFC 7518 section 6 says; empty where that is not the cause."""
+    names = _NUMBERS[document["kty"]]
+    missing = [name for name in names if name not in document]
+    if missing:
+        certificate = ", only a certificate (x5c)" if document.get("x5c") else ""
+        return f": it has no {' and no '.join(missing)}{certificate}"
+    odd = [name for name in names if not isinstance(document[name], str) or not _BASE64URL.fullmatch(document[name])]
+    return f": its {odd[0]} is not base64url without padding" if odd else ""

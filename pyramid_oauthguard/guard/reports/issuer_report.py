@@ -195,9 +195,9 @@ def _judge_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     keys = build_key_set(document.keys, settings.algorithms, uses=settings.key_uses)
     unusable = describe_unusable_keys(document.keys, settings.algorithms, settings.key_uses)
     if not keys:
-        hint = "compare oauthguard.algorithms with what the issuer signs with"
-        text = f"none of {len(document.keys)} keys is usable under the settings: {'; '.join(unusable) or 'there are no keys'}"
-        yield Finding("error", "keys", text, hint)
+        why = "; ".join(unusable) or "there are no keys"
+        hint = f"{_COSTS['keys']}; {find_remedy(UnavailableError('no_usable_keys', why)).text}"
+        yield Finding("error", "keys", f"none of {len(document.keys)} keys is usable under the settings: {why}", hint)
         return
     yield Finding("ok", "keys", f"{len(keys)} of {len(document.keys)} usable under the settings")
     if document.max_age is not None and document.max_age < settings.keys_cooldown:

@@ -64,7 +64,7 @@ _INTROSPECTION: Final[Mapping[str, Remedy]] = {
     r"answered 5\d\d\b": Remedy(None, ""),
     r"answered 2\d\d\b": Remedy(_ENDPOINT, "an introspection endpoint (RFC 7662) says active true or false; is oauthguard.introspection.endpoint that of such an endpoint? It may be another one, such as tokeninfo or userinfo"),
     r"answered 40[013]\b": Remedy(_CLIENT, "check oauthguard.introspection.client_id, client_secret and auth_method, with private_key_jwt also assertion_audience; the client must be one that may introspect"),
-    r"answered (404|405)\b": Remedy(_ENDPOINT, "is oauthguard.introspection.endpoint right?"),
+    r"answered (404|405|406|415)\b": Remedy(_ENDPOINT, "is oauthguard.introspection.endpoint right?"),
 }  # fmt: skip
 _USERINFO: Final[Mapping[str, Remedy]] = {
     r"answered 429\b": _TOO_OFTEN,
@@ -79,8 +79,17 @@ _BY_REASON: Final[Mapping[str, Remedy]] = {
     "no_metadata": Remedy("oauthguard.metadata_url", "is oauthguard.issuer right? Where it is, name the document with oauthguard.metadata_url, or oauthguard.jwks_uri and introspection.endpoint"),
     "bad_metadata": Remedy("oauthguard.metadata_url", "set oauthguard.metadata_url to another document, if this is not the right one; oauthguard.jwks_uri and introspection.endpoint take the place of what is wrong in this one"),
     "too_large": Remedy("oauthguard.http.max_bytes", "oauthguard.http.max_bytes allows more"),
-    "no_usable_keys": Remedy("oauthguard.algorithms", "compare oauthguard.algorithms with what the issuer signs with"),
 }  # fmt: skip
+_NO_USABLE_KEYS: Final[Mapping[str, Remedy]] = {
+    r"private or symmetric": Remedy(None, "the issuer publishes private keys or secrets, with which anyone can make its tokens: who runs the issuer must make new keys and publish their public parts alone"),
+    r"malformed": Remedy("oauthguard.jwks_file", "who runs the issuer must publish keys as RFC 7517 and RFC 7518 say; until then, oauthguard.jwks_file can hold them, also as certificates in PEM"),
+    r"(?m)usable here$|there are no keys": Remedy("oauthguard.jwks_uri", "the key set is empty: has the issuer made a key, and is oauthguard.jwks_uri right, if it is set?"),
+    r"": Remedy("oauthguard.algorithms", "compare oauthguard.algorithms with what the issuer signs with"),
+}  # fmt: skip
+_PEM: Final = Remedy(
+    "oauthguard.jwks_uri",
+    "set oauthguard.jwks_uri to the address of a JWK Set: Google has one beside the certificates (for the Identity-Aware Proxy, its name ends in -jwk). Or save what is there in a file, as PEM alone, and name it with oauthguard.jwks_file",
+)
 _TENANTS: Final = Remedy(
     "oauthguard.issuer_values",
     "these are the metadata of many tenants: set oauthguard.issuer to what they say, with the claim that names the tenant as placeholder, such as {tid} at Entra ID, list the tenants in oauthguard.issuer_values, and name this document with oauthguard.metadata_url",
@@ -90,6 +99,12 @@ _OTHER_USES: Final = Remedy(
     "the issuer's keys have another use than sig: list it in oauthguard.key_uses, if the issuer signs tokens with them",
 )
 _CREDENTIALS: Final = "If the issuer wants credentials there, as Kubernetes does, set oauthguard.http.bearer_token_file, or oauthguard.http.headers for a gateway. They are sent only to the hosts of addresses in the settings, so name this one, too"
+_BY_DETAIL: Final = {
+    "unreachable": _UNREACHABLE,
+    "introspection_refused": _INTROSPECTION,
+    "userinfo_refused": _USERINFO,
+    "no_usable_keys": _NO_USABLE_KEYS,
+}
 _ANSWERED_OTHERWISE: Final = frozenset(
     {"redirected", "not_json", "encoded", "forbidden_url", "bad_jwks", "no_endpoint"}
 )
@@ -106,8 +121,9 @@ def find_remedy(error: UnavailableError, asked: str = "") -> Remedy:
         return _TENANTS
     if error.reason == "no_usable_keys" and names_other_use(error.detail):
         return _OTHER_USES
-    tables = {"unreachable": _UNREACHABLE, "introspection_refused": _INTROSPECTION, "userinfo_refused": _USERINFO}
-    for pattern, remedy in tables.get(error.reason, {}).items():
+    if error.reason == "bad_jwks" and " in PEM" in error.detail:
+        return _PEM
+    for pattern, remedy in _BY_DETAIL.get(error.reason, {}).items():
         if re.search(pattern, error.detail):
             return remedy
     if error.reason in _BY_REASON:
