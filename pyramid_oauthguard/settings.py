@@ -37,6 +37,7 @@ __all__ = [
 
 T = TypeVar("T")
 REQUIRED: Final = object()
+_VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -110,7 +111,17 @@ def _read(row: Setting, given: Mapping[str, Any], prefix: str) -> Any:
         if row.default is REQUIRED:
             raise SettingError(key, "is required", row.help)
         return row.default
+    _check_replaced(given.get(row.name), key)
     return _convert(row, value, key)
+
+
+def _check_replaced(value: Any, key: str) -> None:
+    """:raises SettingError: it has a variable as shells and compose files have them, which an ini file does not replace."""
+    if isinstance(value, str) and _VARIABLE.search(value):
+        problem = (
+            "has a variable such as ${NAME}, which nothing has replaced: an ini file does not read the environment"
+        )
+        raise SettingError(key, problem, "set the value where the settings are made, or, of a secret, name a file")
 
 
 def _read_secret(row: Setting, given: Mapping[str, Any], key: str) -> Any:
@@ -269,7 +280,8 @@ def as_choice(*choices: str) -> Callable[[Any], str]:
         if text in choices:
             return text
         near = difflib.get_close_matches(text.lower(), choices, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = near or [each for each in choices if text and text.lower() in each]
+        hint = f"; did you mean {near[0]!r}?" if len(near) == 1 else ""
         raise ValueError(f"must be one of {', '.join(choices)}, not {text!r}{hint}")
 
     return convert

@@ -74,8 +74,16 @@ def test_others_keys_are_not_looked_at():
         ({"name": "n", "secret": 7}, "x.secret: is not usable as a secret"),
         ({"name": "n", "name_file": "/etc/hostname"}, "x.name_file: is not a setting (did you mean x.name?)"),
         ({"name": "n", "tre": "x"}, "x.tre: is not a setting (did you mean x.tree?)"),
+        *(
+            (given, f"x.{name}: has a variable such as ${{NAME}}, which nothing has replaced: an ini file does not read the environment (set the value where the settings are made, or, of a secret, name a file)")
+            for name, given in {
+                "name": {"name": "https://${HOST}/realms"},
+                "a.b": {"name": "n", "a__b": "1 ${TWO}"},
+                "secret": {"name": "n", "secret": "${SECRET}"},
+            }.items()
+        ),
     ],
-)
+)  # fmt: skip
 def test_an_error_names_the_key_and_what_to_do(given, text):
     with pytest.raises(SettingError) as caught:
         read(**given)
@@ -87,6 +95,12 @@ def test_an_error_has_a_key_a_problem_and_a_hint():
     assert (error.key, error.problem, error.hint, error.reason) == ("x.y", "is odd", "make it even", "setting")
     assert str(error) == "x.y: is odd (make it even)"
     assert str(SettingError("x.y", "is odd")) == "x.y: is odd"
+
+
+def test_a_value_that_only_looks_like_a_variable(tmp_path):
+    assert read(name="a$b {c} $D ${} ${1}").name == "a$b {c} $D ${} ${1}"
+    (tmp_path / "secret").write_text("${whatever}")
+    assert read(name="n", secret_file=str(tmp_path / "secret")).secret == "${whatever}"
 
 
 @pytest.mark.promise("GD-26")
@@ -178,6 +192,10 @@ def test_bad_values(convert, value):
 def test_a_choice_suggests_the_nearest():
     with pytest.raises(ValueError, match="did you mean 'remote'"):
         as_choice("local", "remote")("Remot")
+    with pytest.raises(ValueError, match="did you mean 'client_secret_basic'"):
+        as_choice("client_secret_basic", "client_secret_post", "none")("basic")
+    with pytest.raises(ValueError, match=r"not 'secret'$"):
+        as_choice("client_secret_basic", "client_secret_post", "none")("secret")
 
 
 @pytest.mark.slow

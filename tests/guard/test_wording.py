@@ -55,6 +55,10 @@ MORE_EXACT = [
         "byte for byte",
     ),
     ({"iss": "https://other.test/t1/v2", "tid": "t1"}, TENANTS, "byte for byte", "list the tenant"),
+    ({"aud": "https://api.test/"}, {}, "write oauthguard.audience as the token has it", "or add"),
+    ({"aud": ["https://API.test"]}, {}, "write oauthguard.audience as the token has it", "or add"),
+    ({"aud": "https://other.test https://api.test"}, {}, "have the issuer write several audiences as a list", "or add"),
+    ({"exp": 9223372036854775807}, {}, "which no clock will show", "not a finite JSON number"),
     ({"exp": 0}, {}, "its exp is 0, a second of the years 1969 and 1970", "s ago"),
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ...guard.reports.reasons import (
@@ -12,9 +12,12 @@ from ...guard.reports.reasons import (
     CLIENT_WITHOUT_AUDIENCE,
     ENCRYPTED,
     ENDED_IN_1970,
+    ENDLESS,
     OTHER_CLIENT_WITHOUT_AUDIENCE,
     OTHER_TENANT,
     REASONS,
+    SAME_AUDIENCE,
+    SEVERAL_IN_ONE,
     SHARED_SECRET,
     TENANT_WITHOUT_CLAIM,
     TOKEN_WITHOUT_AUDIENCE,
@@ -24,6 +27,7 @@ from ...guard.reports.reasons import (
     USERINFO,
     Words,
 )
+from ...jwt.claims import MAX_TIME_SECONDS
 from .token_facts import is_jwt
 
 __all__ = ["find_words"]
@@ -75,6 +79,8 @@ def _find_of_claims(facts: Facts, reason: str, raw: str) -> Words | None:
         return UNPUBLISHED_KEY
     if reason == "expired" and facts["exp"] in (0, -1):
         return ENDED_IN_1970
+    if reason == "bad_time" and type(facts["exp"]) is int and facts["exp"] > MAX_TIME_SECONDS:
+        return ENDLESS
     return None
 
 
@@ -87,7 +93,11 @@ def _find_of_audience(facts: Facts, *, is_answer: bool) -> Words | None:
     """Where the audience is missing, or is one that the settings should not list."""
     if facts["aud"] is None:
         return _find_without_audience(facts, is_answer=is_answer)
-    audience = _list_texts(facts["aud"])
+    audience, accepted = _list_texts(facts["aud"]), facts["audience"].split()
+    if not _fold(audience).isdisjoint(_fold(accepted)):
+        return SAME_AUDIENCE
+    if isinstance(facts["aud"], str) and not set(facts["aud"].split()).isdisjoint(accepted):
+        return SEVERAL_IN_ONE
     if audience and audience <= {facts["client"]}:
         return AUDIENCE_OF_CLIENT
     if audience and all(_is_of_issuer(each, facts["iss"]) for each in audience):
@@ -106,6 +116,10 @@ def _find_without_audience(facts: Facts, *, is_answer: bool) -> Words:
 def _list_texts(audience: Any) -> set[str]:
     values = audience if isinstance(audience, list | tuple) else [audience]
     return {each for each in values if isinstance(each, str) and each}
+
+
+def _fold(audience: Iterable[str]) -> set[str]:
+    return {each.rstrip("/").lower() for each in audience}
 
 
 def _is_of_issuer(audience: str, issuer: Any) -> bool:

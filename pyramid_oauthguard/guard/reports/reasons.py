@@ -12,9 +12,12 @@ __all__ = [
     "CLIENT_WITHOUT_AUDIENCE",
     "ENCRYPTED",
     "ENDED_IN_1970",
+    "ENDLESS",
     "OTHER_CLIENT_WITHOUT_AUDIENCE",
     "OTHER_TENANT",
     "REASONS",
+    "SAME_AUDIENCE",
+    "SEVERAL_IN_ONE",
     "SHARED_SECRET",
     "TENANT_WITHOUT_CLAIM",
     "TOKEN_WITHOUT_AUDIENCE",
@@ -100,3 +103,6 @@ OTHER_TENANT: Final[Words] = ("issuer_values", "its iss is {iss!r}, which is not
 TENANT_WITHOUT_CLAIM: Final[Words] = ("issuer", "it has no claim {claim}, which is the placeholder of the issuer", "name the placeholder of oauthguard.issuer after the claim that has the tenant: {{tid}} at Entra ID, whatever its metadata call it")  # fmt: skip
 UNPUBLISHED_KEY: Final[Words] = ("issuer", "the issuer {issuer!r} publishes no key {kid!r} that may verify {alg!r}", "the issuer has withdrawn the key, or does not publish it, like the org authorization server of Okta. A custom authorization server publishes its keys. An issuer that introspects such tokens can judge them: token_check=\"remote\" and oauthguard.introspection.judges = all")  # fmt: skip
 ENDED_IN_1970: Final[Words] = (None, "its exp is {exp}, a second of the years 1969 and 1970", "some issuers write this for a token that does not expire: have the issuer set a time. An introspection answer may leave exp out with oauthguard.introspection.require_expiry = false")  # fmt: skip
+ENDLESS: Final[Words] = (None, "its exp is {exp}, which no clock will show", ENDED_IN_1970[2])
+SAME_AUDIENCE: Final[Words] = ("audience", "its aud is {aud!r}, accepted are {audience}: the difference is a slash at the end or the case of letters, and the two are compared byte for byte", "write oauthguard.audience as the token has it")  # fmt: skip
+SEVERAL_IN_ONE: Final[Words] = ("audience", "its aud is {aud!r}, which is one text with spaces; accepted are {audience}", "have the issuer write several audiences as a list")  # fmt: skip
