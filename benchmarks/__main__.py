@@ -35,6 +35,10 @@ QUESTIONS: Final = (
     "unused_clients",
     "shared",
 )
+#: Those that measure other libraries, too. Without these, the answer is not whole, and is not written.
+WITH_PEERS: Final = frozenset({
+    "warm", "cold", "served", "crowds", "refetch", "strangers", "growth", "memory", "introspecting", "issuing",
+})  # fmt: skip
 #: Those that a quick run answers.
 QUICK: Final = ("warm", "cold")
 
@@ -44,7 +48,10 @@ def main() -> None:
     parser.add_argument("questions", nargs="*", metavar="question", help=f"of {', '.join(QUESTIONS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="under a minute, without the peers; writes nothing")
     parser.add_argument(
-        "--no-peers", dest="peers", action="store_false", help="without the other libraries; writes nothing"
+        "--no-peers",
+        dest="peers",
+        action="store_false",
+        help="without the other libraries; writes only what has none of them",
     )
     parser.add_argument("--pairs", type=int, help="interleaved pairs behind each median (31; quick: 21)")
     given = parser.parse_args()
@@ -64,7 +71,7 @@ def main() -> None:
         begun = time.monotonic()
         table = importlib.import_module(f".questions.{name}", __package__).answer(options)
         print(render(table), f"\n({time.monotonic() - begun:.0f} s)", flush=True)
-        if options.peers:
+        if not options.quick and (options.peers or name not in WITH_PEERS):
             write(name, table, machine=machine, pairs=options.pairs)
             publish(QUESTIONS)
 
