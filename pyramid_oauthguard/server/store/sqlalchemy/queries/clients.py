@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, delete, exists, insert, literal, or_, select, tuple_, update
@@ -23,8 +25,8 @@ _WIDTH = len(_CLIENT.columns)
 _ALL = select(*_CLIENT.columns, *(column.label(f"secret_{column.name}") for column in _SECRET.columns)).select_from(
     clients.outerjoin(client_secrets)
 )
-_FIND = Prepared(_ALL.where(clients.c.client_id == bindparam("wanted")).order_by(client_secrets.c.created_at))
-_LIST = _ALL.order_by(clients.c.created_at, clients.c.client_id, client_secrets.c.created_at)
+_FIND = Prepared(_ALL.where(clients.c.client_id == bindparam("wanted")))
+_LIST = _ALL.order_by(clients.c.created_at, clients.c.client_id)
 
 
 class ClientQueries(Rows):
@@ -34,9 +36,7 @@ class ClientQueries(Rows):
         if not client_id.isascii() or not client_id.isprintable():
             return None  # no registered id looks so, and drivers raise on NUL and lone surrogates
         rows = self._fetch(_FIND, wanted=client_id)
-        if not rows:
-            return None
-        return _build_client(rows)
+        return _recall_client(tuple(rows)) if rows else None
 
     def hold_client(self, client_id: str) -> None:
         # SQLite has no such lock and does not need it: only one unit can write
@@ -125,6 +125,10 @@ def _build_page(limit: int | None, after: str | None) -> Select[Any]:
 
 
 def _build_client(rows: Sequence[Any]) -> Client:
-    """The client of these rows, which differ in its secrets only."""
-    secrets = tuple(_SECRET.as_record(row[_WIDTH:]) for row in rows if row[_WIDTH] is not None)
-    return _CLIENT.as_record(rows[0][:_WIDTH], secrets=secrets)
+    """The client of these rows, which differ in its secrets only. The oldest secret is the first."""
+    secrets = [_SECRET.as_record(row[_WIDTH:]) for row in rows if row[_WIDTH] is not None]
+    return _CLIENT.as_record(rows[0][:_WIDTH], secrets=tuple(sorted(secrets, key=attrgetter("created_at"))))
+
+
+# Each request reads the rows of its client. They rarely change, and the same rows are the same client.
+_recall_client = lru_cache(maxsize=1024)(_build_client)
