@@ -5,16 +5,13 @@ A check-out from the pool costs more than most units do on SQLite.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from sqlalchemy import Connection, Engine
 
 from .... import processes
 from ....engines import SQLiteUse
 from ....errors import UnavailableError
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "Loan"]
 
 
 class Connections:
@@ -30,25 +27,9 @@ class Connections:
         self._use = use
         self._idle: list[Connection] = []
 
-    @contextmanager
-    def lend(self) -> Iterator[Connection]:
+    def lend(self) -> Loan:
         """A connection in no transaction. A transaction that begins inside is rolled back, unless the caller commits it."""
-        processes.renew_if_forked()
-        key = self._use.enter() if self._use is not None else None
-        idle = self._idle  # a child of a fork has another list
-        try:
-            connection = self._take(idle)
-            try:
-                yield connection
-            except BaseException:
-                if self._idle is idle:
-                    connection.close()
-                raise
-            if self._idle is idle:
-                self._put_back(connection)
-        finally:
-            if self._use is not None:
-                self._use.leave(key)
+        return Loan(self)
 
     def mark(self) -> object:
         """For :meth:`check`, later in the same unit."""
@@ -85,3 +66,39 @@ class Connections:
             self._idle.append(connection)
         else:
             connection.close()
+
+
+class Loan:
+    """One connection, from the ``with`` to its end. A class, since every request uses several: a generator costs twice as much."""
+
+    __slots__ = ("_connection", "_idle", "_key", "_owner")
+
+    def __init__(self, owner: Connections) -> None:
+        self._owner = owner
+
+    def __enter__(self) -> Connection:
+        processes.renew_if_forked()
+        owner = self._owner
+        self._key = owner._use.enter() if owner._use is not None else None
+        self._idle = owner._idle  # a child of a fork has another list
+        try:
+            self._connection = owner._take(self._idle)
+        except BaseException:
+            self._leave()
+            raise
+        return self._connection
+
+    def __exit__(self, kind: object, _error: object, _trace: object) -> None:
+        try:
+            if self._owner._idle is not self._idle:
+                return  # the connection is the parent's
+            if kind is None:
+                self._owner._put_back(self._connection)
+            else:
+                self._connection.close()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._owner._use is not None:
+            self._owner._use.leave(self._key)

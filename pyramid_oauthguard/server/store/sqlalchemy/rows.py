@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, case, insert, literal_column, or_
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -14,9 +13,10 @@ from .conversion import Conversion
 from .failures import build_failure
 from .prepared import Prepared, find_driver
 
-__all__ = ["Rows", "build_revoked", "storage_errors"]
+__all__ = ["Rows", "StorageErrors", "build_revoked"]
 
 Record = TypeVar("Record")
+_ERRORS: Final = (SQLAlchemyError, sqlite3.Error)  # the latter at BEGIN and what is prepared
 
 
 class Rows:
@@ -53,10 +53,11 @@ def build_revoked(*ends: ColumnElement[Any]) -> ColumnElement[int]:
     return case((is_ended, literal_column("1")), else_=literal_column("0")).label("revoked")
 
 
-@contextmanager
-def storage_errors() -> Iterator[None]:
-    """Turn what SQLAlchemy raises into an UnavailableError; see :func:`~.failures.describe_failure`."""
-    try:
-        yield
-    except (SQLAlchemyError, sqlite3.Error) as error:  # the latter at BEGIN and what is prepared
-        raise build_failure(error) from error
+class StorageErrors:
+    """Turns what SQLAlchemy raises inside into an UnavailableError; see :func:`~.failures.describe_failure`."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, _ERRORS):
+            raise build_failure(error) from error

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from ....errors import UnavailableError
 from .engine import WRITING
 from .models import metadata
-from .rows import storage_errors
+from .rows import StorageErrors
 
 __all__ = ["HEAD", "VERSION_TABLE", "check_revision", "create_tables", "fetch_revision", "upgrade"]
 
@@ -85,7 +85,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    with storage_errors(), engine.execution_options(**{WRITING: True}).begin() as connection:
+    with StorageErrors(), engine.execution_options(**{WRITING: True}).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
         before = fetch_revision(connection)

@@ -33,7 +33,7 @@ from .queries.refresh import RefreshQueries
 from .queries.self_registration import SelfRegistrationQueries
 from .queries.tokens import TokenQueries
 from .queries.upkeep import UpkeepQueries
-from .rows import storage_errors
+from .rows import StorageErrors
 from .same_file import find_connection, make_way
 from .turns import Turn
 
@@ -108,7 +108,7 @@ class SQLAlchemyStore:
 
     def create_tables(self) -> None:
         """Make the tables in a database that has none; for SQLite, and for tests. Elsewhere migrations do it."""
-        with storage_errors(), self._turn, self._writer.begin() as connection:
+        with StorageErrors(), self._turn, self._writer.begin() as connection:
             schema.create_tables(connection)
 
     def prepare(self) -> None:
@@ -125,7 +125,7 @@ class SQLAlchemyStore:
 
     def check_tables(self) -> None:
         """:raises UnavailableError: they are missing, or of another release; or the database can't be reached."""
-        with storage_errors(), self._turn, self._engine.connect() as connection:
+        with StorageErrors(), self._turn, self._engine.connect() as connection:
             schema.check_revision(connection)
 
     def lift_time_limits(self) -> None:
@@ -143,7 +143,7 @@ class SQLAlchemyStore:
 
     @contextmanager
     def reading(self) -> Iterator[Unit]:
-        with storage_errors(), self._turn, self._for_reading.lend() as connection:
+        with StorageErrors(), self._turn, self._for_reading.lend() as connection:
             yield SQLAlchemyUnit(connection, [], self._do_later)
 
     @contextmanager
@@ -151,7 +151,7 @@ class SQLAlchemyStore:
         if self._file is not None:
             make_way(self._file)
         callbacks: list[Callable[[], None]] = []
-        with storage_errors(), self._write_turn, self._for_writing.lend() as connection:
+        with StorageErrors(), self._write_turn, self._for_writing.lend() as connection:
             mark = self._for_writing.mark()
             connection.begin()
             yield SQLAlchemyUnit(connection, callbacks, self._do_later)
@@ -165,7 +165,7 @@ class SQLAlchemyStore:
         import zope.sqlalchemy
 
         callbacks: list[Callable[[], None]] = []
-        with storage_errors():
+        with StorageErrors():
             session, connection = self._find_joined(manager) or self._join(manager)
             yield SQLAlchemyUnit(connection, callbacks, self._do_later)
             zope.sqlalchemy.mark_changed(session, transaction_manager=manager)
