@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pyramid.request import Request
@@ -13,6 +13,7 @@ from ..outages import Outages
 from .access_tokens import TokenMaker
 from .assertions.trusted import TrustedIssuers
 from .audit import Tell
+from .clients.authentication import ClientAuthentication
 from .clients.documents.source import DocumentSource
 from .clients.key_sources.remote import RemoteKeys
 from .grant_types import GrantDeclaration
@@ -72,6 +73,7 @@ class Service:
     """Everything an endpoint needs.
 
     :ivar grants: the grants that are on, by grant type.
+    :ivar authentication: authenticates clients.
     :ivar owner: the application's answers about its users (:class:`ResourceOwner`), or None.
     :ivar tell: writes an event into the audit trail in a unit, and sends it once that is committed.
     :ivar limits: counts and limits attempts.
@@ -96,6 +98,13 @@ class Service:
     documents: DocumentSource
     remote_keys: RemoteKeys
     assertions: TrustedIssuers
+    authentication: ClientAuthentication = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = ClientAuthentication(
+            self.store, self.pepper, self.settings, self.limits, self.origins, self.remote_keys
+        )
+        object.__setattr__(self, "authentication", found)
 
     def is_active_user(self, subject: str) -> bool:
         """Whether the application reports this user as active."""

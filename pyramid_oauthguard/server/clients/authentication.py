@@ -73,9 +73,8 @@ class ClientAuthentication:
         :raises UnavailableError: the storage can't be reached.
         """
         with self.limits.watch(request, endpoint, guess=guess) as attempt:
-            credentials = read_credentials(request.headers.get("Authorization"), form)
-            guessable = not all(map(is_client_secret, credentials.secrets))
-            attempt.name(credentials.client_id, guessable=guessable)
+            credentials = read_credentials(request.environ.get("HTTP_AUTHORIZATION"), form)
+            attempt.name(credentials.client_id, credentials.secrets)
             if credentials.method not in methods:
                 raise build_refusal()
             if credentials.assertion is not None:

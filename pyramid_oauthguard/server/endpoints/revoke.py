@@ -55,7 +55,7 @@ class Revocation(RevocationEndpoint):
             client = find_live(unit, credentials.client_id, service.settings)
             if client is None:
                 return None
-            attempt.name(client.client_id, guessable=False)
+            attempt.name(client.client_id, ())
             attempt.check_site(service.origins.__contains__)
             attempt.succeed()
         return OAuthClient(client, service)

@@ -17,7 +17,6 @@ from typing import Any
 from authlib.oauth2 import AuthorizationServer
 from pyramid.request import Request
 
-from ..clients.authentication import ClientAuthentication
 from ..clients.live import find_live
 from ..grant_types import GrantDeclaration
 from ..http.answers import build_answer, build_error
@@ -47,8 +46,6 @@ class OAuthServer(AuthorizationServer):
         self._described = described
         self.service = service
         self.resources: tuple[str, ...] = ()
-        for grant in service.grants.values():
-            self.register_grant(grant.grant_class, list(grant.extensions))
 
     # What Authlib calls.
 
@@ -70,18 +67,19 @@ class OAuthServer(AuthorizationServer):
         return limit_guesses(self.service, asked, answer) if found is not None and found.added else answer(asked)
 
     def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> OAuthClient:
-        service = self.service
-        authentication = ClientAuthentication(
-            service.store, service.pepper, service.settings, service.limits, service.origins, service.remote_keys
-        )
-        client, request.auth_method = authentication.authenticate(
+        client, request.auth_method = self.service.authentication.authenticate(
             request.pyramid, request.form, methods=methods, endpoint=endpoint, guess=request.guess
         )
-        return OAuthClient(client, service)
+        return OAuthClient(client, self.service)
+
+    def get_authorization_grant(self, request: OAuthRequest) -> Any:
+        self._register_grants()
+        return super().get_authorization_grant(request)
 
     def get_token_grant(self, request: OAuthRequest) -> Any:
         if request.payload.grant_type is None:
             raise InvalidRequestError("The parameter grant_type is missing.")
+        self._register_grants()
         try:
             grant = super().get_token_grant(request)
         except UnsupportedGrantTypeError:
@@ -123,6 +121,11 @@ class OAuthServer(AuthorizationServer):
     def make_token(self, client: Client, **how: Any) -> TokenAnswer:
         """See :func:`~pyramid_oauthguard.server.grants.issuing.make_token`."""
         return make_token(self.service, client, **how)
+
+    def _register_grants(self) -> None:
+        """Not at once: the other endpoints have no use for them."""
+        for grant in self.service.grants.values():
+            self.register_grant(grant.grant_class, list(grant.extensions))
 
 
 class _UnsupportedGrantType(OAuth2Error):

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -19,6 +18,7 @@ from pyramid.request import Request
 from ...outages import Outages
 from ...telemetry.counting import note
 from ..addresses import IPV6_PREFIX, UNKNOWN, find_network, is_cross_site
+from ..opaque import is_client_secret
 from ..rates import Rate
 from ..request_ids import find_request_id
 from .errors import InvalidClientError, OAuth2Error
@@ -94,22 +94,12 @@ class Limits:
         rate = self._rates.get(name)
         return rate is not None and self._tries.take(name, key, rate, factor=factor) > 0
 
-    @contextmanager
-    def watch(self, request: Request, endpoint: str, *, guess: Guess | None = None) -> Iterator[Attempt]:
-        """Count the failures of a client to authenticate inside; :meth:`Attempt.succeed` counts what it may do.
+    def watch(self, request: Request, endpoint: str, *, guess: Guess | None = None) -> Attempt:
+        """For a ``with`` statement in which a client authenticates: counts its failures there, and what it may do.
 
         :param guess: what else it presents, which is only checked once the client is authenticated.
-        :raises TooManyRequestsError: it failed, and this client or this address did so too often before.
         """
-        attempt = Attempt(self, request, endpoint, self._find_address(request), is_cross_site(request), guess)
-        try:
-            yield attempt
-        except OAuth2Error as error:
-            if guess is not None:
-                guess.take_back()  # it was not judged
-            if isinstance(error, InvalidClientError):
-                attempt.fail()
-            raise
+        return Attempt(self, request, endpoint, self._find_address(request), is_cross_site(request), guess)
 
     def open_guess(self, request: Request, *, is_shared_with: Callable[[str], bool]) -> Guess:
         """Count a possible wrong guess for this address, before it is checked.
@@ -167,10 +157,9 @@ class Limits:
 
     def _give_failure_back(self, client_id: str, address: str) -> None:
         rate = self._rates.get("failures")
-        if rate is None:
-            return
         for key in ((address,), (client_id, address)) if address else ((client_id, address),):
-            self._tries.give_back("failures", key, rate)
+            if rate is not None:
+                self._tries.give_back("failures", key, rate)
 
     def _count(self, request: Request, name: str, key: tuple[str, str]) -> None:
         rate = self._rates.get(name)
@@ -218,7 +207,7 @@ class Guess:
 
 @dataclass
 class Attempt:
-    """One request of a client that is not known yet.
+    """One request of a client that is not known yet; see :meth:`Limits.watch`.
 
     :ivar cross_site: a page of another site made a browser send it, or a program claims so. Its failures are not
         counted, so nothing in it that could be a guess is checked.
@@ -234,18 +223,29 @@ class Attempt:
     wait: float = 0.0
     is_counted: bool = False
 
-    def name(self, client_id: str, *, guessable: bool) -> None:
+    def __enter__(self) -> Attempt:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """:raises TooManyRequestsError: it failed, and this client or this address did so too often before."""
+        if self.guess is not None and isinstance(error, OAuth2Error):
+            self.guess.take_back()  # it was not judged
+        if isinstance(error, InvalidClientError):
+            self.fail()
+
+    def name(self, client_id: str, secrets: Iterable[str]) -> None:
         """Record which client the request claims to be.
 
-        :param guessable: the client's secret was not made by this server.
-        :raises TooManyRequestsError: it is guessable, and this client or this address failed too often.
-        :raises CrossSiteError: it is guessable, and would not be counted.
+        :param secrets: the client secret; one that this server did not make could be guessed.
+        :raises TooManyRequestsError: it could be guessed, and this client or this address failed too often.
+        :raises CrossSiteError: it could be guessed, and would not be counted.
         """
         self.client_id = client_id
         self.wait = self.limits._fetch_failure_wait(client_id, self.address)
+        guessable = (self.cross_site or self.wait) and not all(map(is_client_secret, secrets))
         if guessable and self.cross_site:
             raise CrossSiteError("A page of another site may not send a client secret that this server did not make.")
-        if guessable and self.wait:
+        if guessable:
             self._refuse()
 
     def check_site(self, is_shared_with: Callable[[str], bool]) -> None:
