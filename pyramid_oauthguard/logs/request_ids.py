@@ -9,6 +9,7 @@ from typing import Any, Final
 __all__ = ["HEADER", "find_request_id", "label_command"]
 
 HEADER: Final = "X-Request-Id"
+_ENVIRON: Final = "HTTP_X_REQUEST_ID"
 _ATTRIBUTE: Final = "_oauthguard_request_id"
 _COMMAND: Final = "command/"
 # An id from a caller must not look like that of an operator's command, and must not contain a token: ids are logged.
@@ -19,7 +20,7 @@ def find_request_id(request: Any) -> str:
     """The id that a proxy gave the request, if it is safe to log, or a new one. It proves nothing."""
     found: str | None = getattr(request, _ATTRIBUTE, None)
     if found is None:
-        given = request.headers.get(HEADER, "")
+        given = request.environ.get(_ENVIRON, "")
         found = given if _SOUND.fullmatch(given) else secrets.token_hex(8)
         setattr(request, _ATTRIBUTE, found)
     return found

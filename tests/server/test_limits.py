@@ -175,7 +175,7 @@ def test_no_client_id_passes_for_another_with_another_address(limited):
     limits = server.service.limits
 
     class Request:
-        headers = {}  # noqa: RUF012
+        environ = {}  # noqa: RUF012
         remote_addr = "b c"
 
     one, other = Request(), Request()
@@ -191,7 +191,7 @@ def test_an_application_counts_sign_ins(limited):
     limits = server.service.limits
 
     class Request:
-        headers = {}  # noqa: RUF012
+        environ = {}  # noqa: RUF012
         remote_addr = "192.0.2.1"
 
     limits.hit(Request(), "sign_in", "anna \ud800")
@@ -206,7 +206,7 @@ def test_one_password_tried_with_every_name_is_stopped(limited):
     limits = limited(sign_in="2/1m").service.limits
 
     class Request:
-        headers = {}  # noqa: RUF012
+        environ = {}  # noqa: RUF012
         remote_addr = "192.0.2.1"
 
     class Elsewhere(Request):
@@ -242,7 +242,7 @@ def test_a_flood_of_names_takes_no_more_room_than_it_may(limited):
     server = limited(sign_in="2/1m")
 
     class Request:
-        headers = {}  # noqa: RUF012
+        environ = {}  # noqa: RUF012
 
         def __init__(self, number):
             self.remote_addr = f"192.0.2.{number}"

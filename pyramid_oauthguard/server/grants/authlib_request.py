@@ -17,7 +17,8 @@ from ..store.records import Client
 
 __all__ = ["OAuthClient", "OAuthRequest"]
 
-_SECURE: Final = "https://localhost/"  # what Authlib checks in each request: start-up has checked the issuer
+#: The attributes of a request of Authlib. Made once, because Authlib checks the transport of each: start-up has checked the issuer.
+_BLANK: Final = vars(OAuth2Request("POST", "https://localhost/"))
 
 
 class OAuthClient(ClientMixin):
@@ -74,8 +75,8 @@ class OAuthRequest(OAuth2Request):
     error: OAuth2Error | None = None
 
     def __init__(self, request: Request, parameters: Parameters, service: Service) -> None:
-        super().__init__(request.method, _SECURE)
-        self.uri, self.headers = service.settings.issuer, request.headers
+        self.__dict__.update(_BLANK)
+        self.method, self.uri, self.headers = request.method, service.settings.issuer, request.headers
         self.pyramid = request
         self.parameters = parameters
         self.payload = _Payload(parameters)

@@ -124,7 +124,7 @@ def answer_preflight(request: Request, methods: str) -> Any:
 
 def _share(request: Request, response: Any, origins: Origins) -> None:
     _add_vary(response, "Origin")
-    origin = request.headers.get("Origin")
+    origin = request.environ.get("HTTP_ORIGIN")
     try:
         allowed = origin is not None and origin in origins
     except UnavailableError:  # the answer itself reports the failure
