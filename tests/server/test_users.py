@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 from pyramid.exceptions import ConfigurationExecutionError
@@ -73,6 +74,14 @@ def test_a_forgotten_user_is_in_the_audit_trail_alone(flow: Flow) -> None:
     with flow.server.service.store.reading() as unit:
         assert "UserForgotten" in [each.event for each in unit.list_audit(limit=99, subject="forget-me")]
     assert read_reasons(flow) == ["user_forgotten"]
+
+
+@pytest.mark.parametrize("name", ["list_grants", "list_consents", "end_all", "forget"])
+@pytest.mark.parametrize("subject", [7, 7.0, True, None, b"7"])
+def test_a_subject_that_is_not_text_is_refused_by_name(flow: Flow, name: str, subject: Any) -> None:
+    """A number ended the grants of its user in SQLite, nothing there if it was a float, and was an outage in PostgreSQL."""
+    with pytest.raises(TypeError, match=r"must be text, not \w+: give str\(user.id\)"):
+        getattr(get_users(flow.server.registry), name)(subject)
 
 
 def test_a_client_that_acts_for_itself_is_no_user(flow: Flow) -> None:

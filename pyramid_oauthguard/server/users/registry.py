@@ -51,7 +51,8 @@ class UserRegistry:
 
     Each method is a transaction of its own that is over when it returns. The grants of a user who has many end in several
     ones, so that no other request has to wait for all of them; after an error, call it again. All of them raise
-    :class:`~pyramid_oauthguard.errors.UnavailableError` when the storage can't be reached.
+    :class:`~pyramid_oauthguard.errors.UnavailableError` when the storage can't be reached, and TypeError where a subject is
+    not text: a database may find nothing for a number, or refuse to compare it.
     """
 
     def __init__(self, service: Service) -> None:
@@ -62,6 +63,7 @@ class UserRegistry:
 
         :param limit: the maximum number of rows.
         """
+        _check_text(subject)
         with self._service.store.reading() as unit:
             return unit.list_live_grants(subject, limit=limit)
 
@@ -70,6 +72,7 @@ class UserRegistry:
 
         :param limit: the maximum number; the newest are returned.
         """
+        _check_text(subject)
         with self._service.store.reading() as unit:
             return unit.list_consents(subject, limit=limit)
 
@@ -87,6 +90,7 @@ class UserRegistry:
 
         :return: how many grants ended.
         """
+        _check_text(subject)
         ended = self._end_many(subject, _ENDED)
         with self._service.store.writing() as unit:
             return ended + self._end_all(unit, subject, _ENDED)
@@ -97,6 +101,7 @@ class UserRegistry:
 
         Do this where the application deletes the user; nothing stops a user who can still sign in from allowing something again.
         """
+        _check_text(subject)
         self._end_many(subject, _FORGOTTEN)
         with self._service.store.writing() as unit:
             self._end_all(unit, subject, _FORGOTTEN)
@@ -129,3 +134,8 @@ class UserRegistry:
     def _end_grants(self, unit: Unit, grants: Iterable[Grant], reason: str) -> None:
         for grant in grants:
             revoke_grant(self._service, unit, grant.grant_id, client_id=grant.client_id, reason=reason)
+
+
+def _check_text(subject: object) -> None:
+    if not isinstance(subject, str):
+        raise TypeError(f"the subject must be text, not {type(subject).__name__}: give str(user.id)")
