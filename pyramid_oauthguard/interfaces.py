@@ -24,6 +24,7 @@ __all__ = [
     "ITokenRequirement",
     "ITokenVerifier",
     "ITokensOnPages",
+    "IssuedTokens",
     "KeyDocument",
     "ProofFacts",
     "Step",
@@ -40,6 +41,20 @@ class KeyDocument:
 
     keys: tuple[Mapping[str, Any], ...]
     max_age: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedTokens:
+    """What the access tokens of an issuer in this process can be.
+
+    :ivar audiences: each audience that a token can have today.
+    :ivar scopes: each scope that a token can have.
+    :ivar is_opaque: whether only introspection can read them.
+    """
+
+    audiences: frozenset[str]
+    scopes: frozenset[str]
+    is_opaque: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +176,12 @@ class IEmbeddedIssuer(IIssuer):
         """32 bytes, the same in every process of this authorization server and unpredictable for any other program.
 
         The guard seals its entries in shared caches with it. It must not be a key that anything else uses.
+        """
+
+    def describe_tokens() -> object:  # type: ignore[misc]
+        """What its tokens can be, as :class:`IssuedTokens`, for ``oauthguard check``.
+
+        Raises :class:`~pyramid_oauthguard.errors.UnavailableError`.
         """
 
 

@@ -145,6 +145,7 @@ SURFACE = {
         "ITokenRequirement",
         "ITokenVerifier",
         "ITokensOnPages",
+        "IssuedTokens",
         "KeyDocument",
         "ProofFacts",
         "Step",

@@ -12,6 +12,7 @@ from .cache_secret import judge_caches
 from .guarded_views import find_modes, find_views, judge_view
 from .paths.placement import describe_places
 from .paths.tokens_under import find_tokens_under
+from .reports.embedded_report import judge_issued
 from .reports.issuer_report import judge_issuer
 from .reports.once_report import judge_once
 from .reports.other_views import describe_other_views
@@ -34,6 +35,7 @@ def judge_guard(registry: Any) -> Iterator[Finding]:
         issuer = registry.queryUtility(IIssuer, name=each.issuer)
         yield from judge_issuer(issuer, each, wanted)
         yield from judge_caches(each, issuer)
+        yield from judge_issued(registry, each, tuple(view for view in views if _is_built_in(registry, view.mode)))
     yield from _judge_shared_caches(settings.list_issuers())
     yield from judge_once(settings, views)
     for mode in RANKS:

@@ -6,7 +6,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from ..interfaces import IEmbeddedIssuer, KeyDocument
+from ..interfaces import IEmbeddedIssuer, IssuedTokens, KeyDocument
 from .events import (
     ClientCreated,
     ClientEdited,
@@ -51,6 +51,18 @@ class EmbeddedIssuer:
 
     def derive_cache_key(self) -> bytes:
         return self._require_service().pepper.derive_key("guard caches")
+
+    def describe_tokens(self) -> IssuedTokens:
+        service = self._require_service()
+        with service.store.reading() as unit:
+            clients = [client for client in unit.list_clients() if client.revoked_at is None]
+        settings = service.settings
+        registered = (audience for client in clients for audience in client.audiences)
+        return IssuedTokens(
+            audiences=frozenset({*settings.audience, *settings.self_registration.audiences, *registered}),
+            scopes=frozenset(settings.scopes),
+            is_opaque=settings.access_token_format == "opaque",  # noqa: S105  # the name of a format
+        )
 
     def subscribe(self, listener: Any) -> None:
         self._listeners.append(listener)

@@ -262,3 +262,66 @@ def test_a_cache_of_limits_that_does_not_answer(tmp_path):
     assert finding.level == "warning"
     assert "ConnectionError ECONNREFUSED" in finding.text
     assert "the-password" not in finding.text
+
+
+# ── a guard in the same process ──────────────────────────────────────────────────────────────────────────────────
+
+GUARD = {"oauthguard.issuer": "http://localhost:6543", "oauthguard.audience": "https://api.example"}
+
+
+def judge(build, view, guard=None, **server):
+    """The findings of the guard that are not ok, for an application with one view."""
+
+    def configure(config):
+        config.add_settings({**GUARD, **(guard or {})})
+        config.include("pyramid_oauthguard")
+        config.add_route("api", "/api")
+        config.add_view(lambda request: {}, route_name="api", renderer="json", **view)
+
+    made = build({"limits": "on", **server}, configure=configure)
+    found = made.registry.getUtility(ISelfCheck, name="guard")(made.registry)
+    return {each.subject: (each.level, each.text) for each in found if each.level != "ok"}
+
+
+@pytest.mark.slow
+def test_a_guard_that_accepts_what_the_server_issues_has_nothing_to_say(build):
+    assert judge(build, {"token_require": "read"}) == {}
+    other = {"oauthguard.audience": "https://other.example https://api.example"}
+    assert judge(build, {"token_require": "read"}, other) == {}
+    implied = {"oauthguard.scope_implies": "write = all"}
+    assert judge(build, {"token_require": {"scope": "all", "any_scope": "nope read"}}, implied) == {}
+    assert judge(build, {"token_check": "remote"}, access_token_format="opaque") == {}
+
+
+@pytest.mark.slow
+def test_an_audience_that_the_server_does_not_issue(build):
+    """Every request was refused, and `check` had nothing to say."""
+    found = judge(build, {"token_require": "read"}, {"oauthguard.audience": "https://other.example"})
+    text = (
+        "no token of the server in this process has the audience https://other.example: they have https://api.example"
+    )
+    assert found == {"oauthguard.audience": ("error", text)}
+
+
+@pytest.mark.slow
+def test_a_local_view_of_a_server_whose_tokens_are_opaque(build):
+    found = judge(build, {"token_check": "local"}, access_token_format="opaque")
+    text = "the server in this process makes opaque tokens, which a local check can't read: /api"
+    assert found == {"oauthguard.token_check": ("error", text)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("require", ["read nope", {"scope": ["nope"]}, {"any_scope": "nope"}])
+def test_a_view_with_a_scope_that_the_server_does_not_have(build, require):
+    found = judge(build, {"token_require": require})
+    text = "requires nope, which oauthguard.server.scopes does not have"
+    assert found == {"any method /api": ("warning", text)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["http://localhost:6543/", "http://LOCALHOST:6543"])
+def test_an_issuer_that_is_written_in_another_way(build, name):
+    found = judge(build, {"token_require": "read"}, {"oauthguard.issuer": name})
+    assert found["oauthguard.issuer"][0] == "error"
+    text = f"{name} is not http://localhost:6543, the issuer of the server in this process: each character counts"
+    assert text in {each for _level, each in found.values()}
