@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["Answer"]
+
+#: A longer pause is for the issuer alone: its limit may count other callers, too.
+_MOST_RETRY_AFTER_SECONDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,21 @@ class Answer:
     def is_overloaded(self) -> bool:
         """Whether the status says that trying again later may help: 429 (RFC 6585 section 4) and 5xx."""
         return self.status == 429 or self.status >= 500
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds of ``Retry-After`` (RFC 9110 section 10.2.3) where the status asks to try again later, at most five minutes."""
+        value = self.headers.get("retry-after", "")
+        if not self.is_overloaded or not value:
+            return None
+        if re.fullmatch(r"[0-9]{1,9}", value):
+            seconds = int(value)
+        else:
+            try:
+                seconds = math.ceil(parsedate_to_datetime(value).timestamp() - time.time())
+            except (ValueError, TypeError, OverflowError):
+                return None
+        return min(max(seconds, 1), _MOST_RETRY_AFTER_SECONDS)
 
     @property
     def max_age(self) -> float | None:

@@ -139,7 +139,7 @@ class HTTPIssuer:
         if answer.status != 200 or not isinstance(answer.body.get("active"), bool):
             self._report(url, answer)
             text = f"{url} answered {_describe_answer(answer)}"
-            raise UnavailableError("introspection_refused", text, lasting=not answer.is_overloaded)
+            raise _refuse(answer, "introspection_refused", text)
         self._outages.ended(_INTROSPECTION)
         return answer.body
 
@@ -157,7 +157,7 @@ class HTTPIssuer:
             return {"active": False}
         if answer.status != 200 or not answer.body:
             text = f"{url} answered {answer.status} without claims"
-            raise UnavailableError("userinfo_refused", text, lasting=not answer.is_overloaded)
+            raise _refuse(answer, "userinfo_refused", text)
         return {**answer.body, "active": True}
 
     def subscribe(self, listener: object) -> None:
@@ -174,6 +174,11 @@ class HTTPIssuer:
         if answer.status in (400, 401, 403):
             text = f"{url} refused our introspection with {answer.status}: check oauthguard.introspection.*"
             self._outages.report(_INTROSPECTION, text)
+
+
+def _refuse(answer: Answer, reason: str, text: str) -> UnavailableError:
+    """The error for an answer that is not the one that was asked for. What the issuer says of trying again is passed on."""
+    return UnavailableError(reason, text, retry_after=answer.retry_after or 5, lasting=not answer.is_overloaded)
 
 
 def _build_extras(settings: IssuerSettings) -> Extras:

@@ -131,6 +131,48 @@ def test_a_caller_is_told_none_of_it(scripted: ScriptedIssuer, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("status", "said", "passed_on"),
+    [
+        (429, "17", 17),
+        (503, "17", 17),
+        (429, "99999", 300),
+        (429, "0", 1),
+        (429, "Wed, 21 Oct 2015 07:28:00 GMT", 1),
+        (429, "Wed, 21 Oct 2099 07:28:00 GMT", 300),
+        (429, "soon", 5),
+        (429, "-1", 5),
+        (401, "17", 5),
+    ],
+)
+def test_a_caller_is_told_when_the_issuer_wants_to_be_asked_again(
+    scripted: ScriptedIssuer, status: int, said: str, passed_on: int
+) -> None:
+    scripted.answers["/introspect"] = (status, b"", {"Retry-After": said})
+    app = TestApp(main({}, **build_settings(scripted.issuer), views="remote"))
+    refused = app.get("/remote", headers=bearer("opaque"), status=503)
+    assert int(refused.headers["Retry-After"]) == passed_on
+
+
+@pytest.mark.parametrize(
+    ("name", "view", "said"),
+    [
+        ("introspection_endpoint", "remote", "set oauthguard.introspection.endpoint, or name another document with"),
+        ("introspection_endpoint", "remote", "If the issuer has none, check its tokens locally"),
+        ("jwks_uri", "local", "set oauthguard.jwks_uri, or name another document with oauthguard.metadata_url"),
+    ],
+)
+def test_an_endpoint_that_the_metadata_do_not_name(
+    scripted: ScriptedIssuer, tmp_path: Path, name: str, view: str, said: str
+) -> None:
+    """One of two documents of an issuer may have it. The advice was to set the address "if this is not it"."""
+    document = {key: value for key, value in scripted.answers[METADATA].items() if key != name}
+    scripted.answers[METADATA] = document
+    ini = write_ini(tmp_path, build_settings(scripted.issuer), view)
+    assert said in run_check(ini).output
+    assert said in run_explain(ini, MemoryIssuer(scripted.issuer).mint() if view == "local" else "opaque").output
+
+
+@pytest.mark.parametrize(
     ("subject", "said"), [("127.0.0.1", "self-signed certificate"), ("elsewhere", "certificate is not valid for")]
 )
 def test_a_certificate_that_is_not_accepted_is_named(tmp_path: Path, subject: str, said: str) -> None:

@@ -115,3 +115,21 @@ def test_scopes_that_are_not_read_are_named(
     """The token was accepted, every view answered 403, and nothing said why."""
     outcome = explain(write_ini(tmp_path, issuer.settings), issuer.mint(claims), "local")
     assert said in outcome["text"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"roles": []}, ", no role at oauthguard.role_claim (roles groups), "),
+        ({"roles": [{"name": "clerk"}]}, "(what is at roles is neither text nor a list of texts), "),
+        ({"roles": {"clerk": True}}, "(what is at roles is neither text nor a list of texts), "),
+        (
+            {"_claim_names": {"groups": "src1"}},
+            "(roles groups; the issuer has left out groups, because there are many)",
+        ),
+        ({"hasgroups": True, "groups": ["clerks"]}, ", roles clerks, "),
+    ],
+)
+def test_why_no_role_was_found(issuer: MemoryIssuer, tmp_path: Path, claims: dict[str, Any], said: str) -> None:
+    ini = write_ini(tmp_path, {**issuer.settings, "oauthguard.role_claim": "roles groups"})
+    assert said in explain(ini, issuer.mint(claims), "local")["text"]

@@ -23,7 +23,7 @@ from ...guard.resources.table import ResourceTable
 from ...guard.settings import GuardSettings
 from ...guard.state import Guard, get_guard
 from ...guard.verifiers import RANKS
-from ...guard.verifiers.access_tokens import read_scopes
+from ...guard.verifiers.access_tokens import find_member, read_scopes
 from ...guard.verifiers.chosen import ChosenVerifier
 from ...interfaces import Credential, ICredentialVerifier
 from .token_facts import fetch_answer, find_facts, find_issuer
@@ -137,11 +137,12 @@ def _describe_roles(token: AccessToken, guard: Guard) -> str:
     if not settings.role_claim:
         return ""
     found = " ".join(guard.list_roles(token))
-    return (
-        f", roles {found}"
-        if found
-        else f", no role at {settings.name_key('role_claim')} ({' '.join(settings.role_claim)})"
-    )
+    if found:
+        return f", roles {found}"
+    odd = [path for path in settings.role_claim if find_member(token.claims, path.split(".")) not in (None, "", (), {})]
+    why = f"what is at {' '.join(odd)} is neither text nor a list of texts" if odd else " ".join(settings.role_claim)
+    left_out = "; the issuer has left out groups, because there are many" if _HAS_MORE & token.claims.keys() else ""
+    return f", no role at {settings.name_key('role_claim')} ({why}{left_out})"
 
 
 def _describe_views(registry: Any, token: AccessToken, mode: str) -> tuple[str, ...]:
@@ -208,6 +209,8 @@ def _name_setting(settings: GuardSettings, name: str | None) -> str | None:
     return settings.name_keys(f"oauthguard.{name}") if name else None
 
 
+#: Entra ID writes one of these where a user has more groups than it puts into tokens.
+_HAS_MORE: Final = frozenset({"_claim_names", "hasgroups"})
 _ABOUT_KEYS: Final = frozenset({"unknown_key", "bad_signature"})
 _MOST_TEXT_CHARS: Final = 2000
 _MOST_VIEWS: Final = 20

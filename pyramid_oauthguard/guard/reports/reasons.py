@@ -54,7 +54,7 @@ REASONS: Final[Mapping[str, Words]] = {
     "bad_kid": (None, "its kid is not text", "ask the issuer"),
     "unknown_key": ("issuer", "the issuer {issuer!r} publishes no key {kid!r} that may verify {alg!r}", "the token's iss is {iss!r}: is this the right issuer?"),
     "bad_signature": ("issuer", "its signature is not that of the issuer's key {kid!r}", "the token was changed on the way or made elsewhere"),
-    "too_many_keys": ("issuer", "none of the first 16 of the issuer's keys that may verify {alg!r} made its signature, and there are more: it names no key (kid, x5t)", "have the issuer name the key in the header of its tokens"),
+    "too_many_keys": ("issuer", "none of the first 16 of the issuer's keys that may verify {alg!r} made its signature, and there are more: nothing in the token and in the keys says which one it is (kid, x5t)", "have the issuer name its keys, in the header of its tokens and in its key set"),
     "wrong_issuer": ("issuer", "its iss is {iss!r}, but must be {issuer!r}, byte for byte", "set the issuer to what the token says, trailing slash included, if you trust it"),
     "wrong_tenant": ("issuer", "its claim {claim} is {tenant!r}, which is not the value in its iss {iss!r}", "ask the issuer"),
     "opaque_of_no_issuer": ("token_prefix", "it is not a JWT, and it does not begin with the token_prefix of one issuer", "set token_prefix for the issuer that made it; an opaque token is sent to no other issuer"),

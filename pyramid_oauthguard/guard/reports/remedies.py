@@ -163,6 +163,12 @@ def _find_away(error: UnavailableError, asked: str) -> Remedy | None:
 
 def _name_address(error: UnavailableError, asked: str) -> Remedy:
     setting = _ADDRESSES[asked]
+    if error.reason == "no_endpoint":
+        other = " If the issuer has none, check its tokens locally" if asked in ("introspection", "userinfo") else ""
+        text = (
+            f"set {setting}, or name another document with oauthguard.metadata_url, if the issuer has several.{other}"
+        )
+        return Remedy(setting, text)
     if error.reason == "redirected":
         return Remedy(setting, f"set {setting} to the address that it redirects to, if you trust it")
     return Remedy(setting, f"set {setting} to the right address, if this is not it")

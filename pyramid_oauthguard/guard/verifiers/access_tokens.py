@@ -19,6 +19,7 @@ __all__ = [
     "build_access_token",
     "check_profile",
     "find_implied",
+    "find_member",
     "find_roles",
     "read_scopes",
 ]
@@ -114,7 +115,7 @@ def find_roles(claims: Mapping[str, Any], paths: Iterable[str]) -> tuple[str, ..
     """
     found: dict[str, None] = {}
     for path in paths:
-        value = _find_member(claims, path.split("."))
+        value = find_member(claims, path.split("."))
         if isinstance(value, str):
             found[value] = None
         elif isinstance(value, (list, tuple)):
@@ -130,15 +131,15 @@ def _is_grant(value: Any) -> bool:
     return isinstance(value, Mapping) and bool(value) and all(isinstance(each, str) for each in value.values())
 
 
-def _find_member(value: Any, names: list[str]) -> Any:
-    """What is at a path, in which some neighbours may be one name; None where nothing is."""
+def find_member(value: Any, names: list[str]) -> Any:
+    """What is at a dotted path, split; some neighbours in it may be one name. None where nothing is."""
     if not names:
         return value
     if not isinstance(value, Mapping):
         return None
     for length in range(len(names), 0, -1):
         name = ".".join(names[:length])
-        found = _find_member(value[name], names[length:]) if name in value else None
+        found = find_member(value[name], names[length:]) if name in value else None
         if found is not None:
             return found
     return None
