@@ -200,6 +200,7 @@ def test_a_certificate_that_is_not_accepted_is_named(tmp_path: Path, subject: st
         (" through the proxy http://p:1: ProxyError (it answered 407)", "oauthguard.http.proxy", "a user and a password"),
         (" through the proxy http://p:1: ProxyError (it answered 403)", "oauthguard.http.no_proxy", "refuses this host"),
         (" through the proxy http://p:1: ProxyError ECONNREFUSED", "oauthguard.http.proxy", "can't be reached"),
+        (": ProtocolError ECONNRESET", "oauthguard.issuer", "the address has http and this port speaks https"),
         (": NewConnectionError ENETUNREACH", "oauthguard.jwks_uri", "if it is reached through a proxy only"),
         (": ConnectTimeoutError", "oauthguard.http.timeout", "another address in this network, name it with oauthguard.jwks_uri"),
     ],

@@ -39,6 +39,7 @@ _UNREACHABLE: Final[Mapping[str, Remedy]] = {
     r"certificate has expired": Remedy(None, "the issuer's certificate has expired: who runs the issuer must renew it; or this machine's clock is wrong"),
     r"certificate is not yet valid": Remedy(None, "the issuer's certificate is for a time that this machine's clock does not show yet: set the clock"),
     r"certificate": Remedy("oauthguard.http.ca_file", "the issuer's certificate is not accepted here: if your own authority signed it, name its file with oauthguard.http.ca_file"),
+    r"ProtocolError": Remedy("oauthguard.issuer", "the connection was cut before there was an answer: by a firewall, or because the address has http and this port speaks https"),
     r"SSLError": Remedy("oauthguard.issuer", "no TLS connection: does this port speak https?"),
 }  # fmt: skip
 #: As before, where the host can't be reached: perhaps it has another address in this network.
