@@ -107,6 +107,17 @@ def test_who_verified_a_token_is_known_of_a_bounded_number(memory: int) -> None:
     assert [len({*each.seen}) for each in recordings] == [5, 5]
 
 
+def test_who_no_longer_remembers_a_token_is_asked_once() -> None:
+    chosen, (recording, _other) = build(ONE, OTHER)
+    raw = ONE.mint()
+    chosen.verify(show(raw))
+    recording._remembered.clear()
+    assert chosen.recall(f"Bearer {raw}") is None
+    assert chosen._owners == {}
+    token = chosen.verify(show(raw))
+    assert chosen.recall(f"Bearer {raw}") is token
+
+
 def test_the_parts_of_another_token_are_never_used() -> None:
     verify = build_verifier(ONE).verifier._verify_only
     ada, eve = ONE.mint(sub="ada"), ONE.mint(sub="eve")

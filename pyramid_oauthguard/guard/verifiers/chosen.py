@@ -109,8 +109,14 @@ class ChosenVerifier:
     def _recall(self, header: str | None) -> AccessToken | None:
         if header is None:
             return None
-        owner = self._owners.get(hash(header[-_END:]))
-        return None if owner is None else owner.recall(header)
+        end = hash(header[-_END:])
+        owner = self._owners.get(end)
+        if owner is None:
+            return None
+        token = owner.recall(header)
+        if token is None:
+            self._owners.pop(end, None)  # so that it is not asked a second time before it verifies the token
+        return token
 
 
 class _SourcedVerifier:
