@@ -253,6 +253,7 @@ def test_without_csrf_protection_by_default_the_application_does_not_start(issue
         ({"token_source": "header header"}, "token_source"),
         ({"token_source": "header:Authorization"}, "token_source"),
         ({"token_source": "header:Cookie"}, "token_source"),
+        ({"token_source": "header:X-Amzn-Oidc-Data", "trusted_proxies": "10.0.0.1"}, "token_source"),
         ({"token_source": "header:X Y"}, "token_source"),
         ({"token_source": PROXY}, "trusted_proxies"),
         ({"trusted_proxies": "proxy.test"}, "trusted_proxies"),

@@ -20,6 +20,9 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Headers that no proxy writes a token into, and those that have a source of their own.
 _TAKEN: Final = frozenset({"authorization", "cookie", "host", "origin", "content-length", "content-type", "connection"})
 
+#: Amazon's load balancer writes base64 with padding into it.
+_PADDED: Final = "x-amzn-oidc-data"
+
 
 def as_token_sources(value: Any) -> tuple[str, ...]:
     """``header``, ``header:NAME``, ``cookie:NAME``; names of headers in lower case."""
@@ -56,4 +59,8 @@ def _as_source(word: str) -> str:
         return word
     if name.lower() in _TAKEN:
         raise ValueError(f"{word!r} can't be a source; the Authorization header is the source header")
+    if name.lower() == _PADDED:
+        raise ValueError(
+            f"{word!r} can't be a source: its parts are padded, so it is not a JWT. X-Amzn-Oidc-Accesstoken can"
+        )
     return f"header:{name.lower()}"
