@@ -57,6 +57,14 @@ def test_check_reports_each_issuer_by_its_name(settings: dict[str, str], tmp_pat
 
 
 @pytest.mark.slow
+def test_an_outage_of_one_issuer_is_not_told_as_one_of_all(settings: dict[str, str], tmp_path: Path) -> None:
+    ini = write_ini(tmp_path, {**settings, "oauthguard.issuers.shop.issuer": "http://127.0.0.1:9"}, "local")
+    text = run_check(ini).output
+    assert "every token of shop will be refused with 503; " in " ".join(text.split())
+    assert "every guarded request" not in text
+
+
+@pytest.mark.slow
 def test_explain_names_the_issuer_and_its_settings(
     two: tuple[HTTPIssuer, HTTPIssuer], settings: dict[str, str], tmp_path: Path
 ) -> None:

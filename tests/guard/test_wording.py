@@ -8,6 +8,15 @@ from typing import Any
 
 import pytest
 
+from pyramid_oauthguard.command.guard.issuer_wording import find_issuer_words
+from pyramid_oauthguard.guard.reports.reasons import (
+    OTHER_ADDRESS,
+    OTHER_TENANT,
+    OTHER_VERSION_OF_ENTRA,
+    TOKEN_OF_ORG_SERVER,
+    TOKEN_WITHOUT_ISSUER,
+    Words,
+)
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key, mint, read_claims
 from tests.guard.commanded import ISSUERS, write_ini
 from tests.guard.test_explaining import explain
@@ -71,6 +80,39 @@ def test_a_refusal_is_told_as_exactly_as_the_token_allows(
     told = f"{outcome['text']} {outcome['advice']}"
     assert said in told
     assert not_said not in told
+
+
+V1, V2 = "https://sts.windows.net/t1/", "https://login.microsoftonline.com/t1/v2.0"
+REALM = "https://kc.test/realms/a"
+
+
+@pytest.mark.parametrize(
+    ("iss", "issuer", "words"),
+    [
+        (V1, V2, OTHER_VERSION_OF_ENTRA),
+        (V2, V1, OTHER_VERSION_OF_ENTRA),
+        (V1, V2.replace("t1", "{tid}"), OTHER_VERSION_OF_ENTRA),
+        (V1.replace("t1", "t2"), V2, None),
+        (V2, V2.replace("t1", "t2"), None),
+        (V2.replace("t1", "t2"), V2.replace("t1", "{tid}"), OTHER_TENANT),
+        ("http://keycloak:8080/realms/a", REALM, OTHER_ADDRESS),
+        ("http://kc.test/realms/a", REALM, OTHER_ADDRESS),
+        ("https://kc.test:8443/realms/a", REALM, OTHER_ADDRESS),
+        ("https://kc.test/realms/b", REALM, None),
+        ("https://kc.test/realms/a/", REALM, None),
+        ("https://[/realms/a", REALM, None),
+        ("https://other.test", "https://kc.test", None),
+        ("https://other.test/", "https://kc.test/", None),
+        ("https://kc.test/realms/a", f"{REALM} or https://other.test", None),
+        ("https://org.okta.test", "https://org.okta.test/oauth2/default", TOKEN_OF_ORG_SERVER),
+        ("https://org.okta.test", "https://other.test/oauth2/default", None),
+        (None, REALM, TOKEN_WITHOUT_ISSUER),
+        ([REALM], REALM, None),
+    ],
+)
+def test_two_names_of_issuers_say_what_the_mistake_is(iss: object, issuer: str, words: Words | None) -> None:
+    """The advice was to trust what the token says, whatever it was."""
+    assert find_issuer_words({"iss": iss, "issuer": issuer}) is words
 
 
 def test_a_placeholder_that_no_claim_has_is_named(server: HTTPIssuer, tmp_path: Path) -> None:

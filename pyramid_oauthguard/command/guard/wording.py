@@ -14,20 +14,19 @@ from ...guard.reports.reasons import (
     ENDED_IN_1970,
     ENDLESS,
     OTHER_CLIENT_WITHOUT_AUDIENCE,
-    OTHER_TENANT,
     REASONS,
     SAME_AUDIENCE,
     SEVERAL_IN_ONE,
     SHARED_SECRET,
     TENANT_WITHOUT_CLAIM,
     TOKEN_WITHOUT_AUDIENCE,
-    TOKEN_WITHOUT_ISSUER,
     UNPUBLISHED_KEY,
     UNSIGNED,
     USERINFO,
     Words,
 )
 from ...jwt.claims import MAX_TIME_SECONDS
+from .issuer_wording import find_issuer_words
 from .token_facts import is_jwt
 
 __all__ = ["find_words"]
@@ -69,10 +68,8 @@ def _find_of_form(facts: Facts, reason: str, raw: str) -> Words | None:
 
 
 def _find_of_claims(facts: Facts, reason: str, raw: str) -> Words | None:
-    if reason == "wrong_issuer" and facts["iss"] is None and is_jwt(raw):
-        return TOKEN_WITHOUT_ISSUER
-    if reason == "wrong_issuer" and _is_of_tenant(facts["iss"], facts["issuer"]):
-        return OTHER_TENANT
+    if reason == "wrong_issuer" and is_jwt(raw):
+        return find_issuer_words(facts)
     if reason == "wrong_tenant" and facts["tenant"] is None:
         return TENANT_WITHOUT_CLAIM
     if reason == "unknown_key" and facts["iss"] in facts["issuer"].split(" or "):
@@ -82,11 +79,6 @@ def _find_of_claims(facts: Facts, reason: str, raw: str) -> Words | None:
     if reason == "bad_time" and type(facts["exp"]) is int and facts["exp"] > MAX_TIME_SECONDS:
         return ENDLESS
     return None
-
-
-def _is_of_tenant(issuer: Any, template: str) -> bool:
-    before, placeholder, _after = template.partition("{")
-    return bool(placeholder) and isinstance(issuer, str) and issuer.startswith(before)
 
 
 def _find_of_audience(facts: Facts, *, is_answer: bool) -> Words | None:

@@ -129,8 +129,8 @@ def _judge_metadata(
 
 
 def _describe_failure(subject: str, error: UnavailableError, settings: GuardSettings, *, asked: str) -> Finding:
-    remedy = find_remedy(error, asked).text
-    hint = f"{_COSTS[asked]}; {remedy}" if remedy else _COSTS[asked]
+    remedy, cost = find_remedy(error, asked).text, _describe_cost(asked, settings)
+    hint = f"{cost}; {remedy}" if remedy else cost
     host = find_insecure_host(settings, error)
     if host is not None:
         hint += (
@@ -145,6 +145,12 @@ _COSTS: Final = {
     "introspection": "remote checks will answer 503",
     "userinfo": "checks by userinfo will answer 503",
 }
+
+
+def _describe_cost(asked: str, settings: GuardSettings) -> str:
+    """What an outage costs. Of one issuer among several, tokens of the others are still accepted."""
+    of_all = settings.issuer_name is None or asked not in ("metadata", "keys")
+    return _COSTS[asked] if of_all else f"every token of {settings.issuer_name} will be refused with 503"
 
 
 def _is_beside_metadata(settings: GuardSettings, url: str) -> bool:
@@ -196,7 +202,7 @@ def _judge_keys(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
     unusable = describe_unusable_keys(document.keys, settings.algorithms, settings.key_uses)
     if not keys:
         why = "; ".join(unusable) or "there are no keys"
-        hint = f"{_COSTS['keys']}; {find_remedy(UnavailableError('no_usable_keys', why)).text}"
+        hint = f"{_describe_cost('keys', settings)}; {find_remedy(UnavailableError('no_usable_keys', why)).text}"
         yield Finding("error", "keys", f"none of {len(document.keys)} keys is usable under the settings: {why}", hint)
         return
     yield Finding("ok", "keys", f"{len(keys)} of {len(document.keys)} usable under the settings")

@@ -13,13 +13,16 @@ __all__ = [
     "ENCRYPTED",
     "ENDED_IN_1970",
     "ENDLESS",
+    "OTHER_ADDRESS",
     "OTHER_CLIENT_WITHOUT_AUDIENCE",
     "OTHER_TENANT",
+    "OTHER_VERSION_OF_ENTRA",
     "REASONS",
     "SAME_AUDIENCE",
     "SEVERAL_IN_ONE",
     "SHARED_SECRET",
     "TENANT_WITHOUT_CLAIM",
+    "TOKEN_OF_ORG_SERVER",
     "TOKEN_WITHOUT_AUDIENCE",
     "TOKEN_WITHOUT_ISSUER",
     "UNPUBLISHED_KEY",
@@ -106,3 +109,6 @@ ENDED_IN_1970: Final[Words] = (None, "its exp is {exp}, a second of the years 19
 ENDLESS: Final[Words] = (None, "its exp is {exp}, which no clock will show", ENDED_IN_1970[2])
 SAME_AUDIENCE: Final[Words] = ("audience", "its aud is {aud!r}, accepted are {audience}: the difference is a slash at the end or the case of letters, and the two are compared byte for byte", "write oauthguard.audience as the token has it")  # fmt: skip
 SEVERAL_IN_ONE: Final[Words] = ("audience", "its aud is {aud!r}, which is one text with spaces; accepted are {audience}", "have the issuer write several audiences as a list")  # fmt: skip
+OTHER_ADDRESS: Final[Words] = ("issuer", "its iss is {iss!r}, but must be {issuer!r}, byte for byte: they differ in the scheme, the host or the port only", "the issuer names itself as its callers address it: tell it its public address (at Keycloak, hostname and proxy-headers), or set oauthguard.issuer to what the token says, and oauthguard.metadata_url to an address that works here, if you trust it")  # fmt: skip
+OTHER_VERSION_OF_ENTRA: Final[Words] = ("issuer", "its iss is {iss!r}, but must be {issuer!r}: tokens of version 1 of Entra ID have the one, those of version 2 the other", "set requestedAccessTokenVersion in the manifest of the API's registration (2 for login.microsoftonline.com, null for sts.windows.net), or set the issuer to what the token says")  # fmt: skip
+TOKEN_OF_ORG_SERVER: Final[Words] = ("issuer", "its iss is {iss!r}, but must be {issuer!r}, byte for byte", "the client asked another authorization server than that of the settings: at Okta the one of the organization, whose tokens no other API can verify. It must use the endpoints that the metadata of oauthguard.issuer name")  # fmt: skip
