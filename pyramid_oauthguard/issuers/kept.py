@@ -74,6 +74,9 @@ class Kept(Renewed[T]):
 
     def forget(self) -> None:
         """The issuer said that the value changed: ask before the next use, even during a cool-down."""
+        if self._asking == threading.get_ident():  # this thread holds the lock and waits for the issuer's answer
+            self._is_changed = True
+            return
         with self._lock:
             self._shared.forget()
             self.calm_until = self._fresh_until = self._fetched_at = 0.0

@@ -76,6 +76,8 @@ class Renewed(LastGood[T]):
         self._forgotten_at = 0.0  # an older value is not used, even if a shared cache still has it
         self._began = -float("inf")  # of the fetch that is running, or of the last one; on the monotonic clock
         self._renewing = False
+        self._asking: int | None = None  # the thread that asks the issuer now; it holds the lock
+        self._is_changed = False  # the issuer said so while it was asked
         processes.register(self, Renewed._leave_parent)
 
     def _leave_parent(self) -> None:
@@ -84,7 +86,7 @@ class Renewed(LastGood[T]):
             self.calm_until = self._fresh_until = 0.0
             self.attempts.forget()
         self._lock = threading.Lock()
-        self._renewing = False
+        self._renewing, self._asking = False, None
 
     def _refresh(self, now: float) -> None:
         """Use the newer value of another process, or fetch one, unless the last attempt was too recent. Needs the lock."""
@@ -119,7 +121,7 @@ class Renewed(LastGood[T]):
         self.attempts.count += 1
         try:
             with count_fetch(self._label, self._name):
-                found = self._ask()
+                found = self._ask_issuer()
         except UnavailableError as error:
             self._fail(error, now)
         except Exception as error:  # noqa: BLE001  # an issuer of the application's own may raise anything
@@ -130,6 +132,17 @@ class Renewed(LastGood[T]):
             life = self._find_life(found.max_age)
             self._share(**found.entry, fetched_at=now, life=life)
             self._take(found.value, fetched_at=now, life=life)
+
+    def _ask_issuer(self) -> Fetched[T]:
+        """Ask. An issuer in this process may change what it publishes because it is asked: then ask once more, since the answer
+        may be from before the change.
+        """
+        self._asking, self._is_changed = threading.get_ident(), False
+        try:
+            found = self._ask()
+            return self._ask() if self._is_changed else found
+        finally:
+            self._asking = None
 
     def _find_life(self, max_age: float | None) -> float:
         if self._is_embedded():

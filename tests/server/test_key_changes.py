@@ -497,6 +497,27 @@ def test_an_embedded_guard_follows_when_its_own_server_stores_a_token(settings):
         assert [ask(other, "local", raw) for raw in (old, new)] == [401, 200]
 
 
+@pytest.mark.promise("SK-01")
+@pytest.mark.parametrize("seconds", [200, 400], ids=["a key is made", "a key is retired"])
+def test_a_rotation_that_an_embedded_guard_meets_first_stops_no_thread(settings, seconds):
+    """The guard held its lock while it asked for the keys. The server made the key that was due and told the guard, which
+    waited for the lock that its own thread held: for ever, and all requests with tokens with it.
+    """
+    given = {**settings, "signing.rotation": "300", "signing.lead": "120", "access_token_ttl": "1h"}
+    with embed(given) as app, time_machine.travel(time.time(), tick=False) as clock:
+        token = get_token(app)
+        assert ask(app, "local", token) == 200
+        found: list[int] = []
+        for step in range(1, seconds // 200 + 1):
+            clock.shift(200)
+            guarded = threading.Thread(target=lambda: found.append(ask(app, "local", token)), daemon=True)
+            guarded.start()
+            guarded.join(20)
+            assert found == [200] * step
+        assert len(get_keys(app.app.registry).list_all()) == 2
+        assert ask(app, "local", get_token(app)) == 200
+
+
 @pytest.mark.promise("GD-76")
 def test_unknown_kids_delay_a_new_key_at_an_embedded_guard_by_a_second_at_the_most(settings):
     with embed(settings) as one, embed(settings) as other, time_machine.travel(time.time(), tick=False) as clock:
