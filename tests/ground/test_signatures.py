@@ -56,6 +56,7 @@ def garble(signature: bytes) -> list[bytes]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_good_signature_is_good_for_its_message_alone(algorithm: str) -> None:
     signature = sign(algorithm)

@@ -85,6 +85,7 @@ def create(browser: TestApp, **fields: str) -> Any:
     return form.submit(status="*")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PAGES)
 def test_without_the_setting_there_is_no_administration(build: Build, path: str) -> None:
     flow = build_flow(build)

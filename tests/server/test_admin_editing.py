@@ -16,6 +16,8 @@ from tests.server.conftest import Build
 from tests.server.flows import Flow, read_answer
 from tests.server.test_admin import Operators, build_admin, press, read_trail
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def flow(build: Build, monkeypatch: pytest.MonkeyPatch) -> Flow:

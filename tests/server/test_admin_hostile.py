@@ -24,6 +24,8 @@ from tests.server.test_admin import PAGES, Operators, build_admin, press, read_t
 from tests.server.test_admin_api import build_api
 from tests.server.test_admin_editing import open_form
 
+pytestmark = pytest.mark.slow
+
 EVIL = '"><img src=x onerror=alert(1)><script>alert(1)</script>{{7*7}}'
 
 
@@ -32,7 +34,6 @@ def flow(build: Build, monkeypatch: pytest.MonkeyPatch) -> Flow:
     return build_admin(build, monkeypatch)
 
 
-@pytest.mark.slow
 @pytest.mark.promise("AD-01")
 @pytest.mark.parametrize(
     "who", ["Anna", "anna ", "ANNA", "user:anna", "anna/..", "group:operators", "operators", "аnna"]
@@ -166,7 +167,6 @@ def copy_client(flow: Flow, count: int) -> None:
             unit.add_audit(AuditEntry(at=now + number, event="TokenIssued", subject="dora", client_id=name))
 
 
-@pytest.mark.slow
 def test_no_page_grows_with_what_is_stored(flow: Flow) -> None:
     copy_client(flow, 420)
     browser, seen, path = flow.sign_in(), [], "/oauth/admin/clients"
@@ -226,7 +226,6 @@ def test_a_ticket_that_is_written_in_another_way_does_not_act_again(flow: Flow) 
     assert len(read_trail(flow, "ClientSecretRotated")) == 1
 
 
-@pytest.mark.slow
 def test_no_text_makes_a_database_look_as_if_it_were_away(
     build: Build, monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path
 ) -> None:
@@ -248,7 +247,6 @@ def test_no_text_makes_a_database_look_as_if_it_were_away(
         assert form.submit(status=422).html.select_one("[aria-invalid]")["name"] == name
 
 
-@pytest.mark.slow
 def test_the_end_of_a_user_with_many_grants_does_not_hold_the_database(
     flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -508,6 +508,7 @@ def test_the_type_of_a_logo_is_read_from_its_bytes(flow, data, media_type):
     assert json.loads(line.detail) == {"changes": {"logo": [None, name]}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.png", "0" * 32, "../pages.css", "0" * 32 + ".png", "0" * 32 + ".png%0a", "%00"])
 def test_other_names_are_not_found(flow, name):
     flow.server.app.get(f"/oauth/logo/{name}", status=404)

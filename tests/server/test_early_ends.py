@@ -9,6 +9,8 @@ import pytest
 
 from tests.server.flows import CALLBACK, CHALLENGE, Flow, build_flow
 
+pytestmark = pytest.mark.slow
+
 LOGGER = "pyramid_oauthguard.server"
 
 

@@ -14,6 +14,8 @@ from tests.server.conftest import ISSUER, Build
 from tests.server.flows import CALLBACK, LOOPBACK, Flow, build_flow, read_answer
 from tests.server.self_registered import OPEN, register
 
+pytestmark = pytest.mark.slow
+
 NASTY = "\"'><script>alert(1)</script><input name=code value='x'>&amp;&#34;"
 
 
@@ -95,7 +97,6 @@ def test_an_error_of_the_server_is_posted(flow: Flow) -> None:
     assert read_form(page.form.submit("decision", value="allow"))["error"] == "server_error"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fragment", "form_post.jwt", "query form_post", "FORM_POST", "web_message"])
 def test_another_mode_is_refused_in_the_query(flow: Flow, mode: str) -> None:
     answer = read_answer(ask(flow, response_mode=mode))

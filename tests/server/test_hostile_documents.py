@@ -13,6 +13,8 @@ from pyramid_oauthguard.server.clients.documents.turns import MAX_IN_ALL, BusyEr
 from tests.server.flows import build_flow
 from tests.server.self_registered import OPEN, ask, describe
 
+pytestmark = pytest.mark.slow
+
 ON = {**OPEN, "registration": "off", "client_metadata_documents": "on", "issuer": "https://id.example"}
 #: Names that resolve, and what to. Each look-up of a name with two lists gives the next one.
 NAMES = {
@@ -192,7 +194,6 @@ def test_a_host_of_keys_that_failed_is_left_alone(build, caplog):
     assert not documents._turns._counts
 
 
-@pytest.mark.slow
 def test_a_flood_of_urls_takes_no_memory(flow):
     documents = flow.server.service.documents
     now = time.time()

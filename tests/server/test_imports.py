@@ -26,6 +26,8 @@ from pyramid_oauthguard.server.tokens.status import find_token
 from tests.server.conftest import basic
 from tests.server.flows import build_flow
 
+pytestmark = pytest.mark.slow
+
 SECRET = "correct horse"
 SHA256 = hashlib.sha256(SECRET.encode()).hexdigest()  # doorkeeper, passport
 DERIVED = hashlib.pbkdf2_hmac("sha256", SECRET.encode(), b"Sa.lt", 1000)
@@ -78,7 +80,6 @@ def test_what_is_stored_is_keyed_with_the_pepper(server, secret_hash):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.promise("TK-40")
 @pytest.mark.parametrize(
     "text",
@@ -293,7 +294,6 @@ def test_expired_tokens_are_left_out(flow):
     assert refresh(flow, REFRESH)["access_token"]
 
 
-@pytest.mark.slow
 @pytest.mark.promise("TK-40")
 @pytest.mark.parametrize(
     ("changes", "problem"),

@@ -96,6 +96,7 @@ def test_an_assertion_gives_a_token_for_the_user_that_the_hook_names(make):
     assert GRANT in flow.server.app.get("/.well-known/oauth-authorization-server").json["grant_types_supported"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-15")
 @pytest.mark.parametrize("error", [KeyError("p-anna"), TypeError, HTTPForbidden, RegistrationError("a", "b"), OSError])
 def test_a_hook_that_failed_was_an_answer_500(make, caplog, error):

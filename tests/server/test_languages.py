@@ -21,6 +21,8 @@ from tests.server.conftest import Build
 from tests.server.flows import Flow, build_flow
 from tests.server.test_pages import write_catalogue
 
+pytestmark = pytest.mark.slow
+
 SERVER = Path(pyramid_oauthguard.server.__file__).parent
 ERROR = "/oauth/authorize"
 VALUE = re.compile(r"%\(\w+\)s")
@@ -38,7 +40,6 @@ def find_language(flow: Flow, wanted: str) -> str:
     return page.text.partition('lang="')[2].partition('"')[0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wanted", "spoken"),
     [("de", "de"), ("de_AT", "de"), ("pt_BR", "pt-BR"), ("pt", "en"), ("it", "en"), ("", "en"), ("en", "en")],
@@ -47,7 +48,6 @@ def test_a_language_that_there_is_is_spoken(flow: Flow, wanted: str, spoken: str
     assert find_language(flow, wanted) == spoken
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "wanted", ["..", "../..", "/etc", "a\0b", "de\0", "日本", "de/../de", ".", "x" * 5000, '"><script>']
 )
@@ -55,7 +55,6 @@ def test_a_name_that_is_a_path_opens_nothing_and_makes_no_500(flow: Flow, wanted
     assert find_language(flow, wanted) == "en"
 
 
-@pytest.mark.slow
 def test_names_without_end_leave_nothing_behind(flow: Flow) -> None:
     """Pyramid registers a localizer for each name that it meets, for as long as the process lives."""
     registry = flow.server.registry
@@ -67,7 +66,6 @@ def test_names_without_end_leave_nothing_behind(flow: Flow) -> None:
     assert {name for name, _localizer in registry.getUtilitiesFor(ILocalizer)} <= {"en", "de"}
 
 
-@pytest.mark.slow
 def test_what_scopes_mean_is_translated_and_remembered_as_it_was_read(build: Build, tmp_path: Path) -> None:
     folder = tmp_path / "locale" / "de" / "LC_MESSAGES"
     folder.mkdir(parents=True)
@@ -92,7 +90,6 @@ def test_what_scopes_mean_is_translated_and_remembered_as_it_was_read(build: Bui
     assert "Lesen für" in typed.text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("accepted", "spoken"),
     [

@@ -12,6 +12,8 @@ from pyramid_oauthguard.server.clients.resources import find_resource
 from tests.server.conftest import basic
 from tests.server.flows import CALLBACK, build_flow
 
+pytestmark = pytest.mark.slow
+
 SECRET = "a+b/c=d e"
 
 

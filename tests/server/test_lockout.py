@@ -279,6 +279,7 @@ def test_who_says_to_be_a_page_of_another_site_gets_no_guess(limited, origin):
     assert ask(server, server.basic(chosen)).status_int == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["Cross-Site", "cross-site, same-origin", "same-site", "same-origin", "none", ""])
 def test_what_a_browser_does_not_say_is_counted(limited, value):
     server = limited()

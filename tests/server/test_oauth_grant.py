@@ -317,6 +317,7 @@ def test_a_mistake_of_the_application_is_a_server_error_and_the_log_says_what(
 # ── declarations ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-41")
 @pytest.mark.parametrize(
     ("grant_type", "name"), [(each.grant_type, name) for each in GRANTS.values() for name in sorted(each.parameters)]

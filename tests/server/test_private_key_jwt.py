@@ -196,6 +196,7 @@ def test_an_assertion_with_an_odd_header_is_refused(server, signer, header):
     refuse(server, sign(signer, header=header))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["JWT", "jwt", "application/jwt", "client-authentication+jwt"])
 def test_its_type_may_be_named(server, signer, kind):
     assert send(server, sign(signer, header={"typ": kind})).json["access_token"]
@@ -222,6 +223,7 @@ def test_an_hmac_with_the_public_key_or_none_is_refused(server, signer):
         refuse(server, text)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("TK-02")
 @pytest.mark.parametrize(
     "text", ["x", "a.b.c", "...", "e30.e30.e30", "x" * 50_000, "eyJ9.e30.", "W10.W10.AA", "\u00fc"]

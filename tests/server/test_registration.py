@@ -283,6 +283,7 @@ def test_a_caller_with_an_initial_access_token_may_register(guarded, token):
     assert register(guarded, headers={"Authorization": f"Bearer {token}"}).json["client_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("AS-13")
 @pytest.mark.parametrize(
     "sent",

@@ -13,6 +13,8 @@ from tests.server.flows import build_flow, read_answer
 from tests.server.self_registered import GOOD, KEYS, OPEN, SITE, allow, ask, find, prove, redeem, register
 from tests.server.test_registration import MISTAKES, preflight
 
+pytestmark = pytest.mark.slow
+
 SIGNS = {"token_endpoint_auth_method": "private_key_jwt", "jwks": KEYS}
 OTHER = "https://other.example/callback"
 
@@ -89,7 +91,6 @@ def test_the_client_id_must_be_its_own(flow, client_id):
     assert find(flow, client).name == "Tool"
 
 
-@pytest.mark.slow
 @pytest.mark.promise("AS-13")
 @pytest.mark.parametrize(
     "name",
@@ -106,7 +107,6 @@ def test_a_client_chooses_neither_a_secret_nor_what_the_server_says(flow, name):
     assert find(flow, client).secrets == ()
 
 
-@pytest.mark.slow
 @pytest.mark.promise("AS-13")
 @pytest.mark.parametrize(("mistake", "error"), MISTAKES)
 def test_what_may_not_be_registered_is_refused_here_too(flow, mistake, error):

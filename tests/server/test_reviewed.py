@@ -32,6 +32,8 @@ from tests.server.test_jwt_bearer import (
     sign_own,
 )
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["keys", "make", "own"]  # fixtures
 
 NEAR = [LOOPBACK, "http://[::1]/x", "http://localhost/x", "com.example:/x", "https://localhost/x"]
@@ -41,7 +43,6 @@ LOOPBACK_NAMES = ["localhost.localdomain", "ip6-localhost", "ip6-loopback", "loc
 # Guardrails 19 and 20: what stays on the user's device.
 
 
-@pytest.mark.slow
 @pytest.mark.promise("AS-53")
 @pytest.mark.parametrize("uri", NEAR)
 def test_the_setting_frees_no_client_whose_answer_stays_on_the_device_from_pkce(build, uri):
@@ -113,7 +114,6 @@ def test_a_leeway_does_not_make_hours_of_minutes(leeway):
     assert caught.value.key == "oauthguard.server.assertions.a.leeway"
 
 
-@pytest.mark.slow
 @pytest.mark.promise("AS-15")
 @pytest.mark.parametrize(
     "changes",
@@ -173,7 +173,6 @@ def test_with_a_hook_the_form_of_a_subject_means_nothing(make):
     assert flow.show(browser=flow.sign_in("partner/anna"))
 
 
-@pytest.mark.slow
 @pytest.mark.promise("AS-15")
 @pytest.mark.parametrize("named", [5, "", "a\nb", "x" * 300, True, b"anna", lambda client: client.client_id])
 def test_a_hook_that_names_no_possible_user_gets_no_token(make, caplog, named):
@@ -215,7 +214,6 @@ def _settings(database, folder):
     }
 
 
-@pytest.mark.slow
 @pytest.mark.promise("AS-15")
 def test_two_processes_accept_an_assertion_once(tmp_path, keys):
     database = f"sqlite:///{tmp_path}/oauth.sqlite"

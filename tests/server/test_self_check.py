@@ -146,6 +146,7 @@ def close(config):
     config.registry.getUtility(IService).store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "options", "level", "endpoints"),
     [

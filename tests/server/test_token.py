@@ -244,6 +244,7 @@ def test_a_body_over_the_limit_is_refused_unread(server):
     assert (answer.status_int, answer.json["error"]) == (413, "invalid_request")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body", [b"grant_type=%ff", b"grant_type=\xff", b"scope=%ed%a0%80", b"scope=%00", b"a=1&" * 101]
 )
