@@ -37,6 +37,7 @@ __all__ = [
 
 T = TypeVar("T")
 REQUIRED: Final = object()
+_COMMENTS: Final = ("#", ";", "//")
 _VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -152,7 +153,8 @@ def _convert(row: Setting, value: Any, key: str) -> Any:
         return row.convert(value)
     except (ValueError, TypeError) as error:
         if row.secret:  # not even the exception's context may carry the value
-            raise SettingError(key, "is not usable as a secret") from None
+            kind = "" if isinstance(value, str) else f": it must be text, not {type(value).__name__}"
+            raise SettingError(key, f"is not usable as a secret{kind}") from None
         raise SettingError(key, str(error)) from error
 
 
@@ -179,6 +181,10 @@ def _check_words(words: Iterable[str]) -> None:
     for word in words:
         if word[-1] == "," or word[0] == ",":
             raise ValueError(f"must have white space between its elements and no commas; look at {word!r}")
+        if word in _COMMENTS:
+            raise ValueError(
+                f"must have no comment in the line of a value: {word!r} and what follows would be elements"
+            )
         if is_quoted(word):
             raise ValueError(f"must be without quotes: an ini file does not remove them; look at {word!r}")
 

@@ -71,7 +71,9 @@ def test_others_keys_are_not_looked_at():
         ({"name": "n", "siz": 1}, "x.siz: is not a setting (did you mean x.size?)"),
         ({"name": "n", "xyzzy": 1}, "x.xyzzy: is not a setting (see the list of settings)"),
         ({"name": "n", "size": "big"}, "x.size: must be a whole number, not 'big'"),
-        ({"name": "n", "secret": 7}, "x.secret: is not usable as a secret"),
+        ({"name": "n", "secret": 7}, "x.secret: is not usable as a secret: it must be text, not int"),
+        ({"name": "n", "a__b": "1 ; two"}, "x.a.b: must have no comment in the line of a value: ';' and what follows would be elements"),
+        ({"name": "n", "a__b": "1 # two"}, "x.a.b: must have no comment in the line of a value: '#' and what follows would be elements"),
         ({"name": "n", "name_file": "/etc/hostname"}, "x.name_file: is not a setting (did you mean x.name?)"),
         ({"name": "n", "tre": "x"}, "x.tre: is not a setting (did you mean x.tree?)"),
         *(

@@ -67,6 +67,7 @@ MORE_EXACT = [
     ({"aud": "https://api.test/"}, {}, "write oauthguard.audience as the token has it", "or add"),
     ({"aud": ["https://API.test"]}, {}, "write oauthguard.audience as the token has it", "or add"),
     ({"aud": "https://other.test https://api.test"}, {}, "have the issuer write several audiences as a list", "or add"),
+    ({"exp": ABSENT, "expires_at": 1_900_000_000}, {}, "Its expires_at is not read", "set one"),
     ({"exp": 9223372036854775807}, {}, "which no clock will show", "not a finite JSON number"),
     ({"exp": 0}, {}, "its exp is 0, a second of the years 1969 and 1970", "s ago"),
 ]

@@ -19,6 +19,8 @@ from ...jwt.jws import looks_like_jwt, parse_segment_object
 __all__ = ["fetch_answer", "find_facts", "find_issuer", "is_jwt"]
 
 _MASK: Final = "***"
+#: What some issuers write in place of ``exp``.
+_ENDS: Final = ("expires_at", "expires_in", "expires", "expiration")
 
 
 def is_jwt(raw: str) -> bool:
@@ -80,6 +82,7 @@ def find_facts(settings: GuardSettings, raw: str, answer: Mapping[str, Any] | No
         "aud": claims.get("aud"),
         "client": next((claims[name] for name in settings.client_id_claim if name in claims), None),
         "exp": claims.get("exp"),
+        "end": next((name for name in _ENDS if name in claims), None),
         "is_by_client": settings.audience_by_client,
         "ago": time.time() - _as_number(claims.get("exp")),
         "times": _list(claims, "exp", "nbf", "iat"),

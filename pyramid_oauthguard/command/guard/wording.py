@@ -11,6 +11,7 @@ from ...guard.reports.reasons import (
     AUDIENCE_OF_ISSUER,
     CLIENT_WITHOUT_AUDIENCE,
     ENCRYPTED,
+    END_ELSEWHERE,
     ENDED_IN_1970,
     ENDLESS,
     OTHER_CLIENT_WITHOUT_AUDIENCE,
@@ -74,6 +75,8 @@ def _find_of_claims(facts: Facts, reason: str, raw: str) -> Words | None:
         return TENANT_WITHOUT_CLAIM
     if reason == "unknown_key" and facts["iss"] in facts["issuer"].split(" or "):
         return UNPUBLISHED_KEY
+    if reason == "missing_exp" and facts["end"] is not None:
+        return END_ELSEWHERE
     if reason == "expired" and facts["exp"] in (0, -1):
         return ENDED_IN_1970
     if reason == "bad_time" and type(facts["exp"]) is int and facts["exp"] > MAX_TIME_SECONDS:

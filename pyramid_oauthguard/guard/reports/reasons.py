@@ -13,6 +13,7 @@ __all__ = [
     "ENCRYPTED",
     "ENDED_IN_1970",
     "ENDLESS",
+    "END_ELSEWHERE",
     "OTHER_ADDRESS",
     "OTHER_CLIENT_WITHOUT_AUDIENCE",
     "OTHER_TENANT",
@@ -112,3 +113,8 @@ SEVERAL_IN_ONE: Final[Words] = ("audience", "its aud is {aud!r}, which is one te
 OTHER_ADDRESS: Final[Words] = ("issuer", "its iss is {iss!r}, but must be {issuer!r}, byte for byte: they differ in the scheme, the host or the port only", "the issuer names itself as its callers address it: tell it its public address (at Keycloak, hostname and proxy-headers), or set oauthguard.issuer to what the token says, and oauthguard.metadata_url to an address that works here, if you trust it")  # fmt: skip
 OTHER_VERSION_OF_ENTRA: Final[Words] = ("issuer", "its iss is {iss!r}, but must be {issuer!r}: tokens of version 1 of Entra ID have the one, those of version 2 the other", "set requestedAccessTokenVersion in the manifest of the API's registration (2 for login.microsoftonline.com, null for sts.windows.net), or set the issuer to what the token says")  # fmt: skip
 TOKEN_OF_ORG_SERVER: Final[Words] = ("issuer", "its iss is {iss!r}, but must be {issuer!r}, byte for byte", "the client asked another authorization server than that of the settings: at Okta the one of the organization, whose tokens no other API can verify. It must use the endpoints that the metadata of oauthguard.issuer name")  # fmt: skip
+END_ELSEWHERE: Final[Words] = (
+    None,
+    "it has no exp. Its {end} is not read: RFC 7519 and RFC 7662 have exp for this",
+    "have the issuer write exp",
+)
