@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import json
+import sqlite3
 import uuid
 from datetime import UTC, datetime
 
 import pytest
 import time_machine
 
-from tests.server.flows import build_flow, read_answer, read_next
+from tests.server.flows import People, build_flow, read_answer, read_next
 
 
 @pytest.fixture
@@ -54,6 +58,72 @@ def test_an_identifier_that_changes_its_type_on_the_page(flow, caplog):
     answer = page.form.submit("decision", value="allow", status="*")
     assert answer.status_int == 400
     assert "return str(user.id)" in read_errors(caplog)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("found", [7, b"Anna", True, ["Anna"], Row(), "Anna \ud800"])
+def test_a_name_that_is_not_text_is_said_in_the_log(build, caplog, found):
+    """It was a TypeError of the template, and of the token: neither named the hook."""
+    flow = build_flow(build, {"user_names_in_tokens": "true"})
+    code = flow.allow()
+    flow.people.user_name = lambda subject: found
+    assert flow.redeem(code, status=400)["error"] == "server_error"
+    assert flow.sign_in().get("/oauth/applications", status=400)
+    said = f"user_name() of the resource owner returned a value of type {type(found).__name__}; it must be text"
+    assert [each.startswith(said) for each in read_errors(caplog)] == [True, True]
+
+
+@pytest.mark.slow
+def test_an_empty_name_is_no_name(build):
+    flow = build_flow(build, {"user_names_in_tokens": "true", "access_token_format": "jwt"})
+    flow.people.user_name = lambda subject: ""
+    assert "signed in as" not in flow.show().text
+    body = flow.redeem(flow.allow())["access_token"].split(".")[1]
+    assert "preferred_username" not in json.loads(base64.urlsafe_b64decode(body + "=="))
+
+
+@pytest.mark.slow
+def test_a_name_is_asked_for_while_no_transaction_of_the_server_is_open(build, tmp_path):
+    """The hook was called in the transaction that stores the token: its own write to the same file waited for that one."""
+    flow = build_flow(build, {"user_names_in_tokens": "true"})
+    [file] = tmp_path.glob("*.sqlite")
+    writes = []
+
+    def user_name(subject):
+        with contextlib.closing(sqlite3.connect(file, timeout=0.1)) as other:
+            other.execute("CREATE TABLE IF NOT EXISTS seen (name)")
+            other.commit()
+        writes.append(subject)
+        return subject
+
+    code = flow.allow()
+    flow.people.user_name = user_name
+    tokens = flow.redeem(code)
+    flow.redeem(None, grant_type="refresh_token", refresh_token=tokens["refresh_token"])
+    assert writes == ["anna", "anna"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        (None, 403),
+        ([], 403),
+        (iter(()), 403),
+        ({"group:staff"}, 200),
+        ("group:staff", 400),
+        (7, 400),
+        ([b"group:staff"], 400),
+    ],
+)
+def test_principals_that_are_not_a_list_of_text(build, caplog, monkeypatch, found, status):
+    """None, of a user without groups, was a TypeError, and a text was taken for a list of characters."""
+    monkeypatch.setattr(People, "sign_out", lambda self, request: None, raising=False)
+    flow = build_flow(build, {"admin": "group:staff"})
+    flow.people.principals = lambda request: found
+    flow.sign_in().get("/oauth/admin", status=status)
+    assert bool(read_errors(caplog)) is (status == 400)
+    assert all("principals() of the resource owner" in each for each in read_errors(caplog))
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ def make_in(unit, server, client):
         auth_time=1.0,
     )
     unit.add_grant(grant)
-    how = {"scopes": ("read",), "audiences": grant.audiences, "grant_type": "authorization_code"}
+    how = {"scopes": ("read",), "audiences": grant.audiences, "claims": {}, "grant_type": "authorization_code"}
     return grant, issue(server.service, unit, client, grant, **how)
 
 

@@ -12,7 +12,7 @@ from pyramid.request import Request
 from ...errors import SettingError
 from ..consent.account import describe_account
 from ..consent.pages import render_page
-from ..consent.resource_owner import ask_auth_time, ask_user, sign_in
+from ..consent.resource_owner import ask_auth_time, ask_principals, ask_user, sign_in
 from ..directives import IResourceOwner
 from ..grants.user_grants import check_subject
 from ..http.errors import InvalidRequestError
@@ -100,8 +100,7 @@ def is_administrator(service: Service, request: Request, subject: str) -> bool:
     ``principals`` returns."""
     if not service.is_active_user(subject):
         return False
-    hook = getattr(service.owner, "principals", None)
-    held = {f"user:{subject}", *(hook(request) if hook is not None else ())}
+    held = {f"user:{subject}", *ask_principals(service, request)}
     return not held.isdisjoint(service.settings.admin)
 
 

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from pyramid.request import Request
 
+from ..grants.user_names import ask_user_name
 from ..http.mount_point import build_path
 from ..service import Service
-from .resource_owner import ask_user_name, can_sign_out
+from .resource_owner import can_sign_out
 from .tickets import seal_ticket
 
 __all__ = ["PURPOSE", "SWITCH_ROUTE", "describe_account"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any, Final
 
 from pyramid.request import Request
@@ -17,8 +18,8 @@ from .token_schemes import brings_token
 __all__ = [
     "ask_acr",
     "ask_auth_time",
+    "ask_principals",
     "ask_user",
-    "ask_user_name",
     "can_sign_out",
     "is_approvable",
     "sign_in",
@@ -113,10 +114,16 @@ def ask_acr(service: Service, request: Request) -> str | None:
     return found
 
 
-def ask_user_name(service: Service, subject: str) -> str | None:
-    """The user's name for pages, or None if the application does not tell it."""
-    hook = getattr(service.owner, "user_name", None)
-    return None if hook is None else hook(subject)
+def ask_principals(service: Service, request: Request) -> frozenset[str]:
+    """Further principals of the user signed in; none if the application does not tell any."""
+    hook = getattr(service.owner, "principals", None)
+    found = None if hook is None else hook(request)
+    if found is None:
+        return frozenset()
+    names = tuple(found) if isinstance(found, Iterable) and not isinstance(found, str) else (None,)
+    if not all(isinstance(name, str) for name in names):
+        raise _build_error("principals", found, "a list of principals, such as ['group:staff'], or None")
+    return frozenset(names)
 
 
 def _build_error(hook: str, found: Any, wanted: str) -> ServerError:

@@ -17,6 +17,7 @@ from ..tokens.revocation import end_reused
 from .authlib_request import OAuthClient, OAuthRequest
 from .issuing import TokenAnswer
 from .user_grants import check_method
+from .user_names import describe_user
 from .user_tokens import issue
 
 __all__ = ["FORM_POST", "RESPONSE_MODES", "AuthorizationCode", "choose_mode"]
@@ -126,7 +127,8 @@ class AuthorizationCode(AuthorizationCodeGrant):
         """The tokens for what the client may still have; None when another request took the code a moment ago."""
         service, client = self.server.service, self.request.client.record
         resources = self.request.parameters.get_all("resource")
-        how = {**keep_granted(client, service.settings, code.grant, resources), "grant_type": self.GRANT_TYPE}
+        granted = keep_granted(client, service.settings, code.grant, resources)
+        how = {**granted, "claims": describe_user(service, code.grant.subject), "grant_type": self.GRANT_TYPE}
         with service.store.writing() as unit:
             won = unit.use_code(code.record.hash, time.time())
             return issue(service, unit, client, code.grant, **how) if won else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from ..grant_types import GrantDeclaration
 from ..http.errors import InvalidGrantError
@@ -12,6 +13,7 @@ from ..store.contract import Unit
 from ..store.records import Client, Grant
 from .issuing import PendingGrant, TokenAnswer
 from .user_grants import check_subject, is_asked
+from .user_names import describe_user
 from .user_tokens import add_refresh_token, make_access_token, may_refresh
 
 __all__ = ["make_user_answer", "store_pending"]
@@ -46,7 +48,9 @@ def make_user_answer(
         raise _build_refusal()
     with service.store.reading() as unit:
         _check_allowed(unit, pending, hold=False)
-    answer = make_access_token(service, client, grant, scopes=scopes, audiences=audiences, max_life=max_life)
+    claims = describe_user(service, grant.subject)
+    how: dict[str, Any] = {"scopes": scopes, "audiences": audiences, "claims": claims, "max_life": max_life}
+    answer = make_access_token(service, client, grant, **how)
     answer.pending = pending
     return answer
 

@@ -17,6 +17,7 @@ from ..http.errors import (
 from ..store.records import DeviceRecord, Grant
 from ..tokens.revocation import end_reused
 from .issuing import TokenAnswer
+from .user_names import describe_user
 from .user_tokens import issue
 
 __all__ = ["DeviceCode"]
@@ -52,7 +53,8 @@ class DeviceCode(DeviceCodeGrant):
     def _redeem(self, device: DeviceRecord, grant: Grant) -> TokenAnswer | None:
         """The tokens; None when another request took the code a moment ago."""
         service, request = self.server.service, self.request
-        how = {**request.granted, "grant_type": self.GRANT_TYPE}
+        claims = describe_user(service, grant.subject)
+        how = {**request.granted, "claims": claims, "grant_type": self.GRANT_TYPE}
         with service.store.writing() as unit:
             won = unit.use_device(device.device_hash, time.time())
             return issue(service, unit, request.client.record, grant, **how) if won else None

@@ -9,7 +9,9 @@ its hash is stored. Only one refresh token is live at a time, also if several pr
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
@@ -25,6 +27,7 @@ from ..tokens.lookup import find_refresh_token
 from ..tokens.revocation import end_reused
 from .issuing import TokenAnswer
 from .user_grants import check_method
+from .user_names import describe_user
 from .user_tokens import add_refresh_token, find_end, issue_access_token
 
 __all__ = ["RefreshToken"]
@@ -65,8 +68,9 @@ class RefreshToken(RefreshTokenGrant):
 
     def create_token_response(self) -> tuple[int, TokenAnswer, object]:
         service, presented = self.server.service, self.request.refresh_token
+        claims = describe_user(service, presented.grant.subject)
         with service.store.writing() as unit:
-            answer = self._replace(unit, presented)
+            answer = self._replace(unit, presented, claims)
         if answer is None:
             end_reused(service, self.request.pyramid, presented.record)
             raise _build_refusal()
@@ -95,7 +99,7 @@ class RefreshToken(RefreshTokenGrant):
         renew_client(service.store, service.documents, self.request.client.record, user=grant.subject)
         return _Presented(record, grant, successor)
 
-    def _replace(self, unit: Unit, presented: _Presented) -> TokenAnswer | None:
+    def _replace(self, unit: Unit, presented: _Presented, claims: Mapping[str, Any]) -> TokenAnswer | None:
         """The answer; None if the token was used before and its grace period is over."""
         service, request, successor = self.server.service, self.request, presented.successor
         won = unit.use_refresh_token(presented.record.hash, successor.token_id, time.time())
@@ -104,7 +108,7 @@ class RefreshToken(RefreshTokenGrant):
             raced = presented.is_fresh
             if record is None or not _is_shielded(service, unit, record, successor, raced=raced):
                 return None
-        how = {**request.granted, "grant_type": self.GRANT_TYPE}
+        how = {**request.granted, "claims": claims, "grant_type": self.GRANT_TYPE}
         answer = issue_access_token(service, unit, request.client.record, presented.grant, **how)
         if won:
             add_refresh_token(service, unit, answer, request.client.record, presented.grant, made=successor)

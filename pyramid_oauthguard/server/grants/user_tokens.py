@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ..opaque import REFRESH_PREFIX, OpaqueValue, make_opaque
@@ -24,6 +25,7 @@ def issue(
     *,
     scopes: tuple[str, ...],
     audiences: tuple[str, ...],
+    claims: Mapping[str, Any],
     grant_type: str,
 ) -> TokenAnswer:
     """Make the tokens of a grant in the caller's unit: they exist once that commits, and ``TokenIssued`` is sent then.
@@ -39,10 +41,12 @@ def issue(
     :param client: the record, not Authlib's view of it.
     :param scopes: of the access token.
     :param audiences: of the access token.
+    :param claims: about the user; see :func:`.user_names.describe_user`.
     :param grant_type: the grant type of the request, for the event.
     :raises UnavailableError: the storage or the signing key can't be reached.
     """
-    answer = issue_access_token(service, unit, client, grant, scopes=scopes, audiences=audiences, grant_type=grant_type)
+    how: dict[str, Any] = {"scopes": scopes, "audiences": audiences, "claims": claims, "grant_type": grant_type}
+    answer = issue_access_token(service, unit, client, grant, **how)
     if may_refresh(service, client) and time.time() < find_end(service, client, grant):
         add_refresh_token(service, unit, answer, client, grant, made=make_opaque(REFRESH_PREFIX))
     return answer
@@ -56,10 +60,11 @@ def issue_access_token(
     *,
     scopes: tuple[str, ...],
     audiences: tuple[str, ...],
+    claims: Mapping[str, Any],
     grant_type: str,
 ) -> TokenAnswer:
     """The access token alone; see :func:`issue`."""
-    answer = make_access_token(service, client, grant, scopes=scopes, audiences=audiences)
+    answer = make_access_token(service, client, grant, scopes=scopes, audiences=audiences, claims=claims)
     store_token(service, unit, answer, grant_type=grant_type)
     return answer
 
@@ -71,6 +76,7 @@ def make_access_token(
     *,
     scopes: tuple[str, ...],
     audiences: tuple[str, ...],
+    claims: Mapping[str, Any],
     max_life: float | None = None,
 ) -> TokenAnswer:
     """The access token alone, not stored yet; see :func:`issue`.
@@ -87,15 +93,8 @@ def make_access_token(
         auth_time=grant.auth_time,
         acr=grant.acr,
         max_life=max_life,
-        claims=_describe_user(service, grant),
+        claims=dict(claims),
     )
-
-
-def _describe_user(service: Service, grant: Grant) -> dict[str, Any]:
-    """The claim with the user's name, if the settings allow APIs to know it."""
-    tell = getattr(service.owner, "user_name", None) if service.settings.user_names_in_tokens else None
-    name = tell(grant.subject) if tell is not None else None
-    return {} if name is None else {"preferred_username": name}
 
 
 def may_refresh(service: Service, client: Client) -> bool:
