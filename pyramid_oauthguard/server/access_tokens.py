@@ -73,10 +73,12 @@ class TokenMaker:
         :raises UnavailableError: the signing key can't be read.
         """
         now, life = int(time.time()), client.access_token_ttl or self._settings.access_token_ttl
-        token_id = make_id()
+        token_id, text = make_id(), ""
+        if self._settings.access_token_format == "opaque":  # noqa: S105  # the name of a format
+            text = make_opaque(ACCESS_PREFIX, token_id).text
         draft = AccessTokenRecord(
             token_id=token_id,
-            hash=b"",
+            hash=self._pepper.hash_token(text) if text else b"",
             client_id=client.client_id,
             subject=client.client_id if subject is None else subject,
             scopes=scopes,
@@ -87,10 +89,7 @@ class TokenMaker:
             auth_time=auth_time,
             acr=acr,
         )
-        if self._settings.access_token_format == "opaque":  # noqa: S105  # the name of a format
-            text = make_opaque(ACCESS_PREFIX, token_id).text
-            return MadeToken(text, replace(draft, hash=self._pepper.hash_token(text)))
-        return self._sign(draft, claims or {})
+        return MadeToken(text, draft) if text else self._sign(draft, claims or {})
 
     def sign_again(self, made: MadeToken) -> MadeToken:
         """The same token, signed by the current key. The earlier one must not have been stored.

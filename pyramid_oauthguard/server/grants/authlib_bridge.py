@@ -73,18 +73,22 @@ class OAuthServer(AuthorizationServer):
         return OAuthClient(client, self.service)
 
     def get_authorization_grant(self, request: OAuthRequest) -> Any:
-        self._register_grants()
+        for declaration in self.service.grants.values():
+            self._register(declaration)
         return super().get_authorization_grant(request)
 
     def get_token_grant(self, request: OAuthRequest) -> Any:
         if request.payload.grant_type is None:
             raise InvalidRequestError("The parameter grant_type is missing.")
-        self._register_grants()
+        declaration = self.service.grants.get(request.payload.grant_type)
+        if declaration is None:
+            raise _UnsupportedGrantType
+        self._register(declaration)
         try:
             grant = super().get_token_grant(request)
         except UnsupportedGrantTypeError:
             raise _UnsupportedGrantType from None
-        self.declaration = self.service.grants[grant.GRANT_TYPE]
+        self.declaration = declaration
         self.resources = request.parameters.get_all("resource")
         return grant
 
@@ -122,10 +126,9 @@ class OAuthServer(AuthorizationServer):
         """See :func:`~pyramid_oauthguard.server.grants.issuing.make_token`."""
         return make_token(self.service, client, **how)
 
-    def _register_grants(self) -> None:
-        """Not at once: the other endpoints have no use for them."""
-        for grant in self.service.grants.values():
-            self.register_grant(grant.grant_class, list(grant.extensions))
+    def _register(self, declaration: GrantDeclaration) -> None:
+        """Not at the start: each endpoint registers only the grants that it can choose."""
+        self.register_grant(declaration.grant_class, list(declaration.extensions))
 
 
 class _UnsupportedGrantType(OAuth2Error):

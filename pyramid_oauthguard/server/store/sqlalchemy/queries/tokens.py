@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import BigInteger, and_, bindparam, insert, select, text, update
 
 from ...records import AccessTokenRecord, Grant
@@ -46,7 +44,7 @@ def _build_add_if(version: str) -> Prepared:
 
     As text, because SQLAlchemy does not tell how many rows an INSERT of its own has added.
     """
-    values = [bindparam(f"new_{name}", type_=access_tokens.c[name].type) for name in _TOKEN.names]
+    values = [bindparam(name, type_=access_tokens.c[name].type) for name in _TOKEN.names]
     into, places = f"{access_tokens.name} ({', '.join(_TOKEN.names)})", ", ".join(f":{value.key}" for value in values)
     statement = f"INSERT INTO {into} SELECT {places} WHERE {version} = :keys_version"  # the names are ours
     return Prepared(text(statement).bindparams(*values, bindparam("keys_version", type_=BigInteger())))
@@ -74,10 +72,9 @@ class TokenQueries(Rows):
         if keys_version is None:
             self._run(_ADD_TOKEN, values)
             return True
-        named: dict[str, Any] = {f"new_{name}": value for name, value in values.items()}
-        named["keys_version"] = keys_version
+        values["keys_version"] = keys_version
         statement = _ADD_SIGNED_OF.get(self._connection.dialect.name, _ADD_SIGNED)
-        return self._run(statement, named) == 1
+        return self._run(statement, values) == 1
 
     def find_access_token(self, hashed: bytes) -> AccessTokenRecord | None:
         return self._fetch_record(_FIND_TOKEN, _TOKEN, hashed)
