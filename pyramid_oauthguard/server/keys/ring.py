@@ -114,6 +114,7 @@ class KeyRing:
         self._order = itertools.count()
         self._known = _Known()
         self._signer: SigningKey | None = None
+        self._up_to_date: tuple[int, int] | None = None  # the keys and the second for which nothing was due
         self._outages = Outages(log)
         processes.register(self, KeyRing._leave_parent)
 
@@ -189,9 +190,13 @@ class KeyRing:
 
         :raises UnavailableError: the storage can't be reached.
         """
-        now = time.time()
-        records, advancing = self._load().records, self._advancing  # a fork may replace the lock meanwhile
-        if self._is_behind(records, now) and advancing.acquire(blocking=False):
+        now, known = time.time(), self._load()
+        seen, advancing = (known.order, int(now)), self._advancing  # a fork may replace the lock meanwhile
+        if seen == self._up_to_date:  # once in a second is enough
+            return
+        if not self._is_behind(known.records, now):
+            self._up_to_date = seen
+        elif advancing.acquire(blocking=False):
             try:
                 self._advance(now)
             except UnavailableError as error:
