@@ -42,23 +42,22 @@ def build_entry(event: Any, request: Any) -> AuditEntry:
     :param event: a dataclass of :mod:`~pyramid_oauthguard.server.events`.
     :param request: the request that did it; None if it was a command or a job.
     """
-    values = {name: getattr(event, name) for name in _list_fields(type(event))}  # type: ignore[arg-type]  # a class is hashable
-    detail = {name: value for name, value in values.items() if name not in _COLUMNS and value not in (None, ())}
+    columns, others = _list_fields(type(event))  # type: ignore[arg-type]  # a class is hashable
+    detail = {name: value for name in others if (value := getattr(event, name)) not in (None, ())}
     detail |= {name: value for name in _AUTHORS if (value := getattr(request, f"oauthguard_{name}", None)) is not None}
     address = None if request is None else request.remote_addr
     return AuditEntry(
         at=time.time(),
         event=type(event).__name__,
-        subject=values.get("subject"),
-        client_id=values.get("client_id"),
-        grant_id=values.get("grant_id"),
-        token_id=values.get("token_id"),
         address=address and address[:_MAX_ADDRESS],
         request_id=None if request is None else find_request_id(request),
         detail=json.dumps(detail) if detail else None,
+        **{name: getattr(event, name) for name in columns},
     )
 
 
 @functools.cache
-def _list_fields(event_class: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(event_class))
+def _list_fields(event_class: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fields that are columns, and the others."""
+    names = [field.name for field in fields(event_class)]
+    return tuple(name for name in names if name in _COLUMNS), tuple(name for name in names if name not in _COLUMNS)

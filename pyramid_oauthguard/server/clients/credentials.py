@@ -112,6 +112,7 @@ def _read_basic(token: str) -> Credentials:
 def _read_secret(raw: str) -> tuple[str, ...]:
     """The readings of a secret: decoded, and as it was sent."""
     try:
-        return tuple(dict.fromkeys((unquote_plus(raw, errors="strict"), raw)))
+        decoded = unquote_plus(raw, errors="strict")
     except ValueError:  # percent signs, but not UTF-8
         return (raw,)
+    return (raw,) if decoded == raw else (decoded, raw)

@@ -149,4 +149,7 @@ def _allow(response: Any, origin: Any) -> None:
 def _add_vary(response: Any, name: str) -> None:
     """In one header line: some readers use only the first line."""
     there = response.headers.get("Vary")
-    response.headers["Vary"] = f"{there}, {name}" if there else name
+    if there is None:
+        response.headerlist.append(("Vary", name))
+    else:
+        response.headers["Vary"] = f"{there}, {name}" if there else name
