@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from .conversion import Conversion
 from .failures import build_failure
-from .prepared import Prepared, find_driver
+from .prepared import Prepared
 
 __all__ = ["Rows", "StorageErrors", "build_revoked"]
 
@@ -20,11 +20,14 @@ _ERRORS: Final = (SQLAlchemyError, sqlite3.Error)  # the latter at BEGIN and wha
 
 
 class Rows:
-    """Base of the parts of a unit: they all use one connection."""
+    """Base of the parts of a unit: they all use one connection.
 
-    def __init__(self, connection: Connection) -> None:
+    :param driver: of :func:`~.prepared.find_driver`.
+    """
+
+    def __init__(self, connection: Connection, driver: Any) -> None:
         self._connection = connection
-        self._driver = find_driver(connection)
+        self._driver = driver
 
     def _fetch(self, statement: Prepared, **values: Any) -> list[Any]:
         return statement.fetch(self._connection, self._driver, values)
