@@ -107,3 +107,24 @@ def test_a_field_with_neither_a_column_nor_a_default_is_an_error():
 
     with pytest.raises(TypeError, match="Odd has a field with neither a column nor a default"):
         Conversion(Odd, access_tokens)
+
+
+def build_client_rows(*, name="Tool", ages=(2.0, 1.0)):
+    """The rows of a client with one secret for each of these times."""
+    given = {"client_id": "tool", "name": name, "role": "client", "created_at": 1.0, "registered_by": "operator"}
+    types = {field.name: field.type for field in fields(Client)}
+    client = [given.get(each, "" if "tuple" in types[each] else None) for each in list_stored(clients._CLIENT)]
+    made = [{"secret_id": f"made at {at}", "hash": b"", "label": "", "created_at": at} for at in ages]
+    return tuple((*client, *(secret.get(each) for each in list_stored(clients._SECRET))) for secret in made)
+
+
+def test_a_client_is_remembered_for_its_rows_only():
+    first = clients._recall_client(build_client_rows())
+    assert clients._recall_client(build_client_rows()) is first
+    assert clients._recall_client(build_client_rows(name="Other")).name == "Other"
+    assert len(clients._recall_client(build_client_rows(ages=(1.0,))).secrets) == 1
+
+
+def test_the_oldest_secret_of_a_client_is_the_first_in_any_order_of_the_rows():
+    found = clients._recall_client(build_client_rows(ages=(3.0, 1.0, 2.0)))
+    assert [secret.created_at for secret in found.secrets] == [1.0, 2.0, 3.0]
