@@ -18,7 +18,16 @@ from .requirements import VIEW_OPTIONS, build_needs, build_requirements
 from .settings import GuardSettings
 from .settings.principals import is_ours, is_possible, list_forms
 
-__all__ = ["GuardedView", "describe_place", "find_modes", "find_permission", "find_scopes", "find_views", "judge_view"]
+__all__ = [
+    "GuardedView",
+    "describe_place",
+    "find_granted",
+    "find_modes",
+    "find_permission",
+    "find_scopes",
+    "find_views",
+    "judge_view",
+]
 
 #: A placeholder of a route's pattern that says what it takes: {id:[0-9]{1,9}}
 _PLACEHOLDER: Final = re.compile(r"\{([_a-zA-Z]\w*):[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
@@ -173,22 +182,30 @@ def _find_hopelessness(view: GuardedView, settings: GuardSettings) -> str | None
     """
     if view.resource is DefaultRootFactory:
         return "no ACL grants this permission to anybody, for there is no root factory: every request gets 403"
-    acl = getattr(view.resource, "__acl__", None)
-    if not isinstance(acl, (list, tuple)) or getattr(view.resource, "__parent__", None) is not None:
+    granted = find_granted(view)
+    if granted is None:
         return None
-    granted = ACLHelper().principals_allowed_by_permission(_Seen(acl), view.permission)
     if not granted:
         return "no ACL grants this permission to anybody: every request gets 403"
     if settings.principals is not None:  # the application's own function may make any
         return None
-    possible = {name for name in granted if name in (Everyone, Authenticated) or is_possible(str(name), settings)}
+    possible = {name for name in granted if name in (Everyone, Authenticated) or is_possible(name, settings)}
     if not possible:
-        names, forms = ", ".join(sorted(map(str, granted))), " ".join(list_forms(settings))
+        names, forms = ", ".join(sorted(granted)), " ".join(list_forms(settings))
         return f"it is granted to {names} alone, which no token gives: principals are {forms}"
-    impossible = sorted(name for name in map(str, granted - possible) if is_ours(name))
+    impossible = sorted(name for name in granted - possible if is_ours(name))
     if impossible and not settings.is_plain:
         return f"no issuer gives {', '.join(impossible)}: principals are {' '.join(list_forms(settings))}"
     return None
+
+
+def find_granted(view: GuardedView) -> frozenset[str] | None:
+    """Whom the ACL grants the permission of the view; None where it has none, or where that is not known without a request."""
+    acl = getattr(view.resource, "__acl__", None)
+    is_known = isinstance(acl, (list, tuple)) and getattr(view.resource, "__parent__", None) is None
+    if view.permission is None or not is_known:
+        return None
+    return frozenset(map(str, ACLHelper().principals_allowed_by_permission(_Seen(acl), view.permission)))
 
 
 class _Seen:

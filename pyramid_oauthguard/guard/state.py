@@ -44,7 +44,7 @@ class Guard:
         """Who the caller is to an ACL. Every principal out of the token bears a prefix, so none can be forged."""
         if not isinstance(result, AccessToken):
             return _EVERYONE
-        principals: frozenset[str] = derive(result, self._build_principals)
+        principals = self.list_own_principals(result)
         if self.more_principals is None:
             return principals
         kept = request.__dict__.get(_PRINCIPALS)
@@ -54,6 +54,11 @@ class Guard:
                 raise TypeError("oauthguard.principals must return several texts, not one")
             kept = request.__dict__[_PRINCIPALS] = (result, principals.union(more))
         return kept[1]  # type: ignore[no-any-return]
+
+    def list_own_principals(self, token: AccessToken) -> frozenset[str]:
+        """Those that the token alone gives, without those of the application's function."""
+        principals: frozenset[str] = derive(token, self._build_principals)
+        return principals
 
     def name_client(self, token: AccessToken) -> str | None:
         """What the token's client is called in requirements and principals."""

@@ -176,3 +176,33 @@ def test_scopes_that_are_not_read_are_named(
 def test_why_no_role_was_found(issuer: MemoryIssuer, tmp_path: Path, claims: dict[str, Any], said: str) -> None:
     ini = write_ini(tmp_path, {**issuer.settings, "oauthguard.role_claim": "roles groups"})
     assert said in explain(ini, issuer.mint(claims), "local")["text"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "settings", "lines"),
+    [
+        (
+            {"client_id": "shop", "scope": "a"},
+            {},
+            [
+                "any method /req answers 403: it requires the client web",
+                "any method /administer answers 403: the permission administer is granted to role:admin; the token gives client:shop, scope:a, user:test-user",
+            ],
+        ),
+        ({"client_id": "web", "scope": "a", "roles": ["admin"]}, {}, []),
+        ({"client_id": "web", "scope": "a"}, {"principals": "tests.guard.test_wording.add_principals"}, []),
+    ],
+)
+def test_views_that_refuse_a_good_token_for_another_reason_than_its_scopes(
+    issuer: MemoryIssuer, tmp_path: Path, claims: dict[str, Any], settings: dict[str, str], lines: list[str]
+) -> None:
+    """The token was accepted, these views answered 403, and nothing said why."""
+    settings = {**issuer.settings, **read_settings(role_claim="roles", **settings)}
+    ini = write_ini(tmp_path, settings, "requirements, administer, ungranted, computed, traversed")
+    views = explain(ini, issuer.mint(claims), "local")["views"]
+    assert sorted(views) == sorted([*lines])
+
+
+def add_principals(_token: object, _request: object) -> list[str]:
+    """What an application may know more of a caller."""
+    return ["role:admin"]

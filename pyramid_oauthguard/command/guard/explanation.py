@@ -12,12 +12,13 @@ from ...access_token import AccessToken
 from ...errors import OAuthGuardError, UnavailableError
 from ...exit_status import INACTIVE, USAGE, find_exit_status
 from ...guard.credentials.header import find_fault
-from ...guard.guarded_views import find_modes, find_views
+from ...guard.guarded_views import GuardedView, find_modes, find_views
 from ...guard.openapi import Operation, find_operations
 from ...guard.reports.candidates import SCOPE_CLAIMS
 from ...guard.reports.key_report import describe_keys
 from ...guard.reports.neighbours import find_host_neighbours, find_neighbours
 from ...guard.reports.once_report import describe_once
+from ...guard.reports.refusing_views import describe_refusals
 from ...guard.reports.remedies import find_remedy
 from ...guard.resources.table import ResourceTable
 from ...guard.settings import GuardSettings
@@ -152,18 +153,26 @@ def _describe_views(registry: Any, token: AccessToken, mode: str) -> tuple[str, 
     lines = [
         f"{each.method or 'any method'} {each.path} answers 403: it requires {_describe_scopes(each)}"
         for each in find_operations(registry)
-        if each.mode == mode and _is_for(resources, each, token) and not _is_enough(token, each)
+        if each.mode == mode and _is_for(resources, each.path, token) and not _is_enough(token, each)
     ]
-    views = find_views(registry, get_guard(registry).settings)
-    lines += describe_once(registry, token, [each for each in views if each.mode == mode])
+    guard = get_guard(registry)
+    views = [each for each in find_views(registry, guard.settings) if each.mode == mode]
+    lines += describe_refusals(guard, token, [each for each in views if _may_show(resources, each, token)])
+    lines += describe_once(registry, token, views)
     rest = len(lines) - _MOST_VIEWS
     return (*lines[:_MOST_VIEWS], f"and {rest} more") if rest > 0 else tuple(lines)
 
 
-def _is_for(resources: ResourceTable, operation: Operation, token: AccessToken) -> bool:
-    """Whether the token's audience is that of the view: without it the answer is 401."""
-    resource = resources.find_by_pattern(operation.path)
+def _is_for(resources: ResourceTable, path: str, token: AccessToken) -> bool:
+    """Whether the token's audience is that of the view at ``path``: without it the answer is 401."""
+    resource = resources.find_by_pattern(path)
     return resource is not None and resources.accepts(resource, token)
+
+
+def _may_show(resources: ResourceTable, view: GuardedView, token: AccessToken) -> bool:
+    """Whether the view takes tokens of this issuer and audience; not where only a request tells."""
+    is_of_issuer = not view.issuers or token.issuer_name in view.issuers
+    return is_of_issuer and view.pattern is not None and _is_for(resources, view.place, token)
 
 
 def _is_enough(token: AccessToken, operation: Operation) -> bool:
