@@ -139,7 +139,7 @@ def _read_secret(row: Setting, given: Mapping[str, Any], key: str) -> Any:
         problem = str(error) if _is_path(path) else "is not a path"
         raise SettingError(f"{key}_file", problem, f"the file is {path}") from None
     try:
-        return content.decode("utf-8").rstrip("\r\n")
+        return content.decode("utf-8-sig").rstrip("\r\n")  # some editors begin a file with a byte order mark
     except UnicodeDecodeError:
         raise SettingError(f"{key}_file", "can't be read: it is not UTF-8 text", f"the file is {path}") from None
 

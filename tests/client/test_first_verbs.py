@@ -123,11 +123,12 @@ def test_hostile_dotenv_does_not_read_files_of_the_user(terminal: Terminal, scri
     assert all("private-key" not in str(asked) for asked in scripted.asked)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("how", ["file", "file in the environment", "stdin"])
-def test_client_secret_from(app: Terminal, scripted: ScriptedIssuer, how: str) -> None:
+def test_client_secret_from(app: Terminal, scripted: ScriptedIssuer, how: str, encoding: str) -> None:
     del app.environ["OAUTHGUARD_CLIENT_SECRET"]
     file = app.cwd / "secret"
-    file.write_text("sesame: öffne & dich\n")
+    file.write_text("sesame: öffne & dich\n", encoding)  # some editors write a byte order mark
     if how == "file":
         answer = app.run("token", "--client-secret-file", str(file))
     elif how == "stdin":

@@ -332,6 +332,25 @@ def test_a_secret_comes_from_a_file_as_well(tmp_path):
     assert settings.introspection_client_secret.strip() == "spaces and\tsuch count"
 
 
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path):
+    """Some editors write one. The issuer refused the secret, and nothing said why."""
+    path = tmp_path / "secret"
+    path.write_bytes(b"\xef\xbb\xbf" + SECRET.encode() + b"\r\n")
+    settings = find_settings(**{"introspection.client_id": "api", "introspection.client_secret_file": str(path)})
+    assert settings.introspection_client_secret == SECRET
+
+
+@pytest.mark.promise("GD-26")
+@pytest.mark.parametrize("content", [f"{SECRET}\nA=b\n", f"{SECRET}\0x", f"A=b\r\n{SECRET}"])
+def test_a_file_with_more_than_a_secret_stops_start_up(tmp_path, content):
+    path = tmp_path / "secret"
+    path.write_text(content)
+    given = {"introspection.client_id": "api", "introspection.client_secret_file": str(path)}
+    error = find_setting_error(lambda: start(**given))
+    assert "must be one line" in error.problem
+    assert SECRET not in str(error)
+
+
 @pytest.mark.promise("GD-26")
 @pytest.mark.parametrize(
     "settings",

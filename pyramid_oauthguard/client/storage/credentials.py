@@ -83,7 +83,7 @@ def _read_secret(path: str) -> str:
     if path == "-":
         return _read_file(path, _SECRET)
     try:
-        text = read_secret_file(expand_path(path)).decode("utf-8").strip("\r\n")
+        text = read_secret_file(expand_path(path)).decode("utf-8-sig").strip("\r\n")
     except UnicodeDecodeError as error:
         raise CommandError(USAGE, f"{_SECRET} can't be read from {path}: it is not UTF-8 text") from error
     except ValueError as error:
@@ -97,7 +97,7 @@ def _read_secret(path: str) -> str:
 def _read_file(path: str, what: str) -> str:
     try:
         data = _read_stdin(what) if path == "-" else expand_path(path).read_bytes()[:_MOST_BYTES]
-        text = data.decode("utf-8").strip("\r\n")
+        text = data.decode("utf-8-sig").strip("\r\n")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise CommandError(USAGE, f"{what} can't be read from {path}: {why}") from error

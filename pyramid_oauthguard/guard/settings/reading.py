@@ -117,6 +117,9 @@ def _check_introspection(parsed: GuardSettings) -> None:
             f"is required with {parsed.name_key(by)}" + (f" = {method}" if method in _CREDENTIALS else ""),
             f"or set {parsed.name_key('introspection.auth_method')} = none",
         )
+    if not {"\r", "\n", "\0"}.isdisjoint(parsed.introspection_client_secret or ""):
+        hint = "look at the file: it may be another one than you meant"
+        raise SettingError(parsed.name_key("introspection.client_secret"), "must be one line of text", hint)
     if method == "private_key_jwt" and not parsed.introspection_client_id:
         raise SettingError(
             parsed.name_key("introspection.client_id"),
