@@ -72,9 +72,9 @@ def own(tmp_path):
 @pytest.mark.slow
 def test_the_whole_of_it_works_on_what_the_contract_names(build: Build, own, tmp_path):
     assert list_names(Store) == {"reading", "writing", "join"}
-    flow = build_flow(
-        build, {"pepper_file": str(tmp_path / "pepper")}, configure=lambda config: config.set_oauth_store(own)
-    )
+    unused = tmp_path / "unused.sqlite"
+    settings = {"pepper_file": str(tmp_path / "pepper"), "sqlalchemy.url": f"sqlite:///{unused}"}
+    flow = build_flow(build, settings, configure=lambda config: config.set_oauth_store(own))
     server = flow.server
     assert server.service.store is own
     tokens = flow.redeem(flow.allow())
@@ -95,7 +95,7 @@ def test_the_whole_of_it_works_on_what_the_contract_names(build: Build, own, tmp
     findings = list(server.registry.getUtility(ISelfCheck, name="server")(server.registry))
     assert not [each for each in findings if each.level == "error"]
     assert prune(own) == 0
-    assert not server.file.exists(), "the database of the settings is not touched"
+    assert not unused.exists(), "the database of the settings is not touched"
 
 
 def test_the_pepper_has_to_be_named(build: Build, own):
