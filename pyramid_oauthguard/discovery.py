@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -83,6 +83,7 @@ def fetch_metadata(
     *,
     insecure_hosts: frozenset[str] = frozenset(),
     accepts: Callable[[str], bool] | None = None,
+    wanted: Collection[str] = (),
 ) -> IssuerMetadata:
     """The metadata of ``issuer``, from ``url`` or from its well-known URLs.
 
@@ -92,9 +93,12 @@ def fetch_metadata(
 
     :param insecure_hosts: hosts whose addresses may be used without TLS, see :func:`.urls.check_url`.
     :param accepts: whether a document with this ``issuer`` is that of ours; None: if the two are equal.
+    :param wanted: members that are needed. Where an issuer has two documents, the first one with all of them is taken; if none has,
+        the first one.
     :raises UnavailableError: nothing usable was found, or the issuer doesn't answer.
     """
     failures: list[UnavailableError] = []
+    found: list[IssuerMetadata] = []
     for each in (url,) if url else build_metadata_urls(issuer):
         try:
             answer = _ask(fetcher, each, issuer, accepts=accepts or issuer.__eq__)
@@ -103,7 +107,11 @@ def fetch_metadata(
             if _is_silent(error):
                 break
         else:
-            return IssuerMetadata(issuer, answer.body, each, answer.date, url or "", insecure_hosts)
+            found.append(IssuerMetadata(issuer, answer.body, each, answer.date, url or "", insecure_hosts))
+            if all(answer.body.get(name) is not None for name in wanted):
+                return found[-1]
+    if found:
+        return found[0]
     raise _summarize(failures)
 
 

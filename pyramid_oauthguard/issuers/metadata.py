@@ -85,6 +85,7 @@ class MetadataSource:
                 self._settings.metadata_url,
                 insecure_hosts=self._settings.http_insecure_hosts,
                 accepts=self._settings.is_described_by,
+                wanted=self._settings.list_wanted(),
             )
         except UnavailableError as error:
             if error.reason == "other_issuer":

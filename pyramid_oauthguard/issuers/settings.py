@@ -74,6 +74,13 @@ class IssuerSettings:
             return name == self.issuer
         return isinstance(name, str) and self.template.describes(name)
 
+    def list_wanted(self) -> tuple[str, ...]:
+        """The members of the metadata that are needed, as far as these settings tell: nothing else says where it is."""
+        knows_keys = self.jwks_uri is not None or self.jwks_file is not None
+        asks = self.introspection_client_id is not None or self.introspection_token_file is not None
+        keys = () if knows_keys else ("jwks_uri",)
+        return (*keys, "introspection_endpoint") if asks and self.introspection_endpoint is None else keys
+
     @property
     def addresses(self) -> tuple[str, ...]:
         """The URLs in these settings, from any source."""

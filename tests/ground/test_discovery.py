@@ -78,6 +78,26 @@ def test_the_first_that_fits_is_taken():
     assert fetch({OAUTH: UnavailableError("not_json"), OPENID: GOOD}).url.endswith(OPENID)
 
 
+def test_the_first_document_with_what_is_needed_is_taken():
+    """Some issuers have a short document at one address and a complete one at another."""
+    short, other = {"issuer": "https://a.test"}, {**GOOD, "issuer": "https://b.test"}
+    for pages, place in (
+        ({OAUTH: short, OPENID: GOOD}, OPENID),
+        ({OAUTH: {**short, "jwks_uri": None}, OPENID: GOOD}, OPENID),
+        ({OAUTH: GOOD, OPENID: {**GOOD, "more": 1}}, OAUTH),
+        ({OAUTH: short, OPENID: other}, OAUTH),
+        ({OAUTH: short, OPENID: short}, OAUTH),
+        ({OAUTH: short, OPENID: UnavailableError("unreachable")}, OAUTH),
+        ({OAUTH: 500, OPENID: short}, OPENID),
+    ):
+        found = fetch_metadata(Site(**pages), "https://a.test", wanted=("jwks_uri",))
+        assert found.url == f"https://a.test{place}", pages
+    assert fetch({OAUTH: short, OPENID: GOOD}).url.endswith(OAUTH), "nothing is needed"
+    site = Site(**{"/there": short, OPENID: GOOD})
+    fetch_metadata(site, "https://a.test", "https://a.test/there", wanted=("jwks_uri",))
+    assert site.asked == ["https://a.test/there"]
+
+
 def test_an_address_that_is_given_is_the_only_one():
     site = Site(**{"/there": GOOD, OAUTH: GOOD})
     assert fetch_metadata(site, "https://a.test", "https://a.test/there").url == "https://a.test/there"

@@ -130,6 +130,19 @@ def test_a_caller_is_told_none_of_it(scripted: ScriptedIssuer, tmp_path: Path) -
         ]
 
 
+@pytest.mark.parametrize(("name", "view"), [("introspection_endpoint", "remote"), ("jwks_uri", "local")])
+def test_an_endpoint_that_the_other_document_names_is_found(scripted: ScriptedIssuer, name: str, view: str) -> None:
+    """Every request was answered with 503."""
+    whole = scripted.answers[METADATA]
+    scripted.answers[METADATA] = {key: value for key, value in whole.items() if key != name}
+    scripted.answers["/.well-known/openid-configuration"] = whole
+    scripted.answers["/introspect"] = {"active": True, "aud": "https://api.test", "exp": 9_000_000_000}
+    issuer = MemoryIssuer(scripted.issuer)
+    scripted.answers["/jwks"] = issuer.jwks
+    app = TestApp(main({}, **build_settings(scripted.issuer), views=view))
+    app.get(f"/{view}", headers=bearer(issuer.mint() if view == "local" else "opaque"), status=200)
+
+
 @pytest.mark.parametrize(
     ("status", "said", "passed_on"),
     [
