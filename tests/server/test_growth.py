@@ -65,9 +65,10 @@ HEADERS = ["Cookie", "Accept-Language", "Authorization", "Origin", "X-Request-Id
 def flow(tmp_path_factory):
     from tests.server import conftest
 
-    make = conftest.build.__wrapped__(tmp_path_factory.mktemp("growth"))
-    yield build_flow(next(make))
-    next(make, None)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        make = conftest.build.__wrapped__(tmp_path_factory.mktemp("growth"), monkeypatch)
+        yield build_flow(next(make))
+        next(make, None)
 
 
 def send(app, method, path, **parts):
