@@ -42,6 +42,8 @@ _OF_ISSUERS: Final = frozenset({
     "account", "00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com",
     "00000002-0000-0000-c000-000000000000", "https://graph.windows.net", "urn:microsoft:userinfo",
 })  # fmt: skip
+#: Below the issuer: the issuer itself (Okta, Kubernetes), userinfo and the management API of Auth0, the scopes of IdentityServer.
+_BELOW_ISSUERS: Final = ("", "/userinfo", "/api/v2", "/resources")
 
 
 def find_words(facts: Facts, reason: str, raw: str, *, mode: str, answered: bool) -> Words:
@@ -118,7 +120,9 @@ def _fold(audience: Iterable[str]) -> set[str]:
 
 
 def _is_of_issuer(audience: str, issuer: Any) -> bool:
-    """Whether it is the issuer, or an address of an API of the issuer, such as ``/userinfo``."""
+    """Whether it is the issuer, or an API that the issuer has itself. Another address below that of the issuer may be ours."""
     if audience in _OF_ISSUERS:
         return True
-    return isinstance(issuer, str) and f"{audience}/".startswith(f"{issuer.rstrip('/')}/")
+    if not isinstance(issuer, str):
+        return False
+    return audience.rstrip("/") in [issuer.rstrip("/") + each for each in _BELOW_ISSUERS]
