@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import Any, Final
 
 from pyramid.config import Configurator
 from pyramid.interfaces import PHASE0_CONFIG
@@ -23,6 +24,10 @@ __all__ = [
 ]
 
 EARLY = PHASE0_CONFIG - 10  # the settings are read in PHASE0 and need these
+_OWNER: Final = "set_resource_owner"
+_SIGN_IN: Final = ("user", "sign_in")
+#: The methods of :class:`.service.ResourceOwner`.
+_HOOKS: Final = (*_SIGN_IN, "sign_out", "principals", "approve", "auth_time", "acr", "user_name", "is_active")
 
 
 class IAddedGrants(Interface):
@@ -75,10 +80,29 @@ def set_resource_owner(config: Configurator, hooks: Any) -> None:
     """Say how the application knows its users.
 
     :param hooks: satisfies :class:`.service.ResourceOwner`, or a dotted name of it.
+    :raises SettingError: it can't be called as one, or users could not sign in.
     """
     found = config.maybe_dotted(hooks)
+    _check_hooks(found)
     config.action(IResourceOwner, lambda: config.registry.registerUtility(found, IResourceOwner), order=EARLY)
     _take_up(config)
+
+
+def _check_hooks(owner: object) -> None:
+    """A server without pages is possible, but not by mistake: its authorization endpoint would be 404 without a word."""
+    if isinstance(owner, type) and any(
+        inspect.isfunction(inspect.getattr_static(owner, name, None)) for name in _HOOKS
+    ):
+        text = f"{owner.__name__} is a class, whose methods can't be called without an object"
+        raise SettingError(_OWNER, text, f"give an object, such as {owner.__name__}()")
+    given = [name for name in _HOOKS if callable(getattr(owner, name, None))]
+    kind = type(owner).__name__
+    if not given:
+        raise SettingError(_OWNER, f"an object of type {kind} has none of the methods {', '.join(_HOOKS)}")
+    missing = [name for name in _SIGN_IN if name not in given]
+    if len(missing) == 1:
+        hint = "users can sign in only with both; leave both out for a server without pages"
+        raise SettingError(_OWNER, f"an object of type {kind} has no method {missing[0]}", hint)
 
 
 def _check_repeatable(declaration: GrantDeclaration) -> None:

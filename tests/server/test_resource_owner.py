@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
+from pyramid_oauthguard.errors import SettingError
 from tests.server.flows import People, build_flow, read_answer, read_next
 
 
@@ -218,3 +219,43 @@ def test_a_session_that_ends_on_the_page_of_applications_leads_to_the_sign_in_pa
     again = page.forms[0].submit(status=303)
     assert read_next(browser.get(again.headers["Location"])) == "/oauth/applications"
     assert "Web shop" in flow.sign_in().get("/oauth/applications").text, "nothing was withdrawn"
+
+
+class OnlyUser:
+    def user(self, request):
+        return "anna"
+
+
+class Static:
+    user = staticmethod(lambda request: "anna")
+    sign_in = staticmethod(lambda request: None)
+
+
+class OnlyActive:
+    def is_active(self, subject):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("owner", "problem"),
+    [
+        (People, "People is a class, whose methods can't be called without an object"),
+        ("tests.server.flows.People", "People is a class, whose methods can't be called without an object"),
+        (OnlyUser(), "an object of type OnlyUser has no method sign_in"),
+        (lambda request: "anna", "an object of type function has none of the methods user, sign_in"),
+        (None, "an object of type NoneType has none of the methods user, sign_in"),
+    ],
+)
+def test_an_object_with_which_no_user_could_sign_in_stops_start_up(build, owner, problem):
+    """The pages were 404 without a word, and with a class each request was a TypeError."""
+    with pytest.raises(SettingError) as caught:
+        build(configure=lambda config: config.set_resource_owner(owner))
+    assert caught.value.key == "set_resource_owner"
+    assert caught.value.problem.startswith(problem)
+
+
+@pytest.mark.parametrize("owner", [OnlyActive(), Static, Static(), People()])
+def test_objects_that_can_be_asked_start(build, owner):
+    server = build(configure=lambda config: config.set_resource_owner(owner))
+    has_pages = not isinstance(owner, OnlyActive)
+    assert ("authorization_endpoint" in server.app.get("/.well-known/oauth-authorization-server").json) is has_pages
