@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -32,6 +33,8 @@ def add_token_requirement(config: Configurator, name: str, factory: Callable[[An
         which returns None or raises :class:`~pyramid_oauthguard.InsufficientScope`. Or its dotted name.
     """
     factory = config.maybe_dotted(factory)
+    if not callable(factory):
+        raise SettingError("add_token_requirement", f"the factory of {name!r} can't be called: {factory!r}")
 
     def register() -> None:
         config.registry.registerUtility(factory, ITokenRequirement, name=name)
@@ -48,11 +51,12 @@ def set_token_verifier(config: Configurator, mode: str, verifier: Any) -> None:
     :param verifier: an object (or its dotted name) with ``verify(raw: str) -> AccessToken`` that raises the errors of
         :mod:`pyramid_oauthguard`. It is trusted: what it returns is believed. Whatever else it returns or raises
         is an outage (503).
-    :raises SettingError: for another mode.
+    :raises SettingError: for another mode, or what can't verify.
     """
     if mode not in tuple(RANKS):  # which need not be hashable
         raise SettingError("set_token_verifier", f"mode must be one of {', '.join(RANKS)}, not {mode!r}")
     verifier = config.maybe_dotted(verifier)
+    _check_verifier(verifier)
 
     def register() -> None:
         config.registry.registerUtility(ApplicationVerifier(verifier), ICredentialVerifier, name=mode)
@@ -60,6 +64,15 @@ def set_token_verifier(config: Configurator, mode: str, verifier: Any) -> None:
     what = config.introspectable("token verifiers", mode, config.object_description(verifier), "token verifier")
     what["verifier"] = verifier
     config.action(("oauthguard verifier", mode), register, introspectables=(what,), order=PHASE1_CONFIG)
+
+
+def _check_verifier(verifier: object) -> None:
+    """Otherwise every request with a token would be answered 503."""
+    if isinstance(verifier, type) and inspect.isfunction(inspect.getattr_static(verifier, "verify", None)):
+        text = f"{verifier.__name__} is a class, whose methods can't be called without an object"
+        raise SettingError("set_token_verifier", text, f"give an object, such as {verifier.__name__}()")
+    if not callable(getattr(verifier, "verify", None)):
+        raise SettingError("set_token_verifier", f"an object of type {type(verifier).__name__} has no method verify")
 
 
 def add_protected_resource(

@@ -49,7 +49,8 @@ class Guard:
             return principals
         kept = request.__dict__.get(_PRINCIPALS)
         if kept is None or kept[0] is not result:
-            more = self.more_principals(result, request)
+            found: Any = self.more_principals(result, request)
+            more = () if found is None else found
             if isinstance(more, str):  # as a set, its letters
                 raise TypeError("oauthguard.principals must return several texts, not one")
             kept = request.__dict__[_PRINCIPALS] = (result, principals.union(more))

@@ -463,6 +463,36 @@ def test_a_verifier_for_no_mode_stops_start_up(issuer, mode):
     assert error.key == "set_token_verifier"
 
 
+@pytest.mark.parametrize(
+    ("verifier", "problem"),
+    [
+        (Verifier, "Verifier is a class, whose methods can't be called without an object"),
+        (f"{__name__}.Verifier", "Verifier is a class, whose methods can't be called without an object"),
+        (object(), "an object of type object has no method verify"),
+        (lambda raw: make_token(), "an object of type function has no method verify"),
+        (None, "an object of type NoneType has no method verify"),
+    ],
+)
+def test_a_verifier_that_can_not_verify_stops_start_up(issuer, verifier, problem):
+    """Every request with a token was answered 503."""
+    error = find_setting_error(lambda: build_verifying(issuer, verifier))
+    assert (error.key, error.problem) == ("set_token_verifier", problem)
+
+
+@pytest.mark.parametrize("factory", [None, 5, "os.sep"])
+def test_a_requirement_whose_factory_can_not_be_called_stops_start_up(issuer, factory):
+    error = find_setting_error(lambda: build_app(lambda config: config.add_token_requirement("mine", factory), issuer))
+    assert error.key == "add_token_requirement"
+    assert error.problem.startswith("the factory of 'mine' can't be called")
+
+
+def test_a_function_that_finds_no_more_principals_may_return_none(issuer):
+    """Each request with a token was a TypeError."""
+    settings = {"oauthguard.principals": lambda token, request: None}
+    app = build_app(lambda config: add(config, "/here", permission="read"), issuer, settings=settings)
+    assert find_status(app, "/here", issuer.mint(scope="read")) == 200
+
+
 def test_two_verifiers_for_one_mode_are_a_conflict(issuer):
     def configure(config):
         config.set_token_verifier("local", Verifier())
