@@ -71,7 +71,9 @@ def set_oauth_store(config: Configurator, store: Any) -> None:
     """Keep clients and tokens in ``store`` instead of in ``oauthguard.server.sqlalchemy.url``.
 
     :param store: satisfies :class:`pyramid_oauthguard.server.store.contract.Store`.
+    :raises SettingError: it is not such an object.
     """
+    _check_store(store)
     config.action(IOAuthStore, lambda: config.registry.registerUtility(store, IOAuthStore), order=EARLY)
     _take_up(config)
 
@@ -86,6 +88,16 @@ def set_resource_owner(config: Configurator, hooks: Any) -> None:
     _check_hooks(found)
     config.action(IResourceOwner, lambda: config.registry.registerUtility(found, IResourceOwner), order=EARLY)
     _take_up(config)
+
+
+def _check_store(store: object) -> None:
+    """With None, the database of the settings would be used instead, without a word."""
+    missing = [name for name in ("reading", "writing") if not callable(getattr(store, name, None))]
+    if isinstance(store, type):
+        text = f"{store.__name__} is a class, whose methods can't be called without an object"
+        raise SettingError("set_oauth_store", text, f"give an object, such as {store.__name__}(…)")
+    if missing:
+        raise SettingError("set_oauth_store", f"an object of type {type(store).__name__} has no method {missing[0]}")
 
 
 def _check_hooks(owner: object) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyramid.exceptions import ConfigurationExecutionError
 
+from pyramid_oauthguard.errors import SettingError
 from pyramid_oauthguard.interfaces import ISelfCheck
 from pyramid_oauthguard.server.store.contract import Store, Unit
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
@@ -101,3 +102,18 @@ def test_the_whole_of_it_works_on_what_the_contract_names(build: Build, own, tmp
 def test_the_pepper_has_to_be_named(build: Build, own):
     with pytest.raises(ConfigurationExecutionError, match=re.escape("oauthguard.server.pepper_file: is required")):
         build_flow(build, configure=lambda config: config.set_oauth_store(own))
+
+
+@pytest.mark.parametrize(
+    ("store", "problem"),
+    [
+        (None, "an object of type NoneType has no method reading"),
+        (object(), "an object of type object has no method reading"),
+        (OwnStore, "OwnStore is a class, whose methods can't be called without an object"),
+    ],
+)
+def test_what_is_not_a_store_stops_start_up_by_name(build: Build, store: Any, problem: str) -> None:
+    """None was taken for no call at all: the database of the settings was used."""
+    with pytest.raises(SettingError) as caught:
+        build(configure=lambda config: config.set_oauth_store(store))
+    assert (caught.value.key, caught.value.problem) == ("set_oauth_store", problem)
