@@ -65,13 +65,15 @@ def find_line() -> Call | None:
 def find_setting(key: str) -> str:
     """``/srv/app.ini, line 12``: where the settings come from, without the line where ``key`` is not in the file.
 
-    The file is known by the ``global_config`` with which PasteDeploy calls an application. Empty where there is none.
+    The file is known by the ``global_config`` with which PasteDeploy calls an application. Empty where there is none. It has what
+    the file sets in [DEFAULT], which is not a part of the settings of an application.
     """
     for frame in _walk(sys._getframe(1)):
         for value in tuple(frame.f_locals.values()):
             if type(value) is dict and isinstance(file := value.get("__file__"), str) and "here" in value:
                 line = find_line_of(Path(file), key)
-                return f"{file}, line {line}" if line else file
+                place = f"{file}, line {line}" if line else file
+                return f"{place}, in [DEFAULT] and not in the section of the application" if key in value else place
     return ""
 
 

@@ -132,6 +132,18 @@ def test_a_missing_setting_is_named_with_the_file(application, body, key):
     assert f"[{application.ini}; {application.find_line(application.python, body)}]" in last
 
 
+@pytest.mark.slow
+def test_a_setting_in_the_section_of_all_applications_is_named_so(application):
+    """PasteDeploy does not give it to the application. The error was that it is required, with the line that has it."""
+    application.write(INCLUDE, {})
+    given = "\n".join(f"{name} = {value}" for name, value in GUARD.items())
+    application.ini.write_text(f"[DEFAULT]\n{given}\n{application.ini.read_text()}")
+    last = application.start()
+    assert "oauthguard.issuer: is required" in last
+    line = application.find_line(application.ini, "oauthguard.issuer")
+    assert f"[{line}, in [DEFAULT] and not in the section of the application; " in last
+
+
 VIEWS = [
     ('config.add_view(hello, route_name="x", token_check="loca")', "token_check: must be one of"),
     ('config.add_view(hello, route_name="x", token_require={"scpe": "a"})', "token_require: 'scpe'"),
