@@ -127,6 +127,8 @@ class Kept(Renewed[T]):
 
     def _wait_for_turn(self, lock: threading.Lock) -> bool:
         """Take the lock. False if the known value is to be used while another thread asks."""
+        if self._asking == threading.get_ident():  # a subscriber of an event of the issuer checks a token meanwhile
+            return False
         # The last attempt failed, and the next one is running: only one thread waits for it.
         if self._failure is not None:
             return lock.acquire(blocking=False)
