@@ -57,6 +57,7 @@ def include(request, tmp_path):
         service = config.registry.queryUtility(IService)
         if service is not None:
             service.store.close()
+            service.store._engine.dispose()  # a database in memory stays open when its store is closed
         if request.param == "pyramid.testing":
             testing.tearDown()
 

@@ -336,6 +336,7 @@ def test_a_database_in_memory_is_copied_between_two_units() -> None:
         threading.Timer(0.3, end).start()
         assert run_in_child(lambda: [write(store, "ada"), read(store, "parent")]) == [1, 3]
     assert [read(store, "ada"), write(store, "parent")] == [0, 4]
+    store._engine.dispose()
 
 
 def test_a_fork_does_not_wait_for_the_thread_that_forks(tmp_path: Path) -> None:
