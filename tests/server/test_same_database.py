@@ -140,8 +140,8 @@ def test_the_file_may_be_written_in_another_way(embed, tmp_path, monkeypatch, op
     application.make.configure(bind=sa.create_engine(url))
     application.before = see
     assert flow.redeem(flow.allow())["access_token"]
-    application.make.kw["bind"].dispose()
     assert application.count() == 2
+    application.make.kw["bind"].dispose()
 
 
 def test_what_the_hooks_write_is_kept_too(embed):
