@@ -18,7 +18,6 @@ from pyramid_oauthguard.server.store.records import (
 )
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
-from pyramid_oauthguard.server.store.sqlalchemy.prepared import find_driver
 from pyramid_oauthguard.server.store.sqlalchemy.store import SQLAlchemyUnit
 from pyramid_oauthguard.server.tokens.pruning import prune
 
@@ -115,7 +114,7 @@ def count_steps(folder, rows):
     steps = []
     with engine.begin() as connection:
         connection.connection.driver_connection.set_progress_handler(lambda: steps.append(1) and None, 1)
-        unit = SQLAlchemyUnit(connection, find_driver(connection), callbacks=[], later=lambda _later: None)
+        unit = SQLAlchemyUnit(connection, [], lambda _later: None)
         assert unit.prune_clients(3.0, 100) == 10
         pruned = len(steps)
         assert unit.list_live_token_ids(client_id="tool1", now=2.0) == ()

@@ -16,7 +16,6 @@ from pyramid_oauthguard.interfaces import ISelfCheck
 from pyramid_oauthguard.server.clients.dynamic import make_registration_token
 from pyramid_oauthguard.server.clients.names import clean_name, is_taken
 from pyramid_oauthguard.server.opaque import has_checksum
-from pyramid_oauthguard.server.store.sqlalchemy.prepared import find_driver
 from pyramid_oauthguard.server.store.sqlalchemy.store import SQLAlchemyUnit
 from pyramid_oauthguard.server.tokens.pruning import prune
 from tests.server.flows import VERIFIER, build_flow, read_answer
@@ -632,7 +631,7 @@ def test_many_clients_that_nobody_uses_are_not_read(flow):
     with engine.connect() as connection:
         told = []
         sqlalchemy.event.listen(connection, "before_cursor_execute", lambda *args: told.append(args[2:4]))
-        unit = SQLAlchemyUnit(connection, find_driver(connection), callbacks=[], later=lambda _later: None)
+        unit = SQLAlchemyUnit(connection, [], lambda _later: None)
         unit.count_unused_clients(1.0)
         unit.list_operator_names()
         unit.list_public_redirect_uris()

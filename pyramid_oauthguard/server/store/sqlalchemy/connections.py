@@ -5,14 +5,11 @@ A check-out from the pool costs more than most units do on SQLite.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Connection, Engine
 
 from .... import processes
 from ....engines import SQLiteUse
 from ....errors import UnavailableError
-from .prepared import find_driver
 
 __all__ = ["Connections", "Loan"]
 
@@ -28,11 +25,10 @@ class Connections:
         self._engine = engine
         self._keep = keep
         self._use = use
-        self._idle: list[tuple[Connection, Any]] = []
+        self._idle: list[Connection] = []
 
     def lend(self) -> Loan:
-        """A connection in no transaction, and the driver's own, see :func:`~.prepared.find_driver`. A transaction that begins
-        inside is rolled back, unless the caller commits it."""
+        """A connection in no transaction. A transaction that begins inside is rolled back, unless the caller commits it."""
         return Loan(self)
 
     def mark(self) -> object:
@@ -47,28 +43,27 @@ class Connections:
     def close(self) -> None:
         """Close those that are not in use."""
         while self._idle:
-            self._idle.pop()[0].close()
+            self._idle.pop().close()
 
     def leave_parent(self) -> None:
         """In a child of a fork: those of the parent are not used, given back or closed here."""
         processes.abandon(self._idle)
         self._idle = []
 
-    def _take(self, idle: list[tuple[Connection, Any]]) -> tuple[Connection, Any]:
+    def _take(self, idle: list[Connection]) -> Connection:
         try:
             return idle.pop()
         except IndexError:
             connection = self._engine.connect()
             if self._use is not None:
                 self._use.release(connection)
-            return connection, find_driver(connection)
+            return connection
 
-    def _put_back(self, lent: tuple[Connection, Any]) -> None:
-        connection = lent[0]
+    def _put_back(self, connection: Connection) -> None:
         if connection.in_transaction():
             connection.rollback()
         if len(self._idle) < self._keep:
-            self._idle.append(lent)
+            self._idle.append(connection)
         else:
             connection.close()
 
@@ -76,31 +71,31 @@ class Connections:
 class Loan:
     """One connection, from the ``with`` to its end. A class, since every request uses several: a generator costs twice as much."""
 
-    __slots__ = ("_idle", "_key", "_lent", "_owner")
+    __slots__ = ("_connection", "_idle", "_key", "_owner")
 
     def __init__(self, owner: Connections) -> None:
         self._owner = owner
 
-    def __enter__(self) -> tuple[Connection, Any]:
+    def __enter__(self) -> Connection:
         processes.renew_if_forked()
         owner = self._owner
         self._key = owner._use.enter() if owner._use is not None else None
         self._idle = owner._idle  # a child of a fork has another list
         try:
-            self._lent = owner._take(self._idle)
+            self._connection = owner._take(self._idle)
         except BaseException:
             self._leave()
             raise
-        return self._lent
+        return self._connection
 
     def __exit__(self, kind: object, _error: object, _trace: object) -> None:
         try:
             if self._owner._idle is not self._idle:
                 return  # the connection is the parent's
             if kind is None:
-                self._owner._put_back(self._lent)
+                self._owner._put_back(self._connection)
             else:
-                self._lent[0].close()
+                self._connection.close()
         finally:
             self._leave()
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from .conversion import Conversion
 from .failures import build_failure
-from .prepared import Prepared
+from .prepared import Prepared, find_driver
 
 __all__ = ["Rows", "StorageErrors", "build_revoked"]
 
@@ -20,14 +20,11 @@ _ERRORS: Final = (SQLAlchemyError, sqlite3.Error)  # the latter at BEGIN and wha
 
 
 class Rows:
-    """Base of the parts of a unit: they all use one connection.
+    """Base of the parts of a unit: they all use one connection."""
 
-    :param driver: of :func:`~.prepared.find_driver`.
-    """
-
-    def __init__(self, connection: Connection, driver: Any) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._driver = driver
+        self._driver = find_driver(connection)
 
     def _fetch(self, statement: Prepared, **values: Any) -> list[Any]:
         return statement.fetch(self._connection, self._driver, values)

@@ -22,7 +22,6 @@ from ..contract import Unit
 from . import schema
 from .connections import Connections
 from .engine import WRITING, find_sqlite_file
-from .prepared import find_driver
 from .queries.assertions import AssertionQueries
 from .queries.audit import AuditQueries
 from .queries.clients import ClientQueries
@@ -62,14 +61,9 @@ class SQLAlchemyUnit(
     """See :class:`~pyramid_oauthguard.server.store.contract.Unit`."""
 
     def __init__(
-        self,
-        connection: Connection,
-        driver: Any,
-        *,
-        callbacks: list[Callable[[], None]],
-        later: Callable[[Later], None],
+        self, connection: Connection, callbacks: list[Callable[[], None]], later: Callable[[Later], None]
     ) -> None:
-        super().__init__(connection, driver)
+        super().__init__(connection)
         self._callbacks = callbacks
         self._later = later
 
@@ -149,18 +143,18 @@ class SQLAlchemyStore:
 
     @contextmanager
     def reading(self) -> Iterator[Unit]:
-        with StorageErrors(), self._turn, self._for_reading.lend() as lent:
-            yield SQLAlchemyUnit(*lent, callbacks=[], later=self._do_later)
+        with StorageErrors(), self._turn, self._for_reading.lend() as connection:
+            yield SQLAlchemyUnit(connection, [], self._do_later)
 
     @contextmanager
     def writing(self) -> Iterator[Unit]:
         if self._file is not None:
             make_way(self._file)
         callbacks: list[Callable[[], None]] = []
-        with StorageErrors(), self._write_turn, self._for_writing.lend() as (connection, driver):
+        with StorageErrors(), self._write_turn, self._for_writing.lend() as connection:
             mark = self._for_writing.mark()
             connection.begin()
-            yield SQLAlchemyUnit(connection, driver, callbacks=callbacks, later=self._do_later)
+            yield SQLAlchemyUnit(connection, callbacks, self._do_later)
             self._for_writing.check(mark)
             connection.commit()
         for callback in callbacks:
@@ -173,7 +167,7 @@ class SQLAlchemyStore:
         callbacks: list[Callable[[], None]] = []
         with StorageErrors():
             session, connection = self._find_joined(manager) or self._join(manager)
-            yield SQLAlchemyUnit(connection, find_driver(connection), callbacks=callbacks, later=self._do_later)
+            yield SQLAlchemyUnit(connection, callbacks, self._do_later)
             zope.sqlalchemy.mark_changed(session, transaction_manager=manager)
         manager.get().addAfterCommitHook(_call_all, args=(callbacks,))
 
