@@ -189,6 +189,7 @@ def test_explain_names_the_views_that_a_good_token_is_not_enough_for() -> None:
     assert found.views == (
         "any method /some answers 403: it requires the scope base and c or base and d",
         "any method /v1/things answers 403: it requires the scope things",
+        "DELETE /shelf/{shelf} answers 403: the permission own is granted to user:ada; the token gives client:test-client, scope:base, scope:read, user:test-user",
     )
     assert explain_token(registry, issuer.mint(scope="a b"), "local").views != ()
     assert explain_token(registry, "x.y.z", "local").views == ()
