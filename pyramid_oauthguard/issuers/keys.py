@@ -27,8 +27,8 @@ _LONGEST_FAULT: Final = 100
 class KeySource:
     """The keys in force.
 
-    For unknown kids and for signatures of no known key, one attempt is made in each cool-down, and one more after a successful one:
-    a key may have begun to sign just after the set was fetched. A failed or empty answer never replaces a good set. Tokens that a
+    For unknown kids and for signatures of no known key, one attempt is made in each cool-down, and for unknown kids one more after a
+    successful one: a key may have begun to sign just after the set was fetched. A failed or empty answer never replaces a good set. Tokens that a
     known key signed never wait for any of that.
 
     :param fetch: asks the issuer; raises UnavailableError.
@@ -92,15 +92,18 @@ class KeySource:
         self, seen: KeySet, algorithm: str, kid: str | None, thumbprints: Thumbprints = (), *, issuer: str | None = None
     ) -> tuple[KeySet, Candidates] | None:
         """Like :meth:`find`, for a token that was signed by no key of ``seen``: the issuer may have a newer key, also one with the
-        name of an old one. This uses the attempts for unknown kids. None if there are no other keys.
+        name of an old one. This uses the attempts for unknown kids; a token that names a key of ``seen`` is most probably forged
+        and gets no extra attempt. None if there are no other keys.
 
         :raises UnavailableError: the token names no key of ``seen``, and the issuer can't be asked.
         """
+        if seen.names(kid, thumbprints) and self.kept.attempts.is_cooling(time.time()):
+            return None
         try:
             keys = self.kept.ask_again(seen, self.kept.attempts.count)
         except UnavailableError:
             if seen.names(kid, thumbprints):
-                return None  # most probably the token is forged: its key is known
+                return None
             raise
         return None if keys is seen else (keys, find_candidates(keys, algorithm, kid, thumbprints, issuer=issuer))
 

@@ -217,21 +217,17 @@ EVIL = [
 @pytest.mark.slow
 @pytest.mark.promise("GD-31")
 def test_random_values_cause_one_fetch_at_most(shared: MemoryIssuer) -> None:
-    """Beside the first one, which the good token causes: a forged signature may be that of a newer key."""
     app = build(write_template("any"), shared, remote=False)
     verifier = app.app.registry.oauthguard.authenticator._load_verifier("local")
-    good = mint_for(shared, ONE)
-    head, _body, tail = good.split(".")
+    head, _body, tail = mint_for(shared, ONE).split(".")
     from pyramid_oauthguard import InvalidToken
     from pyramid_oauthguard.interfaces import Credential
 
-    verifier.verify(Credential("Bearer", good, "argument"))
-    before = shared.calls["fetch_keys"]
     for _number in range(10_000):
         _head, body, _tail = _mint_unsigned(secrets.token_hex(8))
         with pytest.raises(InvalidToken):
             verifier.verify(Credential("Bearer", f"{head}.{body}.{tail}", "argument"))
-    assert shared.calls["fetch_keys"] <= before + 1
+    assert shared.calls["fetch_keys"] == 1
     tenants = verifier._issuers._issuers[0].parts
     assert len(tenants._others) <= 1_024
 
