@@ -19,9 +19,11 @@ SHARED = {
     "client.sign_in",
     "guard.deadline",
     "guard.explanation",
+    "guard.issuer_wording",
     "guard.options",
     "guard.report",
     "guard.token_facts",
+    "guard.wording",
 }
 
 
