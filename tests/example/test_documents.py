@@ -15,6 +15,7 @@ from pyramid_oauthguard.server.clients import get_clients
 from tests.example.conftest import build_api_settings, build_settings, dispose
 
 
+@pytest.mark.slow
 def test_the_document_is_valid_and_says_what_the_views_do(app: App) -> None:
     document = app.get("/openapi.json").json
     validate(document)
@@ -145,6 +146,7 @@ def test_the_limits_of_the_document_are_those_of_the_api(api: App, bearer: dict[
     api.get("/customers", {"limit": " 1"}, headers=bearer, status=400)
 
 
+@pytest.mark.slow
 def test_a_head_request_is_validated_as_a_get(api: App, bearer: dict[str, str]) -> None:
     api.head("/customers?limit=1", headers=bearer)
     api.head("/customers?limit=0", headers=bearer, status=400)

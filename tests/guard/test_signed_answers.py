@@ -15,7 +15,7 @@ from tests.guard.commanded import run_check, run_explain, write_ini
 from tests.guard.guarding import add, ask, find_setting_error, find_status
 from tests.issuers import CLIENT, HTTPIssuer
 
-pytestmark = pytest.mark.promise("GD-75")
+pytestmark = [pytest.mark.slow, pytest.mark.promise("GD-75")]
 OFFER = {"introspection_signing_alg_values_supported": ["RS256"]}
 TYPE = "application/token-introspection+jwt"
 
@@ -84,7 +84,6 @@ REFUSED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.promise("GD-20")
 @pytest.mark.parametrize("claims", REFUSED.values(), ids=REFUSED)
 def test_an_answer_that_does_not_hold_is_an_outage(server, claims):
@@ -158,7 +157,6 @@ def test_auto_needs_metadata(server):
     assert find_setting_error(lambda: build(server, "on")).key == "oauthguard.introspection.signed"
 
 
-@pytest.mark.slow
 def test_check_and_explain_read_signed_answers(server, tmp_path):
     ini = write_ini(tmp_path, {**server.settings, "oauthguard.introspection.signed": "required"}, "remote")
     checked = run_check(ini)

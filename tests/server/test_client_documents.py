@@ -25,6 +25,7 @@ from tests.server.self_registered import (
     serve_documents,
 )
 
+pytestmark = pytest.mark.slow
 ON = {**OPEN, "registration": "off", "client_metadata_documents": "on"}
 LOOPBACK = {**ON, "client_metadata_documents.development": "on"}
 DAY = 86_400.0
@@ -310,7 +311,6 @@ def test_a_refresh_reads_the_document_again_after_its_time(flow, host, served):
     assert host.asked == ["/client.json"] * 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -13,6 +13,8 @@ from webtest import TestApp
 from tests.server.conftest import Build
 from tests.server.flows import Flow, build_flow, read_answer, read_next
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def flow(build: Build) -> Flow:
