@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 from joserfc import jws, jwt
 
 from .hashing import Pepper
-from .keys.ring import KeyRing
+from .keys.ring import KeyRing, SigningKey
 from .opaque import ACCESS_PREFIX, make_id, make_opaque
 from .settings import ServerSettings
 from .store.records import AccessTokenRecord, Client
@@ -73,12 +74,9 @@ class TokenMaker:
         :raises UnavailableError: the signing key can't be read.
         """
         now, life = int(time.time()), client.access_token_ttl or self._settings.access_token_ttl
-        token_id, text = make_id(), ""
-        if self._settings.access_token_format == "opaque":  # noqa: S105  # the name of a format
-            text = make_opaque(ACCESS_PREFIX, token_id).text
-        draft = AccessTokenRecord(
+        token_id = make_id()
+        draft = SimpleNamespace(
             token_id=token_id,
-            hash=self._pepper.hash_token(text) if text else b"",
             client_id=client.client_id,
             subject=client.client_id if subject is None else subject,
             scopes=scopes,
@@ -89,25 +87,31 @@ class TokenMaker:
             auth_time=auth_time,
             acr=acr,
         )
-        return MadeToken(text, draft) if text else self._sign(draft, claims or {})
+        if self._settings.access_token_format == "opaque":  # noqa: S105  # the name of a format
+            text = make_opaque(ACCESS_PREFIX, token_id).text
+            return MadeToken(text, AccessTokenRecord(hash=self._pepper.hash_token(text), **vars(draft)))
+        text, signer = self._sign(draft, claims or {})
+        record = AccessTokenRecord(hash=self._pepper.hash_token(text), key_id=signer.kid, **vars(draft))
+        return MadeToken(text, record, signer.keys_version, claims or {})
 
     def sign_again(self, made: MadeToken) -> MadeToken:
         """The same token, signed by the current key. The earlier one must not have been stored.
 
         :raises UnavailableError: the signing key can't be read.
         """
-        return self._sign(made.record, made.claims)
+        text, signer = self._sign(made.record, made.claims)
+        record = replace(made.record, hash=self._pepper.hash_token(text), key_id=signer.kid)
+        return MadeToken(text, record, signer.keys_version, made.claims)
 
-    def _sign(self, token: AccessTokenRecord, claims: Mapping[str, Any]) -> MadeToken:
+    def _sign(self, token: AccessTokenRecord | SimpleNamespace, claims: Mapping[str, Any]) -> tuple[str, SigningKey]:
+        """The JWT, and the key that signed it. ``token`` needs no more than :func:`describe` reads."""
         signer = self._keys.find_signer()
         header = {"alg": signer.algorithm, "typ": "at+jwt", "kid": signer.kid}
         body = {**claims, **describe(token, self._settings.issuer)}
-        text = jwt.encode(header, body, signer.key, registry=_REGISTRY)
-        record = replace(token, hash=self._pepper.hash_token(text), key_id=signer.kid)
-        return MadeToken(text, record, signer.keys_version, claims)
+        return jwt.encode(header, body, signer.key, registry=_REGISTRY), signer
 
 
-def describe(token: AccessTokenRecord, issuer: str) -> dict[str, Any]:
+def describe(token: AccessTokenRecord | SimpleNamespace, issuer: str) -> dict[str, Any]:
     """The claims of RFC 9068 section 2.2, which are also the members of RFC 7662 section 2.2 and RFC 9470 section 6.2."""
     audience: Any = token.audiences[0] if len(token.audiences) == 1 else list(token.audiences)
     claims: dict[str, Any] = {

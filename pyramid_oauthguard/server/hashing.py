@@ -31,17 +31,21 @@ class Pepper:
     """The key of the hashes at rest; each purpose has a key of its own, so that a hash for one purpose does not match
     for another."""
 
-    __slots__ = ("_code", "_imported", "_key", "_secret", "_token")
+    __slots__ = ("_code", "_derived", "_imported", "_key", "_secret", "_token")
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._derived: dict[str, bytes] = {}
         self._secret, self._token, self._code, self._imported = (
             HMAC(self.derive_key(purpose), SHA256()) for purpose in ("client secret", "token", "code", "imported hash")
         )
 
     def derive_key(self, purpose: str) -> bytes:
-        """32 bytes for ``purpose`` alone (RFC 5869)."""
-        return HKDF(SHA256(), length=32, salt=None, info=f"pyramid_oauthguard {purpose}".encode()).derive(self._key)
+        """32 bytes for ``purpose`` alone (RFC 5869). Purposes are words of this package, and each key is derived once."""
+        if purpose not in self._derived:
+            info = f"pyramid_oauthguard {purpose}".encode()
+            self._derived[purpose] = HKDF(SHA256(), length=32, salt=None, info=info).derive(self._key)
+        return self._derived[purpose]
 
     def hash_secret(self, secret: str) -> bytes:
         return _digest(self._secret, secret)
