@@ -67,16 +67,14 @@ class TokenMaker:
         """Make an access token of the configured format. The caller has checked that the client may have it.
 
         :param subject: the user, None if the client acts for itself: ``sub`` is then the client id (RFC 9068 section 2.2).
-        :param auth_time: when the user signed in, in seconds since the epoch (RFC 9068 section 2.2.1).
-        :param acr: how the user signed in.
+        :param auth_time: when the user signed in, in seconds since the epoch (RFC 9068 section 2.2.1), and ``acr`` how.
         :param max_life: how many seconds it lives at the most; None: as all tokens of the client.
         :param claims: more claims for a JWT; none of the registered ones can be replaced.
         :raises UnavailableError: the signing key can't be read.
         """
         now, life = int(time.time()), client.access_token_ttl or self._settings.access_token_ttl
-        token_id = make_id()
         draft = SimpleNamespace(
-            token_id=token_id,
+            token_id=make_id(),
             client_id=client.client_id,
             subject=client.client_id if subject is None else subject,
             scopes=scopes,
@@ -88,7 +86,7 @@ class TokenMaker:
             acr=acr,
         )
         if self._settings.access_token_format == "opaque":  # noqa: S105  # the name of a format
-            text = make_opaque(ACCESS_PREFIX, token_id).text
+            text = make_opaque(ACCESS_PREFIX, draft.token_id).text
             return MadeToken(text, AccessTokenRecord(hash=self._pepper.hash_token(text), **vars(draft)))
         text, signer = self._sign(draft, claims or {})
         record = AccessTokenRecord(hash=self._pepper.hash_token(text), key_id=signer.kid, **vars(draft))

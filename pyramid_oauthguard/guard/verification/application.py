@@ -35,8 +35,7 @@ def verify(
     :param registry: of the application: ``request.registry``, ``app.registry``.
     :param mode: as the view option ``token_check``. None: the setting. It can only be made stricter.
     :param resource: the identifier of the protected resource that the token must be for. None: the application itself.
-    :param issuer: as the view option ``token_issuer``.
-    :param require: as the view option ``token_require``.
+    :param issuer: as the view option ``token_issuer``. ``require`` is as the view option ``token_require``.
     :param method: the method of the request that the token came with, and ``url`` its URL: what a proof of possession is compared
         with. A token that needs a proof is refused without them.
     :raises TokenError: it is missing, refused, or not enough.

@@ -258,9 +258,7 @@ def parse_settings(
     for scope in found.values["default_scopes"]:
         if scope not in found.values["scopes"]:
             raise SettingError(f"{PREFIX}.default_scopes", f"{scope!r} is not in {PREFIX}.scopes")
-    for life in ("access_token_ttl", "refresh_token_ttl", "refresh_token_max_age", "code_ttl", "device_code_ttl"):
-        if found.values[life] < 1:
-            raise SettingError(f"{PREFIX}.{life}", "must be at least a second")
+    _check_lives(found.values)
     _check_signing(found.values)
     check_admin_scope(found.values, prefix=PREFIX)
     paths = {name: path for name in ENDPOINT_NAMES if (path := found.values.pop(f"path_{name}")) is not None}
@@ -271,6 +269,12 @@ def parse_settings(
     del values["assertions"]
     trusted = take_assertions(settings, prefix=PREFIX, issuer=values["issuer"], scopes=values["scopes"])
     return ServerSettings(**values, paths=paths, self_registration=of_clients, pages=pages, assertions=trusted)
+
+
+def _check_lives(values: Mapping[str, Any]) -> None:
+    for life in ("access_token_ttl", "refresh_token_ttl", "refresh_token_max_age", "code_ttl", "device_code_ttl"):
+        if values[life] < 1:
+            raise SettingError(f"{PREFIX}.{life}", "must be at least a second")
 
 
 def _check_signing(values: Mapping[str, Any]) -> None:
