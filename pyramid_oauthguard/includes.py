@@ -1,15 +1,16 @@
-"""What ``config.include`` of one of our packages leaves: a name for Pyramid's errors, and utilities in the registry."""
+"""What the packages share when an application is configured: names for Pyramid's errors, utilities, objects given to directives."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from pyramid.config.actions import ActionInfo
 
-from .errors import OAuthGuardError
+from .errors import OAuthGuardError, SettingError
 from .locations import find_call
 
-__all__ = ["name_include", "require_included"]
+__all__ = ["build_class_error", "name_include", "needs_object", "require_included"]
 
 
 def name_include(config: Any) -> Any:
@@ -32,3 +33,17 @@ def require_included(registry: Any, interface: Any) -> Any:
     if found is None:
         raise OAuthGuardError("server_not_included")
     return found
+
+
+def needs_object(given: object, *names: str) -> bool:
+    """Whether ``given`` is a class, and one of these methods of it can only be called with an object."""
+    return isinstance(given, type) and any(
+        inspect.isfunction(inspect.getattr_static(given, name, None)) for name in names
+    )
+
+
+def build_class_error(directive: str, given: object, arguments: str = "") -> SettingError:
+    """The error of a directive that was given a class in place of an object."""
+    name = getattr(given, "__name__", "")
+    text = f"{name} is a class, whose methods can't be called without an object"
+    return SettingError(directive, text, f"give an object, such as {name}({arguments})")

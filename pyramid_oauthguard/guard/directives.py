@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from pyramid.config import Configurator
 from pyramid.interfaces import PHASE0_CONFIG, PHASE1_CONFIG
 
 from ..errors import SettingError
+from ..includes import build_class_error, needs_object
 from ..interfaces import ICredentialVerifier, ITokenRequirement
 from ..settings import as_str, as_url
 from .converters import as_scope_names
@@ -68,9 +68,8 @@ def set_token_verifier(config: Configurator, mode: str, verifier: Any) -> None:
 
 def _check_verifier(verifier: object) -> None:
     """Otherwise every request with a token would be answered 503."""
-    if isinstance(verifier, type) and inspect.isfunction(inspect.getattr_static(verifier, "verify", None)):
-        text = f"{verifier.__name__} is a class, whose methods can't be called without an object"
-        raise SettingError("set_token_verifier", text, f"give an object, such as {verifier.__name__}()")
+    if needs_object(verifier, "verify"):
+        raise build_class_error("set_token_verifier", verifier)
     if not callable(getattr(verifier, "verify", None)):
         raise SettingError("set_token_verifier", f"an object of type {type(verifier).__name__} has no method verify")
 

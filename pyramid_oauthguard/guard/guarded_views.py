@@ -58,6 +58,11 @@ class GuardedView:
     pattern: str | None
 
     @property
+    def label(self) -> str:
+        """Its methods and its place, for reports."""
+        return f"{' '.join(self.methods) or 'any method'} {self.place}"
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of its requirements."""
         return tuple(self.require) if isinstance(self.require, Mapping) else ("scope",) if self.require else ()
@@ -80,14 +85,13 @@ def find_modes(views: tuple[GuardedView, ...], settings: GuardSettings) -> froze
 
 def judge_view(view: GuardedView, settings: GuardSettings) -> Finding:
     """What the view requires, and a warning if no caller can have its permission."""
-    subject = f"{' '.join(view.methods) or 'any method'} {view.place}"
     wants = [f"checked {_HOW[view.mode]}", *_describe_requirements(view.require)]
     if view.issuers:
         wants.append(f"issuer {' '.join(view.issuers)}")
     if view.permission is not None:
         wants.append(f"permission {view.permission}")
     why = _find_hopelessness(view, settings) if view.permission is not None and settings.policy else None
-    return Finding("warning" if why else "ok", subject, ", ".join(wants), why or "")
+    return Finding("warning" if why else "ok", view.label, ", ".join(wants), why or "")
 
 
 def find_scopes(registry: Any, view: GuardedView) -> tuple[str, ...]:

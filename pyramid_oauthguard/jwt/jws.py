@@ -146,7 +146,7 @@ def looks_like_jwt(raw: str) -> bool:
 def parse_jwt(raw: str) -> Jwt:
     """A token that is a JWT in every character. NOT checked: its signature, and what its header and its claims say.
 
-    :raises InvalidToken: it is no such token, and why not.
+    :raises InvalidToken: it is not such a token; the reason says why.
     """
     head, body, tail, message = split(raw)
     if len(head) > MAX_HEADER_BYTES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, Final
 
 from pyramid.config import Configurator
@@ -10,6 +9,7 @@ from pyramid.interfaces import PHASE0_CONFIG
 from zope.interface import Interface
 
 from ..errors import SettingError
+from ..includes import build_class_error, needs_object
 from ..interfaces import IOAuthStore
 from .grant_types import GrantDeclaration, declare_grant
 from .http.parameters import KNOWN
@@ -94,19 +94,15 @@ def _check_store(store: object) -> None:
     """With None, the database of the settings would be used instead, without a word."""
     missing = [name for name in ("reading", "writing") if not callable(getattr(store, name, None))]
     if isinstance(store, type):
-        text = f"{store.__name__} is a class, whose methods can't be called without an object"
-        raise SettingError("set_oauth_store", text, f"give an object, such as {store.__name__}(…)")
+        raise build_class_error("set_oauth_store", store, "…")
     if missing:
         raise SettingError("set_oauth_store", f"an object of type {type(store).__name__} has no method {missing[0]}")
 
 
 def _check_hooks(owner: object) -> None:
     """A server without pages is possible, but not by mistake: its authorization endpoint would be 404 without a word."""
-    if isinstance(owner, type) and any(
-        inspect.isfunction(inspect.getattr_static(owner, name, None)) for name in _HOOKS
-    ):
-        text = f"{owner.__name__} is a class, whose methods can't be called without an object"
-        raise SettingError(_OWNER, text, f"give an object, such as {owner.__name__}()")
+    if needs_object(owner, *_HOOKS):
+        raise build_class_error(_OWNER, owner)
     given = [name for name in _HOOKS if callable(getattr(owner, name, None))]
     kind = type(owner).__name__
     if not given:

@@ -120,7 +120,7 @@ def test_a_reset_of_a_new_connection_is_not_taken_for_one_that_was_kept(tls):
 
 
 def test_a_connection_that_is_reset_before_the_handshake_is_not_left_open():
-    """The standard library closes it when the handshake fails, but not if there is no other side any more."""
+    """The standard library closes it when the handshake fails, but not if it was reset before the handshake."""
     context = ssl.create_default_context()
     context.sslsocket_class = DeadlineTLSSocket
     with socket.create_server(("127.0.0.1", 0)) as listener:

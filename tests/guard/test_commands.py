@@ -9,7 +9,6 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -20,27 +19,13 @@ from webob import Request, Response
 from pyramid_oauthguard import SettingError
 from pyramid_oauthguard.guard.reports.reasons import REASONS
 from pyramid_oauthguard.testing import MemoryIssuer
-from tests.guard.commanded import ISSUERS, ROOT, main, run_check, run_command, run_explain, write_ini
+from tests.guard.commanded import ROOT, main, run_check, run_command, run_explain, write_ini
 from tests.guard.serving import serve
 from tests.issuers import HTTPIssuer
 
 pytestmark = pytest.mark.slow
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J"
-
-
-@pytest.fixture
-def server() -> Iterator[HTTPIssuer]:
-    with HTTPIssuer() as server:
-        yield server
-
-
-@pytest.fixture
-def issuer() -> Iterator[MemoryIssuer]:
-    """One in this process, whose settings name it."""
-    issuer = ISSUERS["https://issuer.test"] = MemoryIssuer()
-    yield issuer
-    ISSUERS.clear()
 
 
 def read_findings(result: Any) -> list[dict[str, Any]]:

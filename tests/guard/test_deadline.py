@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,6 @@ from tests.guard.commanded import COMMAND, ROOT, run_command, write_ini
 from tests.issuers import HTTPIssuer
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def server() -> Iterator[HTTPIssuer]:
-    with HTTPIssuer() as server:
-        yield server
 
 
 def run_in_time(*arguments: str | Path, token: bytes = b"", seconds: float = 20) -> subprocess.CompletedProcess[str]:

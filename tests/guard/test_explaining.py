@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +19,11 @@ from pyramid_oauthguard.guard.credentials.header import find, find_fault
 from pyramid_oauthguard.guard.reports.key_report import describe_unusable_keys
 from pyramid_oauthguard.jwt.keyset import build_key_set
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key, mint, read_claims
-from tests.guard.commanded import ISSUERS, main, run_check, run_explain, write_ini
+from tests.guard.commanded import main, run_check, run_explain, write_ini
 from tests.issuers import HTTPIssuer
 
 SALESFORCE = "00D5e000000EXAMPLE!AQEAQExampleExampleExample.ExampleExample_Example"
 ALGORITHMS = ("RS256", "ES256")
-
-
-@pytest.fixture
-def server() -> Iterator[HTTPIssuer]:
-    with HTTPIssuer() as server:
-        yield server
-
-
-@pytest.fixture
-def issuer() -> Iterator[MemoryIssuer]:
-    issuer = ISSUERS["https://issuer.test"] = MemoryIssuer()
-    yield issuer
-    ISSUERS.clear()
 
 
 def explain(ini: Path, raw: str, mode: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +17,11 @@ from pyramid_oauthguard.guard.reports.reasons import (
     Words,
 )
 from pyramid_oauthguard.testing import ABSENT, MemoryIssuer, generate_key, mint, read_claims
-from tests.guard.commanded import ISSUERS, write_ini
+from tests.guard.commanded import write_ini
 from tests.guard.test_explaining import explain
 from tests.issuers import HTTPIssuer
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def server() -> Iterator[HTTPIssuer]:
-    with HTTPIssuer() as server:
-        yield server
-
-
-@pytest.fixture
-def issuer() -> Iterator[MemoryIssuer]:
-    issuer = ISSUERS["https://issuer.test"] = MemoryIssuer()
-    yield issuer
-    ISSUERS.clear()
 
 
 def read_settings(**more: str) -> dict[str, str]:

@@ -108,7 +108,7 @@ def is_present(request: Request) -> bool:
 
 def ignore(request: Request) -> None:
     """Find nothing in these places of this request from now on. Browsers and proxies send what is there with every request,
-    so that a page for users would take whoever has a token for its user.
+    so that on a page for users, the user of a token would count as signed in.
     """
     request.__dict__[_IGNORED] = True
 

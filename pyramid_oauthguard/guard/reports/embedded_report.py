@@ -70,6 +70,5 @@ def _judge_scopes(issued: IssuedTokens, settings: GuardSettings, view: GuardedVi
     if any_of and possible.isdisjoint(any_of):
         missing += any_of
     if missing:
-        subject = f"{' '.join(view.methods) or 'any method'} {view.place}"
         text = f"requires {' '.join(missing)}, which oauthguard.server.scopes does not have"
-        yield Finding("warning", subject, text, "add it there, or correct its name: no token can have it")
+        yield Finding("warning", view.label, text, "add it there, or correct its name: no token can have it")

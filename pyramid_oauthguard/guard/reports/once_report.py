@@ -50,17 +50,16 @@ def describe_once(registry: Any, token: AccessToken, views: Iterable[GuardedView
         once = find_once(build_requirements(registry, view.require)) if "once" in view.names else None
         if once is None:
             continue
-        where = f"{' '.join(view.methods) or 'any method'} {view.place}"
         try:
             once(token)
             spent = once.is_spent(token)
         except OAuthGuardError as error:
-            yield f"{where} answers {error.status}: it accepts a token once, and the reason is {error.reason}"
+            yield f"{view.label} answers {error.status}: it accepts a token once, and the reason is {error.reason}"
             continue
         yield (
-            f"{where} answers 401: it accepts a token once, and this one was used"
+            f"{view.label} answers 401: it accepts a token once, and this one was used"
             if spent
-            else f"{where} accepts it once"
+            else f"{view.label} accepts it once"
         )
 
 

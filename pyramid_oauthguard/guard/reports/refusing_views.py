@@ -18,15 +18,14 @@ _MOST_NAMES: Final = 10
 def describe_refusals(guard: Guard, token: AccessToken, views: Iterable[GuardedView]) -> Iterator[str]:
     """A line for each of ``views`` that answers 403, as far as this is known without a request. What only scopes decide is left out."""
     for view in views:
-        where = f"{' '.join(view.methods) or 'any method'} {view.place}"
         clients = _list_clients(view)
         if clients and guard.name_client(token) not in clients:
-            yield f"{where} answers 403: it requires the client {' or '.join(clients)}"
+            yield f"{view.label} answers 403: it requires the client {' or '.join(clients)}"
             continue
         missing = _find_missing(guard, token, view)
         if missing:
             given = ", ".join(sorted(each for each in guard.list_own_principals(token) if ":" in each)[:_MOST_NAMES])
-            yield f"{where} answers 403: the permission {view.permission} is granted to {missing}; the token gives {given or 'none of these'}"
+            yield f"{view.label} answers 403: the permission {view.permission} is granted to {missing}; the token gives {given or 'none of these'}"
 
 
 def _list_clients(view: GuardedView) -> tuple[str, ...]:

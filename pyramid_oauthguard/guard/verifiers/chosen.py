@@ -12,6 +12,7 @@ from ...errors import InvalidToken, OAuthGuardError
 from ...interfaces import Credential, ICredentialVerifier
 from ...issuers.registry import IssuerRegistry
 from ...jwt.jws import Jwt
+from .remote import Verifier
 
 __all__ = ["ChosenVerifier", "Recall", "Tenants", "Verifier", "Verifiers"]
 
@@ -20,16 +21,6 @@ Recall = Callable[[str | None], AccessToken | None]
 
 #: In characters. Of a JWT, they are a part of its signature.
 _END: Final = 32
-
-
-class Verifier(Protocol):
-    """A check by one issuer.
-
-    ``jwt`` is the token of the credential where it was taken apart before, so that it is parsed once.
-    """
-
-    def verify(self, credential: Credential, jwt: Jwt | None = None) -> AccessToken: ...
-    def recall(self, header: str | None) -> AccessToken | None: ...
 
 
 #: The verifiers of one issuer, by mode.
@@ -84,7 +75,7 @@ class ChosenVerifier:
             return verify_only(credential)
         raw, sources = credential.characters, self._sources
         end = hash(raw[-_END:])
-        if end in self._owners:  # where events have subscribers, nobody has looked before
+        if end in self._owners:  # if events have subscribers, the policy did not ask for remembered tokens before
             known = self._recall(f"{credential.scheme} {raw}")
             if known is not None:
                 if sources is not None:

@@ -47,6 +47,8 @@ class LocalVerifier:
     :param verified: where verified tokens are remembered; None: in a memory of its own.
     """
 
+    _audience_required = True
+
     def __init__(
         self, settings: GuardSettings, keys: KeySource | KeyFile, *, verified: BoundedMap | None = None
     ) -> None:
@@ -149,13 +151,11 @@ class LocalVerifier:
     def _build(self, claims: dict[str, Any], now: float) -> AccessToken:
         if self._settings.profile == "rfc9068":
             check_profile(claims)
-        return build_access_token(claims, self._settings, mode="local", now=now)
+        required = self._audience_required
+        return build_access_token(claims, self._settings, mode="local", now=now, audience_required=required)
 
 
 class AudiencelessVerifier(LocalVerifier):
     """As the local check, for a token whose audience only the issuer's answer says. An ``aud`` that is there must be ours."""
 
-    def _build(self, claims: dict[str, Any], now: float) -> AccessToken:
-        if self._settings.profile == "rfc9068":
-            check_profile(claims)
-        return build_access_token(claims, self._settings, mode="local", now=now, audience_required=False)
+    _audience_required = False

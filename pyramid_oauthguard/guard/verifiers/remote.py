@@ -24,7 +24,10 @@ MAX_OPAQUE_CHARACTERS: Final = 16_384
 
 
 class Verifier(Protocol):
-    """The local check, as far as other checks need it."""
+    """A check by one issuer.
+
+    ``jwt`` is the token of the credential where it was taken apart before, so that it is parsed once.
+    """
 
     def verify(self, credential: Credential, jwt: Jwt | None = None) -> AccessToken: ...
     def recall(self, header: str | None) -> AccessToken | None: ...

@@ -157,9 +157,10 @@ class Limits:
 
     def _give_failure_back(self, client_id: str, address: str) -> None:
         rate = self._rates.get("failures")
+        if rate is None:
+            return
         for key in ((address,), (client_id, address)) if address else ((client_id, address),):
-            if rate is not None:
-                self._tries.give_back("failures", key, rate)
+            self._tries.give_back("failures", key, rate)
 
     def _count(self, request: Request, name: str, key: tuple[str, str]) -> None:
         rate = self._rates.get(name)
