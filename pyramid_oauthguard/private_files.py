@@ -9,7 +9,15 @@ from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DIFFERENT_IN_KEYS", "FileMark", "find_mark", "make_private_folder", "protect_database", "read_secret_file"]
+__all__ = [
+    "DIFFERENT_IN_KEYS",
+    "FileMark",
+    "find_mark",
+    "find_open_folder",
+    "make_private_folder",
+    "protect_database",
+    "read_secret_file",
+]
 
 logger = logging.getLogger("pyramid_oauthguard")
 
@@ -45,6 +53,22 @@ def make_private_folder(folder: Path) -> bool:
         return False
     folder.chmod(_FOLDER_MODE)  # whatever the umask is
     return True
+
+
+def find_open_folder(file: Path) -> Path | None:
+    """A folder above ``file`` in which every user of this machine can put another file or folder in the place of ours: others
+    may write in it, and it has no sticky bit. None if there is none, and on Windows.
+    """
+    if os.name != "posix":
+        return None
+    for folder in Path(os.path.realpath(file)).parents:
+        try:
+            mode = folder.stat().st_mode
+        except OSError:
+            continue  # what is not there yet is made private
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            return folder
+    return None
 
 
 def protect_database(file: Path) -> None:

@@ -112,13 +112,18 @@ def _read(row: Setting, given: Mapping[str, Any], prefix: str) -> Any:
         if row.default is REQUIRED:
             raise SettingError(key, "is required", row.help)
         return row.default
-    _check_replaced(given.get(row.name), key)
+    _check_readable(given.get(row.name), key)
     return _convert(row, value, key)
 
 
-def _check_replaced(value: Any, key: str) -> None:
-    """:raises SettingError: it has a variable as shells and compose files have them, which an ini file does not replace."""
-    if isinstance(value, str) and _VARIABLE.search(value):
+def _check_readable(value: Any, key: str) -> None:
+    """:raises SettingError: it has a NUL character, or a variable as shells and compose files have them, which an ini file
+    does not replace."""
+    if not isinstance(value, str):
+        return
+    if "\0" in value:
+        raise SettingError(key, "has a NUL character, which no setting may contain", "save the file as UTF-8")
+    if _VARIABLE.search(value):
         problem = (
             "has a variable such as ${NAME}, which nothing has replaced: an ini file does not read the environment"
         )

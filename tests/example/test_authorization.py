@@ -48,8 +48,11 @@ def authorize(page: Page, server: Server, client: str) -> dict[str, str]:
     page.fill("#password", "demo")
     page.click("button")
     page.wait_for_selector("button[value=allow]")
+    # Without an answer, the browser's error page could end what the test opens next.
+    page.route(f"{redirect_uri}?*", lambda route: route.fulfill(body="Done."))
     with page.expect_request(f"{redirect_uri}?*") as sent:
         page.click("button[value=allow]")
+    page.wait_for_url(f"{redirect_uri}?*")
     answer = {name: value for name, (value,) in parse_qs(urlsplit(sent.value.url).query).items()}
     return {**answer, "redirect_uri": redirect_uri}
 

@@ -75,6 +75,8 @@ def test_others_keys_are_not_looked_at():
         ({"name": "n", "a__b": "1 ; two"}, "x.a.b: must have no comment in the line of a value: ';' and what follows would be elements"),
         ({"name": "n", "a__b": "1 # two"}, "x.a.b: must have no comment in the line of a value: '#' and what follows would be elements"),
         ({"name": "n", "name_file": "/etc/hostname"}, "x.name_file: is not a setting (did you mean x.name?)"),
+        ({"name": "n\0"}, "x.name: has a NUL character, which no setting may contain (save the file as UTF-8)"),
+        ({"name": "n", "secret": "a\0b"}, "x.secret: has a NUL character, which no setting may contain (save the file as UTF-8)"),
         ({"name": "n", "tre": "x"}, "x.tre: is not a setting (did you mean x.tree?)"),
         *(
             (given, f"x.{name}: has a variable such as ${{NAME}}, which nothing has replaced: an ini file does not read the environment (set the value where the settings are made, or, of a secret, name a file)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from pyramid.config import Configurator
 
@@ -137,6 +139,17 @@ def test_an_overlap_never_lengthens_a_secrets_life(server):
     first = server.clients.find(client_id).secrets[0]
     server.clients.rotate_secret(client_id, overlap=1000)
     assert server.clients.find(client_id).secrets[0].expires_at == first.expires_at
+
+
+def test_a_client_has_a_limited_number_of_secrets(server):
+    client_id = server.program.client.client_id
+    made = [server.clients.rotate_secret(client_id) for _ in range(19)]
+    with pytest.raises(RegistrationError, match="has 20 secrets that can be used: revoke one of them first"):
+        server.clients.rotate_secret(client_id)
+    server.clients.revoke_secret(client_id, made[0].secret_id)
+    server.clients.rotate_secret(client_id)
+    server.clients.rotate_secret(client_id, overlap=0)  # a leak must not wait for room
+    assert sum(secret.is_live(time.time()) for secret in server.clients.find(client_id).secrets) == 1
 
 
 def test_without_the_server_it_says_so():

@@ -203,6 +203,21 @@ def test_only_what_is_new_is_asked_for(flow):
     ]
 
 
+@pytest.mark.parametrize("first_party", [False, True])
+def test_head_opens_no_grant(build: Build, first_party: bool) -> None:
+    """A link checker, or a chat program that looks a link up, is no user who approves."""
+    flow, heard = build_flow(build), []
+    if first_party:
+        flow.server.clients.edit(flow.web.client.client_id, first_party=True)
+    else:
+        flow.allow()
+    flow.server.registry.registerHandler(heard.append, [AuthorizationApproved])
+    assert flow.sign_in().head("/oauth/authorize", flow.ask()).status_int == 200
+    assert heard == []
+    assert read_answer(get(flow))["code"]
+    assert len(heard) == 1
+
+
 @pytest.mark.slow
 def test_a_client_without_scopes_is_asked_for_too(flow):
     bare = flow.server.clients.create("Bare", redirect_uris=["https://bare.example/"], grants=["authorization_code"])
@@ -288,3 +303,27 @@ def test_a_consent_withdrawn_a_moment_ago_is_asked_for_again(flow, monkeypatch):
 
     monkeypatch.setattr(consent_flow, "ask_auth_time", ask_late)
     assert "Allow “Web shop”?" in get(flow).text
+
+
+@pytest.mark.parametrize("many", [2, 3, 7])
+def test_many_grants_end_in_several_transactions(flow: Flow, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
+    from pyramid_oauthguard.server.consent import consents
+
+    monkeypatch.setattr(consents, "GRANTS_AT_ONCE", 3)
+    flow.allow()
+    codes = [read_answer(get(flow))["code"] for _ in range(many - 1)]
+    service, units = flow.server.service, []
+    write = service.store.writing
+
+    def writing():
+        units.append(None)
+        return write()
+
+    monkeypatch.setattr(service.store, "writing", writing, raising=False)
+    assert consents.withdraw(service, "anna", flow.web.client.client_id)
+    assert len(units) == -(-many // 3)
+    monkeypatch.undo()
+    for code in codes:
+        assert flow.redeem(code, status=400)["error"] == "invalid_grant"
+    with service.store.reading() as unit:
+        assert not unit.list_live_grants("anna")

@@ -82,6 +82,21 @@ def test_sqlite_under_several_processes(build, monkeypatch):
     assert "PostgreSQL" in find(server, "oauthguard.server.sqlalchemy.url").hint
 
 
+def test_a_folder_in_which_all_may_write(build, tmp_path):
+    folder = tmp_path / "open" / "inner"
+    folder.mkdir(parents=True)
+    settings = {"sqlalchemy.url": f"sqlite:///{folder}/a.sqlite", "pepper_file": str(folder / "pepper")}
+    server = build({**settings, "limits": "on"})
+    assert find(server, "oauthguard.server.sqlalchemy.url").level == "ok"
+    folder.parent.chmod(0o1777)
+    assert find(server, "oauthguard.server.sqlalchemy.url").level == "ok", "as /tmp is"
+    folder.parent.chmod(0o777)
+    for name in ("sqlalchemy.url", "pepper_file"):
+        finding = find(server, f"oauthguard.server.{name}")
+        assert finding.level == "warning"
+        assert finding.hint == f"chmod o-w {folder.parent}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("secret", ["reports-secret", "reports", "password", "secret"])
 def test_a_secret_that_everybody_can_guess(build, secret):

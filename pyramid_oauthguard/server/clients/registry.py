@@ -54,6 +54,8 @@ __all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "Reg
 ROTATION_OVERLAP_SECONDS = 7 * 86400.0
 _MAX_OVERLAP_SECONDS = 3650 * 86400.0
 _MAX_LABEL_CHARACTERS = 255
+#: Each secret of a client is one more to guess, and each is compared where the client authenticates.
+_MAX_LIVE_SECRETS = 20
 
 
 class IClientRegistry(Interface):
@@ -210,8 +212,9 @@ class ClientRegistry:
         tm: Any = None,
     ) -> MadeSecret:
         """Give a confidential client another secret; those it has expire ``overlap`` seconds from now at the latest.
+        It may have 20 that can be used at one time.
 
-        :raises RegistrationError: no such live client, a public one, or an argument that is wrong.
+        :raises RegistrationError: no such live client, a public one, one with too many secrets, or an argument that is wrong.
         """
         if not 0 <= overlap <= _MAX_OVERLAP_SECONDS:
             raise RegistrationError("overlap", f"must be 0 seconds to {_MAX_OVERLAP_SECONDS / 86400:g} days")
@@ -220,7 +223,11 @@ class ClientRegistry:
         now = time.time()
         record, text = make_secret(self._pepper, secret, label=label, now=now)
         with self._writing(tm) as unit:
-            check_has_secret(require_live(unit.find_client(client_id)))
+            unit.hold_client(client_id)
+            client = require_live(unit.find_client(client_id))
+            check_has_secret(client)
+            if overlap:
+                _check_room(client, now)
             unit.limit_secrets(client_id, now + overlap)
             unit.add_secret(client_id, record)
             self._tell(unit, ClientSecretRotated(client_id, record.secret_id))
@@ -289,3 +296,9 @@ class ClientRegistry:
 
     def _writing(self, tm: Any) -> Any:
         return self._store.writing() if tm is None else self._store.join(tm)
+
+
+def _check_room(client: Client, now: float) -> None:
+    if sum(secret.is_live(now) for secret in client.secrets) >= _MAX_LIVE_SECRETS:
+        text = f"has {_MAX_LIVE_SECRETS} secrets that can be used: revoke one of them first, or give an overlap of 0"
+        raise RegistrationError("client_id", text)

@@ -58,6 +58,8 @@ class CodeFlow(ConsentFlow):
         return self.authorization.query
 
     def answer_at_once(self, consents: tuple[Consent, ...]) -> Any:
+        if self.request.method == "HEAD":  # whoever asks about the page approves nothing
+            return None
         if self._is_first_party():
             return self.approve_first_party()
         return None if self.is_asked(consents) else self.approve_again()

@@ -15,7 +15,7 @@ from ..service import Service
 from ..settings import ServerSettings
 from ..store.contract import Unit
 from ..store.records import DOCUMENT, Client, Consent
-from ..tokens.revocation import revoke_grant
+from ..tokens.revocation import GRANTS_AT_ONCE, revoke_grant
 
 __all__ = ["keep_client", "name_apis", "remember", "withdraw"]
 
@@ -87,13 +87,23 @@ def remember(
 def withdraw(service: Service, subject: str, client_id: str) -> bool:
     """Withdraw everything that a user allowed a client, and end every token of it; False if there was no consent.
 
-    This is committed when the function returns, even if the request's own transaction is rolled back later.
+    This is committed when the function returns, even if the request's own transaction is rolled back later. Many grants end
+    in several transactions, so that no other request has to wait for all of them; after an error, call it again.
     """
     with service.store.writing() as unit:
-        found = unit.withdraw_consents(subject, client_id, time.time())
-        grant_ids = unit.list_live_grant_ids(subject, client_id)
-        for grant_id in grant_ids:
-            revoke_grant(service, unit, grant_id, client_id=client_id, reason="consent_withdrawn")
+        found = unit.withdraw_consents(
+            subject, client_id, time.time()
+        )  # first: nothing may be allowed anew without a question
+        grant_ids = tuple(unit.list_live_grant_ids(subject, client_id))
+        _end_grants(service, unit, grant_ids[:GRANTS_AT_ONCE], client_id)
         if found:
             service.tell(unit, ConsentRevoked(client_id, subject))
+    for start in range(GRANTS_AT_ONCE, len(grant_ids), GRANTS_AT_ONCE):
+        with service.store.writing() as unit:
+            _end_grants(service, unit, grant_ids[start : start + GRANTS_AT_ONCE], client_id)
     return found or bool(grant_ids)
+
+
+def _end_grants(service: Service, unit: Unit, grant_ids: Iterable[str], client_id: str) -> None:
+    for grant_id in grant_ids:
+        revoke_grant(service, unit, grant_id, client_id=client_id, reason="consent_withdrawn")

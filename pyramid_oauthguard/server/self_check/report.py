@@ -13,6 +13,7 @@ from ...caching import is_shared, probe_cache
 from ...errors import UnavailableError
 from ...exit_status import find_exit_status
 from ...interfaces import Finding, IOAuthStore, Step
+from ...private_files import find_open_folder
 from ...urls import as_origin, is_loopback
 from ..clients.findings import report_self_registration
 from ..http.route_order import find_routes_in_front
@@ -58,6 +59,7 @@ def report_server(registry: Registry) -> Iterator[Finding]:
     if registry.queryUtility(IOAuthStore) is None:
         yield from _report_database(service.settings)
         yield from _report_certificate(service.settings)
+    yield from _report_folders(service.settings)
     written = [*_report_writing(service)]
     try:
         yield from written
@@ -166,6 +168,17 @@ def _report_database(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding("warning", key, "SQLite", hint)
     else:
         yield Finding("ok", key, "SQLite, one process")
+
+
+def _report_folders(settings: ServerSettings) -> Iterator[Finding]:
+    from ..store.sqlalchemy.engine import find_sqlite_file
+
+    files = {"sqlalchemy.url": find_sqlite_file(settings.sqlalchemy_url), "pepper_file": settings.pepper_file}
+    for name, file in files.items():
+        folder = None if file is None else find_open_folder(file)
+        if folder is not None:
+            text = f"every user of this machine can replace {file}: all may write in {folder}"
+            yield Finding("warning", f"{PREFIX}.{name}", text, f"chmod o-w {folder}")
 
 
 def _report_certificate(settings: ServerSettings) -> Iterator[Finding]:

@@ -16,8 +16,10 @@ from ..store.contract import Unit
 from ..store.records import AccessTokenRecord, CodeRecord, DeviceRecord, RefreshTokenRecord
 from .status import TokenRecord
 
-__all__ = ["end_reused", "revoke_grant", "revoke_token"]
+__all__ = ["GRANTS_AT_ONCE", "end_reused", "revoke_grant", "revoke_token"]
 
+#: How many grants end in one transaction: it takes about half a millisecond for each, and SQLite has one writer at a time.
+GRANTS_AT_ONCE: Final = 200
 log = logging.getLogger("pyramid_oauthguard.server")
 _NAMES: Final = {CodeRecord: "code", DeviceRecord: "device_code", RefreshTokenRecord: "refresh_token"}
 

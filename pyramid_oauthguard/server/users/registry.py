@@ -21,15 +21,13 @@ from ..opaque import make_id
 from ..service import Service
 from ..store.contract import Unit
 from ..store.records import Consent, Grant
-from ..tokens.revocation import revoke_grant
+from ..tokens.revocation import GRANTS_AT_ONCE, revoke_grant
 
 __all__ = ["IUserRegistry", "UserRegistry", "get_users"]
 
 #: The reason of :class:`~pyramid_oauthguard.server.events.TokenRevoked`.
 _ENDED: Final = "ended_by_administrator"
 _FORGOTTEN: Final = "user_forgotten"
-#: How many grants end in one transaction: it takes about half a millisecond for each, and SQLite has one writer at a time.
-_AT_ONCE: Final = 200
 
 
 class IUserRegistry(Interface):
@@ -113,8 +111,8 @@ class UserRegistry:
         ended = 0
         while True:
             with self._service.store.writing() as unit:
-                grants = unit.list_live_grants(subject, limit=_AT_ONCE)
-                if len(grants) < _AT_ONCE:
+                grants = unit.list_live_grants(subject, limit=GRANTS_AT_ONCE)
+                if len(grants) < GRANTS_AT_ONCE:
                     return ended
                 self._end_consents(unit, subject)  # first: nothing may be allowed anew without a question
                 self._end_grants(unit, grants, reason)
