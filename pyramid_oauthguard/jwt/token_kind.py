@@ -12,6 +12,8 @@ __all__ = ["MARKS", "check_kind"]
 
 #: Keycloak writes the kind into the claim ``typ``: its access tokens have ``Bearer``.
 _TYPES: Final = ("bearer", "jwt", "at+jwt", "application/jwt", "application/at+jwt")
+#: RFC 6749 section 7.1. Salesforce and Hydra before version 1.9 write the second into introspection answers.
+_TOKEN_TYPES: Final = ("bearer", "access_token")
 #: OpenID Connect Core sections 2 and 3.3.2.11, CIBA section 10.3.1, Native SSO section 3.4: only ID tokens have these.
 _ID_TOKEN: Final = frozenset({
     "at_hash", "c_hash", "s_hash", "ds_hash", "nonce",
@@ -19,10 +21,18 @@ _ID_TOKEN: Final = frozenset({
 })  # fmt: skip
 #: What ``acr`` always is at authentik.
 _AUTHENTIK: Final = "goauthentik.io/providers/oauth2/default"
+#: In each issuer identifier of Kanidm.
+_KANIDM: Final = "/oauth2/openid/"
 _CLIENT: Final = frozenset({"azp", "appid", "client_id", "cid"})
-#: Claims that have another meaning at most issuers. At Curity ``purpose`` is the kind, and ``type`` is that of home-made tokens.
-_ELSEWHERE_OTHER: Final = ("purpose", "type")
-_OTHER_KINDS: Final = ("id", "id_token", "refresh", "refresh_token")
+_KINDS: Final = frozenset({"id", "idtoken", "refresh", "refreshtoken"})
+#: Claims that have another meaning at most issuers, with the values that name another kind, without hyphens and underscores. At
+#: Curity ``purpose`` is the kind, at Pocket ID and in home-made tokens ``type``, at Casdoor ``tokenType``, at Oracle ``tok_type``.
+_ELSEWHERE_OTHER: Final[Mapping[str, frozenset[str]]] = {
+    "purpose": _KINDS,
+    "type": _KINDS,
+    "tokenType": _KINDS,
+    "tok_type": frozenset({"it"}),
+}
 #: Claims with none of these names say nothing about the kind of the token.
 MARKS: Final = _ID_TOKEN | {
     "token_type",
@@ -45,15 +55,15 @@ def check_kind(claims: Mapping[str, Any]) -> None:
 
     :raises InvalidToken: with the first reason found.
     """
-    if not _says(claims, "token_type", ("bearer",), any_case=True):
-        raise InvalidToken("wrong_token_type")  # RFC 6749 section 7.1
+    if not _says(claims, "token_type", _TOKEN_TYPES, any_case=True):
+        raise InvalidToken("wrong_token_type")
     if not _says(claims, "typ", _TYPES, any_case=True):
         raise InvalidToken("wrong_typ_claim")
     if not _says(claims, "token_use", ("access", "access_token")):
         raise InvalidToken("wrong_token_use")  # Cognito; Hydra writes the second
     if not _says(claims, "tokenName", ("access_token",)):
         raise InvalidToken("wrong_token_name")  # ForgeRock
-    if any(name in claims and _says(claims, name, _OTHER_KINDS, any_case=True) for name in _ELSEWHERE_OTHER):
+    if any(_names_kind(claims.get(name), kinds) for name, kinds in _ELSEWHERE_OTHER.items()):
         raise InvalidToken("other_kind")
     if "events" in claims:
         raise InvalidToken("security_event")  # RFC 8417 section 2.2; logout tokens have it
@@ -71,6 +81,10 @@ def _says(claims: Mapping[str, Any], name: str, accepted: tuple[str, ...], *, an
     if type(value) is not str or not value.isascii():
         return False
     return (value.lower() if any_case else value) in accepted
+
+
+def _names_kind(value: Any, kinds: frozenset[str]) -> bool:
+    return type(value) is str and value.lower().replace("-", "").replace("_", "") in kinds
 
 
 def _is_id_token(claims: Mapping[str, Any]) -> bool:
@@ -94,5 +108,8 @@ def _copies_nonce(claims: Mapping[str, Any]) -> bool:
     policy = str(claims.get("tfp", claims.get("acr"))).lower()
     if claims.get("ver") == "1.0" and policy.startswith("b2c_1"):
         return {"scp", "azp"} <= claims.keys()
+    # Kanidm: its access tokens alone name client, scopes and session; its ID tokens have the client in azp.
+    if _KANIDM in str(claims.get("iss")):
+        return {"client_id", "scope", "session_id"} <= claims.keys() and "azp" not in claims
     # authentik: its access tokens alone have a client and a random uid. Its ID tokens have at_hash, too.
     return claims.get("acr") == _AUTHENTIK and {"azp", "uid"} <= claims.keys()

@@ -56,7 +56,9 @@ OTHER_KINDS = {
         *ODD,
     ],
     "purpose": ["id", "ID", "id_token", "refresh_token"],
-    "type": ["refresh", "Refresh", "refresh_token", "id_token"],
+    "type": ["refresh", "Refresh", "refresh_token", "id_token", "id-token", "refresh-token"],
+    "tokenType": ["refresh-token", "id_token"],
+    "tok_type": ["IT", "it"],
     "events": [{}, {"http://schemas.openid.net/event/backchannel-logout": {}}, [], "x", None, 0],
     "token_introspection": [{}, {"active": True}, None],
     "nonce": ["n", "", None, 0, ["n"]],
@@ -75,6 +77,8 @@ REASONS = {
     "typ": "wrong_typ_claim",
     "purpose": "other_kind",
     "type": "other_kind",
+    "tokenType": "other_kind",
+    "tok_type": "other_kind",
     "events": "security_event",
     "token_introspection": "introspection_response",
 }
@@ -86,6 +90,7 @@ ACCESS = [
     {"token_type": "Bearer"},
     {"token_type": "bearer"},
     {"token_type": "BEARER"},
+    {"token_type": "access_token"},
     {"token_use": "access", "auth_time": 1_700_000_000, "origin_jti": "o", "version": 2},
     {"token_use": "access_token", "token_type": "Bearer"},
     {"typ": "Bearer", "token_type": "Bearer", "azp": "web", "sid": "s", "acr": "1", "auth_time": 1_700_000_000},
@@ -94,6 +99,9 @@ ACCESS = [
     {"purpose": "access_token", "delegationId": "d", "scope": "read"},
     {"purpose": "analytics", "type": "app"},
     {"purpose": ["id"], "type": None},
+    {"type": "oauth-access-token"},
+    {"tokenType": "access-token", "owner": "org", "name": "ada"},
+    {"tok_type": "AT", "sub_type": "user"},
     {"typ": "JWT"},
     {"typ": "at+JWT"},
     {"typ": "application/at+jwt"},
@@ -131,6 +139,8 @@ ID_TOKENS = {
     "Cognito": {"token_use": "id", "cognito:username": "ada", "at_hash": "h"},
     "ForgeRock": {"tokenName": "id_token", "nonce": "n", "at_hash": "h", "auditTrackingId": "a"},
     "Curity, without at_hash": {"purpose": "id", "azp": "web", "acr": "a", "amr": "a", "auth_time": 1_700_000_000},
+    "Pocket ID": {"type": "id-token", "email": "ada@example.com"},
+    "Oracle": {"tok_type": "IT", "sub_type": "user", "tenant": "t"},
     "FAPI": {"s_hash": "h", "acr": "urn:openbanking:psd2:sca"},
     "CIBA": {"urn:openid:params:jwt:claim:auth_req_id": "r", "at_hash": "h"},
 }  # fmt: skip
@@ -211,6 +221,30 @@ def test_access_tokens_of_real_issuers_are_accepted(issuer, verifiers, claims):
     for mode in ("remote", "cached"):
         assert verifiers[mode].verify(raw).subject == "test-user"
         assert verifiers[mode].verify(opaque).subject == "ada"
+
+
+KANIDM = {"client_id": "web", "scope": "openid read", "session_id": "s", "parent_session_id": "p", "nonce": "n"}
+
+
+@pytest.mark.promise("GD-45")
+@pytest.mark.parametrize(
+    ("identifier", "claims", "reason"),
+    [
+        ("https://idm.test/oauth2/openid/web", {}, None),
+        ("https://idm.test/oauth2/openid/web", {"at_hash": "h"}, "id_token"),
+        ("https://idm.test/oauth2/openid/web", {"azp": "web"}, "id_token"),
+        ("https://idm.test/oauth2/openid/web", {"session_id": ABSENT}, "id_token"),
+        ("https://issuer.test", {}, "id_token"),
+    ],
+)
+def test_an_access_token_of_kanidm_has_the_nonce_of_the_request(identifier, claims, reason):
+    """They were refused where the client had sent a nonce, and no setting helped."""
+    kanidm = MemoryIssuer(identifier, algorithm="ES256")
+    verifier, raw = build_verifier(kanidm), kanidm.mint({**KANIDM, **claims}, header={"typ": "at+jwt"})
+    if reason is None:
+        assert verifier.verify(raw).client_id == "web"
+    else:
+        assert find_reason(verifier, raw) == reason
 
 
 @pytest.mark.promise("GD-45")
