@@ -18,11 +18,13 @@ from ..errors import (
     InsufficientScope,
     InsufficientUserAuthentication,
     InvalidRequest,
+    InvalidToken,
     OAuthGuardError,
     SettingError,
     TokenError,
 )
 from ..interfaces import ITokenRequirement
+from ..jwt.claims import as_time
 from ..settings import as_duration, as_list
 
 __all__ = [
@@ -43,6 +45,8 @@ Requirement = Callable[[AccessToken], None]
 
 #: The options of a view that need a token, whatever its permission.
 VIEW_OPTIONS: Final = ("token_check", "token_require", "token_issuer")
+#: How far the clock of an issuer may be ahead, whatever the leeway for its tokens is.
+_MOST_AHEAD_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +209,13 @@ def require_max_age(value: Any) -> Requirement:
     whole = math.floor(seconds)  # what a challenge can say (RFC 9470 section 3)
 
     def check_max_age(token: AccessToken) -> None:
-        auth_time = token.claims.get("auth_time")
-        if isinstance(auth_time, bool) or not isinstance(auth_time, (int, float)):
-            raise InsufficientUserAuthentication("no_auth_time", max_age=whole)
-        if not time.time() - auth_time <= seconds:
+        try:
+            age = time.time() - as_time(token.claims.get("auth_time"))
+        except InvalidToken:
+            raise InsufficientUserAuthentication("no_auth_time", max_age=whole) from None
+        if age < -_MOST_AHEAD_SECONDS:  # such as a time in milliseconds: it says nothing of how long ago it was
+            raise InsufficientUserAuthentication("auth_time_in_future", max_age=whole)
+        if age > seconds:
             raise InsufficientUserAuthentication("signed_in_too_long_ago", max_age=whole)
 
     return _tell(check_max_age, max_age=whole)

@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from ..errors import InvalidToken
 
-__all__ = ["FIRST_MILLISECOND", "MAX_TIME_SECONDS", "as_texts", "as_time", "check_texts", "read_audience", "read_times"]
+__all__ = [
+    "FIRST_MILLISECOND",
+    "MAX_TIME_SECONDS",
+    "as_texts",
+    "as_time",
+    "check_texts",
+    "is_time",
+    "read_audience",
+    "read_times",
+]
 
 #: Beyond this a number is not exact in every JSON parser (RFC 8259 section 6).
 MAX_TIME_SECONDS: Final = 2.0**53
@@ -20,16 +29,19 @@ MAX_TIME_SECONDS: Final = 2.0**53
 #: in the year 9999, is before them.
 FIRST_MILLISECOND: Final = 8e11
 _LAST_MILLISECOND: Final = 5e12
+#: By what a time in milliseconds, and one in microseconds, has to be divided to be in milliseconds.
+_TO_MILLISECONDS: Final = (1, 1000)
 
 
 def as_time(value: Any) -> float:
     """A NumericDate (RFC 7519 section 2). :raises InvalidToken: not a number, or one that no clock shows."""
-    if _is_time(value):
-        return value  # type: ignore[no-any-return]
+    if is_time(value):
+        return value
     raise InvalidToken("bad_time")
 
 
-def _is_time(value: Any) -> bool:
+def is_time(value: Any) -> TypeGuard[float]:
+    """Whether ``value`` may be a NumericDate."""
     kind = type(value)  # exactly: bool is an int
     return (kind is int or kind is float) and -MAX_TIME_SECONDS < value < MAX_TIME_SECONDS  # which NaN is not
 
@@ -60,7 +72,7 @@ def read_times(
     if "iat" not in claims:
         return exp, None
     if not check_issued_at:
-        return exp, claims["iat"] if _is_time(claims["iat"]) else None
+        return exp, claims["iat"] if is_time(claims["iat"]) else None
     iat = _as_near_time(claims["iat"])
     if iat > latest:
         raise InvalidToken("issued_in_future")
@@ -68,9 +80,9 @@ def read_times(
 
 
 def _as_near_time(value: Any) -> float:
-    """Like :func:`as_time`, but no time in milliseconds: an ``exp`` of that kind would be thousands of years away."""
+    """Like :func:`as_time`, but no time in milliseconds or microseconds: an ``exp`` of that kind would be thousands of years away."""
     time = as_time(value)
-    if FIRST_MILLISECOND < time < _LAST_MILLISECOND:
+    if any(FIRST_MILLISECOND < time / each < _LAST_MILLISECOND for each in _TO_MILLISECONDS):
         raise InvalidToken("milliseconds")
     return time
 

@@ -12,7 +12,7 @@ OTHER: Final = "other"
 _MORE: Final = """
     missing_token malformed_token malformed_header several_credentials
     insufficient_scope denied wrong_issuer wrong_client outside_prefix wrong_acr signed_in_too_long_ago no_auth_time
-    ambiguous_path too_long unknown_critical bound encrypted bad_typ
+    auth_time_in_future ambiguous_path too_long unknown_critical bound encrypted bad_typ
     unreachable storage forbidden_url wrong_pepper introspection_failed bad_key_file verifier_failed no_signing_key encoded
     bad_token_file bad_metadata bad_jwks userinfo_refused too_many_checks too_large redirected other_tables other_issuer
     not_json no_userinfo no_usable_keys no_tables no_metadata no_endpoint newer_tables keys_changing introspection_slow

@@ -244,8 +244,9 @@ def test_the_roles_that_were_found_are_named(issuer: MemoryIssuer, tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize("exp", [10**400, -(10**400), 1e308, -1e308, True, None, "x", [], {}])
 def test_a_time_that_no_clock_shows_is_explained(issuer: MemoryIssuer, tmp_path: Path, exp: object) -> None:
-    result = run_explain(write_ini(tmp_path, issuer.settings), issuer.mint({"exp": exp}))
-    assert result.exit_code == 5, result.exception
+    for claims in {"exp": exp}, {"exp": 1, "iat": exp, "nbf": exp}:
+        result = run_explain(write_ini(tmp_path, issuer.settings), issuer.mint(claims))
+        assert result.exit_code == 5, result.exception
 
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────

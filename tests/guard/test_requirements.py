@@ -220,6 +220,15 @@ def test_how_long_ago_the_user_signed_in(issuer):
         assert find_status(app, "/here", issuer.mint(auth_time=wrong)) == 401, wrong
 
 
+def test_a_sign_in_in_the_future_is_no_recent_one(issuer):
+    """A time in milliseconds was recent for ever, and one that is no float was answered with 500."""
+    app = build_requiring(issuer, {"max_age": "5m"})
+    now = int(time.time())
+    assert find_status(app, "/here", issuer.mint(auth_time=now + 30)) == 200
+    for wrong in now + 900, now * 1000, 2**60, 10**400, -(10**400), 1e308:
+        assert find_status(app, "/here", issuer.mint(auth_time=wrong)) == 401, wrong
+
+
 def test_a_remembered_token_grows_older_all_the_same(issuer):
     with time_machine.travel(1_900_000_000, tick=False) as clock:
         app = build_requiring(issuer, {"max_age": 60})

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ...errors import InvalidToken
 from ...jwt.algorithms import ALGORITHMS
+from ...jwt.claims import is_time
 from ...jwt.jws import looks_like_jwt, parse_segment_object, split
 from ...urls import as_insecure_host, as_origin, check_url
 from ..settings import CLIENT_CLAIMS, GuardSettings
@@ -128,7 +129,7 @@ def _find_tenant(settings: GuardSettings, name: str) -> Candidate | None:
 
 def _find_leeway(settings: GuardSettings, claims: Facts, _raw: str) -> Iterator[Candidate]:
     now = time.time()
-    times = {name: value for name in ("exp", "nbf", "iat") if isinstance(value := claims.get(name), int | float)}
+    times = {name: value for name in ("exp", "nbf", "iat") if is_time(value := claims.get(name))}
     needed = max((now - value if name == "exp" else value - now for name, value in times.items()), default=0.0)
     if settings.leeway < needed <= _MOST_LEEWAY_SECONDS:
         leeway = math.ceil(needed / 10 + 1) * 10

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ...errors import InvalidToken, OAuthGuardError
 from ...jwt.base64url import parse_segment
+from ...jwt.claims import is_time
 from ...jwt.jws import parse_header, parse_segment_object, split
 from ...jwt.token_kind import check_kind
 from ..settings import GuardSettings
@@ -81,6 +82,6 @@ def _differs_in_time(claims: Mapping[str, Any], answer: Mapping[str, Any], leewa
     if "exp" not in claims or "exp" not in answer:
         return "exp" in claims
     ours, theirs = claims["exp"], answer["exp"]
-    if type(ours) not in (int, float) or type(theirs) not in (int, float):
+    if not (is_time(ours) and is_time(theirs)):
         return True
     return not abs(ours - theirs) <= leeway
