@@ -84,6 +84,8 @@ class KeySource:
         if not found and not keys.knows(kid, thumbprints):
             keys = self.kept.ask_again(keys, attempts)
             found = find_candidates(keys, algorithm, kid, thumbprints, issuer=issuer)
+        elif not found and self.kept.attempts.count == attempts:  # a key may keep its name and change its algorithm
+            keys, found = self.find_newer(keys, algorithm, kid, thumbprints, issuer=issuer) or (keys, found)
         if not found:
             raise InvalidToken("unknown_key")
         return keys, found

@@ -99,6 +99,18 @@ def test_a_foreign_key_under_the_name_of_ours_is_refused(server):
     assert find_status(build(server), "/remote", server.issuer.mint_opaque()) == 503
 
 
+def test_a_new_key_under_the_name_of_the_old_one_is_looked_for(server):
+    """After such a rotation, remote views answered 503 for as long as the key set was kept."""
+    app = build(server, keys__cooldown="0.1")
+    assert find_status(app, "/remote", server.issuer.mint_opaque()) == 200
+    new = generate_key("RS256", kid=server.issuer.signing_key.kid)
+    server.issuer.withdraw()
+    server.issuer.publish(new.jwk)
+    server.sign = lambda headers, answer: sign(server, answer, key=new)
+    time.sleep(0.2)  # of cool-down
+    assert find_status(app, "/remote", server.issuer.mint_opaque()) == 200
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"a.b.c", b"[]", b"null", b"..", b"eyJhbGciOiJub25lIn0.e30.", b"{}"], ids=range(7)
 )

@@ -154,6 +154,21 @@ def test_a_signed_answer_is_verified(site):
         assert get(app, "/userinfo", "t1").status_int == status
 
 
+@pytest.mark.slow
+@pytest.mark.promise("GD-66")
+def test_a_signed_answer_of_a_new_key_is_verified(site):
+    """One with the name of the old key was refused for as long as the key set was kept."""
+    app = build(site, keys__cooldown="0.1")
+    site.said = (200, sign(site))
+    assert get(app, "/userinfo", "t1").status_int == 200
+    new = generate_key("RS256", kid=site.issuer.signing_key.kid)
+    site.issuer.withdraw()
+    site.issuer.publish(new.jwk)
+    site.said = (200, sign(site, key=new))
+    time.sleep(0.2)  # of cool-down
+    assert get(app, "/userinfo", "t1").status_int == 200
+
+
 @pytest.mark.promise("GD-18", "GD-66")
 def test_answers_are_kept_as_those_of_introspection_and_not_mixed_with_them(site):
     app = build(site, cache__introspection__expiration_time="60")

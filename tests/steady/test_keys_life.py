@@ -243,6 +243,38 @@ def test_a_new_key_with_the_name_of_the_old_one_is_found_after_one_cool_down(api
     assert api.ask("local", issuer.mint(key=new)) == 200
 
 
+@pytest.mark.promise("GD-76")
+@pytest.mark.parametrize("kind", ["named", "nameless"])
+def test_a_new_key_of_another_algorithm_is_found_like_any_other(clock, kind):
+    """An issuer that went from one algorithm to another and did not change the name of its key, or that names no keys, was refused
+    for as long as the set was kept.
+    """
+    issuer = Distant() if kind == "named" else Nameless()
+    api, old = build_trusting(issuer), issuer.signing_key
+    header = {"kid": old.kid if kind == "named" else ABSENT}
+    assert api.ask("local", mint(issuer, key=old, header=header)) == 200
+    issuer.withdraw()
+    new = generate_key("ES384", kid=old.kid)
+    issuer.publish(new.jwk)
+    later = mint(issuer, key=new, header=header)
+    assert api.ask("local", later) == (401 if kind == "named" else 200)
+    clock.shift(COOLDOWN)
+    assert api.ask("local", later) == 200
+    assert issuer.calls["fetch_keys"] == 2
+
+
+@pytest.mark.promise("GD-76", "GD-20")
+def test_tokens_of_an_algorithm_for_which_there_is_no_key_cost_no_more_than_unknown_kids(api, issuer, clock, good):
+    other = generate_key("ES384", kid=issuer.signing_key.kid)
+    named, nameless = mint(issuer, key=other), mint_nameless(issuer, other)
+    clock.shift(COOLDOWN)
+    assert api.ask_all("local", [*[named, nameless] * 20, good]) == {401: 40, 200: 1}
+    assert issuer.calls["fetch_keys"] == 2, "one in each cool-down, and one extra"
+    issuer.go_down()
+    clock.shift(COOLDOWN)
+    assert api.ask_all("local", [good, named]) == {200: 1, 401: 1}
+
+
 @pytest.mark.promise("GD-20")
 @pytest.mark.parametrize(
     "published",

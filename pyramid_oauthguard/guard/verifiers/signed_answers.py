@@ -10,11 +10,11 @@ from ...errors import InvalidToken, UnavailableError
 from ...issuers.http_issuer import SIGNED
 from ...jwt.base64url import parse_segment
 from ...jwt.claims import read_audience
-from ...jwt.jws import Thumbprints, parse_header, parse_segment_object, split
-from ...jwt.verify import Candidates, is_signed
+from ...jwt.jws import ParsedHeader, Thumbprints, parse_header, parse_segment_object, split
+from ...jwt.verify import Candidates, build_refusal, is_signed
 from ..settings import GuardSettings
 
-__all__ = ["Keys", "build_introspect", "read_answer"]
+__all__ = ["Keys", "build_introspect", "check_signature", "read_answer"]
 
 #: Of no other kind of JWT (section 5).
 _TYPES: Final = frozenset({"token-introspection+jwt"})
@@ -28,6 +28,9 @@ class Keys(Protocol):
     def find(
         self, algorithm: str, kid: str | None, thumbprints: Thumbprints = (), *, issuer: str | None = None
     ) -> tuple[Any, Candidates]: ...
+    def find_newer(
+        self, seen: Any, algorithm: str, kid: str | None, thumbprints: Thumbprints = (), *, issuer: str | None = None
+    ) -> tuple[Any, Candidates] | None: ...
 
 
 def build_introspect(settings: GuardSettings, keys: Keys, introspect: Introspect) -> Introspect:
@@ -54,14 +57,26 @@ def read_answer(answer: Mapping[str, Any], settings: GuardSettings, keys: Keys) 
         ) from None
 
 
+def check_signature(header: ParsedHeader, keys: Keys, *, message: bytes, signature: bytes, issuer: str) -> None:
+    """Check the signature of an answer. After a rotation, the issuer may have another key with the name of the old one.
+
+    :raises InvalidToken: no key of the issuer made it.
+    """
+    kid, thumbprints = header.kid, header.thumbprints
+    seen, found = keys.find(header.algorithm, kid, thumbprints, issuer=issuer)
+    if is_signed(message, signature, found):
+        return
+    newer = keys.find_newer(seen, header.algorithm, kid, thumbprints, issuer=issuer)
+    if newer is None or not is_signed(message, signature, newer[1]):
+        raise build_refusal(found)
+
+
 def _open(text: str, settings: GuardSettings, keys: Keys) -> Mapping[str, Any]:
     head, body, tail, message = split(text)
     header = parse_header(head, frozenset(settings.algorithms), _TYPES)
     claims = parse_segment_object(body)
     issuer = _check_issuer(claims.get("iss"), settings)
-    _set, found = keys.find(header.algorithm, header.kid, header.thumbprints, issuer=issuer)
-    if not is_signed(message, parse_segment(tail), found):
-        raise InvalidToken("bad_signature")
+    check_signature(header, keys, message=message, signature=parse_segment(tail), issuer=issuer)
     if _find_recipients(settings).isdisjoint(read_audience(claims)):
         raise InvalidToken("wrong_audience")
     _check_age(claims.get("iat"), settings)

@@ -18,9 +18,9 @@ from ...issuers.key_file import KeyFile
 from ...issuers.keys import KeySource
 from ...jwt.base64url import parse_segment
 from ...jwt.jws import Jwt, looks_like_jwt, parse_header, parse_segment_object, split
-from ...jwt.verify import build_refusal, is_signed
 from ..settings import GuardSettings
 from .remote import MAX_OPAQUE_CHARACTERS, Verifier
+from .signed_answers import check_signature
 
 __all__ = ["USERINFO_KEY", "UserinfoVerifier"]
 
@@ -104,10 +104,9 @@ class UserinfoVerifier:
             return {name: value for name, value in answer.items() if value is not None and name != "active"}
         head, body, tail, message = split(signed)
         header = parse_header(head, frozenset(self._settings.algorithms), _TYPES)
-        _keys, found = self._keys.find(header.algorithm, header.kid, header.thumbprints, issuer=self._settings.issuer)
-        if not is_signed(message, parse_segment(tail), found):
-            raise build_refusal(found)
+        signature, issuer = parse_segment(tail), self._settings.issuer
+        check_signature(header, self._keys, message=message, signature=signature, issuer=issuer)
         claims = parse_segment_object(body)
-        if claims.get("iss") != self._settings.issuer:  # a signed answer names its issuer (section 5.3.2)
+        if claims.get("iss") != issuer:  # a signed answer names its issuer (section 5.3.2)
             raise InvalidToken("wrong_issuer")
         return claims
