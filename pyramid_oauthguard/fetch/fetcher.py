@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool
@@ -207,7 +207,8 @@ class Fetcher:
             pool = self._pools[proxy].connection_from_url(url)
         except (ValueError, urllib3.exceptions.HTTPError) as error:
             raise UnavailableError("forbidden_url", str(error), lasting=True) from None
-        path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        # Not urlunsplit, which would change a path that begins with two slashes.
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if len(self._targets) >= _MAX_TARGETS:
             self._targets.clear()
         # A circuit for each, not for the origin: introspection that hangs must not keep keys from being fetched.

@@ -135,6 +135,16 @@ def test_a_connection_that_is_reset_before_the_handshake_is_not_left_open():
             os.fstat(descriptor)
 
 
+def test_a_path_is_sent_as_it_is():
+    """From Python 3.12.4 on, one that begins with two slashes got two more."""
+    with serve_once_a_connection(answers=False) as (url, requests):
+        for path in ("//oauth/jwks", "//oauth/introspect?tenant=a", "", "?tenant=a"):
+            with suppress(UnavailableError):
+                Fetcher(timeout=5).get(f"{url.rstrip('/')}{path}")
+    sent = [each.split(b" HTTP/1.1")[0].decode() for each in requests]
+    assert sent == ["GET //oauth/jwks", "GET //oauth/introspect?tenant=a", "GET /", "GET /?tenant=a"]
+
+
 def test_what_may_change_something_is_not_sent_twice():
     with serve_once_a_connection() as (url, requests):
         fetcher = Fetcher(timeout=5)

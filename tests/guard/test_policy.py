@@ -94,6 +94,22 @@ def test_a_refusal_names_no_scope_where_none_would_help(issuer):
     assert (response.status_int, response.headers["WWW-Authenticate"]) == (403, INSUFFICIENT)
 
 
+def test_a_principal_of_an_acl_may_be_anything(issuer):
+    """The number of a user, for example. A refusal of its permission was answered with 500."""
+
+    class Owned:
+        __acl__ = ((Allow, 42, "read"), (Allow, ("team", 7), "read"), (Allow, "scope:read", "read"))
+
+        def __init__(self, request):
+            pass
+
+    app = build_app(lambda config: add(config, "/read", permission="read"), issuer, root_factory=Owned)
+    assert ask(app, "/read").headers["WWW-Authenticate"] == f'{BARE}, scope="read"'
+    response = ask(app, "/read", issuer.mint())
+    assert (response.status_int, response.headers["WWW-Authenticate"]) == (403, f'{INSUFFICIENT}, scope="read"')
+    assert find_status(app, "/read", issuer.mint(scope="read")) == 200
+
+
 def test_a_resource_without_an_acl_lets_nobody_in(issuer):
     app = build_app(
         lambda config: add(config, "/read", permission="read"), issuer, root_factory=lambda request: object()

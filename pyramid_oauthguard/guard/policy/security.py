@@ -120,4 +120,5 @@ def _find_scopes(denied: Any) -> tuple[str, ...]:
     allowed = _ACL.principals_allowed_by_permission(denied.context, denied.permission)
     if not {Everyone, Authenticated}.isdisjoint(allowed):
         return ()
-    return tuple(sorted(name.removeprefix("scope:") for name in allowed if name.startswith("scope:")))
+    names = (name for name in allowed if isinstance(name, str))  # others may be numbers of users, for example
+    return tuple(sorted(name.removeprefix("scope:") for name in names if name.startswith("scope:")))
