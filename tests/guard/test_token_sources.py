@@ -61,6 +61,19 @@ def test_the_header_of_a_proxy(issuer, name):
 
 
 @pytest.mark.promise("GD-65")
+def test_the_header_of_a_proxy_may_have_the_scheme_before_the_token(issuer):
+    """Proxies of Google move the caller's Authorization header as it is; it was answered with 400."""
+    raw, app = issuer.mint(), build(issuer, "header:X-Forwarded-Authorization")
+    for text in (f"Bearer {raw}", f"bearer  {raw}", raw):
+        assert get(app, X_Forwarded_Authorization=text).status_int == 200
+    assert get(app, sender="192.0.2.9", X_Forwarded_Authorization=f"Bearer {raw}").status_int == 401
+    assert get(app, X_Forwarded_Authorization="Bearer x").status_int == 401
+    for text in (f"Basic {raw}", f"Bearer Bearer {raw}", f"Bearer {raw} {raw}", f"Bearer {raw}, Bearer {raw}"):
+        assert get(app, X_Forwarded_Authorization=text).status_int == 400
+    assert get(build(issuer, COOKIE), Cookie=f"access_token=Bearer {raw}").status_int == 400
+
+
+@pytest.mark.promise("GD-65")
 @pytest.mark.parametrize(
     ("proxies", "trusted", "others"),
     [

@@ -153,6 +153,8 @@ def _list_found(request: Request, sources: Sources) -> Iterator[tuple[str, str]]
     """What is there: the source and the characters. An empty value does not count."""
     for name in sources.headers if sources.headers and sources.trusts(request) else ():
         text = request.environ.get(_as_key(name), "").strip(" ")
+        if text[:7].lower() == "bearer ":  # a proxy has moved the Authorization header of its caller here
+            text = text[7:].lstrip(" ")
         if text:
             yield f"header:{name}", text
     if sources.cookies:
