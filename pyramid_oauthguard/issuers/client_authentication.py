@@ -26,7 +26,7 @@ from .settings import IssuerSettings
 
 __all__ = ["AUTH_METHODS", "ClientAuthentication", "load_signing_key"]
 
-AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt", "bearer", "none")
+AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "http_basic", "private_key_jwt", "bearer", "none")
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LIFE_SECONDS: Final = 60
 _KINDS: Final[Mapping[str, Any]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
@@ -169,6 +169,7 @@ def _build_fixed(settings: IssuerSettings) -> Credentials | None:
         return {}, {"client_id": client_id}
     if method == "client_secret_post":
         return {}, {"client_id": client_id, "client_secret": secret}
-    # RFC 6749 section 2.3.1: both are form-encoded before they are joined.
-    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()
+    if method == "client_secret_basic":  # RFC 6749 section 2.3.1: both are form-encoded before they are joined
+        client_id, secret = quote_plus(client_id), quote_plus(secret)
+    pair = f"{client_id}:{secret}".encode()
     return {"Authorization": "Basic " + base64.b64encode(pair).decode()}, {}

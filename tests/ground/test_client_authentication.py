@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64decode
 from typing import Any
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
-from pyramid_oauthguard import UnavailableError
+from pyramid_oauthguard import SettingError, UnavailableError
+from pyramid_oauthguard.guard.settings import parse_settings
 from pyramid_oauthguard.issuers.client_authentication import ClientAuthentication, load_signing_key
 from pyramid_oauthguard.issuers.settings import IssuerSettings
 from pyramid_oauthguard.jwt.jws import parse_segment_object
@@ -136,3 +138,27 @@ def test_a_bearer_token_is_read_at_each_call(tmp_path):
     with pytest.raises(UnavailableError) as caught:
         authentication.find()
     assert caught.value.reason == "bad_token_file"
+
+
+def test_basic_credentials_are_form_encoded_or_not():
+    """WSO2 asks for one of its users, whose name has an @, and decodes nothing."""
+    given = {"introspection_client_id": "api@example.com", "introspection_client_secret": "a+b/c=:ü"}
+    for method, pair in (
+        ("client_secret_basic", "api%40example.com:a%2Bb%2Fc%3D%3A%C3%BC"),
+        ("http_basic", "api@example.com:a+b/c=:ü"),
+    ):
+        headers, form = build(introspection_auth_method=method, **given).find()
+        assert (b64decode(headers["Authorization"].removeprefix("Basic ")).decode(), form) == (pair, {})
+
+
+def test_a_user_with_a_colon_stops_start_up():
+    settings = {
+        "oauthguard.issuer": ISSUER,
+        "oauthguard.audience": "https://api.test",
+        "oauthguard.introspection.client_id": "api:1",
+        "oauthguard.introspection.client_secret": "secret",
+        "oauthguard.introspection.auth_method": "http_basic",
+    }
+    with pytest.raises(SettingError) as caught:
+        parse_settings(settings)
+    assert caught.value.key == "oauthguard.introspection.client_id"

@@ -173,7 +173,7 @@ def _compare(settings: GuardSettings, document: Any, wanted: frozenset[str]) -> 
             yield Finding("warning", name, f"is {ours}, but the issuer's metadata have {theirs}", "remove the setting?")
     methods = document.get("introspection_endpoint_auth_methods_supported")
     method = settings.introspection_auth_method
-    if "introspection" in wanted and isinstance(methods, list) and method not in methods:
+    if "introspection" in wanted and isinstance(methods, list) and method not in (*methods, "http_basic"):
         offered = " ".join(map(str, methods))
         yield Finding(
             "warning", "oauthguard.introspection.auth_method", f"is {method}, but the issuer supports {offered}"

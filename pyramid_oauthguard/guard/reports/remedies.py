@@ -64,7 +64,7 @@ _INTROSPECTION: Final[Mapping[str, Remedy]] = {
     r"answered 429\b": _TOO_OFTEN,
     r"answered 5\d\d\b": Remedy(None, ""),
     r"answered 2\d\d\b": Remedy(_ENDPOINT, "an introspection endpoint (RFC 7662) says active true or false; is oauthguard.introspection.endpoint that of such an endpoint? It may be another one, such as tokeninfo or userinfo"),
-    r"answered 40[013]\b": Remedy(_CLIENT, "check oauthguard.introspection.client_id, client_secret and auth_method, with private_key_jwt also assertion_audience; the client must be one that may introspect"),
+    r"answered 40[013]\b": Remedy(_CLIENT, "check oauthguard.introspection.client_id, client_secret and auth_method, with private_key_jwt also assertion_audience; the client must be one that may introspect. An issuer that does not decode what is form-encoded wants auth_method = http_basic"),
     r"answered (404|405|406|415)\b": Remedy(_ENDPOINT, "is oauthguard.introspection.endpoint right?"),
 }  # fmt: skip
 _USERINFO: Final[Mapping[str, Remedy]] = {

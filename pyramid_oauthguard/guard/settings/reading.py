@@ -120,6 +120,9 @@ def _check_introspection(parsed: GuardSettings) -> None:
     if not {"\r", "\n", "\0"}.isdisjoint(parsed.introspection_client_secret or ""):
         hint = "look at the file: it may be another one than you meant"
         raise SettingError(parsed.name_key("introspection.client_secret"), "must be one line of text", hint)
+    if method == "http_basic" and ":" in (parsed.introspection_client_id or ""):
+        problem = f"must have no colon with {parsed.name_key('introspection.auth_method')} = {method}"
+        raise SettingError(parsed.name_key("introspection.client_id"), problem, "what follows it would be the password")
     if method == "private_key_jwt" and not parsed.introspection_client_id:
         raise SettingError(
             parsed.name_key("introspection.client_id"),

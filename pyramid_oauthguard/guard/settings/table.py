@@ -131,7 +131,7 @@ TABLE: Final = (
     Setting("introspection.endpoint", as_address, None, "Where tokens are introspected, if not where the metadata says."),
     Setting("introspection.client_id", as_str, None, "The client id of this application at the introspection endpoint."),
     Setting("introspection.client_secret", as_str, None, "The client secret of this application at the introspection endpoint.", secret=True),
-    Setting("introspection.auth_method", as_choice(*AUTH_METHODS), "client_secret_basic", "How this application authenticates there: one of RFC 7591 section 2, or `bearer` with the token of `introspection.token_file`. `private_key_jwt` signs with the key of `introspection.key_file`."),
+    Setting("introspection.auth_method", as_choice(*AUTH_METHODS), "client_secret_basic", "How this application authenticates there: one of RFC 7591 section 2, or `bearer` with the token of `introspection.token_file`. `client_secret_basic` form-encodes id and secret, as RFC 6749 says, and `http_basic` sends them as they are: for an issuer that does not decode them, or that wants one of its users there and not a client. `private_key_jwt` signs with the key of `introspection.key_file`."),
     Setting("introspection.key_file", as_signing_key_file, None, "The private key for `private_key_jwt`: PEM, a JWK, or the JSON file that zitadel gives. It is read again when it changes."),
     Setting("introspection.assertion_audience", as_str, None, "The audience of what `private_key_jwt` signs, if the issuer wants another one than its name: Okta wants the address of the introspection endpoint."),
     Setting("introspection.token_file", as_token_file, None, "A file with the token for `bearer`. It is read at each call."),
