@@ -119,6 +119,16 @@ def test_what_an_issuer_answered_and_the_setting_that_helps(
     assert explained.exit_code in (1, 5, 6)  # 5: an opaque token is refused by the local view, whatever the issuer says
 
 
+@pytest.mark.parametrize("answer", [redirect("/elsewhere"), (200, b"<html>")])
+def test_an_introspection_endpoint_of_any_name(scripted: ScriptedIssuer, tmp_path: Path, answer: Any) -> None:
+    """If its address did not have the word introspect, the advice of explain was about the keys."""
+    scripted.answers["/token/verify"] = answer
+    endpoint = {"oauthguard.introspection.endpoint": f"{scripted.issuer}/token/verify"}
+    explained = run_explain(write_ini(tmp_path, build_settings(scripted.issuer) | endpoint, "remote"), "an-opaque-token")
+    assert "oauthguard.introspection.endpoint" in explained.output
+    assert "oauthguard.jwks_uri" not in explained.output
+
+
 def test_a_caller_is_told_none_of_it(scripted: ScriptedIssuer, tmp_path: Path) -> None:
     for answer in (redirect("/elsewhere"), {"azp": "c"}, (401, {"error": "invalid_client"})):
         scripted.answers["/introspect"] = answer

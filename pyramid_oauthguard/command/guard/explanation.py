@@ -84,7 +84,7 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
     try:
         token = registry.getUtility(ICredentialVerifier, name=mode).verify(Credential("Bearer", raw, "argument"))
     except UnavailableError as error:
-        remedy = find_remedy(error)
+        remedy = find_remedy(error, _find_asked(settings, error))
         advice = settings.name_keys(remedy.text or "oauthguard check looks at the issuer")
         setting = settings.name_keys(remedy.setting) if remedy.setting else None
         status, others = find_exit_status(error), find_host_neighbours(settings, error)
@@ -99,6 +99,12 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
         return Explanation(mode, "verifier_failed", text, None, "requests get 503 for it", USAGE)
     text = _describe(token, get_guard(registry))
     return Explanation(mode, None, text, views=_describe_views(registry, token, mode))
+
+
+def _find_asked(settings: GuardSettings, error: UnavailableError) -> str:
+    """What was asked for, where the settings name its address; empty where only the error tells it."""
+    named = {"introspection": settings.introspection_endpoint, "userinfo": settings.userinfo_endpoint}
+    return next((name for name, url in named.items() if url and url in error.detail), "")
 
 
 def _describe(token: AccessToken, guard: Guard) -> str:
