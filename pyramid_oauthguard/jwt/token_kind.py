@@ -12,8 +12,9 @@ __all__ = ["MARKS", "check_kind"]
 
 #: Keycloak writes the kind into the claim ``typ``: its access tokens have ``Bearer``.
 _TYPES: Final = ("bearer", "jwt", "at+jwt", "application/jwt", "application/at+jwt")
-#: RFC 6749 section 7.1. Salesforce and Hydra before version 1.9 write the second into introspection answers.
-_TOKEN_TYPES: Final = ("bearer", "access_token")
+#: RFC 6749 section 7.1. Salesforce and Hydra before version 1.9 write the second into introspection answers, Simple JWT of Django the
+#: third into tokens.
+_TOKEN_TYPES: Final = ("bearer", "access_token", "access")
 #: OpenID Connect Core sections 2 and 3.3.2.11, CIBA section 10.3.1, Native SSO section 3.4: only ID tokens have these.
 _ID_TOKEN: Final = frozenset({
     "at_hash", "c_hash", "s_hash", "ds_hash", "nonce",
@@ -41,6 +42,7 @@ MARKS: Final = _ID_TOKEN | {
     "typ",
     "events",
     "token_introspection",
+    "granted_scopes",
     "tid",
     "idp",
     *_ELSEWHERE_OTHER,
@@ -63,7 +65,9 @@ def check_kind(claims: Mapping[str, Any]) -> None:
         raise InvalidToken("wrong_token_use")  # Cognito; Hydra writes the second
     if not _says(claims, "tokenName", ("access_token",)):
         raise InvalidToken("wrong_token_name")  # ForgeRock
-    if any(_names_kind(claims.get(name), kinds) for name, kinds in _ELSEWHERE_OTHER.items()):
+    if any(_names_kind(claims.get(name), kinds) for name, kinds in _ELSEWHERE_OTHER.items()) or _is_refresh_token(
+        claims
+    ):
         raise InvalidToken("other_kind")
     if "events" in claims:
         raise InvalidToken("security_event")  # RFC 8417 section 2.2; logout tokens have it
@@ -85,6 +89,11 @@ def _says(claims: Mapping[str, Any], name: str, accepted: tuple[str, ...], *, an
 
 def _names_kind(value: Any, kinds: frozenset[str]) -> bool:
     return type(value) is str and value.lower().replace("-", "").replace("_", "") in kinds
+
+
+def _is_refresh_token(claims: Mapping[str, Any]) -> bool:
+    """Of Cloud Foundry UAA, and so of SAP XSUAA: what its access tokens have in scope."""
+    return "scope" not in claims and {"granted_scopes", "cid", "zid"} <= claims.keys()
 
 
 def _is_id_token(claims: Mapping[str, Any]) -> bool:

@@ -91,6 +91,9 @@ ACCESS = [
     {"token_type": "bearer"},
     {"token_type": "BEARER"},
     {"token_type": "access_token"},
+    {"token_type": "access", "user_id": 7},
+    {"scope": ["read"], "cid": "web", "zid": "z", "granted_scopes": ["read"]},
+    {"granted_scopes": ["read"], "scope": ABSENT},
     {"token_use": "access", "auth_time": 1_700_000_000, "origin_jti": "o", "version": 2},
     {"token_use": "access_token", "token_type": "Bearer"},
     {"typ": "Bearer", "token_type": "Bearer", "azp": "web", "sid": "s", "acr": "1", "auth_time": 1_700_000_000},
@@ -221,6 +224,16 @@ def test_access_tokens_of_real_issuers_are_accepted(issuer, verifiers, claims):
     for mode in ("remote", "cached"):
         assert verifiers[mode].verify(raw).subject == "test-user"
         assert verifiers[mode].verify(opaque).subject == "ada"
+
+
+@pytest.mark.promise("GD-45")
+@pytest.mark.parametrize("mode", ["local", "remote"])
+def test_a_refresh_token_of_cloud_foundry_is_refused(issuer, verifiers, mode):
+    """It names the audience of the access token, and not its own kind."""
+    raw = issuer.mint(
+        scope=ABSENT, granted_scopes=["read"], cid="web", zid="z", grant_type="authorization_code", rev_sig="r"
+    )
+    assert find_reason(verifiers[mode], raw) == "other_kind"
 
 
 KANIDM = {"client_id": "web", "scope": "openid read", "session_id": "s", "parent_session_id": "p", "nonce": "n"}

@@ -51,7 +51,7 @@ REASONS: Final[Mapping[str, Words]] = {
     "wrong_token_use": (None, "its token_use is not access: the issuer says that it is a token of another kind", "send the access token"),
     "wrong_token_name": (None, "its tokenName is not access_token: the issuer says that it is a token of another kind", "send the access token"),
     "wrong_typ_claim": (None, "its claim typ names another kind of token, such as ID, Refresh, Offline or Logout", "send the access token"),
-    "other_kind": (None, "its claim purpose, type, tokenType or tok_type says that it is an ID token or a refresh token", "send the access token"),
+    "other_kind": (None, "its claim purpose, type, tokenType, tok_type or granted_scopes says that it is an ID token or a refresh token", "send the access token"),
     "security_event": (None, "it has the claim events: it is a logout token or another security event", "send the access token"),
     "introspection_response": (None, "it has the claim token_introspection: it is an answer about a token", "send the access token"),
     "id_token": (None, "it is an ID token: it has nonce, at_hash, c_hash or s_hash; or it is of Entra ID and has no client (azp, appid), or of Okta and its jti begins with ID.", "send the access token, not the ID token"),
