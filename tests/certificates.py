@@ -36,8 +36,10 @@ def write_certificate(folder: Path, *, name: str = "localhost", days: float = 90
     return file
 
 
-def write_authority(folder: Path, name: str) -> tuple[Path, Path]:
+def write_authority(folder: Path, name: str, *, is_strict: bool = True) -> tuple[Path, Path]:
     """A private certificate authority, and a server that it vouches for.
+
+    :param is_strict: False leaves out the identifiers of keys, as the authorities of some clusters do.
 
     :returns: the PEM file of the authority's certificate, and that of the server's certificate for ``name`` and 127.0.0.1 with its
         key.
@@ -49,14 +51,16 @@ def write_authority(folder: Path, name: str) -> tuple[Path, Path]:
     signs = x509.KeyUsage(*(each in (5, 6) for each in range(9)))
     made = x509.CertificateBuilder(root, root, root_key.public_key(), 1, *dates)
     made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
-    made = made.add_extension(signs, critical=True)
+    if is_strict:
+        made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
+        made = made.add_extension(signs, critical=True)
     authority = made.sign(root_key, hashes.SHA256())
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     made = x509.CertificateBuilder(root, _name(name), key.public_key(), 2, *dates)
     made = made.add_extension(x509.SubjectAlternativeName([address, x509.DNSName(name)]), critical=False)
     made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    server = made.add_extension(known, critical=False).sign(root_key, hashes.SHA256())
+    made = made.add_extension(known, critical=False) if is_strict else made
+    server = made.sign(root_key, hashes.SHA256())
     files = folder / "authority.pem", folder / "server.pem"
     files[0].write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     files[1].write_bytes(server.public_bytes(serialization.Encoding.PEM) + _encode(key))

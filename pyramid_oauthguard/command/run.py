@@ -184,10 +184,10 @@ class Run:
 
     def build_tls(self) -> ssl.SSLContext:
         """A new context that trusts the same authorities."""
-        import ssl
+        from ..fetch.trust import build_context
 
         try:
-            return ssl.create_default_context(cafile=self._ca_file)
+            return build_context(self._ca_file)
         except OSError as error:
             raise self._explain_ca_file(error) from error
 

@@ -30,6 +30,7 @@ from .bodies import ENCODINGS, read_body
 from .connections import POOLS, DeadlineTLSSocket, StaleConnection, clock
 from .extras import Extras, find_user_agent
 from .proxies import Proxy
+from .trust import build_context
 
 __all__ = ["Fetcher"]
 
@@ -37,6 +38,8 @@ _MAX_TARGETS: Final = 64
 _KEPT_CONNECTIONS: Final = 32
 _LONGEST_LOCATION: Final = 300
 _BASIC: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
+#: Some issuers, such as Kubernetes, answer 406 where the media type of key sets (RFC 7517 section 8.5.2) is not accepted.
+_DOCUMENTS: Final = {"Accept": "application/json, application/jwk-set+json", "Accept-Encoding": ENCODINGS}
 _TUNNEL_STATUS: Final = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 Parse = Callable[[bytes], dict[str, Any]]
 _Send = functools.partial[urllib3.BaseHTTPResponse]
@@ -117,7 +120,7 @@ class Fetcher:
         """
         processes.renew_if_forked()
         target = self._targets.get(url) or self._find_target(url)
-        headers = {**target.headers, "Accept-Encoding": ENCODINGS, "Connection": "close"}
+        headers = {**target.headers, **_DOCUMENTS, "Connection": "close"}
         if target.has_extras:
             headers |= self._extras.find_authorization()
         with self._build_pools(target.proxy) as pools:
@@ -267,7 +270,7 @@ def _describe_location(location: str) -> str:
 
 
 def _build_context(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
+    context = build_context(ca_file)
     context.sslsocket_class = DeadlineTLSSocket
     return context
 

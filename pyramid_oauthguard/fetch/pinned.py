@@ -24,7 +24,7 @@ __all__ = ["PinnedFetchError", "PinnedFetcher", "Text"]
 _CHUNK: Final = 4096
 _MAX_TRIED: Final = 3
 _HEADERS: Final = {
-    "Accept": "application/json",
+    "Accept": "application/json, application/jwk-set+json",
     "Accept-Encoding": "identity",
     "Connection": "close",
     "User-Agent": "pyramid_oauthguard",

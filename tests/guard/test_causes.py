@@ -124,9 +124,21 @@ def test_an_introspection_endpoint_of_any_name(scripted: ScriptedIssuer, tmp_pat
     """If its address did not have the word introspect, the advice of explain was about the keys."""
     scripted.answers["/token/verify"] = answer
     endpoint = {"oauthguard.introspection.endpoint": f"{scripted.issuer}/token/verify"}
-    explained = run_explain(write_ini(tmp_path, build_settings(scripted.issuer) | endpoint, "remote"), "an-opaque-token")
+    explained = run_explain(
+        write_ini(tmp_path, build_settings(scripted.issuer) | endpoint, "remote"), "an-opaque-token"
+    )
     assert "oauthguard.introspection.endpoint" in explained.output
     assert "oauthguard.jwks_uri" not in explained.output
+
+
+def test_keys_of_an_issuer_that_has_only_the_media_type_of_key_sets(scripted: ScriptedIssuer) -> None:
+    """As Kubernetes: it answered 406, and every request 503."""
+    keys, refusal = scripted.answers["/jwks"], (406, {"message": "available: application/jwk-set+json"})
+    scripted.answers["/jwks"] = lambda asked: keys if "application/jwk-set+json" in asked.headers["accept"] else refusal
+    app = TestApp(main({}, **build_settings(scripted.issuer), views="local"))
+    issuer = MemoryIssuer(scripted.issuer)
+    keys["keys"].extend(issuer.jwks["keys"])
+    app.get("/local", headers=bearer(issuer.mint()), status=200)
 
 
 def test_a_caller_is_told_none_of_it(scripted: ScriptedIssuer, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pyramid_oauthguard.command.run import Run
 from pyramid_oauthguard.guard.settings import parse_settings
 from pyramid_oauthguard.testing import MemoryIssuer, bearer, generate_key
 from pyramid_oauthguard.urls import as_origin
-from tests.certificates import write_certificate
+from tests.certificates import write_authority, write_certificate
 from tests.guard.commanded import run_check, write_ini
 from tests.guard.guarding import find_setting_error
 from tests.issuers import HTTPIssuer
@@ -50,6 +50,19 @@ def find_status(app: TestApp, path: str, raw: str) -> int:
 def no_proxy_of_this_machine(monkeypatch):
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "REQUEST_METHOD"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.promise("GD-33")
+def test_an_authority_that_is_not_as_rfc_5280_says(tmp_path):
+    """As that of Amazon EKS: with http.ca_file, Python 3.13 refused it, and no setting helped."""
+    authority, identity = write_authority(tmp_path, "issuer.test", is_strict=False)
+    with HTTPIssuer(tls=identity) as server:
+        named = {**server.settings, "oauthguard.http.ca_file": str(authority)}
+        assert find_status(build(named), "/local", server.issuer.mint()) == 200
+        (tmp_path / "another").mkdir()
+        other, _identity = write_authority(tmp_path / "another", "issuer.test", is_strict=False)
+        foreign = {**named, "oauthguard.http.ca_file": str(other)}
+        assert find_status(build(foreign), "/local", server.issuer.mint()) == 503
 
 
 # ── hosts without TLS ───────────────────────────────────────────────────────────────────────────────────────────────
