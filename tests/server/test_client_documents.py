@@ -203,6 +203,54 @@ def test_it_has_the_scopes_of_the_settings_at_most(flow, host, said, scopes):
     assert read_answer(ask(flow, client, scope="admin"))["error"] == "invalid_scope"
 
 
+@pytest.mark.promise("AS-51")
+def test_the_port_that_a_program_takes_was_refused_where_its_document_names_localhost_without_one(flow, host):
+    """As the documents of Claude Code and Zed do."""
+    url = host.publish(redirect_uris=["http://localhost/callback", "http://127.0.0.1/callback"])
+    for uri in ("http://localhost:3118/callback", "http://127.0.0.1:3118/callback", "http://localhost/callback"):
+        client = describe(url, uri)
+        assert redeem(flow, client, allow(flow, client)["code"])["access_token"]
+        assert read_answer(ask(flow, client, state="\x7f"))["error"] == "invalid_request"
+    for uri in ("http://localhost:3118/other", "https://localhost:3118/callback", "http://localhost:0/callback"):
+        assert "redirect_uri" in ask(flow, describe(url, uri)).text
+    exact = host.publish("/exact.json", redirect_uris=["http://localhost:9/callback"])
+    assert "redirect_uri" in ask(flow, describe(exact, "http://localhost:10/callback")).text
+    host.publish(redirect_uris=["http://127.0.0.1/callback"])
+    flow.server.service.documents._kept.clear()
+    allow(flow, describe(url, "http://127.0.0.1:3118/callback"))
+    assert not flow.server.clients.find(url).loopback_localhost
+
+
+def test_one_redirect_uri_that_no_client_may_have_cost_the_whole_document(flow, host):
+    uris = ["editor://callback", "http://tool.example/", f"{host.origin}/callback"]
+    client = describe(host.publish(redirect_uris=uris))
+    assert allow(flow, client)["code"]
+    assert flow.server.clients.find(host.url).redirect_uris == (f"{host.origin}/callback",)
+    assert "redirect_uri" in ask(flow, describe(host.url, "editor://callback")).text
+
+
+def test_a_byte_order_mark_made_a_document_useless(flow, host):
+    """Some editors write one at the beginning of a file."""
+    document = {"client_id": host.url, "redirect_uris": [f"{host.origin}/callback"]}
+    host.publish(body=b"\xef\xbb\xbf" + json.dumps(document).encode())
+    assert allow(flow, describe(host.url))["code"]
+
+
+def test_members_that_are_null_made_a_document_useless(flow, host):
+    members = (
+        "client_name",
+        "scope",
+        "grant_types",
+        "response_types",
+        "token_endpoint_auth_method",
+        "jwks",
+        "jwks_uri",
+    )
+    document = {"client_id": host.url, "redirect_uris": [f"{host.origin}/callback"], **dict.fromkeys(members)}
+    host.publish(body=json.dumps(document).encode())
+    assert allow(flow, describe(host.url))["code"]
+
+
 # The page.
 
 
@@ -425,6 +473,9 @@ ALLOWED = {"client_metadata_documents.allow": "good.example *.fine.example share
         (ALLOWED, "https://evilfine.example/x", False),
         (ALLOWED, "https://shared.example/good/x", True),
         (ALLOWED, "https://shared.example/goodness/x", False),
+        (ALLOWED, "https://shared.example/GOOD/x", False),
+        ({"client_metadata_documents.allow": "Shared.example/Good/"}, "https://shared.example/Good/x", True),
+        ({"client_metadata_documents.deny": "shared.example/Evil/"}, "https://shared.example/evil/x", False),
         ({**ALLOWED, "client_metadata_documents.deny": "good.example"}, "https://good.example/x", False),
     ],
 )

@@ -18,7 +18,7 @@ from pyramid_oauthguard.server.clients.names import clean_name, is_taken
 from pyramid_oauthguard.server.opaque import has_checksum
 from pyramid_oauthguard.server.store.sqlalchemy.store import SQLAlchemyUnit
 from pyramid_oauthguard.server.tokens.pruning import prune
-from tests.server.flows import VERIFIER, build_flow, read_answer
+from tests.server.flows import VERIFIER, build_flow, read_answer, read_next
 from tests.server.self_registered import (
     GOOD,
     KEYS,
@@ -210,6 +210,44 @@ MISTAKES = [
     ({"client_name": ["Tool"]}, "invalid_client_metadata"),
     ({"client_name": "WEB  shop!"}, "invalid_client_metadata"),
 ]
+
+
+def test_members_that_are_null_were_refused(flow):
+    """Some serializers write null for what was not set."""
+    members = (
+        "client_name",
+        "scope",
+        "grant_types",
+        "response_types",
+        "token_endpoint_auth_method",
+        "jwks",
+        "contacts",
+    )
+    answer = flow.server.app.post_json("/oauth/register", {**GOOD, **dict.fromkeys(members)}, status=201).json
+    assert (answer["client_name"], answer["grant_types"]) == ("tool.example", ["authorization_code"])
+    refused = flow.server.app.post_json("/oauth/register", {**GOOD, "redirect_uris": None}, status=400).json
+    assert refused["error"] == "invalid_redirect_uri"
+
+
+@pytest.mark.promise("AS-02")
+@pytest.mark.parametrize("mistake", [{"scope": "admin"}, {"response_type": "token"}, {"state": "\x7f"}])
+def test_a_wrong_request_led_to_the_site_of_a_client_that_registered_itself_before_anyone_signed_in(flow, mistake):
+    """RFC 9700 section 4.11.2: everyone could have made a link of this server that leads to a page of theirs."""
+    parameters = {**flow.ask(client_id=register(flow).json["client_id"], redirect_uri=f"{SITE}/callback"), **mistake}
+    answer = TestApp(flow.server.app.app).get("/oauth/authorize", parameters, status=303)
+    assert answer.headers["Location"].startswith("http://localhost/sign-in?next=%2Foauth%2Fauthorize%3F")
+    told = read_answer(flow.sign_in().get(read_next(answer)))
+    assert (told["to"], bool(told["error"])) == (f"{SITE}/callback", True)
+
+
+@pytest.mark.promise("AS-02")
+def test_a_wrong_request_of_a_program_on_the_device_is_told_at_once(flow):
+    uri = "http://127.0.0.1:4000/callback"
+    client_id = register(flow, redirect_uris=[uri]).json["client_id"]
+    answer = TestApp(flow.server.app.app).get(
+        "/oauth/authorize", flow.ask(client_id=client_id, redirect_uri=uri, scope="admin")
+    )
+    assert read_answer(answer)["error"] == "invalid_scope"
 
 
 def test_errors_have_the_codes_of_rfc_7591(flow):

@@ -20,7 +20,7 @@ from ..settings import ServerSettings
 from ..store.contract import Store, Unit
 from ..store.records import REGISTRATION, Client
 from .live import find_live
-from .metadata import build_self_registered, read_metadata
+from .metadata import build_self_registered, drop_nulls, read_metadata
 from .names import is_taken
 
 __all__ = [
@@ -82,7 +82,8 @@ def register(store: Store, settings: ServerSettings, tell: Tell, document: Mappi
     """
     # The scopes that it names are those of its first request. When an API requires more, it asks for more and does not register
     # again (the step-up of MCP clients).
-    found, now = replace(read_metadata(document, settings), scopes=settings.self_registration.scopes), time.time()
+    said, now = read_metadata(drop_nulls(document), settings), time.time()
+    found = replace(said, scopes=settings.self_registration.scopes)
     client = build_self_registered(found, settings, client_id=make_client_id(), by=REGISTRATION)
     with store.writing() as unit:
         unit.prune_clients(now, _PRUNED_AT_ONCE)
@@ -127,7 +128,7 @@ def update(
     :raises OAuth2Error: as :func:`register`.
     :raises InvalidTokenError: the client ended a moment ago.
     """
-    said = {name: value for name, value in document.items() if value is not None}  # the same as left out
+    said = drop_nulls(document)
     _check_members(said, client_id)
     found = read_metadata(said, settings)
     with store.writing() as unit:

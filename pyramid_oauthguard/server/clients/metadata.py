@@ -24,7 +24,7 @@ from .live import SELF_REGISTERED_GRANTS
 from .names import clean_name
 from .registration import check_redirect_uri
 
-__all__ = ["ClientMetadata", "build_self_registered", "describe_client", "read_metadata"]
+__all__ = ["ClientMetadata", "build_self_registered", "describe_client", "drop_nulls", "read_metadata"]
 
 _MAX_URIS: Final = 20
 _MAX_URI_CHARACTERS: Final = 1000
@@ -44,6 +44,11 @@ class ClientMetadata:
     grants: tuple[str, ...]
     scopes: tuple[str, ...]
     jwks: str | None = None
+
+
+def drop_nulls(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that say something: many serializers write null for what was not set, and RFC 7592 section 2.2 treats both alike."""
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def read_metadata(

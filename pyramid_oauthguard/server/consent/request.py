@@ -11,7 +11,7 @@ from pyramid.request import Request
 from ...logs.marking import note_client
 from ..clients.documents.source import build_refusal
 from ..clients.live import find_live
-from ..clients.redirect_uris import find_default, is_registered
+from ..clients.redirect_uris import find_default, is_registered, leaves_device
 from ..grants.authlib_bridge import OAuthServer
 from ..grants.authlib_request import OAuthRequest
 from ..grants.authorization_code import choose_mode
@@ -63,8 +63,8 @@ def require_request(
 
     :param described: its client, if a document describes it: see :func:`find_described`.
 
-    :raises OAuth2Error: with ``redirect_uri``, ``state`` and ``response_mode`` if the client may be told. Without them only the user is
-        told, because the client or its URI is not known (RFC 6749 section 4.1.2.1).
+    :raises OAuth2Error: with ``redirect_uri``, ``state``, ``response_mode`` and ``needs_user`` if the client may be told. Without
+        them only the user is told, because the client or its URI is not known (RFC 6749 section 4.1.2.1).
     """
     if "client_id" not in parameters.values:
         raise InvalidRequestError("The parameter client_id is missing.")
@@ -77,7 +77,7 @@ def require_request(
         grant = OAuthServer(service, described=described).get_consent_grant(asked)
     except OAuth2Error as error:
         if error.redirect_uri:
-            error.response_mode = choose_mode(values.get("response_mode"), error.redirect_uri, asked.client.record)
+            _address(error, asked.client.record, values.get("response_mode"))
         raise
     note_client(request, asked.client.record.client_id)
     return AuthorizationRequest(
@@ -134,7 +134,14 @@ def add_address(error: OAuth2Error, service: Service, text: str) -> OAuth2Error:
         return error
     named = found["redirect_uri"]
     if named is None or is_registered(named, client.redirect_uris, localhost=client.loopback_localhost):
-        uri = error.redirect_uri = named or find_default(client.redirect_uris)
-        error.state = found.get("state")
-        error.response_mode = choose_mode(found.get("response_mode"), uri or "", client)
+        error.redirect_uri, error.state = named or find_default(client.redirect_uris), found.get("state")
+        _address(error, client, found.get("response_mode"))
     return error
+
+
+def _address(error: OAuth2Error, client: Client, mode: str | None) -> None:
+    """Note how the client is told about an error, and whether only a user who has signed in may be sent there: the site of a client
+    that registered itself may be one that imitates another (RFC 9700 section 4.11.2)."""
+    uri = error.redirect_uri or ""
+    error.response_mode = choose_mode(mode, uri, client)
+    error.needs_user = client.is_self_registered and leaves_device(uri)

@@ -62,6 +62,8 @@ def show_request(request: Request) -> Any:
                 return sign_in(service, request)
             return CodeFlow(service=service, request=request, subject=subject, authorization=authorization).ask()
     except OAuth2Error as error:
+        if getattr(error, "needs_user", False) and ask_user(service, request) is None:
+            return sign_in(service, request)
         report_error(request, error)
         return answer_error(request, error)
 

@@ -53,22 +53,32 @@ def _find_path_fault(url: str) -> str | None:
 
 
 def as_places(value: Any) -> tuple[str, ...]:
-    """A list of places: ``host``, ``*.host`` (each host below it), or ``host/path/`` (each document below it)."""
-    places = tuple(place.lower() for place in as_list(value))
-    for place in places:
-        host, slash, path = place.partition("/")
-        if not _HOST.fullmatch(host) or (slash and (host.startswith("*") or not _is_prefix(path))):
-            raise ValueError(f"must be places such as app.example, *.example or app.example/clients/, not {place!r}")
-    return places
+    """A list of places: ``host``, ``*.host`` (each host below it), or ``host/path/`` (each document below it). Paths keep their
+    letter case."""
+    return tuple(map(_as_place, as_list(value)))
+
+
+def _as_place(text: str) -> str:
+    host, slash, path = text.partition("/")
+    host = host.lower()
+    if not _HOST.fullmatch(host) or (slash and (host.startswith("*") or not _is_prefix(path))):
+        raise ValueError(f"must be places such as app.example, *.example or app.example/clients/, not {text!r}")
+    return f"{host}{slash}{path}"
 
 
 def _is_prefix(path: str) -> bool:
     return path.endswith("/") and _PATH.fullmatch("/" + path) is not None
 
 
-def is_at(url: str, origin: Origin, places: Iterable[str]) -> bool:
-    """Whether a document is at one of these places. Letter case makes no difference, since for many hosts it does not."""
-    rest = url.partition("://")[2].lower()
+def is_at(url: str, origin: Origin, places: Iterable[str], *, any_case: bool) -> bool:
+    """Whether a document is at one of these places.
+
+    :param any_case: whether a path in another letter case is the same path. For many hosts it is, and for many it is another one,
+        perhaps of somebody else: so it is the same where places are kept out, and another one where they are let in.
+    """
+    rest = url.partition("://")[2]
+    if any_case:
+        rest, places = rest.lower(), map(str.lower, places)
     return any(_is_below(rest, origin.host, place) for place in places)
 
 

@@ -45,9 +45,9 @@ class SelfRegistration:
         if find_document_fault(client_id) is not None:
             return self.documents_development and is_development_url(client_id)
         origin = as_origin(client_id)
-        if is_at(client_id, origin, self.documents_deny):
+        if is_at(client_id, origin, self.documents_deny, any_case=True):
             return False
-        return not self.documents_allow or is_at(client_id, origin, self.documents_allow)
+        return not self.documents_allow or is_at(client_id, origin, self.documents_allow, any_case=False)
 
     def lets_in(self, client_id: str) -> bool:
         """Whether the settings still serve a client with this id. The ids of clients without a document have no ``://``."""
@@ -59,8 +59,8 @@ ROWS: tuple[Setting, ...] = (
     Setting("self_registered.audiences", as_list, (), "The APIs that tokens of such clients may be for. Required with `registration` and `client_metadata_documents`."),
     Setting("self_registered.remember_consent", as_bool, False, "Users are not asked again if such a client signs (`private_key_jwt`), and they allowed it the same before, with the same redirect URI. By default they are asked every time; a public client always asks."),
     Setting("client_metadata_documents", as_bool, False, "The `client_id` may be the https URL of a document in which the client describes itself (Client ID Metadata Document)."),
-    Setting("client_metadata_documents.allow", as_places, (), "The only places where documents may be: a host, `*.host` for the hosts below it, or `host/path/` for the documents below it. By default, all."),
-    Setting("client_metadata_documents.deny", as_places, (), "Places where documents may not be, written like `client_metadata_documents.allow`. This list takes precedence, and ends the tokens of its clients."),
+    Setting("client_metadata_documents.allow", as_places, (), "The only places where documents may be: a host, `*.host` for the hosts below it, or `host/path/` for the documents below it, in the same letter case. By default, all."),
+    Setting("client_metadata_documents.deny", as_places, (), "Places where documents may not be, written like `client_metadata_documents.allow`, in any letter case. This list takes precedence, and ends the tokens of its clients."),
     Setting("client_metadata_documents.redirects", as_choice("own", "any"), "own", "`own`: redirect URIs must be on the origin of the document, on a loopback host, or of a private-use scheme. `any`: on any host."),
     Setting("client_metadata_documents.development", as_bool, False, "Documents may be on a loopback host, also without TLS: for tests."),
     Setting("client_metadata_documents.max_stale", as_duration_within(_DAY_SECONDS, 90 * _DAY_SECONDS, "1 to 90 days"), 7 * _DAY_SECONDS, "How long a client is served whose document can't be read any more, or does not describe the same client: 1 to 90 days after it was last read well. Then its tokens end."),

@@ -58,7 +58,11 @@ class SelfRegistrationContract:
     def test_what_a_document_says_replaces_what_is_stored_of_its_client(self, store: Store) -> None:
         first = _make_described("https://tool.test/client.json", name="First")
         second = dataclasses.replace(
-            first, name="Second", redirect_uris=("https://tool.test/b",), fresh_until=_LATER + 9
+            first,
+            name="Second",
+            redirect_uris=("https://tool.test/b",),
+            loopback_localhost=True,
+            fresh_until=_LATER + 9,
         )
         with store.writing() as unit:
             assert unit.save_document_client(first)

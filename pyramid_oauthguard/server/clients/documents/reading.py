@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ....fetch.pinned import Text
-from ....strict_json import parse_object
+from ....strict_json import parse_document
 from ....urls import as_origin, is_loopback
 from ...grant_types import RegistrationError
 from ...http.errors import OAuth2Error
@@ -17,8 +17,9 @@ from ...settings import ServerSettings
 from ...store.records import DOCUMENT, Client
 from ..credentials import NONE, PRIVATE_KEY
 from ..keys import as_key_set
-from ..metadata import build_self_registered, read_metadata
+from ..metadata import build_self_registered, drop_nulls, read_metadata
 from ..names import is_taken
+from ..registration import check_redirect_uri
 
 __all__ = ["DocumentError", "find_lifetime", "read_client", "read_keys"]
 
@@ -27,6 +28,7 @@ _JSON: Final = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json")
 _LEAST_SECONDS: Final = 300.0
 _MOST_SECONDS: Final = 86400.0
 _USUAL_SECONDS: Final = 3600.0
+_PORTLESS: Final = re.compile(r"http://localhost(?:[/?]|\Z)")
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age=\"?(\d{1,9})")
 
 
@@ -41,7 +43,7 @@ def read_client(url: str, text: Text, settings: ServerSettings, *, names: Iterab
     :param names: those of the clients of the operator, which it may not have.
     :raises DocumentError: it describes none.
     """
-    document = _parse(text)
+    document = drop_nulls(_parse(text))
     if document.get("client_id") != url:
         raise DocumentError("its client_id is not its URL")
     if _SECRETS & document.keys():
@@ -50,12 +52,14 @@ def read_client(url: str, text: Text, settings: ServerSettings, *, names: Iterab
     if document["token_endpoint_auth_method"] not in (NONE, PRIVATE_KEY):
         raise DocumentError("its token_endpoint_auth_method is neither none nor private_key_jwt")
     jwks_uri = _take_jwks_uri(document)
+    document["redirect_uris"] = _list_usable(document.get("redirect_uris"))
     try:
         found = read_metadata(document, settings, keys_follow=jwks_uri is not None)
     except OAuth2Error as error:
         raise DocumentError(f"{error.error}: {error.get_error_description()}") from None
     client = build_self_registered(found, settings, client_id=url, by=DOCUMENT)
-    return _date(_rename(_choose_redirects(client, settings), document, names), text, settings, jwks_uri)
+    client = _free_port(_choose_redirects(client, settings))
+    return _date(_rename(client, document, names), text, settings, jwks_uri)
 
 
 def read_keys(text: Text) -> str:
@@ -84,7 +88,7 @@ def _parse(text: Text) -> dict[str, Any]:
     if not _JSON.fullmatch(kind):
         raise DocumentError("its media type is not JSON")
     try:
-        return parse_object(text.body)
+        return parse_document(text.body)
     except ValueError:
         raise DocumentError("it is not a JSON object") from None
 
@@ -99,6 +103,22 @@ def _take_jwks_uri(document: dict[str, Any]) -> str | None:
     return uri
 
 
+def _list_usable(uris: Any) -> Any:
+    """Redirect URIs without those that no client may register: a document is written for many servers. What is not a list is left as
+    it is."""
+    return (
+        [uri for uri in uris if not isinstance(uri, str) or _may_be_registered(uri)] if isinstance(uris, list) else uris
+    )
+
+
+def _may_be_registered(uri: str) -> bool:
+    try:
+        check_redirect_uri(uri)
+    except RegistrationError:
+        return False
+    return True
+
+
 def _choose_redirects(client: Client, settings: ServerSettings) -> Client:
     """The client with those of its redirect URIs that may be used; the others are left out."""
     if settings.self_registration.documents_redirects == "any":
@@ -110,6 +130,12 @@ def _choose_redirects(client: Client, settings: ServerSettings) -> Client:
             "none of its redirect URIs is on its origin, on a loopback host, or of a private-use scheme"
         )
     return replace(client, redirect_uris=own)
+
+
+def _free_port(client: Client) -> Client:
+    """A program whose document names ``http://localhost`` without a port takes any port that is free, as on a loopback IP address.
+    No operator can say so for it."""
+    return replace(client, loopback_localhost=any(map(_PORTLESS.match, client.redirect_uris)))
 
 
 def _is_own(uri: str, home: Any) -> bool:

@@ -19,7 +19,8 @@ _CLIENT = Conversion(Client, clients)
 _COUNT_LOCK: Final = 4_402_861_960_318_275_909
 #: What a document says of its client; the other columns are the operator's.
 _OF_DOCUMENT: Final = (
-    "name", "public", "redirect_uris", "grants", "scopes", "audiences", "jwks", "jwks_uri", "fresh_until", "expires_at",
+    "name", "public", "redirect_uris", "loopback_localhost", "grants", "scopes", "audiences", "jwks", "jwks_uri", "fresh_until",
+    "expires_at",
 )  # fmt: skip
 
 
