@@ -25,6 +25,7 @@ from pyramid_oauthguard.server.tokens.revocation import revoke_token
 from pyramid_oauthguard.server.tokens.status import find_token
 from tests.server.conftest import basic
 from tests.server.flows import build_flow
+from tests.server.self_registered import OPEN, register
 
 pytestmark = pytest.mark.slow
 
@@ -329,6 +330,44 @@ def test_what_cannot_be_imported_is_named(flow, changes, problem):
 def test_a_subject_is_never_the_id_of_a_client(flow):
     with pytest.raises(ImportRefusedError, match="subject: is the id of a client"):
         store(flow, subject=flow.native.client.client_id)
+
+
+@pytest.mark.promise("AS-11")
+def test_a_subject_is_never_the_address_of_a_document(build):
+    flow = build_flow(build, {**OPEN, "client_metadata_documents": "on"})
+    with pytest.raises(ImportRefusedError, match="subject: is the id of a client"):
+        store(flow, subject="https://tool.example/client.json")
+
+
+def test_an_imported_token_that_begins_like_a_jwt_was_never_found(flow):
+    """One random text among 238,000 does."""
+    access, refreshed = "eyJ" + ACCESS, "eyJ" + REFRESH
+    store(flow, access_token=sha(access), refresh_token=sha(refreshed))
+    assert flow.server.introspect(access)["active"]
+    assert refresh(flow, refreshed)["access_token"]
+
+
+@pytest.mark.promise("TK-40")
+def test_a_user_did_not_see_the_client_of_imported_tokens_and_could_not_withdraw_them(flow):
+    store(flow, approved_at=1_700_000_000)
+    page = flow.sign_in().get("/oauth/applications")
+    assert ("Web shop" in page.text, "November 14, 2023" in page.text) == (True, True)
+    done = page.form.submit(status=303).follow(headers={"Cookie": "user=anna"})
+    assert "You have not allowed any application yet." in done.text
+    assert flow.server.introspect(ACCESS) == {"active": False}
+    assert refresh(flow, REFRESH, status=400)["error"] == "invalid_grant"
+
+
+def test_an_approval_before_all_calendars_would_have_broken_the_pages(flow):
+    store(flow, approved_at=-9e15)
+    assert "January 1, 1970" in flow.sign_in().get("/oauth/applications").text
+
+
+def test_nothing_is_imported_for_a_client_that_registered_itself(build):
+    flow = build_flow(build, OPEN)
+    client_id = register(flow).json["client_id"]
+    with pytest.raises(ImportRefusedError, match="client_id: is a client that registered itself"):
+        store(flow, client_id=client_id)
 
 
 def test_a_token_is_imported_once(flow):

@@ -185,6 +185,17 @@ def test_a_hook_that_names_no_possible_user_gets_no_token(make, caplog, named):
     assert caplog.text
 
 
+@pytest.mark.promise("AS-11")
+def test_a_hook_that_named_the_address_of_a_document_got_a_token(make, caplog):
+    rights = {"self_registered.scopes": "read", "self_registered.audiences": "https://api.example"}
+    flow = make(
+        more={"client_metadata_documents": "on", **rights}, subject=lambda *_: "https://tool.example/client.json"
+    )
+    with caplog.at_level(logging.ERROR):
+        assert ask(flow, sign(), status=400)["error"] == "server_error"
+    assert "a client's document" in caplog.text
+
+
 def _present(database, folder, assertion, headers, barrier, answers):
     """In a process of its own: the server of the same database."""
     config = Configurator(

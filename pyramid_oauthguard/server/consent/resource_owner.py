@@ -9,6 +9,7 @@ from typing import Any, Final
 from pyramid.request import Request
 
 from ...interfaces import ITokensOnPages
+from ..grants.user_grants import check_no_document
 from ..http.errors import ServerError
 from ..request_ids import HEADER, find_request_id
 from ..service import Service
@@ -50,9 +51,8 @@ def ask_user(service: Service, request: Request) -> str | None:
     found = service.owner.user(request)
     if found is not None and not isinstance(found, str):
         raise _build_error("user", found, "text, the sub of the user: return str(user.id)")
-    if found is not None and service.settings.self_registration.is_document_id(found):
-        log.error("the identifier of a user can't be a URL of the form of a client's document")
-        raise ServerError
+    if found is not None:
+        check_no_document(found, service.settings)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final
 
 from pyramid.config import Configurator
@@ -25,12 +25,17 @@ from ..http.mount_point import build_path
 from ..http.parameters import read_body
 from ..service import Service, find_service
 from ..settings import ServerSettings
-from ..store.records import Client, Consent
+from ..store.contract import Unit
+from ..store.records import Client
 from .views import add_page
 
 __all__ = ["describe", "include"]
 
 PURPOSE: Final = "withdraw"
+#: The scopes of an approval, and when it was given.
+_Allowed = tuple[tuple[str, ...], float]
+#: Of the newest grants of a user; most users have a few.
+_MOST_GRANTS: Final = 1000
 
 
 def include(config: Configurator, settings: ServerSettings) -> None:
@@ -76,26 +81,46 @@ def describe(service: Service, locate: Callable[[str], str]) -> dict[str, Any]:
 
 
 def _list_applications(service: Service, request: Request, subject: str) -> list[dict[str, Any]]:
-    by_client: dict[str, list[Consent]] = {}
     with service.store.reading() as unit:
         check_subject(unit, subject)
-        for consent in unit.list_consents(subject):
-            by_client.setdefault(consent.client_id, []).append(consent)
-        found = [(unit.find_client(client_id), consents) for client_id, consents in by_client.items()]
-    live = [(client, consents) for client, consents in found if client is not None and client.revoked_at is None]
-    return [_describe_application(service, request, subject, client, consents) for client, consents in live]
+        allowed = _list_consents(unit, subject)
+        found = [(unit.find_client(client_id), given) for client_id, given in allowed.items()]
+        others = _list_other_grants(unit, subject, known=allowed)
+        more = [(unit.find_client(client_id), given) for client_id, given in others.items()]
+    found += [(client, given) for client, given in more if client is not None and not client.first_party]
+    live = [(client, given) for client, given in found if client is not None and client.revoked_at is None]
+    return [_describe_application(service, request, subject, client, given) for client, given in live]
+
+
+def _list_consents(unit: Unit, subject: str) -> dict[str, list[_Allowed]]:
+    """By client, the oldest first."""
+    by_client: dict[str, list[_Allowed]] = {}
+    for consent in unit.list_consents(subject):
+        by_client.setdefault(consent.client_id, []).append((consent.scopes, consent.allowed_at))
+    return by_client
+
+
+def _list_other_grants(unit: Unit, subject: str, *, known: Container[str]) -> dict[str, list[_Allowed]]:
+    """The grants to clients that have no consent: those whose tokens were imported. Not those of the token endpoint, such as by an
+    assertion: the user did not give them."""
+    by_client: dict[str, list[_Allowed]] = {}
+    for grant in reversed(unit.list_live_grants(subject, limit=_MOST_GRANTS)):
+        if grant.client_id not in known and grant.grant_type is None:
+            by_client.setdefault(grant.client_id, []).append((grant.scopes, grant.created_at))
+    return by_client
 
 
 def _describe_application(
-    service: Service, request: Request, subject: str, client: Client, consents: list[Consent]
+    service: Service, request: Request, subject: str, client: Client, given: list[_Allowed]
 ) -> dict[str, Any]:
-    scopes = dict.fromkeys(scope for consent in consents for scope in consent.scopes)
+    scopes = dict.fromkeys(scope for each, _at in given for scope in each)
+    allowed_at = given[-1][1]
     return {
         "name": client.name,
         "home": find_home(client),
         "is_self_registered": client.is_self_registered,
         "scopes": [translate(request, service.settings.scopes.get(scope, scope)) for scope in scopes],
-        "allowed_on": time.strftime("%Y-%m-%d", time.gmtime(consents[-1].allowed_at)),
-        "allowed_text": format_date(request, consents[-1].allowed_at),
+        "allowed_on": time.strftime("%Y-%m-%d", time.gmtime(allowed_at)),
+        "allowed_text": format_date(request, allowed_at),
         "ticket": seal_ticket(service.pepper, PURPOSE, {"client_id": client.client_id}, subject=subject),
     }

@@ -12,7 +12,7 @@ from ..service import Service
 from ..store.contract import Unit
 from ..store.records import Client, Grant
 from .issuing import PendingGrant, TokenAnswer
-from .user_grants import check_subject, is_asked
+from .user_grants import check_no_document, check_subject, is_asked
 from .user_names import describe_user
 from .user_tokens import add_refresh_token, make_access_token, may_refresh
 
@@ -44,6 +44,7 @@ def make_user_answer(
     """
     refresh = refresh and declaration.may_refresh and may_refresh(service, client)
     pending = PendingGrant(client, grant, refresh, declaration.needs_consent, once)
+    check_no_document(grant.subject, service.settings)
     if not service.is_active_user(grant.subject):
         raise _build_refusal()
     with service.store.reading() as unit:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ..clients.evidence import find_auth_method
 from ..http.errors import InvalidGrantError, ServerError
 from ..opaque import make_id
-from ..settings import AssertionIssuer
+from ..settings import AssertionIssuer, ServerSettings
 from ..store.contract import Unit
 from ..store.records import Client, Consent, Grant
 from .authlib_request import OAuthRequest
@@ -19,6 +19,7 @@ from .authlib_request import OAuthRequest
 __all__ = [
     "build_grant",
     "check_method",
+    "check_no_document",
     "check_own_user",
     "check_subject",
     "find_allowed",
@@ -54,6 +55,16 @@ def check_own_user(subject: str, issuers: Iterable[AssertionIssuer]) -> None:
     taken = next((each.name for each in issuers if each.subject is None and subject.startswith(f"{each.name}/")), None)
     if taken is not None:
         log.error("the identifier of a user begins with %s/, as those of the users of assertions.%s do", taken, taken)
+        raise ServerError
+
+
+def check_no_document(subject: str, settings: ServerSettings) -> None:
+    """Refuse a user whose identifier is the address of a document: it may be the id of the client that the document describes.
+
+    :raises ServerError: the log has the reason.
+    """
+    if settings.self_registration.is_document_id(subject):
+        log.error("the identifier of a user can't be a URL of the form of a client's document")
         raise ServerError
 
 

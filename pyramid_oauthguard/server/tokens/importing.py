@@ -18,6 +18,7 @@ from ..clients.entitlement import find_audiences
 from ..events import TokensImported
 from ..opaque import make_id
 from ..service import Service
+from ..settings import SelfRegistration
 from ..store.contract import Unit
 from ..store.records import AccessTokenRecord, Client, Grant, RefreshTokenRecord
 
@@ -90,7 +91,7 @@ def import_tokens(service: Service, tokens: ForeignTokens) -> bool:
         raise ImportRefusedError("subject: is required with refresh_token")
     with service.store.writing() as unit:
         client = _require_client(unit, tokens)
-        _check_subject(unit, tokens.subject)
+        _check_subject(unit, tokens.subject, service.settings.self_registration)
         audiences = _choose_audiences(service, client, tokens)
         if access is None and refresh is None:
             return False
@@ -114,7 +115,7 @@ def _store(
     common |= {"audiences": audiences}
     grant_id, token_id = None if tokens.subject is None else make_id(), make_id()
     if grant_id is not None:
-        approved_at = now if tokens.approved_at is None else min(tokens.approved_at, now)
+        approved_at = now if tokens.approved_at is None else min(max(tokens.approved_at, 0.0), now)
         unit.add_grant(Grant(grant_id=grant_id, created_at=approved_at, **common))
         common |= {"grant_id": grant_id}
     if access is not None:
@@ -142,17 +143,19 @@ def _require_client(unit: Unit, tokens: ForeignTokens) -> Client:
     client = unit.find_client(tokens.client_id)
     if client is None or not client.is_live(time.time()):
         raise ImportRefusedError("client_id: is not a live client")
+    if client.is_self_registered:  # it would keep no method of authentication, and may be pruned
+        raise ImportRefusedError("client_id: is a client that registered itself here")
     if not set(tokens.scopes) <= set(client.scopes):
         raise ImportRefusedError("scopes: names a scope that the client is not registered for")
     return client
 
 
-def _check_subject(unit: Unit, subject: str | None) -> None:
+def _check_subject(unit: Unit, subject: str | None, allowed: SelfRegistration) -> None:
     if subject is None:
         return
     if not 0 < len(subject) <= _MAX_SUBJECT_CHARACTERS or not subject.isprintable():
         raise ImportRefusedError(f"subject: must be 1 to {_MAX_SUBJECT_CHARACTERS} printable characters")
-    if unit.find_client(subject) is not None:
+    if unit.find_client(subject) is not None or allowed.is_document_id(subject):
         raise ImportRefusedError("subject: is the id of a client")
 
 
