@@ -333,6 +333,14 @@ def test_the_client_is_always_authenticated_and_registered(make, caplog):
     assert answer.json["error"] == "invalid_client"
 
 
+@pytest.mark.promise("TK-01")
+def test_an_assertion_in_the_url_was_not_refused(make):
+    flow = make()
+    form, headers = {"grant_type": GRANT, "assertion": sign()}, flow.server.basic(flow.server.program)
+    answer = flow.server.app.post(f"/oauth/token?assertion={sign()}", form, headers=headers, status=400).json
+    assert answer["error_description"] == "Parameters must be in the body, not in the URL."
+
+
 def test_only_listed_clients_may_present_the_assertions_of_an_issuer(make, caplog):
     flow = make(client_id="somebody-else")
     refuse(flow, sign(), caplog, "client_not_listed")

@@ -184,6 +184,31 @@ def test_callers_whose_address_is_unknown_share_no_limit(limited, address, caplo
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("address", UNKNOWN[:2])
+def test_a_caller_without_an_address_used_up_what_all_programs_with_a_public_id_may_do(build, address):
+    flow = build_flow(build, {"limits": "on", "limits.token": "3/1m", "limits.revocation": "3/1m"})
+    client_id = flow.native.client.client_id
+    nothing = {"grant_type": "refresh_token", "client_id": client_id, "refresh_token": "x"}
+    assert {ask(flow.server, {}, body=nothing, address=address).status_int for _ in range(9)} == {400}
+    answers = [ask(flow.server, {}, body=nothing) for _ in range(4)]
+    assert [answer.status_int for answer in answers] == [400] * 3 + [429], "where the address is known, it is limited"
+    form = {"client_id": client_id, "token": "x"}
+    assert {ask(flow.server, {}, body=form, address=address, path="/oauth/revoke").status_int for _ in range(9)} == {
+        200
+    }
+
+
+@pytest.mark.slow
+@time_machine.travel(NOW, tick=False)
+def test_new_device_codes_are_limited_without_an_address_too(build):
+    server = build_flow(build, {"limits": "on", "limits.device_authorization": "2/1m"}).server
+    made = server.clients.create("TV", public=True, grants=["device_code"], scopes=["read"])
+    form = {"client_id": made.client.client_id, "scope": "read"}
+    path = "/oauth/device_authorization"
+    assert [ask(server, {}, body=form, address="", path=path).status_int for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("address", UNKNOWN)
 def test_an_application_still_counts_each_user_whose_address_is_unknown(limited, address):
     limits = limited({"limits.sign_in": "2/1m"}).service.limits

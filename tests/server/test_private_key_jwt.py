@@ -114,6 +114,18 @@ def test_we_are_named_by_the_issuer_or_the_token_endpoint(server, signer, audien
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "audience",
+    [["http://localhost:6543", TOKEN], ["http://localhost:6543", TOKEN, "http://localhost:6543/oauth/introspect"]],
+)
+def test_an_assertion_that_names_this_server_by_several_of_its_names_was_refused(server, audience):
+    """As openid-client 5 does: the issuer and the endpoint."""
+    api = server.clients.create("API", role="resource_server", jwks=publish(KEY)).client
+    assert send(server, sign(api, aud=audience), "introspect", grant_type=..., token="x").json == {"active": False}
+    refuse(server, sign(api, aud=[*audience, "https://other.example"]))
+
+
+@pytest.mark.slow
 def test_it_works_at_every_endpoint_that_authenticates_clients(server, signer):
     token = send(server, sign(signer)).json["access_token"]
     api = server.clients.create("API", role="resource_server", jwks=publish(KEY)).client

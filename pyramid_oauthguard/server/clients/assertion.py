@@ -78,7 +78,7 @@ def verify_assertion(
 
     NOT checked: that it wasn't used before.
 
-    :param audiences: the names of this server; ``aud`` must be exactly one of these.
+    :param audiences: the names of this server; ``aud`` must be one or more of these, and nothing else.
     :param remote: where the keys of clients with a ``jwks_uri`` are.
     :returns: its ``jti`` and when it expires at the latest.
     :raises RefusedError: otherwise.
@@ -108,8 +108,8 @@ def _find_keys(client: Client, header: ParsedHeader, remote: RemoteKeys | None) 
 
 def _verify_claims(claims: Mapping[str, Any], audiences: Collection[str], now: float) -> tuple[str, float]:
     audience = read_audience(claims)
-    # With more than one audience, another server could use the assertion here.
-    if len(audience) != 1 or audience[0] not in audiences:
+    # With the name of another server in it, that server could use the assertion here.
+    if not audience or not set(audience) <= set(audiences):
         raise RefusedError("aud is not this server alone")
     expires_at, _issued_at = read_times(claims, now - LEEWAY_SECONDS, now + LEEWAY_SECONDS)
     if expires_at > now + MAX_LIFE_SECONDS + LEEWAY_SECONDS:

@@ -92,7 +92,7 @@ class ClientAuthentication:
         if not credentials.secrets:
             if client is None or not client.public:
                 raise build_refusal()
-            attempt.succeed()
+            attempt.identify()
             return client
         now, hashes = time.time(), tuple(map(self.pepper.hash_secret, credentials.secrets))
         secret = _find_secret(client.secrets if client else (), hashes, now)

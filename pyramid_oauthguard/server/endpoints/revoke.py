@@ -57,7 +57,7 @@ class Revocation(RevocationEndpoint):
                 return None
             attempt.name(client.client_id, ())
             attempt.check_site(service.origins.__contains__)
-            attempt.succeed()
+            attempt.identify()
         return OAuthClient(client, service)
 
     def authenticate_token(self, request: OAuthRequest, client: OAuthClient) -> TokenRecord | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from pyramid.request import Request
@@ -22,11 +22,14 @@ from ..opaque import is_client_secret
 from ..rates import Rate
 from ..request_ids import find_request_id
 from .errors import InvalidClientError, OAuth2Error
+from .guesses import Guess
 from .tries import Tries
 
 __all__ = ["Attempt", "CrossSiteError", "Guess", "Limits", "TooManyRequestsError"]
 
 log = logging.getLogger("pyramid_oauthguard.server")
+#: Endpoints that store something for any caller who knows the id of a public client.
+_STORING: Final = frozenset({"device_authorization"})
 #: One address may fail for this many clients at once: a whole company may share it.
 _ADDRESS_FACTOR: Final = 5
 
@@ -177,36 +180,6 @@ class Limits:
 
 
 @dataclass
-class Guess:
-    """A value that a request presents and that could be guessed. It is counted before it is checked, so that
-    simultaneous guesses cannot exceed the limit ``failures``."""
-
-    limits: Limits
-    request: Request
-    address: str
-    taken: list[tuple[str, ...]] = field(default_factory=list)
-
-    def take(self, key: tuple[str, ...], *, factor: int = 1) -> None:
-        """Count it under a key, such as the client and its address.
-
-        :raises TooManyRequestsError: there were too many wrong ones.
-        """
-        rate = self.limits._rates.get("failures")
-        if rate is None:
-            return
-        wait = self.limits._tries.take("guesses", key, rate, factor=factor)
-        if wait:
-            self.limits._refuse(self.request, "failures", self.address, wait)
-        self.taken.append(key)
-
-    def take_back(self) -> None:
-        """Take the count back: the value was right, or was not checked."""
-        rate = self.limits._rates.get("failures")
-        while self.taken and rate is not None:
-            self.limits._tries.give_back("guesses", self.taken.pop(), rate)
-
-
-@dataclass
 class Attempt:
     """One request of a client that is not known yet; see :meth:`Limits.watch`.
 
@@ -276,8 +249,19 @@ class Attempt:
             self.limits._give_failure_back(self.client_id, self.address)
             self.is_counted = False
         self.limits._count(self.request, self.endpoint, (self.client_id, self.address))
-        if self.guess is not None:
-            self.guess.take((self.client_id, self.address))
+        self._take_guess()
+
+    def identify(self) -> None:
+        """The request names a client that need not prove itself, as any caller can: count it.
+
+        NOT counted where the WSGI server does not know the address, unless the request stores something: one caller could use up
+        what all programs with this client id may do.
+
+        :raises TooManyRequestsError: see :meth:`succeed`.
+        """
+        if self.address or self.endpoint in _STORING:
+            self.limits._count(self.request, self.endpoint, (self.client_id, self.address))
+        self._take_guess()
 
     def fail(self) -> None:
         """The authentication failed.
@@ -291,6 +275,10 @@ class Attempt:
             self._refuse()
         if not self.cross_site:
             self.limits._add_failure(self.client_id, self.address)
+
+    def _take_guess(self) -> None:
+        if self.guess is not None:
+            self.guess.take((self.client_id, self.address))
 
     def _refuse(self) -> NoReturn:
         self.limits._refuse(self.request, "failures", self.address, self.wait)

@@ -85,8 +85,7 @@ def read_body(request: Request, *, grants: Mapping[str, GrantDeclaration] = _NO_
     :param grants: by grant type; the grant that the form names declares its parameters.
     :raises InvalidRequestError: another content type, a known parameter twice, credentials in the query, not UTF-8, too big.
     """
-    query = request.query_string
-    if query and not _IN_BODY_ONLY.isdisjoint(name for name, _value in _parse(query)):
+    if request.query_string and _has_secrets(request.query_string, grants):
         raise InvalidRequestError("Parameters must be in the body, not in the URL.")  # RFC 6749 section 2.3.1
     body = _read(request)
     if body and request.content_type.strip().lower() != FORM:  # RFC 9110 section 8.3.1
@@ -124,6 +123,12 @@ def find_sound(text: str, names: Iterable[str]) -> dict[str, str | None]:
 def find_sent(request: Request, name: str) -> str | None:
     """A field of a form that :func:`read_body` has read, also if others are wrong; None if it was not sent. Never raises."""
     return find_sound(request.body.decode("ascii", "replace"), (name,)).get(name)
+
+
+def _has_secrets(query: str, grants: Mapping[str, GrantDeclaration]) -> bool:
+    """Whether it has a parameter of this server, or of a grant: what a grant reads may be a credential, as an assertion is."""
+    names = {name for name, _value in _parse(query)}
+    return not names.isdisjoint(_IN_BODY_ONLY.union(*(grant.parameters for grant in grants.values())))
 
 
 def _read(request: Request) -> str:
