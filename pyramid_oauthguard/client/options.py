@@ -10,6 +10,7 @@ from typing import Final
 
 from ..exit_status import USAGE
 from .errors import CommandError
+from .text import is_utf8
 
 __all__ = ["NAMES", "ClientOptions", "Source", "as_names", "belongs", "check_absolute", "expand_path", "find_options"]
 
@@ -31,6 +32,13 @@ class Source:
     origin: str
     values: Mapping[str, str] = field(repr=False)
     is_folder: bool = False
+
+    def __post_init__(self) -> None:
+        """:raises CommandError: a value is not text that can be sent. It is not part of the message, since it may be a secret."""
+        for name, value in self.values.items():
+            if name != "client_secret_file" and not is_utf8(value):  # the name of a file may have any bytes
+                text = f"{name.replace('_', ' ')} in {self.origin} is not UTF-8 text"
+                raise CommandError(USAGE, text, "write it again, in UTF-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

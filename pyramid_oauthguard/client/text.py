@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["clean", "clean_line", "shorten"]
+__all__ = ["clean", "clean_line", "is_utf8", "shorten"]
 
 _MOST_CHARS: Final = 500
 #: Control characters and line separators: programs may read each of them as the end of a line.
@@ -30,6 +30,15 @@ def shorten(text: object) -> str:
     given = str(text)
     whole = " ".join(given[: 2 * _MOST_CHARS].split())
     return whole if len(whole) <= _MOST_CHARS and len(given) <= 2 * _MOST_CHARS else whole[:_MOST_CHARS] + "…"
+
+
+def is_utf8(text: str) -> bool:
+    """Whether ``text`` can be written as UTF-8: it has no surrogates, as Python writes other bytes of an argument or a variable."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _escape(char: str) -> str:

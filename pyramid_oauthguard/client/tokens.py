@@ -12,7 +12,7 @@ from .errors import UnusableTokensError
 from .issued_secret import IssuedSecret
 from .members import as_seconds
 from .recipients import Credential
-from .text import shorten
+from .text import is_utf8, shorten
 
 __all__ = ["Tokens", "as_tokens", "is_refresh_token", "is_token"]
 
@@ -100,7 +100,7 @@ def is_token(value: object) -> TypeGuard[str]:
 
 def is_refresh_token(value: object) -> TypeGuard[str]:
     """Whether ``value`` is text that fits a form."""
-    return isinstance(value, str) and bool(value) and _is_utf8(value)
+    return isinstance(value, str) and bool(value) and is_utf8(value)
 
 
 def _as_refresh_token(value: object) -> str | None:
@@ -114,14 +114,6 @@ def _as_id_token(value: object) -> str | None:
 def _as_scope(value: object) -> str | None:
     """Text, or a list of texts, as some servers have it."""
     words = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    if not all(isinstance(word, str) and _is_utf8(word) for word in words):
+    if not all(isinstance(word, str) and is_utf8(word) for word in words):
         return None
     return " ".join(words) or None
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -14,6 +14,7 @@ import warnings
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from ..exit_status import INACTIVE, NETWORK, OK, USAGE
+from .streams import prepare, settle
 
 if TYPE_CHECKING:
     import click
@@ -32,27 +33,32 @@ _NO_READER: Final = 141
 def main() -> None:
     """Run the command line and end the process with its exit status."""
     try:
+        prepare()
+        status = _start()
+    except KeyboardInterrupt:  # also while modules are imported
+        status = _INTERRUPTED
+    _leave(status)
+
+
+def _start() -> int:
+    try:
         from .run import Run
         from .verbs import cli
     except ImportError as error:
         missing = f"oauthguard: the command needs {error.name}, which is not installed"
         sys.stderr.write(f"{missing}; pip install 'pyramid_oauthguard[client]'\n")
-        sys.exit(USAGE)
+        return USAGE
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # warnings of libraries are for developers
-    _leave(_run(cli, Run()))
+    return _run(cli, Run())
 
 
 def _run(cli: click.Command, run: Run) -> int:
     """Run the command line. The exit status, whatever happens."""
     try:
         return _invoke(cli, run)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
     except BrokenPipeError:
-        # The reader of the output has ended; Python would complain again while it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _NO_READER
+        return _NO_READER  # the reader of the output has ended
 
 
 def _invoke(cli: click.Command, run: Run) -> int:
@@ -79,13 +85,18 @@ def _end(run: Run, error: Exception) -> int:
         click.echo(error.ctx.get_help())
         return OK
     if isinstance(error, click.ClickException):
-        run.console.fail(_describe_usage(error))
+        _fail(run, _describe_usage(error))
         return USAGE
     if run.console.debug:
         _print_traceback(run)
     status, text = _describe(error, run.verb)
-    run.console.fail(text)
+    _fail(run, text)
     return status
+
+
+def _fail(run: Run, text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads it: the exit status still says how it ended
+        run.console.fail(text)
 
 
 def _describe(error: Exception, verb: str) -> tuple[int, str]:
@@ -144,10 +155,8 @@ def _print_traceback(run: Run) -> None:
 
 def _leave(status: int) -> NoReturn:
     """End the process with ``status``, even if an application that a verb started left threads that do not end."""
+    settle()
     if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
-        with contextlib.suppress(OSError, ValueError):  # the reader of the output has ended
-            sys.stdout.flush()
-            sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ..client.errors import CommandError
 from ..client.text import clean, clean_line
+from ..exit_status import USAGE
 from ..strict_json import check_depth
 
 if TYPE_CHECKING:
@@ -43,6 +46,13 @@ _SHOWN: Final = frozenset(
     revocation_endpoint scope sub token_endpoint token_type token_type_hint username userinfo_endpoint
     verification_uri
     """.split()  # noqa: SIM905  # a list of forty words reads worse
+)
+#: The headers of requests whose values --verbose shows. Any other may be a credential, such as Cookie or X-Api-Key.
+_SHOWN_HEADERS: Final = frozenset(
+    """
+    accept accept-encoding accept-language cache-control content-type if-match if-none-match mcp-protocol-version origin
+    prefer user-agent
+    """.split()  # noqa: SIM905
 )
 
 
@@ -132,8 +142,9 @@ class Console:
     def write_body(self, body: bytes, content_type: str) -> None:
         """Print the body of an answer: unchanged in a pipe; on a terminal escaped, and JSON coloured."""
         if not self.is_terminal:
-            self._out.buffer.write(body)
-            self._out.flush()
+            with _writing():
+                self._out.buffer.write(body)
+                self._out.flush()
             return
         if "json" in content_type.lower():
             with suppress(ValueError, RecursionError):
@@ -145,7 +156,8 @@ class Console:
 
     def flush(self) -> None:
         """Hand over the data that is still in a buffer."""
-        self._out.flush()
+        with _writing():
+            self._out.flush()
 
     def build_rich(self) -> rich.console.Console:
         """A console of Rich that prints where data goes."""
@@ -171,7 +183,8 @@ class Console:
 
     def show_inverted(self, text: str) -> None:
         """Print a line in white on black, whatever the colours of the terminal are."""
-        click.secho(text, err=True, fg="bright_white", bg="black") if self.color else click.echo(text, err=True)
+        plain = not self.color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        click.echo(text, err=True) if plain else click.secho(text, err=True, fg="bright_white", bg="black")
 
     def fail(self, text: str) -> None:
         """Print why the command fails."""
@@ -200,8 +213,7 @@ class Console:
             return
         self.show(f"> {method} {url}")
         for name, value in headers.items():
-            scheme = value.split(" ", 1)[0] if name.lower() == "authorization" and " " in value else ""
-            self.show(f">   {name}: {scheme} {_MASK}" if scheme else f">   {name}: {value}")
+            self.show(f">   {name}: {_mask_header(name.lower(), value)}")
         for name, value in form.items():
             self.show(f">   {name}={value if name in _SHOWN else _MASK}")
 
@@ -219,7 +231,27 @@ class Console:
             self.show(f"< {text}")
 
     def _print(self, text: str) -> None:
-        click.echo(text, file=self._out)
+        with _writing():
+            click.echo(text, file=self._out)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """:raises CommandError: standard output does not take the data."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # its reader has enough
+    except OSError as error:
+        raise CommandError(USAGE, f"standard output can't be written: {error.strerror}", "the data are lost") from error
+
+
+def _mask_header(name: str, value: str) -> str:
+    """What is shown of the value of a header: of an authorization, its scheme."""
+    if name in _SHOWN_HEADERS:
+        return value
+    scheme, blank, _rest = value.partition(" ")
+    return f"{scheme} {_MASK}" if name == "authorization" and blank else _MASK
 
 
 def format_time(seconds: float | None) -> str:
@@ -229,7 +261,7 @@ def format_time(seconds: float | None) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
-        return f"{seconds:.0f}"
+        return _write_number(seconds)
 
 
 def format_moment(seconds: float) -> str:
@@ -238,9 +270,13 @@ def format_moment(seconds: float) -> str:
         local = datetime.fromtimestamp(seconds, UTC).astimezone()
         written = f"{local:%Y-%m-%d %H:%M} {local:%Z}".rstrip()
     except (ValueError, OverflowError, OSError):
-        return f"{seconds:.0f}"
+        return _write_number(seconds)
     away = seconds - time.time()
     return f"{written}, in {_format_span(away)}" if away >= 0 else f"{written}, {_format_span(-away)} ago"
+
+
+def _write_number(seconds: float) -> str:
+    return str(seconds) if isinstance(seconds, int) else f"{seconds:.0f}"  # an integer may be too large for a float
 
 
 def _format_span(seconds: float) -> str:

@@ -18,11 +18,14 @@ from ..outages import name_cause
 from ..urls import as_origin, check_url
 from .run import Run
 
-__all__ = ["Reply", "explain_challenge", "send"]
+__all__ = ["Reply", "explain_challenge", "is_unreadable", "send"]
 
 _TIMEOUT_SECONDS: Final = 30.0
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
+_STEP_UP: Final = "insufficient_user_authentication"
+#: What may be copied into a shell as it is.
+_PLAIN: Final = re.compile(r"[\w:.,/ -]{1,200}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +86,19 @@ def _build_pool(run: Run, url: str) -> urllib3.PoolManager:
     return urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, ssl_context=run.tls)
 
 
+def is_unreadable(reply: Reply) -> bool:
+    """Whether the API could not read the token (RFC 6750 section 3.1), rather than the rest of the request."""
+    found = _find_challenge(reply)
+    return reply.status == 400 and found is not None and found.get("error") == "invalid_request"
+
+
 def explain_challenge(reply: Reply) -> str:
-    """What a 401 or 403 says about the token."""
-    found = find_bearer_challenge(value for name, value in reply.headers if name.lower() == "www-authenticate")
+    """What a refusal says about the token."""
+    found = _find_challenge(reply)
     if found is None:
         return f"Refused with {reply.status}, without a Bearer challenge: is this API guarded by OAuth tokens at all?"
     words = _EXPLAINED.get(found.get("error", ""), "The API asks for a token and did not accept this one.")
+    words += _advise_sign_in(found) if found.get("error") == _STEP_UP else ""
     scope = f" It requires the scope: {shorten(found['scope'])}." if found.get("scope") else ""
     told = f" It says: {shorten(found['error_description'])}" if found.get("error_description") else ""
     return words + scope + told
@@ -99,5 +109,21 @@ _EXPLAINED: Final = {
     "`oauthguard inspect` and `oauthguard introspect` say which.",
     "insufficient_scope": "The token is good but does not permit this (insufficient_scope); "
     "get another with `oauthguard login --scope …`, if you may.",
-    "invalid_request": "The API could not read the request (invalid_request).",
+    "invalid_request": "The API could not read the Authorization header, so the token has characters that it does not "
+    "allow, or a proxy has changed it (invalid_request).",
+    _STEP_UP: "The token is good, but its user signed in too long ago, or not in the way that the API requires "
+    "(insufficient_user_authentication); sign in again",
 }
+
+
+def _find_challenge(reply: Reply) -> Mapping[str, str] | None:
+    return find_bearer_challenge(value for name, value in reply.headers if name.lower() == "www-authenticate")
+
+
+def _advise_sign_in(found: Mapping[str, str]) -> str:
+    """The sign-in that the challenge asks for (RFC 9470 section 3), if its words can be copied into a shell."""
+    asked = {name: found[name] for name in ("acr_values", "max_age") if found.get(name)}
+    if not asked or not all(map(_PLAIN.fullmatch, asked.values())):
+        return "."
+    options = " ".join(f"--param '{name}={value}'" for name, value in asked.items())
+    return f": `oauthguard login {options}`."

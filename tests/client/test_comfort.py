@@ -223,6 +223,7 @@ def test_a_moment_says_how_far_away_it_is(away: float, ending: str, monkeypatch:
     monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
     assert format_moment(1_800_000_000 + away).endswith(f", {ending}")
     assert format_moment(1e300) == f"{1e300:.0f}"
+    assert format_moment(10**400) == str(10**400), "it is larger than any float"
 
 
 # ── inspect ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -263,6 +264,8 @@ def test_a_device_login_shows_the_code_on_a_terminal_only(terminal: Terminal, sc
     assert status == 0
     assert draw(page)[5] in read_plain(seen)
     assert "█" not in terminal.run(*words).err
+    for plain in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b[97m" not in run_on_pty(terminal, *words, **plain)[1], "it was written in white on black"
 
 
 @pytest.mark.promise("CL-03")

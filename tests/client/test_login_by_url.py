@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import ssl
 from typing import Any
 
 import pytest
 
+from pyramid_oauthguard.client.errors import CommandError
+from pyramid_oauthguard.client.web.requests import Web
+from pyramid_oauthguard.command.client.known_by_url import _check_address, prepare
+from pyramid_oauthguard.command.run import Run
+from pyramid_oauthguard.fetch.resolving import Resolver
 from tests.client.apis import PLACE, TOKENS, Api, sign_in
 from tests.client.terminal import Terminal
 
@@ -149,3 +155,29 @@ def test_a_client_of_another_issuer_is_not_used(terminal: Terminal, api: Api) ->
 def test_what_is_not_the_address_of_an_api_is_refused(terminal: Terminal, url: str) -> None:
     ended = terminal.run("login", url)
     assert (ended.status, "the URL" in ended.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://127.0.0.1:8080/a", "https://127.0.0.1", "https://intranet.example", "https://[::1]"]
+)
+def test_an_api_elsewhere_does_not_send_the_command_into_the_users_network(issuer: str) -> None:
+    """The document of the API and the registration were held to public addresses, and the issuer was not."""
+    known = {"api.example": ["93.184.215.14"], "id.example": ["93.184.215.15"], "intranet.example": ["10.0.0.1"]}
+    resolver = Resolver(lambda host, port: known.get(host, [host]))
+    web = Web("https://api.example/mcp", ssl.create_default_context(), resolver=resolver)
+    with pytest.raises(CommandError, match="the issuer that the API names is not asked") as caught:
+        _check_address(web, issuer)
+    assert (caught.value.exit_status, caught.value.advice) == (1, "if you trust it, name it with --issuer")
+    _check_address(web, "https://id.example")
+
+
+def test_the_users_own_issuer_may_be_in_their_network(
+    terminal: Terminal, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the API alone names is held to public addresses."""
+    monkeypatch.setattr(Web, "check", lambda web, url: pytest.fail("it was checked"))
+    run = Run(
+        environ={**terminal.full_environ(), "OAUTHGUARD_ISSUER": api.issuer.issuer, "OAUTHGUARD_CLIENT_ID": "cli"}
+    )
+    prepare(run, api.url, "http://127.0.0.1/callback")
+    assert run.options.issuer == api.issuer.issuer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import socket
@@ -17,6 +18,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from pyramid_oauthguard.command.client.call import _read_data
 from tests.client.browsers import build_jwt, start_login
 from tests.client.issuers import API, MACHINE_SECRET, Asked, ScriptedIssuer
 from tests.client.terminal import Terminal, find_command, run_on_pty
@@ -334,6 +336,16 @@ def test_call_with_a_body_and_headers(app: Terminal, scripted: ScriptedIssuer) -
             'It requires the scope: a "b".',
         ),
         (401, 'Bearer error="invalid_token', "expired, revoked"),
+        (
+            401,
+            'Bearer error="insufficient_user_authentication", acr_values="urn:gold", max_age="300"',
+            "oauthguard login --param 'acr_values=urn:gold' --param 'max_age=300'`",
+        ),
+        (
+            401,
+            'Bearer error="insufficient_user_authentication", acr_values="\'; rm -rf / \'"',
+            "(insufficient_user_authentication); sign in again.",
+        ),
         (403, None, "without a Bearer challenge"),
     ],
 )
@@ -346,6 +358,31 @@ def test_call_explains_a_refusal(
     assert (answer.status, answer.json) == (5, {"title": "no"})
     assert words in answer.err
     assert "\x1b" not in answer.err
+
+
+def test_verbose_masks_the_headers_that_may_be_credentials(app: Terminal, scripted: ScriptedIssuer) -> None:
+    """Only Authorization was masked: keys and cookies that the user sends beside the token stood in the log of a job."""
+    scripted.answers["/customers"] = {}
+    words = ["-H", "X-Api-Key: sesame-key", "-H", "Cookie: id=sesame-id", "-H", "accept: text/csv"]
+    said = app.run("call", "-v", "GET", f"{scripted.issuer}/customers", *words).err
+    assert "sesame" not in said
+    assert ">   X-Api-Key: ***\n" in said
+    assert ">   accept: text/csv\n" in said
+
+
+def test_a_body_of_any_bytes_is_sent_as_it_was_typed() -> None:
+    """It ended with "this is a bug: UnicodeEncodeError"."""
+    assert _read_data(os.fsdecode(b"a\xffb\xc3\xa4")) == b"a\xffb\xc3\xa4"
+
+
+def test_call_explains_a_token_that_the_api_can_not_read(app: Terminal, scripted: ScriptedIssuer) -> None:
+    """The guard answers 400 to a token with a character that the header does not allow, and nothing was said about it."""
+    scripted.answers["/customers"] = (400, {}, {"WWW-Authenticate": 'Bearer realm="api", error="invalid_request"'})
+    answer = app.run("call", "GET", f"{scripted.issuer}/customers")
+    assert answer.status == 2
+    assert "could not read the Authorization header" in answer.err
+    scripted.answers["/customers"] = (400, {})
+    assert "Authorization" not in app.run("call", "GET", f"{scripted.issuer}/customers").err
 
 
 def test_call_does_not_carry_the_token_elsewhere(app: Terminal, scripted: ScriptedIssuer) -> None:
@@ -421,6 +458,12 @@ def test_exec_gives_the_token_and_takes_the_secret(app: Terminal) -> None:
     assert (answer.status, answer.out) == (7, "tok-0123456789/\n")
     assert app.run("exec", "--name", "T", "--", "printenv", "T").out == "tok-0123456789\n"
     assert app.run("exec", "--", "printf", "%s", "--verbose").out == "--verbose"
+
+
+def test_exec_leaves_the_command_its_signals(app: Terminal) -> None:
+    """Python ignores SIGPIPE, and CMD inherited that: `yes | head` in a script ended with a message and another status."""
+    answer = app.run("exec", "--", "bash", "-o", "pipefail", "-c", "yes | head -n 1")
+    assert (answer.status, answer.out, answer.err) == (141, "y\n", "")
 
 
 def test_exec_of_what_is_not_there(app: Terminal) -> None:
@@ -592,3 +635,76 @@ def test_a_reader_that_has_enough(app: Terminal, scripted: ScriptedIssuer) -> No
     )
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def run_in_shell(app: Terminal, words: str, **environ: str) -> tuple[int, str, str]:
+    """The command with redirections."""
+    done = subprocess.run(
+        ["bash", "-c", f"{find_command()} {words}"],
+        env={**app.full_environ(), **environ}, cwd=app.cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("verb", ["token", "call GET $URL", "token --format json", "profiles"])
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [("> /dev/full", "No space left on device"), (">&-", "Bad file descriptor")],
+    ids=["full", "closed"],
+)
+def test_data_that_can_not_be_written_are_an_error_of_one_line(
+    app: Terminal, scripted: ScriptedIssuer, verb: str, target: str, why: str
+) -> None:
+    """A closed stream was "this is a bug", and of a full disk it was not said where."""
+    scripted.answers["/a"] = {"a": 1}
+    ended = run_in_shell(app, f"{verb} {target}", URL=f"{scripted.issuer}/a")
+    said = ended[2].splitlines()[-1]
+    assert (ended[0], said) == (1, f"oauthguard: standard output can't be written: {why}; the data are lost")
+    assert "Exception" not in ended[2]
+
+
+@pytest.mark.parametrize("streams", ["<&-", "2>&-", "<&- 2>&-", "2>/dev/full"])
+def test_a_stream_that_is_missing_does_not_end_the_command(app: Terminal, streams: str) -> None:
+    assert run_in_shell(app, f"token {streams}") == (0, "tok-0123456789\n", "")
+    assert run_in_shell(app, f"token --auth-method odd {streams}")[0] == 1
+    assert run_in_shell(app, f"login {streams} --client-id x --issuer http://127.0.0.1:9")[0] == 6
+
+
+def test_a_character_that_the_output_can_not_show_is_escaped(app: Terminal, scripted: ScriptedIssuer) -> None:
+    """It ended with "this is a bug: UnicodeEncodeError"."""
+    scripted.answers["/a"] = (200, {}, {"X-Name": "Zoë"})
+    answer = app.run("call", "GET", f"{scripted.issuer}/a", "--include", PYTHONIOENCODING="ascii")
+    assert answer.status == 0, answer.err
+    assert "X-Name: Zo\\xeb\n" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "what"),
+    [
+        (["token"], {"OAUTHGUARD_CLIENT_SECRET": "sesame\udcff"}, "client secret in the environment"),
+        (["token"], {"OAUTHGUARD_CLIENT_ID": "sesame\udcff"}, "client id in the environment"),
+        (["token", "--scope", "sesame\udcff"], {}, "scope in a flag"),
+        (["login", "--flow", "paste", "--param", "a=sesame\udcff"], {}, "--param"),
+    ],
+)
+def test_what_is_not_text_is_said_and_not_repeated(
+    app: Terminal, words: list[str], environ: dict[str, str], what: str
+) -> None:
+    """It ended with "this is a bug: UnicodeEncodeError"."""
+    answer = app.run(*words, **environ)
+    assert (answer.status, answer.out) == (1, "")
+    assert answer.err == f"oauthguard: {what} is not UTF-8 text; write it again, in UTF-8\n"
+
+
+def test_an_interruption_while_modules_are_loaded_is_no_traceback(app: Terminal) -> None:
+    (app.cwd / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'pyramid_oauthguard.command.verbs':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    app.environ["PYTHONPATH"] = str(app.cwd)
+    answer = app.run("token")
+    assert (answer.status, answer.out, answer.err) == (130, "", "")

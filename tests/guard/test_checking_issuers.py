@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from pyramid.authorization import Allow
 
 from pyramid_oauthguard.command.guard.settings import settings as settings_verb
-from pyramid_oauthguard.guard.settings import parse_settings
+from pyramid_oauthguard.guard.reports.effective import _write
+from pyramid_oauthguard.guard.settings import TABLE, parse_settings
 from pyramid_oauthguard.guard.settings.principals import is_possible, list_forms
 from tests.guard import commanded
 from tests.guard.commanded import run_check, run_explain, write_ini
@@ -97,6 +98,21 @@ def test_settings_prints_values_and_sources_and_no_secret(settings: dict[str, st
     assert lines["oauthguard.issuers.shop.cache.jwks.arguments.url"].startswith("redis://***@h/0    # ")
     assert "oauthguard.issuer" not in lines, "there is no plain issuer"
     assert "hunter2" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("url", "redis://u:pass@hunter2@h/0"),
+        ("url", "redis://:pass/hunter2@h/0"),
+        ("url", "rediss://h:6379/0?password=hunter2&db=1"),
+        ("cache_dict", {"hunter2": b"hunter2"}),
+    ],
+)
+def test_settings_masks_passwords_however_they_are_written(argument: str, value: Any) -> None:
+    """Of a password with @ in it, the second half was printed."""
+    row = next(each for each in TABLE if each.name == "cache.jwks.*")
+    assert "hunter2" not in _write(row, f"cache.jwks.arguments.{argument}", value)
 
 
 def test_settings_as_json(settings: dict[str, str], tmp_path: Path) -> None:

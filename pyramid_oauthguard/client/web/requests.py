@@ -94,6 +94,10 @@ class Web:
                 problem = UnavailableError("unreachable", f"{method} {url}: {name_cause(error)}")
         raise problem
 
+    def check(self, url: str) -> None:
+        """:raises UnavailableError: ``url`` may not be asked (reason ``forbidden_url``), or its host is not known."""
+        self._find_addresses(self._judge(url), url, time.monotonic() + _TIMEOUT_SECONDS)
+
     def _judge(self, url: str) -> Origin:
         try:
             origin = as_origin(url)

@@ -12,7 +12,7 @@ from ...exit_status import INACTIVE, OK, REFUSED, USAGE
 from ..completing import METHODS, complete_files, complete_methods
 from ..holder import fetch_tokens
 from ..parameters import client_options, pass_run
-from ..request import Reply, explain_challenge, send
+from ..request import Reply, explain_challenge, is_unreadable, send
 from ..run import Run
 
 
@@ -57,6 +57,8 @@ def call(
     if reply.status in (401, 403):
         run.console.show(explain_challenge(reply))
         return INACTIVE
+    if is_unreadable(reply):
+        run.console.show(explain_challenge(reply))
     if 300 <= reply.status < 400:
         run.console.show(f"Redirected to {reply.find('location') or 'nowhere'}; the token was not sent there.")
     if reply.status in (405, 501):
@@ -83,7 +85,7 @@ def _write(run: Run, reply: Reply, *, include: bool) -> None:
 
 def _read_data(data: str | None) -> bytes | None:
     if data is None or not data.startswith("@"):
-        return None if data is None else data.encode()
+        return None if data is None else data.encode("utf-8", "surrogateescape")  # the bytes that were typed
     try:
         with click.open_file(data[1:], "rb") as file:
             return bytes(file.read())

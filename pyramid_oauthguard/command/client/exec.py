@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -56,11 +57,19 @@ def _without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _restore_signals() -> None:
+    """Python ignores these signals, and CMD would, too: it would not end when the reader of its output does."""
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 def _replace_process(command: tuple[str, ...], environ: dict[str, str]) -> int:
     sys.stdout.flush()
     try:
         if os.name != "posix":
             return subprocess.run(command, env=environ, check=False).returncode  # noqa: S603  # running it is the point
+        _restore_signals()
         os.execvpe(command[0], command, environ)  # noqa: S606  # running it is the point
     except FileNotFoundError as error:
         raise CommandError(_NOT_FOUND, f"{command[0]}: not found") from error

@@ -39,6 +39,8 @@ def prepare(run: Run, url: str, redirect_uri: str) -> None:
     issuer = _choose_issuer(run, resource)
     found = {"issuer": issuer, "resource": resource.identifier}
     run.adopt(_name(url, found))
+    if not run.options.issuer_is_the_users:
+        _check_address(web, issuer)
     _check_pkce(run)
     run.adopt(_name(url, {**found, **_find_scope(run, resource)}))
     if run.options.client_id is None or not is_usable(run):
@@ -60,6 +62,22 @@ def _choose_issuer(run: Run, resource: ProtectedResource) -> str:
         accepted = " ".join(map(shorten, resource.issuers))
         raise CommandError(USAGE, f"the API accepts tokens of {accepted}, not of {named}", "leave out --issuer")
     return named
+
+
+def _check_address(web: Web, issuer: str) -> None:
+    """An API elsewhere must not send the command to services of this machine or of its network.
+
+    :raises CommandError: the issuer that the API names is one.
+    """
+    try:
+        check_url(issuer)
+        web.check(issuer)
+    except ValueError:
+        return  # the discovery refuses it, too, and says why
+    except UnavailableError as error:
+        if error.reason == "forbidden_url":
+            text = f"the issuer that the API names is not asked: {error.detail}"
+            raise CommandError(USAGE, text, "if you trust it, name it with --issuer") from error
 
 
 def _check_pkce(run: Run) -> None:

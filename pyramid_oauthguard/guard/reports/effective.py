@@ -18,8 +18,10 @@ _FILE: Final = "_file"
 #: Parts of keys whose values may be credentials, where the table knows no single keys: ``cache.jwks.arguments.password``.
 _SECRET: Final = re.compile(r"password|secret|token|credential|passwd|auth", re.IGNORECASE)
 _HEADERS: Final = "http.headers"
-#: The user and password in a URL.
-_USERINFO: Final = re.compile(r"//[^/@\s]*@")
+#: The user and password in a URL. A password may have @ and / in it: drivers split at the last @.
+_USERINFO: Final = re.compile(r"//\S*@")
+#: A credential in the query of a URL, as Redis and PostgreSQL have it.
+_QUERY: Final = re.compile(r"([?&](?:\w*pass\w*|\w*secret\w*|\w*token\w*|pwd)=)[^&\s]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,11 @@ def _write(row: Setting, name: str, value: Any) -> str:
     if name.endswith(_FILE) and row.secret:
         return str(value)
     last = name.rpartition(".")[2]
-    if row.secret or name.startswith(_HEADERS) or (row.name.endswith(".*") and _SECRET.search(last)):
+    is_unknown = row.name.endswith(".*") and (_SECRET.search(last) or isinstance(value, Mapping))
+    if row.secret or name.startswith(_HEADERS) or is_unknown:
         return _MASK
     text = " ".join(map(str, value)) if isinstance(value, (list, tuple, set, frozenset)) else str(value)
-    return _USERINFO.sub(f"//{_MASK}@", " ".join(text.split()))
+    return _QUERY.sub(rf"\1{_MASK}", _USERINFO.sub(f"//{_MASK}@", " ".join(text.split())))
 
 
 def _write_default(row: Setting) -> str:
