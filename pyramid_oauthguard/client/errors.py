@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from ..errors import OAuthGuardError, UnavailableError
-from ..exit_status import NETWORK, REFUSED, find_exit_status
+from ..exit_status import DENIED, NETWORK, REFUSED, find_exit_status
 
-__all__ = ["CommandError", "DamagedTokensError", "RefusedError", "UnusableTokensError", "as_command_error"]
+__all__ = [
+    "CommandError",
+    "DamagedTokensError",
+    "DeniedError",
+    "RefusedError",
+    "UnusableTokensError",
+    "as_command_error",
+]
 
 
 class CommandError(OAuthGuardError):
@@ -32,15 +39,30 @@ class DamagedTokensError(CommandError):
     """What is stored for a login is not what this command stored, or belongs to another client."""
 
 
+class DeniedError(CommandError):
+    """The server says that the user denied the request (``access_denied``).
+
+    Some servers answer so, too, where they do not allow this client, user or API. Then only their own words say why.
+
+    :ivar told: what the server says about it, or empty.
+    """
+
+    def __init__(self, text: str, told: str = "") -> None:
+        super().__init__(DENIED, text)
+        self.told = told
+
+
 class RefusedError(CommandError):
     """The server answered with an error response (RFC 6749 section 5.2).
 
     :ivar code: its ``error``.
+    :ivar description: its ``error_description``, or None.
     """
 
-    def __init__(self, code: str, text: str, advice: str = "") -> None:
+    def __init__(self, code: str, text: str, advice: str = "", *, description: str | None = None) -> None:
         super().__init__(REFUSED, text, advice)
         self.code = code
+        self.description = description
 
 
 class UnusableTokensError(CommandError):

@@ -122,9 +122,11 @@ def check_answer(answer: Answer, url: str) -> None:
         if answer.status in (401, 403):
             raise RefusedError("invalid_client", f"{url} answered {answer.status}", _ADVICE["invalid_client"])
         raise CommandError(NETWORK, f"{url} answered {answer.status} without an OAuth error", "is this address right?")
-    description = answer.body.get("error_description")
-    words = f"{shorten(code)}: {shorten(description)}" if isinstance(description, str) else shorten(code)
-    raise RefusedError(code, f"{url} answered {answer.status} {words}", _ADVICE.get(code, ""))
+    told = answer.body.get("error_description")
+    description = told if isinstance(told, str) else None
+    words = shorten(code) if description is None else f"{shorten(code)}: {shorten(description)}"
+    text = f"{url} answered {answer.status} {words}"
+    raise RefusedError(code, text, _ADVICE.get(code, ""), description=description)
 
 
 _ADVICE = {

@@ -8,7 +8,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from ..client.errors import CommandError
-from ..client.storage.profiles import Profiles
 from .run import Run
 
 __all__ = [
@@ -27,16 +26,15 @@ _AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
 
 def complete_profiles(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The names of the logins."""
-    return [name for name in _find_profiles(ctx).list() if name.startswith(incomplete)]
+    return [name for name in _list_profiles(ctx) if name.startswith(incomplete)]
 
 
 def complete_issuers(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The issuers of the logins."""
-    profiles = _find_profiles(ctx)
     found = set()
-    for name in profiles.list():
+    for name in _list_profiles(ctx):
         try:
-            profile = profiles.load(name)
+            profile = ctx.ensure_object(Run).profiles.load(name)
         except CommandError:  # a damaged file; completion says nothing
             continue
         if profile is not None and profile.issuer.startswith(incomplete):
@@ -59,5 +57,8 @@ def complete_files(_ctx: click.Context, _param: click.Parameter, incomplete: str
     return [CompletionItem(incomplete, type="file")]
 
 
-def _find_profiles(ctx: click.Context) -> Profiles:
-    return ctx.ensure_object(Run).profiles
+def _list_profiles(ctx: click.Context) -> list[str]:
+    try:
+        return ctx.ensure_object(Run).profiles.list()
+    except CommandError:  # such as a folder that is open to others; the verb says so
+        return []

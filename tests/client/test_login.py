@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import struct
+import subprocess
 import time
 from pathlib import Path
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser
 
 from tests.client.browsers import Login, challenge_of, install_script, start_login
 from tests.client.issuers import ScriptedIssuer
-from tests.client.terminal import Terminal, run_on_pty
+from tests.client.terminal import Terminal, find_command, run_on_pty
 
 pytestmark = pytest.mark.slow
 
@@ -197,6 +198,29 @@ def test_denial(public: Terminal, scripted: ScriptedIssuer) -> None:
     assert "Access was denied" in page.text
     assert scripted.count("/token") == 0
     assert not list(public.home.glob("*.tokens"))
+
+
+def test_the_servers_own_words_about_a_denial_are_shown(public: Terminal) -> None:
+    """Auth0 and Okta answer access_denied, too, for an API or a user that they do not know: it looked like the user's choice."""
+    with start_login(public) as login:
+        login.come_back(error="access_denied", error_description="Service not found:\n https://api.test")
+        ended = login.end()
+    assert ended.status == 3
+    assert ended.err.splitlines()[-2:] == [
+        "The server says: Service not found: https://api.test",
+        "oauthguard: access was denied in the browser",
+    ]
+
+
+def test_a_place_that_can_not_be_written_is_noticed_before_the_user_signs_in(public: Terminal) -> None:
+    """The user signed in, and the tokens were lost: the server gives them once."""
+    limited = f"ulimit -f 0; exec {find_command()} login"
+    done = subprocess.run(
+        ["bash", "-c", limited], env=public.full_environ(), cwd=public.cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"oauthguard: {public.home} can't be written: File too large")
+    assert not list(public.home.glob(".new-*"))
 
 
 def test_refusal(public: Terminal) -> None:

@@ -131,6 +131,25 @@ def test_device_outlives_a_hiccup_of_the_server(public: Terminal, scripted: Scri
     assert public.run("login", "--flow", "device").status == 0
 
 
+def test_device_names_the_outage_that_lasted_to_the_end(public: Terminal, scripted: ScriptedIssuer) -> None:
+    """The command said that the code was not entered, which nobody knew."""
+    scripted.answers["/token"] = [PENDING, (503, {})]
+    scripted.answers["/device_authorization"] = device(scripted, expires_in=5)
+    ended = public.run("login", "--flow", "device")
+    assert ended.status == 6
+    assert ended.err.endswith(f"oauthguard: {scripted.issuer}/token answered 503; try again later\n")
+
+
+def test_device_shows_the_servers_own_words_about_a_denial(public: Terminal, scripted: ScriptedIssuer) -> None:
+    scripted.answers["/token"] = (400, {"error": "access_denied", "error_description": "not assigned\x1b[2J"})
+    ended = public.run("login", "--flow", "device")
+    assert ended.status == 3
+    assert ended.err.splitlines()[-2:] == [
+        "The server says: not assigned\\x1b[2J",
+        "oauthguard: access was denied on the other device",
+    ]
+
+
 @pytest.mark.parametrize(
     "changes",
     [

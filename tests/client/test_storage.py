@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from pyramid_oauthguard.client.storage.folder import Folder
 from tests.client.browsers import start_login, wait_for
 from tests.client.issuers import Asked, ScriptedIssuer, run_scripted
 from tests.client.terminal import Terminal, find_command
@@ -342,6 +345,23 @@ def test_a_write_that_is_killed_leaves_the_old_or_the_new_text(tmp_path: Path) -
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "f").iterdir()} == {0o600}
 
 
+def test_a_file_system_that_can_not_flush_folders_keeps_the_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tokens were written, and the command said that nothing was changed."""
+    flush = os.fsync
+
+    def refuse_folders(number: int) -> None:
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        flush(number)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    folder = Folder(tmp_path / "kept")
+    folder.write("a", "text")
+    assert folder.read("a") == "text"
+
+
 def test_leftovers_of_killed_writes_are_swept(public: Terminal) -> None:
     public.home.mkdir(mode=0o700)
     left = public.home / ".new-left"
@@ -517,6 +537,16 @@ def test_profiles_side_by_side(public: Terminal, scripted: ScriptedIssuer) -> No
     assert public.run("profiles", "use", "nobody").status == 1
     table = public.run("profiles", "--format", "table").out
     assert [line[:6] for line in table.splitlines()] == ["* home", "  work"]
+
+
+def test_a_damaged_profile_does_not_hide_the_others(public: Terminal) -> None:
+    sign_in(public, "--profile", "home")
+    sign_in(public, "--profile", "work")
+    (public.home / "old.profile").write_text("{")
+    (public.home / "old.profile").chmod(0o600)
+    listed = public.run("profiles")
+    assert ([each["name"] for each in listed.json], listed.status) == (["home", "work"], 1)
+    assert listed.err == "oauthguard: profile old is damaged; oauthguard login --profile old\n"
 
 
 def test_another_issuer_does_not_get_the_profiles_tokens(public: Terminal, scripted: ScriptedIssuer) -> None:

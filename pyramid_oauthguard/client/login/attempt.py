@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qs
 
-from ...exit_status import DENIED, REFUSED
-from ..errors import CommandError, RefusedError
+from ...exit_status import REFUSED
+from ..errors import CommandError, DeniedError, RefusedError
 from ..session import OAuthSession
 from ..text import shorten
 from ..tokens import Tokens, is_token
@@ -93,7 +93,7 @@ def _parse(query: str) -> dict[str, list[str]]:
 def _describe(fields: Mapping[str, list[str]]) -> CommandError:
     code = fields["error"][0]
     if code == "access_denied":
-        return CommandError(DENIED, "access was denied in the browser")
+        return DeniedError("access was denied in the browser", shorten(fields.get("error_description", [""])[0]))
     text = (
         f"{shorten(code)}: {shorten(fields['error_description'][0])}"
         if "error_description" in fields

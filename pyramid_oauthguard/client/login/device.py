@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ...exit_status import DENIED, NETWORK, TIMEOUT
+from ...exit_status import NETWORK, TIMEOUT
 from ...urls import check_endpoint
-from ..errors import CommandError, RefusedError, UnusableTokensError
+from ..errors import CommandError, DeniedError, RefusedError, UnusableTokensError
 from ..members import as_seconds
 from ..session import OAuthSession
+from ..text import shorten
 from ..tokens import Tokens, is_token
 
 __all__ = ["DeviceAuthorization", "as_device_authorization", "poll"]
@@ -71,20 +72,25 @@ def poll(
 
     :param deadline: of ``time.monotonic()``.
     :param sleep: waits for a number of seconds.
-    :raises CommandError: denied, expired, or refused.
+    :raises CommandError: denied, expired, refused, or the server did not answer any more.
     """
     interval = authorization.interval
+    outage: CommandError | None = None
     while time.monotonic() + interval < deadline:
         sleep(interval)
         try:
             return session.redeem_device_code(authorization.device_code)
         except RefusedError as error:
+            outage = None
             interval += _SLOWER_SECONDS if _read_refusal(error) == "slow_down" else 0
         except UnusableTokensError:
             raise  # the code is used up
-        except CommandError:  # no usable answer; an earlier one was usable, so the problem may be temporary
+        except CommandError as error:  # no usable answer; an earlier one was usable, so the problem may be temporary
+            outage = error
             interval = min(interval * 2, _LONGEST_INTERVAL_SECONDS)  # section 3.5 wants this after a connection timeout
     sleep(max(0.0, deadline - time.monotonic()))
+    if outage is not None:
+        raise outage  # the user may have entered the code
     raise CommandError(TIMEOUT, "the code was not entered in time", "try again")
 
 
@@ -93,7 +99,7 @@ def _read_refusal(error: RefusedError) -> str:
     if error.code in ("authorization_pending", "slow_down"):
         return error.code
     if error.code == "access_denied":
-        raise CommandError(DENIED, "access was denied on the other device") from error
+        raise DeniedError("access was denied on the other device", shorten(error.description or "")) from error
     if error.code == "expired_token":
         raise CommandError(TIMEOUT, "the code expired before it was entered", "try again") from error
     raise error

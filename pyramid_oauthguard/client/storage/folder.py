@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -19,6 +20,10 @@ __all__ = ["Folder"]
 
 _LOCK_WAIT_SECONDS: Final = 30.0
 _LEFTOVER_SECONDS: Final = 3600.0
+#: More than the tokens and the profile of a login.
+_LARGEST_BYTES: Final = 65536
+#: Some file systems (FUSE, SMB) can't flush a folder; the file itself is on the disk.
+_NOT_SUPPORTED: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 _POSIX: Final = os.name == "posix"
 _NOFOLLOW: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC if _POSIX else 0
 
@@ -49,6 +54,22 @@ class Folder:
         self._create()
         self._sweep()
         path = self.path / name
+        with self._writing(path, text) as temporary:
+            temporary.replace(path)
+            _sync_folder(self.path)
+
+    def check_writable(self) -> None:
+        """:raises CommandError: no file can be written here."""
+        self._create()
+        with self._writing(self.path, " " * _LARGEST_BYTES):
+            pass
+
+    @contextmanager
+    def _writing(self, path: Path, text: str) -> Iterator[Path]:
+        """A new file with ``text``, which is on the disk. It is deleted, unless it was moved to ``path``.
+
+        :raises CommandError: it can't be written, or the block raised an OSError.
+        """
         temporary = None
         try:
             number, temporary = tempfile.mkstemp(prefix=".new-", dir=self.path)  # 0600 and exclusive
@@ -56,8 +77,7 @@ class Folder:
                 file.write(text.encode("utf-8"))
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).replace(path)
-            _sync_folder(self.path)
+            yield Path(temporary)
         except OSError as error:
             raise CommandError(USAGE, f"{path} can't be written: {_why(error)}", "nothing was changed") from error
         finally:
@@ -148,6 +168,9 @@ def _sync_folder(path: Path) -> None:
         number = os.open(path, os.O_RDONLY)
         try:
             os.fsync(number)
+        except OSError as error:
+            if error.errno not in _NOT_SUPPORTED:
+                raise
         finally:
             os.close(number)
 

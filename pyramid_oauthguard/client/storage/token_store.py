@@ -36,6 +36,10 @@ class TokenStore:
         """Lock the profile ``name`` against other processes."""
         return self._folder.lock(name)
 
+    def check_place(self) -> None:
+        """:raises CommandError: nothing can be stored on this machine."""
+        self._folder.check_writable()
+
     def load(self, profile: Profile) -> Tokens | None:
         """The tokens of ``profile``.
 

@@ -10,6 +10,7 @@ import click
 from ...client.errors import CommandError
 from ...client.identity import fetch_identity, find_name
 from ...client.storage.profiles import Profile, as_profile_name
+from ...client.text import is_utf8
 from ...client.tokens import Tokens
 from ...exit_status import USAGE
 from ..output import format_moment
@@ -89,6 +90,7 @@ def login(  # click gives each option by its name
     On a terminal, it asks for the issuer and the client id if they are missing.
     """
     as_profile_name(run.profile_name)
+    run.store.check_place()  # before the user is sent away: a server gives the tokens once
     if url is not None:
         prepare(run, url, redirect_uri)
     ask_for_missing(run)
@@ -163,9 +165,11 @@ def _fetch_name(run: Run, tokens: Tokens) -> str | None:
 
 def _as_params(params: tuple[str, ...], scope: str | None) -> Mapping[str, str]:
     extra = dict(each.partition("=")[::2] for each in params)
-    for name in extra:
+    for name, value in extra.items():
         if name in _OURS or not name:
             raise CommandError(USAGE, f"--param can't set {name or 'nothing'}")
+        if not is_utf8(name + value):
+            raise CommandError(USAGE, "--param is not UTF-8 text", "write it again, in UTF-8")
     words = (scope or "").split()
     if "openid" in words and "offline_access" in words:
         extra.setdefault("prompt", "consent")  # OpenID Connect Core 1.0 section 11 asks for it

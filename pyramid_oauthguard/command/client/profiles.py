@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from ...client.errors import CommandError
+from ...client.storage.profiles import Profile
 from ...exit_status import USAGE
 from ..completing import complete_profiles
 from ..parameters import pass_run, profile_option, speech_options
@@ -48,8 +49,29 @@ def use(run: Run, name: str) -> None:
 
 
 def _list(run: Run, form: str | None) -> None:
+    found, faults = _load_all(run)
+    _write(run, found, form)
+    for fault in faults[:-1]:
+        run.console.fail(str(fault))
+    if faults:
+        raise faults[-1]
+
+
+def _load_all(run: Run) -> tuple[list[Profile], list[CommandError]]:
+    """The profiles, and what is wrong with those that can't be read: they must not hide the others."""
+    found, faults = [], []
+    for name in run.profiles.list():
+        try:
+            profile = run.profiles.load(name)
+        except CommandError as error:
+            faults.append(error)
+        else:
+            found += [profile] if profile is not None else []
+    return found, faults
+
+
+def _write(run: Run, found: list[Profile], form: str | None) -> None:
     current = run.profile_name
-    found = [profile for name in run.profiles.list() if (profile := run.profiles.load(name))]
     if form == "json" or (form is None and not run.console.is_terminal):
         run.console.write_json([{**asdict(profile), "current": profile.name == current} for profile in found])
         return

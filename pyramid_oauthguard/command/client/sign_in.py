@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from ...client.errors import CommandError, RefusedError
+from ...client.errors import CommandError, DeniedError, RefusedError
 from ...client.login import browser
 from ...client.login.attempt import Attempt, build_attempt
 from ...client.login.device import as_device_authorization, poll
@@ -54,6 +54,15 @@ def sign_in(run: Run, flow: str, wish: Wish) -> None:
     :raises CommandError: denied, refused, too late.
     """
     parse_redirect_uri(wish.redirect_uri)
+    try:
+        _sign_in(run, flow, wish)
+    except DeniedError as error:
+        if error.told:
+            run.console.show(f"The server says: {error.told}")
+        raise
+
+
+def _sign_in(run: Run, flow: str, wish: Wish) -> None:
     if flow == "auto":
         _sign_in_automatically(run, wish)
     elif flow == "device":
