@@ -94,7 +94,8 @@ def _check_known(rows: tuple[Setting, ...], given: Mapping[str, Any], prefix: st
     known = {row.name for row in rows if not row.name.endswith(".*")}
     known |= {row.name + "_file" for row in rows if row.secret}
     trees = tuple(row.name.removesuffix("*") for row in rows if row.name.endswith(".*"))
-    for key in given:
+    for key, value in given.items():
+        _check_readable(value, f"{prefix}.{key}")
         if key not in known and not (trees and key.startswith(trees)):
             near = difflib.get_close_matches(key, [*known, *trees], 1)
             hint = f"did you mean {prefix}.{near[0].rstrip('.')}?" if near else "see the list of settings"
@@ -112,7 +113,6 @@ def _read(row: Setting, given: Mapping[str, Any], prefix: str) -> Any:
         if row.default is REQUIRED:
             raise SettingError(key, "is required", row.help)
         return row.default
-    _check_readable(given.get(row.name), key)
     return _convert(row, value, key)
 
 

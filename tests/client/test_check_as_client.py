@@ -257,6 +257,14 @@ def test_a_client_that_cannot_be_removed_is_told(site: Site) -> None:
     assert "could not be removed" in found.text
 
 
+def test_a_client_that_is_left_because_a_step_hangs_is_told(site: Site, terminal: Terminal) -> None:
+    """The command ended at its time limit, and nobody learned that the client is still registered."""
+    site.answers["/authorize"] = lambda asked: time.sleep(5)
+    ended = terminal.run("check", "--as-client", site.url, "--register", "--timeout", "3", "--format", "json")
+    assert ended.status == 4
+    assert "the client 'new' of this check was not removed" in {each["text"] for each in ended.json}
+
+
 @pytest.mark.promise("CL-10")
 @pytest.mark.parametrize(
     "target",

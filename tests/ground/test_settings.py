@@ -84,6 +84,7 @@ def test_others_keys_are_not_looked_at():
                 "name": {"name": "https://${HOST}/realms"},
                 "a.b": {"name": "n", "a__b": "1 ${TWO}"},
                 "secret": {"name": "n", "secret": "${SECRET}"},
+                "tree.key": {"name": "n", "tree__key": "redis://${HOST}/0"},
             }.items()
         ),
     ],

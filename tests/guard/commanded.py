@@ -63,6 +63,11 @@ def refuse_to_say(registry: Any) -> Any:
     raise ConnectionError("the check itself is broken")
 
 
+def print_in_a_check(registry: Any) -> Any:
+    print("hello from the check")  # noqa: T201  # as applications do
+    yield Finding("ok", "shop.till", "is open")
+
+
 def hang_in_a_check(registry: Any) -> Any:
     yield Finding("ok", "shop.till", "is open")
     time.sleep(120)
@@ -106,6 +111,7 @@ VIEWS: Mapping[str, Callable[[Configurator], Any]] = {
     "finding": lambda config: config.registry.registerUtility(
         lambda registry: [Finding("warning", "shop.till", "is open", "close it")], ISelfCheck, name="shop"
     ),
+    "printing finding": lambda config: config.registry.registerUtility(print_in_a_check, ISelfCheck, name="shop"),
     "broken finding": lambda config: config.registry.registerUtility(refuse_to_say, ISelfCheck, name="shop"),
     "hangs": lambda config: time.sleep(120),
     "slow finding": lambda config: config.registry.registerUtility(hang_in_a_check, ISelfCheck, name="shop"),

@@ -404,6 +404,11 @@ def test_what_the_application_prints_and_logs_is_not_the_answer(server: HTTPIssu
     assert done.stderr == "hello from the application\n"
 
 
+def test_what_a_check_of_the_application_prints_is_not_in_the_json(issuer: MemoryIssuer, tmp_path: Path) -> None:
+    result = run_check(write_ini(tmp_path, issuer.settings, "local, printing finding"), "--format", "json")
+    assert find(result, "shop.till") != []
+
+
 def test_silence_ends_with_the_command(issuer: MemoryIssuer, tmp_path: Path) -> None:
     before = list(logging.getLogger().handlers)
     run_check(write_ini(tmp_path, issuer.settings))
@@ -473,6 +478,57 @@ def test_a_line_that_cannot_be_read_is_named_by_its_number(tmp_path: Path, text:
     said = str(run_check(ini).exception)
     assert "line 1 is before the first section" in said or "line 3, 4" in said
     assert "sekrit" not in said
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (
+            b"\xef\xbb\xbf[app:main]\nuse = egg:x\n",
+            "it begins with a byte order mark, which makes its first line unreadable",
+        ),
+        ("[app:main]\nuse = egg:x\n".encode("utf-16"), "it is in UTF-16"),
+        (b"[app:main]\nuse = egg:x\n# f\xfcr sekrit\n", "line 3 is not UTF-8 text"),
+    ],
+    ids=["mark", "utf-16", "latin-1"],
+)
+def test_an_ini_file_in_another_encoding_is_called_so(tmp_path: Path, data: bytes, said: str) -> None:
+    """A byte order mark was "line 1 is before the first section", and of another encoding no line was named."""
+    ini = tmp_path / "application.ini"
+    ini.write_bytes(data)
+    expected = f"{ini}: does not start: {said} (save it as UTF-8 without a byte order mark)"
+    assert str(run_check(ini).exception) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[app:main]\nuse = egg:x\nsekrit\n",
+            "{base}: does not start: ParsingError: neither a section nor a setting: line 3",
+        ),
+        ("\ufeff[app:main]\nuse = egg:x\n", "{base}: does not start: it begins with a byte order mark"),
+        ("[app:main]\nuse = egg:x\na = 5 % b\n", "{base}: a: does not start: [app:main] has a %"),
+    ],
+)
+def test_the_file_that_another_one_uses_is_named_where_it_is_wrong(tmp_path: Path, text: str, said: str) -> None:
+    """The error named the file on the command line, and a line of the other one."""
+    base, ini = tmp_path / "base.ini", tmp_path / "application.ini"
+    base.write_text(text, "utf-8")
+    ini.write_text("[app:main]\nuse = config:base.ini\n")
+    assert str(run_check(ini).exception).startswith(said.format(base=base))
+
+
+def test_programs_that_read_json_get_what_keeps_the_application_from_starting(tmp_path: Path) -> None:
+    """Standard output was empty, which is not JSON."""
+    settings = {"oauthguard.issuer": "https://issuer.test", "oauthguard.audience": "a", "oauthguard.leeway": "soon"}
+    ini = write_ini(tmp_path, settings)
+    (finding,) = read_findings(run_check(ini, "--format", "json"))
+    assert (finding["level"], finding["subject"], finding["status"]) == ("error", "oauthguard.leeway", 1)
+    (outcome,) = json.loads(run_explain(ini, "a.b.c", "--format", "json").stdout)
+    assert (outcome["reason"], outcome["setting"], outcome["status"]) == ("not_started", "oauthguard.leeway", 1)
+    done = run_command("check", ini, "--format", "json")
+    assert (done.returncode, len(json.loads(done.stdout)), done.stderr.count("\n")) == (1, 1, 1)
 
 
 def test_an_application_without_a_guard(tmp_path: Path) -> None:
@@ -559,6 +615,26 @@ def test_a_refusal_names_the_setting(
 def test_a_token_is_read_however_it_was_copied(issuer: MemoryIssuer, tmp_path: Path, spelling: str) -> None:
     result = run_explain(write_ini(tmp_path, issuer.settings), spelling.format(issuer.mint()))
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_token_is_read_as_windows_writes_it(issuer: MemoryIssuer, tmp_path: Path, encoding: str) -> None:
+    """`oauthguard token > token.txt` in PowerShell is UTF-16: the issuer was said to make tokens of odd characters."""
+    result = run_explain(write_ini(tmp_path, issuer.settings), f"{issuer.mint()}\r\n".encode(encoding))
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("spelling", ['"{}"', '"{}",', "'{}'", "{first}\n{rest}", "{first} \\\n  {rest}"])
+def test_a_token_that_was_copied_with_more_is_to_be_copied_again(
+    issuer: MemoryIssuer, tmp_path: Path, spelling: str
+) -> None:
+    """The advice was to have the issuer make other tokens."""
+    raw = issuer.mint()
+    result = run_explain(write_ini(tmp_path, issuer.settings), spelling.format(raw, first=raw[:90], rest=raw[90:]))
+    assert result.exit_code == 5
+    assert "copy the token again, alone, without quotes and in one line" in result.output
+    odd = run_explain(write_ini(tmp_path, issuer.settings), "00Dx0000000BV7z!AR8AQ").output
+    assert "have the issuer make tokens of these characters" in odd
 
 
 def test_a_token_in_a_file(issuer: MemoryIssuer, tmp_path: Path) -> None:

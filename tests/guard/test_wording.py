@@ -105,6 +105,37 @@ def test_two_names_of_issuers_say_what_the_mistake_is(iss: object, issuer: str, 
     assert find_issuer_words({"iss": iss, "issuer": issuer}) is words
 
 
+@pytest.mark.parametrize(
+    ("claims", "said", "not_said"),
+    [
+        (
+            {"aud": "00000003-0000-0000-c000-000000000000"},
+            "for Microsoft Graph, which only Graph can verify",
+            "changed",
+        ),
+        ({"iss": "https://test.issuer.test"}, "its iss is 'https://test.issuer.test'", "changed on the way"),
+        ({}, "was changed on the way", "Graph"),
+    ],
+)
+def test_a_signature_that_does_not_fit_is_told_by_what_the_token_says(
+    issuer: MemoryIssuer, tmp_path: Path, claims: dict[str, Any], said: str, not_said: str
+) -> None:
+    """Nobody but Graph can verify its tokens. The command said that such a token was changed on the way."""
+    outcome = explain(write_ini(tmp_path, issuer.settings), issuer.mint_foreign(**claims), "local")
+    told = f"{outcome['text']} {outcome['advice']}"
+    assert outcome["reason"] == "bad_signature"
+    assert said in told
+    assert not_said not in told
+
+
+def test_an_opaque_token_of_auth0_lacks_the_audience(tmp_path: Path) -> None:
+    """The advice was a remote check, and Auth0 has no introspection."""
+    ini = write_ini(tmp_path, read_settings(issuer="https://shop.auth0.com/", audience="https://api.test"))
+    outcome = explain(ini, "cPvYh0dJ2fGk", "local")
+    assert (outcome["reason"], outcome["setting"]) == ("not_a_jwt", "oauthguard.audience")
+    assert "send audience=https://api.test" in outcome["advice"]
+
+
 def test_a_placeholder_that_no_claim_has_is_named(server: HTTPIssuer, tmp_path: Path) -> None:
     """The metadata of Entra ID call the tenant {tenantid}, its tokens tid."""
     keys, template = f"{server.origin}/jwks", "https://tenants.test/{tenantid}"

@@ -22,6 +22,7 @@ from webtest import TestApp
 from pyramid_oauthguard.command.server import server as group
 from pyramid_oauthguard.errors import OAuthGuardError, SettingError, UnavailableError
 from pyramid_oauthguard.server.clients import RegistrationError
+from pyramid_oauthguard.server.clients.registry import ClientRegistry
 from pyramid_oauthguard.server.service import IService
 from pyramid_oauthguard.server.store.records import Grant
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
@@ -353,6 +354,18 @@ def test_a_database_that_is_away_is_named_with_what_to_do(tmp_path):
         said = Operator(ini, "", tmp_path).run(*command, fails=UnavailableError)
         assert "oauthguard.server.sqlalchemy.url" in said
         assert "sekrit" not in said
+
+
+def test_an_outage_during_an_import_is_not_a_wrong_line(operator, monkeypatch):
+    """It ended with the status of a wrong line, which no new attempt helps against."""
+
+    def lose_the_database(registry, *_arguments, **_fields):
+        raise UnavailableError("storage", "OperationalError 57P01")
+
+    monkeypatch.setattr(ClientRegistry, "create", lose_the_database)
+    line = write_lines({"name": "A", "client_id": "a", "public": True})
+    said = operator.run("client", "import", input=line, fails=UnavailableError)
+    assert "the database can't be used (line 1: OperationalError 57P01; those before it are stored)" in said
 
 
 @pytest.mark.promise("SK-01")

@@ -7,12 +7,12 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from ...client.errors import CommandError
-from ...client.web.registration import build_metadata, register, remove
+from ...client.web.registration import Registration, build_metadata, register, remove
 from ...errors import UnavailableError
 from ...interfaces import Finding
 from .visit import REDIRECT_URI, Visit, describe_outage, quote, send
 
-__all__ = ["check_metadata", "check_registration", "remove_client"]
+__all__ = ["check_metadata", "check_registration", "describe_leftover", "remove_client"]
 
 _METADATA: Final = "server metadata"
 _REGISTRATION: Final = "registration"
@@ -128,7 +128,14 @@ def remove_client(visit: Visit) -> Iterator[Finding]:
         yield describe_outage(_REGISTRATION, error)
         return
     if gone:
+        visit.registration = None
         yield Finding("ok", _REGISTRATION, "the client of this check was removed")
     else:
         text = f"the client {quote(visit.registration.client_id)} of this check could not be removed"
         yield Finding("warning", _REGISTRATION, text, "the server offers no RFC 7592: remove it by hand")
+
+
+def describe_leftover(registration: Registration) -> Finding:
+    """The finding about a client that is still registered, because the check did not end in time."""
+    text = f"the client {quote(registration.client_id)} of this check was not removed"
+    return Finding("warning", _REGISTRATION, text, "remove it by hand")

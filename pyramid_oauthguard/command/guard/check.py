@@ -12,7 +12,9 @@ from ...exit_status import TIMEOUT
 from ...interfaces import Finding, ISelfCheck, Step
 from ..application_file import load_registry
 from ..as_client.options import build_visit, client_check_options
+from ..as_client.server import describe_leftover
 from ..as_client.steps import check_as_client
+from ..as_client.visit import Visit
 from ..completing import complete_files
 from ..output import FORMAT
 from ..parameters import debug_option, pass_run
@@ -47,16 +49,24 @@ def check(run: Run, ini: str | None, url: str | None, style: str, seconds: float
     if (ini is None) == (url is None):
         raise click.UsageError("give either the ini file of an application, or --as-client and the URL of an API")
     found = Findings(run.console, style)
-    with silence(), Deadline(seconds, lambda step: found.give_up(step, seconds), status=TIMEOUT) as deadline:
+    visit = None if url is None else build_visit(run, url)
+    with silence(), Deadline(seconds, lambda step: _give_up(found, step, seconds, visit), status=TIMEOUT) as deadline:
         deadline.step = START
-        for each in _collect(load_registry(ini), ini, deadline) if ini else _visit(run, url, deadline):
-            found.show(each)
+        with found.telling_programs():
+            for each in _visit(visit, deadline) if visit else _collect(load_registry(str(ini)), str(ini), deadline):
+                found.show(each)
         found.end()
     click.get_current_context().exit(found.status)
 
 
-def _visit(run: Run, url: str | None, deadline: Deadline) -> Iterator[Finding]:
-    for each in check_as_client(build_visit(run, str(url))):
+def _give_up(found: Findings, step: str, seconds: float, visit: Visit | None) -> None:
+    if visit is not None and visit.registration is not None:
+        found.show(describe_leftover(visit.registration))
+    found.give_up(step, seconds)
+
+
+def _visit(visit: Visit, deadline: Deadline) -> Iterator[Finding]:
+    for each in check_as_client(visit):
         if isinstance(each, Step):
             deadline.step = each.subject
         else:

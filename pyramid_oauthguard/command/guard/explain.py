@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import sys
 from typing import BinaryIO, Final
@@ -45,10 +46,11 @@ def explain(run: Run, ini: str, token: BinaryIO, style: str, seconds: float) -> 
     shown = Outcomes(run.console, style)
     with silence(), Deadline(seconds, lambda step: shown.give_up(step, seconds), status=TIMEOUT) as deadline:
         deadline.step = START
-        registry = load_registry(ini)
-        for mode in find_modes_in_use(registry):
-            deadline.step = f"the {mode} check"
-            shown.show(explain_token(registry, raw, mode))
+        with shown.telling_programs():
+            registry = load_registry(ini)
+            for mode in find_modes_in_use(registry):
+                deadline.step = f"the {mode} check"
+                shown.show(explain_token(registry, raw, mode))
         shown.end()
     click.get_current_context().exit(shown.status)
 
@@ -62,10 +64,16 @@ def _find_in_answer(text: str) -> str | None:
     return token if isinstance(token, str) else None
 
 
+def _decode(data: bytes) -> str:
+    """The text of a file. Windows PowerShell writes UTF-16, and some editors write a byte order mark before UTF-8."""
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
+
+
 def _read_token(file: BinaryIO) -> str:
     if file is sys.stdin.buffer and file.isatty():
         click.echo("Paste the token, then press Enter and Ctrl-D.", err=True)
-    text = file.read(_MOST_BYTES).decode("utf-8", "replace").strip()
+    text = _decode(file.read(_MOST_BYTES)).strip()
     raw = _find_in_answer(text) or text[_BEFORE.match(text).end() :]  # type: ignore[union-attr]  # it matches the empty string
     if not raw:
         raise click.UsageError("no token: send it to standard input, never give it as an argument")

@@ -37,7 +37,7 @@ __all__ = ["Explanation", "explain_token", "find_modes_in_use"]
 class Explanation:
     """The outcome of one verifier.
 
-    :ivar mode: ``"local"`` or ``"remote"``.
+    :ivar mode: ``"local"``, ``"remote"`` or ``"userinfo"``; ``"any"`` where no check was made.
     :ivar reason: None when the token was accepted, otherwise the word of the first check that failed.
     :ivar text: what was found and what was expected; may show claims, never the token.
     :ivar setting: the key that the expectation comes from, or None.
@@ -79,8 +79,7 @@ def explain_token(registry: Any, raw: str, mode: str) -> Explanation:
     settings = find_issuer(get_guard(registry).settings, raw)
     fault = find_fault(raw)
     if fault is not None:
-        advice = "requests with it get 400; have the issuer make tokens of these characters"
-        return Explanation(mode, "malformed_header", fault, None, advice, INACTIVE)
+        return Explanation(mode, "malformed_header", fault, None, _advise_copy(raw), INACTIVE)
     try:
         token = registry.getUtility(ICredentialVerifier, name=mode).verify(Credential("Bearer", raw, "argument"))
     except UnavailableError as error:
@@ -105,6 +104,13 @@ def _find_asked(settings: GuardSettings, error: UnavailableError) -> str:
     """What was asked for, where the settings name its address; empty where only the error tells it."""
     named = {"introspection": settings.introspection_endpoint, "userinfo": settings.userinfo_endpoint}
     return next((name for name, url in named.items() if url and url in error.detail), "")
+
+
+def _advise_copy(raw: str) -> str:
+    """What to do about a token that no header can carry. The issuer did not make white space and quotes around or inside it."""
+    if find_fault("".join(char for char in raw if char not in _OF_COPIES)) is None:
+        return "requests with it get 400; copy the token again, alone, without quotes and in one line"
+    return "requests with it get 400; have the issuer make tokens of these characters"
 
 
 def _describe(token: AccessToken, guard: Guard) -> str:
@@ -227,5 +233,7 @@ def _name_setting(settings: GuardSettings, name: str | None) -> str | None:
 #: Entra ID writes one of these where a user has more groups than it puts into tokens.
 _HAS_MORE: Final = frozenset({"_claim_names", "hasgroups"})
 _ABOUT_KEYS: Final = frozenset({"unknown_key", "bad_signature"})
+#: What a terminal, an editor or a document in JSON puts around a token, or inside it.
+_OF_COPIES: Final = frozenset("\"'`,;\\ \t\r\n\u00a0\u200b\u201c\u201d")
 _MOST_TEXT_CHARS: Final = 2000
 _MOST_VIEWS: Final = 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -29,10 +30,13 @@ timeout_option = click.option(
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Keep what the application logs from the terminal, unless it has a handler: the verb reports it itself."""
+    """Keep what the application logs from the terminal, unless it has a handler: the verb reports it itself. What the application
+    prints is a message, and not a part of the data.
+    """
     logger, handler = logging.getLogger(), logging.NullHandler()
     logger.addHandler(handler)
     try:
-        yield
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
     finally:
         logger.removeHandler(handler)

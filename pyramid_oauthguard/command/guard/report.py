@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
 from ...client.text import clean
-from ...exit_status import INACTIVE, OK, TIMEOUT
+from ...errors import SettingError
+from ...exit_status import INACTIVE, OK, TIMEOUT, USAGE
 from ...interfaces import Finding
 from ..output import Console
 from .explanation import Explanation
@@ -30,6 +33,20 @@ class _Report:
             self._console.write_json([asdict(each) for each in self._shown])
         self._console.flush()
 
+    @contextmanager
+    def telling_programs(self) -> Iterator[None]:
+        """Report in JSON, too, why the application does not start. A person reads the line that every failure has."""
+        try:
+            yield
+        except SettingError as error:
+            if self._is_json:
+                self._shown.append(self._describe(error))
+                self._console.write_json([asdict(each) for each in self._shown])
+            raise
+
+    def _describe(self, error: SettingError) -> Any:
+        raise NotImplementedError
+
     def _write(self, text: str) -> None:
         self._console.write_line(clean(text))
 
@@ -49,6 +66,9 @@ class Findings(_Report):
         super().end()
         if not self._is_json:
             self._console.say(", ".join(self._count(level) for level in ("error", "warning")))
+
+    def _describe(self, error: SettingError) -> Finding:
+        return Finding("error", error.key, error.problem, error.hint, USAGE)
 
     def give_up(self, step: str, seconds: float) -> None:
         """``step`` did not end in ``seconds``."""
@@ -89,6 +109,9 @@ class Outcomes(_Report):
             self._write(f"        setting: {outcome.setting}")
         if outcome.advice:
             self._write(f"        to do:   {outcome.advice}")
+
+    def _describe(self, error: SettingError) -> Explanation:
+        return Explanation("any", "not_started", f"{error.key}: {error.problem}", error.key, error.hint, USAGE)
 
     def give_up(self, step: str, seconds: float) -> None:
         """``step`` did not end in ``seconds``."""

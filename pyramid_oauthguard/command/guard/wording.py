@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -14,12 +15,15 @@ from ...guard.reports.reasons import (
     END_ELSEWHERE,
     ENDED_IN_1970,
     ENDLESS,
+    OPAQUE_OF_AUTH0,
     OTHER_CLIENT_WITHOUT_AUDIENCE,
     REASONS,
     SAME_AUDIENCE,
     SEVERAL_IN_ONE,
     SHARED_SECRET,
+    SIGNED_ELSEWHERE,
     TENANT_WITHOUT_CLAIM,
+    TOKEN_FOR_GRAPH,
     TOKEN_WITHOUT_AUDIENCE,
     UNPUBLISHED_KEY,
     UNSIGNED,
@@ -42,6 +46,9 @@ _OF_ISSUERS: Final = frozenset({
     "account", "00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com",
     "00000002-0000-0000-c000-000000000000", "https://graph.windows.net", "urn:microsoft:userinfo",
 })  # fmt: skip
+_AUTH0: Final = re.compile(r"https://[\w.-]+\.auth0\.com/", re.ASCII)
+#: Microsoft Graph changes its tokens after they were signed, so that no other API can verify them.
+_OF_GRAPH: Final = ("00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com")
 #: Below the issuer: the issuer itself (Okta, Kubernetes), userinfo and the management API of Auth0, the scopes of IdentityServer.
 _BELOW_ISSUERS: Final = ("", "/userinfo", "/api/v2", "/resources")
 
@@ -65,6 +72,8 @@ def _find_of_form(facts: Facts, reason: str, raw: str) -> Words | None:
         return ENCRYPTED
     if reason == "not_a_jwt" and is_jwt(raw) and raw.endswith(".") and facts["alg"] is not None:
         return UNSIGNED
+    if reason == "not_a_jwt" and not is_jwt(raw) and _AUTH0.fullmatch(facts["issuer"]):
+        return OPAQUE_OF_AUTH0
     if reason == "bad_algorithm" and facts["alg"] in _SHARED:
         return SHARED_SECRET
     return None
@@ -73,6 +82,10 @@ def _find_of_form(facts: Facts, reason: str, raw: str) -> Words | None:
 def _find_of_claims(facts: Facts, reason: str, raw: str) -> Words | None:
     if reason == "wrong_issuer" and is_jwt(raw):
         return find_issuer_words(facts)
+    if reason in ("bad_signature", "unknown_key") and facts["aud"] in _OF_GRAPH:
+        return TOKEN_FOR_GRAPH
+    if reason == "bad_signature" and facts["iss"] not in facts["issuer"].split(" or "):
+        return SIGNED_ELSEWHERE
     if reason == "wrong_tenant" and facts["tenant"] is None:
         return TENANT_WITHOUT_CLAIM
     if reason == "unknown_key" and facts["iss"] in facts["issuer"].split(" or "):

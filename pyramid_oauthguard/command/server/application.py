@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from pyramid.scripting import prepare
@@ -19,7 +20,7 @@ from ..application_file import load_registry
 __all__ = ["explain_storage", "open_application", "require_service"]
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_application(ini: str) -> Iterator[Any]:
     """The registry of the started application. The audit trail names the operator for what is done inside.
 
@@ -27,7 +28,8 @@ def open_application(ini: str) -> Iterator[Any]:
     """
     registry = load_registry(ini)
     require_service(registry)
-    with explain_storage(), prepare(registry=registry) as found:
+    # What a subscriber of the application prints is not a part of the data.
+    with contextlib.redirect_stdout(sys.stderr), explain_storage(), prepare(registry=registry) as found:
         label_command(found["request"], _load_operator())
         _lift_time_limits(registry)
         try:
@@ -36,7 +38,7 @@ def open_application(ini: str) -> Iterator[Any]:
             _close_store(registry)
 
 
-@contextmanager
+@contextlib.contextmanager
 def explain_storage() -> Iterator[None]:
     """Name the setting of a database that can't be used."""
     try:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from ...errors import OAuthGuardError
+from ...errors import OAuthGuardError, UnavailableError
 from ...server.clients.registry import RegistrationError, get_clients
 from ...server.tokens.importing import as_foreign_tokens
 from ...server.tokens.importing import import_tokens as store_tokens
@@ -71,6 +71,8 @@ def _store_all(file: BinaryIO, store: Callable[[dict[str, Any]], bool]) -> int:
             if not isinstance(document, dict):
                 raise ValueError  # as JSON that can't be read
             done += store(document)
+        except UnavailableError as error:
+            raise error.repeat(f"line {number}: {error.detail or error.reason}; those before it are stored") from error
         except (OAuthGuardError, TypeError) as error:
             raise OAuthGuardError(f"line {number}: {error}") from None
         except (ValueError, RecursionError):

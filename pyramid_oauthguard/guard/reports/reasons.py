@@ -14,6 +14,7 @@ __all__ = [
     "ENDED_IN_1970",
     "ENDLESS",
     "END_ELSEWHERE",
+    "OPAQUE_OF_AUTH0",
     "OTHER_ADDRESS",
     "OTHER_CLIENT_WITHOUT_AUDIENCE",
     "OTHER_TENANT",
@@ -22,7 +23,9 @@ __all__ = [
     "SAME_AUDIENCE",
     "SEVERAL_IN_ONE",
     "SHARED_SECRET",
+    "SIGNED_ELSEWHERE",
     "TENANT_WITHOUT_CLAIM",
+    "TOKEN_FOR_GRAPH",
     "TOKEN_OF_ORG_SERVER",
     "TOKEN_WITHOUT_AUDIENCE",
     "TOKEN_WITHOUT_ISSUER",
@@ -112,6 +115,9 @@ SAME_AUDIENCE: Final[Words] = ("audience", "its aud is {aud!r}, accepted are {au
 SEVERAL_IN_ONE: Final[Words] = ("audience", "its aud is {aud!r}, which is one text with spaces; accepted are {audience}", "have the issuer write several audiences as a list")  # fmt: skip
 OTHER_ADDRESS: Final[Words] = ("issuer", "its iss is {iss!r}, but must be {issuer!r}, byte for byte: they differ in the scheme, the host or the port only", "the issuer names itself as its callers address it: tell it its public address (at Keycloak, hostname and proxy-headers), or set oauthguard.issuer to what the token says, and oauthguard.metadata_url to an address that works here, if you trust it")  # fmt: skip
 OTHER_VERSION_OF_ENTRA: Final[Words] = ("issuer", "its iss is {iss!r}, but must be {issuer!r}: tokens of version 1 of Entra ID have the one, those of version 2 the other", "set requestedAccessTokenVersion in the manifest of the API's registration (2 for login.microsoftonline.com, null for sts.windows.net), or set the issuer to what the token says")  # fmt: skip
+OPAQUE_OF_AUTH0: Final[Words] = ("audience", "it is not a JWT: the client did not send the audience {audience} when it asked for the token, and Auth0 then makes tokens that only its userinfo endpoint can read", "send audience={audience} with the authorization request or the token request")  # fmt: skip
+TOKEN_FOR_GRAPH: Final[Words] = ("audience", "its aud is {aud!r}: it is a token for Microsoft Graph, which only Graph can verify; accepted are {audience}", "request the token for this API: with a scope such as api://YOUR-API/.default in place of User.Read. Do not add this audience")  # fmt: skip
+SIGNED_ELSEWHERE: Final[Words] = ("issuer", "its signature is not that of a key of {issuer!r}, and its iss is {iss!r}", "another issuer made it: is oauthguard.issuer right, and is the token of the same environment?")  # fmt: skip
 TOKEN_OF_ORG_SERVER: Final[Words] = ("issuer", "its iss is {iss!r}, but must be {issuer!r}, byte for byte", "the client asked another authorization server than that of the settings: at Okta the one of the organization, whose tokens no other API can verify. It must use the endpoints that the metadata of oauthguard.issuer name")  # fmt: skip
 END_ELSEWHERE: Final[Words] = (
     None,
