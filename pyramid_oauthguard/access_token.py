@@ -25,7 +25,7 @@ class AccessToken:
     It can be copied, deep-copied and pickled. A pickle proves nothing: read none that another party could have written.
 
     :ivar subject: ``sub`` (RFC 7519 section 4.1.2), None when the token names no subject.
-    :ivar client_id: ``client_id`` (RFC 9068 section 2.2), or ``cid`` or ``azp`` where issuers use these.
+    :ivar client_id: ``client_id`` (RFC 9068 section 2.2), or ``cid``, ``azp`` or ``appid`` where issuers use these.
     :ivar scopes: the granted scopes (RFC 6749 section 3.3).
     :ivar implied_scopes: what the granted scopes contain by ``oauthguard.scope_implies``: it counts in checks, and was not
         granted by name.
@@ -37,7 +37,7 @@ class AccessToken:
     :ivar token_id: ``jti``, or None.
     :ivar username: ``username`` of an introspection answer (RFC 7662 section 2.2), or None.
     :ivar claims: every claim of the token, or every member of the introspection answer.
-    :ivar mode: how it was verified, ``"local"`` or ``"remote"``.
+    :ivar mode: how it was verified, ``"local"``, ``"remote"`` or ``"userinfo"``.
     """
 
     subject: str | None

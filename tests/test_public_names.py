@@ -9,12 +9,20 @@ import re
 import runpy
 import textwrap
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from webtest import TestApp as App
 
+from pyramid_oauthguard import AccessToken, exit_status
+from pyramid_oauthguard.command import main
+from pyramid_oauthguard.command.client import exec as exec_command
+from pyramid_oauthguard.guard.requirements import BUILT_IN, VIEW_OPTIONS
+from pyramid_oauthguard.guard.verifiers import RANKS
+from pyramid_oauthguard.jwt.token_kind import MARKS
+from pyramid_oauthguard.server.clients import ClientRegistry
 from pyramid_oauthguard.testing import trust
 from tests import documentation
 from tests.test_house import PARTS, SURFACE
@@ -101,6 +109,41 @@ def test_each_public_name_says_what_it_is(module: str) -> None:
     found = importlib.import_module(module)
     names = (SURFACE | PARTS)[module] - {"ABSENT"}  # a value; its text follows its assignment
     assert [name for name in names if not (getattr(found, name).__doc__ or "").strip()] == []
+
+
+def find_section(page: str, title: str) -> str:
+    return documentation.read_page(page).partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_page_of_the_guard_left_out_a_mode_and_a_view_option() -> None:
+    section = find_section("reference/guard", "On views")
+    assert [name for name in (*VIEW_OPTIONS, *BUILT_IN, "once") if f"`{name}`" not in section] == []
+    assert [mode for mode in RANKS if f'`"{mode}"`' not in section] == []
+
+
+def test_the_page_of_the_guard_has_each_member_of_an_access_token() -> None:
+    section = find_section("reference/guard", "On the request")
+    names = {*dir(AccessToken), *(each.name for each in fields(AccessToken))}
+    assert [name for name in sorted(names) if not name.startswith("_") and f"`{name}" not in section] == []
+
+
+def test_the_table_of_kinds_of_tokens_left_out_claims() -> None:
+    section = find_section("explanation/checks", "Only access tokens")
+    assert [name for name in sorted(MARKS | {"cnf"}) if f"`{name}`" not in section] == []
+
+
+def test_the_page_about_clients_left_out_calls_of_the_registry() -> None:
+    page = documentation.read_page("how-to/server/clients")
+    calls = [name for name in vars(ClientRegistry) if not name.startswith("_")]
+    assert [name for name in calls if f"`{name}(" not in page] == []
+
+
+def test_the_page_about_the_command_left_out_an_exit_status() -> None:
+    section = find_section("reference/command", "Exit status")
+    statuses = [value for name, value in vars(exit_status).items() if name.isupper()]
+    statuses += [exec_command._NOT_RUNNABLE, exec_command._NOT_FOUND, main._INTERRUPTED, main._NO_READER]
+    listed = {int(number) for row in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for number in row.split(",")}
+    assert listed == set(statuses)
 
 
 # ── What an earlier README shows goes on working ─────────────────────────────────────────────────────────────────

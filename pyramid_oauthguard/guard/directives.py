@@ -47,7 +47,7 @@ def add_token_requirement(config: Configurator, name: str, factory: Callable[[An
 def set_token_verifier(config: Configurator, mode: str, verifier: Any) -> None:
     """Check tokens of ``mode`` with ``verifier`` instead of the built-in one.
 
-    :param mode: ``"local"`` or ``"remote"``.
+    :param mode: ``"local"``, ``"remote"`` or ``"userinfo"``.
     :param verifier: an object (or its dotted name) with ``verify(raw: str) -> AccessToken`` that raises the errors of
         :mod:`pyramid_oauthguard`. It is trusted: what it returns is believed. Whatever else it returns or raises
         is an outage (503).

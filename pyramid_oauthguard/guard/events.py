@@ -24,7 +24,7 @@ class AccessTokenRejected:
     """A bearer token was presented and not accepted.
 
     :ivar reason: a fixed word such as ``"expired"``, ``"unknown_key"``, ``"inactive"``, ``"unreachable"``.
-    :ivar mode: the mode of the check, ``"local"`` or ``"remote"``.
+    :ivar mode: the mode of the check: ``"local"``, ``"remote"`` or ``"userinfo"``, or ``"remote and userinfo"`` where a request must pass both.
     """
 
     request: Request

@@ -171,7 +171,7 @@ def _confine(view: View, guard: ViewGuard, original: Any) -> View:
         error = find_misplacement(request)
         if error is None:
             return view(context, request)
-        logger.error("%s wants an access token, and its path is not under a prefix of TokensUnder: refused", name)
+        logger.error("%s requires an access token, and its path is not under a prefix of TokensUnder: refused", name)
         request.add_response_callback(mark_refusal)
         return guard.refuse(request, error)
 

@@ -153,7 +153,7 @@ def dress_denial(request: Request, forbidden: HTTPForbidden) -> None:
 def _read_mode(info: Any) -> str | None:
     mode: str | None = info.options.get("token_check")
     if isinstance(mode, not_):
-        raise SettingError("token_check", "can't be negated", "name the mode that the view wants")
+        raise SettingError("token_check", "can't be negated", "name the mode that the view requires")
     return mode
 
 

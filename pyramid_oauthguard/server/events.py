@@ -158,10 +158,11 @@ class TokenIssued:
 
 @dataclass(frozen=True, slots=True)
 class TokenRevoked:
-    """Tokens were revoked at the client's request or by reuse detection.
+    """Tokens were revoked: at the request of the client or the user, by an administrator, or because something was sent again.
 
     :ivar token_ids: the access tokens that were live until now.
-    :ivar reason: a fixed word: ``revocation_request`` or, later, what detected a theft.
+    :ivar reason: a fixed word: ``revocation_request``, ``consent_withdrawn``, ``ended_by_administrator``, ``user_forgotten``, or what was
+        sent again: ``refresh_token_reuse``, ``code_reuse``, ``device_code_reuse``.
     """
 
     token_ids: tuple[str, ...]

@@ -38,7 +38,7 @@ def set_token(
     :param claims: claims whose names are not Python's; ``more`` are further claims. They overrule those that
         :class:`~pyramid_oauthguard.testing.MemoryIssuer` gives a token. :data:`~pyramid_oauthguard.testing.ABSENT`
         leaves one out.
-    :param mode: the value of ``AccessToken.mode``, ``"local"`` or ``"remote"``.
+    :param mode: the value of ``AccessToken.mode``: ``"local"``, ``"remote"`` or ``"userinfo"``.
     :param issuer_name: the value of ``AccessToken.issuer_name``.
     :returns: the token.
     """

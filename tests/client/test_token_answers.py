@@ -324,7 +324,7 @@ def test_odd_times_of_a_device_authorization(scripted: ScriptedIssuer, value: ob
 def test_quoted_times_of_a_device_authorization(scripted: ScriptedIssuer) -> None:
     found = as_device_authorization(device(scripted, interval="2", expires_in="59.5"), scripted.issuer)
     assert (found.interval, found.expires_in) == (2, 59.5)
-    with pytest.raises(CommandError, match="wants 1e\\+09 s between two requests"):
+    with pytest.raises(CommandError, match="requires 1e\\+09 s between two requests"):
         as_device_authorization(device(scripted, interval=10**9), scripted.issuer)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import pytest
 from webtest import TestApp as App
 
 from example_app import main
+from example_app.settings import CORS_TABLE, TABLE
+from pyramid_oauthguard.guard.guarded_views import find_views
+from pyramid_oauthguard.guard.state import get_guard
 from pyramid_oauthguard.server.clients import get_clients
+from tests.documentation import read_page
 from tests.example.conftest import build_settings, dispose
 from tests.example.servers import run_at_once
 
@@ -68,3 +73,19 @@ def test_the_demo_clients_are_what_the_docs_say(tmp_path: Path) -> None:
     assert cli.public
     assert "client_credentials" not in cli.grants
     dispose(app)
+
+
+def test_the_reference_left_out_a_setting_and_a_client_of_the_example(tmp_path: Path) -> None:
+    """`example.mcp`, and what is there with it: the client and the endpoint."""
+    page = read_page("reference/example")
+    settings = {"sqlalchemy.url", *(f"example.{row.name}" for row in TABLE), *(f"cors.{row.name}" for row in CORS_TABLE)}
+    section = page.partition("\n## Settings of the example\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([a-z_.]+)` \|", section, re.MULTILINE)) == settings
+    served = main({}, **build_settings(tmp_path, **{"example.mcp": "http://localhost/mcp"}))
+    table = page.partition("\n## What it serves\n")[2].partition("\n## ")[0]
+    views = find_views(served.registry, get_guard(served.registry).settings)
+    places = {re.sub(r"\{\w+\}", "{id}", view.label) for view in views}
+    assert {each for each in places if f"`{each}`" not in table} == set()
+    demo = page.partition("\n## Demo data\n")[2].partition("\n## ")[0]
+    assert [name for name in read_clients(served) if f"`{name}`" not in demo] == []
+    dispose(served)

@@ -385,7 +385,7 @@ def test_a_token_view_elsewhere_stops_start_up_with_a_policy_around_the_composit
         add(config, "/orders", token_check="local")
 
     error = find_setting_error(lambda: build_app(configure, issuer, settings=OFF))
-    assert "/orders wants a token" in str(error)
+    assert "/orders requires a token" in str(error)
 
 
 # ── views that want a token ──────────────────────────────────────────────────────────────────────────────────────
@@ -580,8 +580,8 @@ def test_check_says_where_tokens_count(issuer):
     found = [finding for finding in judge_guard(app.app.registry) if "token" in finding.text]
     texts = [f"{finding.subject}: {finding.text}" for finding in found]
     assert "TokensUnder: access tokens count under /api/ /v2/ only, elsewhere SessionPolicy decides" in texts
-    assert "/{area}/x: wants a token: refused at any other path" in texts
-    assert "a view by traversal: wants a token: refused at any other path" in texts
+    assert "/{area}/x: requires a token: refused at any other path" in texts
+    assert "a view by traversal: requires a token: refused at any other path" in texts
 
 
 def test_the_composition_in_the_docs_is_the_one_that_works(issuer):

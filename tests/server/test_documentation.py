@@ -86,14 +86,45 @@ def test_the_application_on_the_page_leads_to_no_other_host(application, target)
     assert answer.headers["Location"] == "http://localhost"
 
 
-def test_every_endpoint_is_on_the_page(flow):
-    found = flow.server.registry.getUtility(IRoutesMapper).get_routes()
+def find_paths(server):
+    found = server.registry.getUtility(IRoutesMapper).get_routes()
     # The addresses of the metadata once more, as an application sees them that is mounted there.
-    routes = {route.pattern for route in found if route.name != "oauthguard.metadata.mounted"}
+    patterns = (route.pattern for route in found if route.name != "oauthguard.metadata.mounted")
+    return {re.sub(r"\{(\w+):.*\}", r"{\1}", pattern) for pattern in patterns}
+
+
+def test_every_endpoint_is_on_the_page(flow):
     headings = "\n".join(re.findall(r"^##? .*", ENDPOINTS, re.MULTILINE))
-    elsewhere = ("/oauth/logo/", "/oauth/pages.css", "/oauthguard/health")
-    routes = {path for path in routes if not path.startswith(elsewhere)}
+    routes = find_paths(flow.server) - {"/oauthguard/health{part}"}
     assert routes == {path for path in routes if f"{path}`" in headings}
+
+
+def test_the_page_left_out_what_settings_turn_on(build, tmp_path):
+    """Endpoints, and members of the metadata."""
+    (tmp_path / "look.css").touch()
+    (tmp_path / "logo.svg").write_text("<svg/>")
+    settings = {
+        "pages.stylesheet": str(tmp_path / "look.css"),
+        "pages.logo": str(tmp_path / "logo.svg"),
+        "self_registered.scopes": "read",
+        "self_registered.audiences": "https://api.example",
+        "registration": "open",
+        "client_metadata_documents": "on",
+    }
+    flow = build_flow(build, settings)
+    routes = find_paths(flow.server) - {"/oauthguard/health{part}"}
+    assert {path for path in routes if f"{path}`" not in ENDPOINTS} == set()
+    members = flow.server.app.get("/.well-known/oauth-authorization-server").json.keys()
+    assert {name for name in members if f'"{name}"' not in ENDPOINTS and f"`{name}`" not in ENDPOINTS} == set()
+    assert {path for path in ("admin", "admin/api") if f"`/oauth/{path}`" not in ENDPOINTS} == set()
+
+
+def test_the_page_showed_metadata_without_offline_access(build):
+    """Clients that ask for it get a refresh token, so the server names it."""
+    shown = find_object("token_endpoint")
+    scopes = "\n".join(name for name in shown["scopes_supported"] if name != "offline_access")
+    flow = build_flow(build, {"scopes": scopes, "default_scopes": ""}, clients=False)
+    assert flow.server.app.get("/.well-known/oauth-authorization-server").json["scopes_supported"] == shown["scopes_supported"]
 
 
 def find_object(member: str) -> dict[str, Any]:

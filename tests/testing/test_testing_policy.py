@@ -99,4 +99,4 @@ def test_another_policy_still_stops_start_up(issuer):
 def test_the_page_says_it():
     page = read_page("how-to/testing")
     assert "config.testing_securitypolicy(userid=" in page
-    assert "So the policy for tests opens no view that wants a token." in page
+    assert "So the policy for tests opens no view that requires a token." in page

@@ -52,7 +52,7 @@ def as_device_authorization(body: Mapping[str, Any], issuer: str) -> DeviceAutho
         )
     interval = max(1.0, as_seconds(body.get("interval")) or _INTERVAL_SECONDS)
     if interval >= expires_in:
-        text = f"the server wants {interval:g} s between two requests, but the code ends after {expires_in:g} s"
+        text = f"the server requires {interval:g} s between two requests, but the code ends after {expires_in:g} s"
         raise CommandError(NETWORK, text, "ask the operator of the server")
     complete = body.get("verification_uri_complete")
     return DeviceAuthorization(

@@ -97,7 +97,7 @@ def parse_redirect_uri(redirect_uri: str) -> SplitResult:
         raise CommandError(
             USAGE,
             f"{redirect_uri!r} can't be a redirect URI here",
-            "use http://127.0.0.1/PATH or http://[::1]/PATH, with a port where the server wants a fixed one",
+            "use http://127.0.0.1/PATH or http://[::1]/PATH, with a port where the server requires a fixed one",
         )
     return parts
 

@@ -25,7 +25,7 @@ class Operation:
 
     :ivar method: in capitals; empty for a view that answers every method.
     :ivar path: the pattern of the route, without the expressions of its placeholders.
-    :ivar mode: how the token is checked, ``"local"`` or ``"remote"``.
+    :ivar mode: how the token is checked, ``"local"``, ``"remote"`` or ``"userinfo"``.
     :ivar alternatives: sets of scopes; the token must have all scopes of one of them. One empty set: any valid token.
     """
 

@@ -19,7 +19,7 @@ _PAGES: Final = ("oauthguard.authorize", "oauthguard.device", "oauthguard.applic
 
 
 def check_places(registry: Any, policy: TokensUnder) -> None:
-    """Check that no route leads to a view that wants a token at a path where the policy takes none.
+    """Check that no route leads to a view that requires a token at a path where the policy takes none.
 
     NOT checked: views whose path only a request tells, such as those of traversal and of ``/{tenant}/orders``.
 
@@ -29,7 +29,7 @@ def check_places(registry: Any, policy: TokensUnder) -> None:
         if covered is False:
             raise SettingError(
                 "TokensUnder",
-                f"a view of {pattern} wants a token, and this path is not under {policy.prefixes}",
+                f"a view of {pattern} requires a token, and this path is not under {policy.prefixes}",
                 "give TokensUnder its prefix too, or move the route",
                 at=view.action_info,
             )
@@ -41,7 +41,7 @@ def describe_places(registry: Any, policy: TokensUnder) -> Iterator[Finding]:
     yield Finding("ok", "TokensUnder", text)
     for _view, pattern, covered in _find_places(registry, policy):
         if covered is None:
-            yield Finding("ok", pattern or "a view by traversal", "wants a token: refused at any other path")
+            yield Finding("ok", pattern or "a view by traversal", "requires a token: refused at any other path")
     yield from _judge_pages(registry, policy)
 
 
@@ -56,7 +56,7 @@ def _judge_pages(registry: Any, policy: TokensUnder) -> Iterator[Finding]:
 
 
 def _find_places(registry: Any, policy: TokensUnder) -> Iterator[tuple[Any, str, bool | None]]:
-    """Each view that wants a token, as introspection has it; its route's pattern, or "" without a route; and whether it is under a prefix."""
+    """Each view that requires a token, as introspection has it; its route's pattern, or "" without a route; and whether it is under a prefix."""
     for each in registry.introspector.get_category("views", []):
         view = each["introspectable"]
         if all(view.get(name) is None for name in VIEW_OPTIONS):

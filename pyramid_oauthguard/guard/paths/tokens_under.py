@@ -143,7 +143,7 @@ def _read_slots(policy: Any) -> Iterator[Any]:
 
 
 def find_misplacement(request: Request) -> InsufficientScope | None:
-    """Why a view that wants a token must not answer: the request's path is not under a prefix of the policy."""
+    """Why a view that requires a token must not answer: the request's path is not under a prefix of the policy."""
     policy = find_tokens_under(request.registry)
     if policy is None or policy.handles(request):
         return None

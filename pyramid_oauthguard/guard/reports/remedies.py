@@ -51,7 +51,7 @@ _AWAY: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _PROXY_ONLY: Final = "; if it is reached through a proxy only, set oauthguard.http.proxy"
 _PROXY: Final[Mapping[str, Remedy]] = {
-    r"it answered 407": Remedy("oauthguard.http.proxy", "the proxy wants a user and a password: write them before its host, in oauthguard.http.proxy or in the variable of the environment"),
+    r"it answered 407": Remedy("oauthguard.http.proxy", "the proxy requires a user and a password: write them before its host, in oauthguard.http.proxy or in the variable of the environment"),
     r"it answered ": Remedy("oauthguard.http.no_proxy", "the proxy refuses this host. oauthguard.http.no_proxy lists hosts that are asked without it"),
     r"": Remedy("oauthguard.http.proxy", "the proxy can't be reached: is its address right in oauthguard.http.proxy, or in the variable of the environment? oauthguard.http.no_proxy lists hosts that are asked without it"),
 }  # fmt: skip
@@ -99,7 +99,7 @@ _OTHER_USES: Final = Remedy(
     "oauthguard.key_uses",
     "the issuer's keys have another use than sig: list it in oauthguard.key_uses, if the issuer signs tokens with them",
 )
-_CREDENTIALS: Final = "If the issuer wants credentials there, as Kubernetes does, set oauthguard.http.bearer_token_file, or oauthguard.http.headers for a gateway. They are sent only to the hosts of addresses in the settings, so name this one, too"
+_CREDENTIALS: Final = "If the issuer requires credentials there, as Kubernetes does, set oauthguard.http.bearer_token_file, or oauthguard.http.headers for a gateway. They are sent only to the hosts of addresses in the settings, so name this one, too"
 _BY_DETAIL: Final = {
     "unreachable": _UNREACHABLE,
     "introspection_refused": _INTROSPECTION,
