@@ -18,8 +18,14 @@ from pyramid.httpexceptions import HTTPForbidden
 
 from pyramid_oauthguard.errors import SettingError, UnavailableError
 from pyramid_oauthguard.server.clients import RegistrationError
+from pyramid_oauthguard.server.self_check import report_server
 from pyramid_oauthguard.server.settings import parse_settings
 from pyramid_oauthguard.server.tokens.pruning import prune
+from pyramid_oauthguard.testing import ABSENT
+from pyramid_oauthguard.urls import as_origin
+from tests.certificates import write_certificate
+from tests.issuers import HTTPIssuer
+from tests.proxies import TunnelProxy
 from tests.server.conftest import ISSUER, basic
 from tests.server.flows import build_flow
 
@@ -357,6 +363,44 @@ def test_the_issuer_that_is_down_is_not_the_clients_fault(make):
     assert ask(flow, sign(), status=503)["error"] == "temporarily_unavailable"
 
 
+@pytest.fixture
+def no_proxy_of_this_machine(monkeypatch):
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_proxy_of_this_machine")
+@pytest.mark.parametrize("place", ["the setting", "the environment"])
+def test_keys_behind_a_proxy_were_not_fetched(make, tmp_path, monkeypatch, place):
+    """The guard used the proxy, and the server did not: each assertion was answered 503 in a closed network."""
+    name, pem = "login.issuer.test", write_certificate(tmp_path, name="login.issuer.test")
+    with (
+        HTTPIssuer(tls=pem, identifier=f"https://{name}") as site,
+        TunnelProxy({name: as_origin(site.origin).port}).running() as proxy,
+    ):
+        table = {"http.ca_file": str(pem), "issuer": f"https://{name}", "jwks_file": None}
+        if place == "the setting":
+            table["http.proxy"] = proxy.url
+        else:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        flow = make(**table)
+        assertion = site.issuer.mint(sub="p-anna", aud=ISSUER, client_id=ABSENT, header={"typ": "JWT"})
+        assert ask(flow, assertion)["access_token"]
+        assert set(proxy.targets) == {f"{name}:443"}
+
+
+def test_keys_for_another_use_are_accepted_where_the_settings_say_so(make, keys):
+    keys.write_text(json.dumps({"keys": [{**KEY.as_dict(private=False), "use": "jwt-svid"}]}))
+    assert ask(make(key_uses="sig jwt-svid"), sign())["access_token"]
+
+
+def test_check_names_the_hosts_that_are_asked_without_tls(make):
+    flow = make(**{"http.insecure_hosts": "partner:8080"})
+    found = [each for each in report_server(flow.server.registry) if each.subject.endswith("partner.http.insecure_hosts")]
+    assert [(each.level, "partner:8080 is asked without TLS" in each.text) for each in found] == [("warning", True)]
+
+
 def test_keys_in_the_file_are_read_again(make, keys, caplog):
     flow = make(**{"keys.cooldown": "0"})
     ask(flow, sign())
@@ -559,7 +603,13 @@ def parse(**table):
         ({"a.issuer": PARTNER, "a.scopes": "admin"}, "a.scopes", "is not in the scopes"),
         ({"a.issuer": ISSUER, "a.scopes": "read"}, "a.issuer", "this server's own issuer"),
         ({"a.issuer": PARTNER, "a.scopes": "any", "b.issuer": PARTNER, "b.scopes": "any"}, "a.issuer", "another name"),
-        ({"a.issuer": "partner", "a.scopes": "read"}, "a.issuer", "is not a URL"),
+        ({"a.issuer": "partner", "a.scopes": "read"}, "a.issuer", "must begin with https"),
+        ({"a.issuer": "http://partner:8080", "a.scopes": "read"}, "a.issuer", "list partner in .*a.http.insecure_hosts"),
+        ({"a.issuer": "https://{tid}.example", "a.scopes": "read"}, "a.issuer", "without a placeholder"),
+        ({"a.issuer": PARTNER, "a.scopes": "read", "a.jwks_file": "/nowhere"}, "a.jwks_file", "names a file that"),
+        ({"a.issuer": PARTNER, "a.scopes": "read", "a.http.ca_file": "/nowhere"}, "a.http.ca_file", "not a readable PEM"),
+        ({"a.issuer": PARTNER, "a.scopes": "read", "a.http.max_bytes": "0"}, "a.http.max_bytes", "more than 0"),
+        ({"a.issuer": PARTNER, "a.scopes": "read", "a.http.proxy": "socks5://p:1"}, "a.http.proxy", "only such proxies"),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.subjekt": "x"}, "a.subjekt", "did you mean"),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.subject": "no.such.module"}, "a.subject", "can't be imported"),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.algorithms": "HS256"}, "a.algorithms", "'HS256' is not one of"),
@@ -572,3 +622,11 @@ def test_a_wrong_table_is_named(table, key, problem):
     with pytest.raises(SettingError, match=problem) as caught:
         parse(**table)
     assert caught.value.key == f"oauthguard.server.assertions.{key}"
+
+
+@pytest.mark.usefixtures("no_proxy_of_this_machine")
+def test_an_issuer_of_assertions_in_a_closed_network():
+    table = {"a.issuer": "http://partner:8080", "a.scopes": "read", "a.http.insecure_hosts": "partner"}
+    (found,) = parse(**table, **{"a.http.headers": "X-Api-Key: s3cret"}).assertions
+    assert (found.http_insecure_hosts, found.http_headers) == ({"partner"}, {"X-Api-Key": "s3cret"})
+    assert "s3cret" not in repr(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
@@ -13,7 +12,6 @@ from ...urls import as_origin
 
 __all__ = [
     "as_audience",
-    "as_ca_file",
     "as_cache",
     "as_claims",
     "as_count",
@@ -24,8 +22,6 @@ __all__ = [
     "as_origins",
     "as_realm",
     "as_scope_names",
-    "as_size",
-    "as_timeout",
     "as_token_prefix",
 ]
 
@@ -65,32 +61,6 @@ def as_realm(value: Any) -> str:
     if not re.fullmatch(r"[\x20-\x7e]+", realm):
         raise ValueError("must be printable ASCII: it goes into a header")
     return realm
-
-
-def as_ca_file(value: Any) -> str:
-    """The path of a PEM file of certificates."""
-    path = as_str(value)
-    try:
-        ssl.create_default_context(cafile=path)
-    except (OSError, ssl.SSLError) as error:
-        raise ValueError(f"is not a readable PEM file of certificates: {path}") from error
-    return path
-
-
-def as_timeout(value: Any) -> float:
-    """Seconds for one call."""
-    seconds = as_duration(value)
-    if not 0 < seconds <= 300:
-        raise ValueError(f"must be more than 0 and at most 300 seconds, not {value!r}")
-    return seconds
-
-
-def as_size(value: Any) -> int:
-    """A number of bytes, not 0."""
-    size = as_int(value)
-    if not size:
-        raise ValueError("must be more than 0: an answer is never empty")
-    return size
 
 
 def as_count(value: Any) -> int:

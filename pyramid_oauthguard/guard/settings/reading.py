@@ -9,8 +9,8 @@ from itertools import product
 from typing import Any, Final
 
 from ...errors import SettingError
+from ...network import complete_network
 from ...settings import as_bool, parse
-from ..converters.network import complete_network
 from .named import check_differences, check_issuer, check_names, find_template, inherit, split_tables
 from .parsed import GuardSettings
 from .table import ANY, CACHES, KEY_LIFETIME_SECONDS, MIN_CACHE_SECRET_CHARACTERS, OF_APPLICATION, PREFIX, TABLE

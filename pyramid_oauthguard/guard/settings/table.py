@@ -12,6 +12,18 @@ from typing import Final
 
 from ...issuers.client_authentication import AUTH_METHODS
 from ...jwt.algorithms import ALGORITHMS
+from ...network import (
+    as_address,
+    as_ca_file,
+    as_insecure_hosts,
+    as_key_uses,
+    as_no_proxy,
+    as_public_key_file,
+    as_signing_key_file,
+    as_size,
+    as_timeout,
+    as_token_file,
+)
 from ...settings import (
     REQUIRED,
     Setting,
@@ -27,7 +39,6 @@ from ...settings import (
 )
 from ..converters import (
     as_audience,
-    as_ca_file,
     as_cache,
     as_claims,
     as_count,
@@ -37,18 +48,7 @@ from ..converters import (
     as_once_store,
     as_origins,
     as_realm,
-    as_size,
-    as_timeout,
     as_token_prefix,
-)
-from ..converters.network import (
-    as_address,
-    as_insecure_hosts,
-    as_key_uses,
-    as_no_proxy,
-    as_public_key_file,
-    as_signing_key_file,
-    as_token_file,
 )
 from ..converters.sources import as_networks, as_token_sources
 

@@ -182,6 +182,10 @@ def _build_keys(issuer: str, rules: AssertionIssuer) -> KeySource:
         http_timeout=rules.http_timeout,
         http_max_bytes=rules.http_max_bytes,
         http_ca_file=rules.http_ca_file,
+        http_insecure_hosts=rules.http_insecure_hosts,
+        http_proxy=rules.http_proxy,
+        http_headers=rules.http_headers,
+        http_bearer_token_file=rules.http_bearer_token_file,
         metadata_lifetime=_DAY_SECONDS,
         keys_cooldown=rules.keys_cooldown,
     )
@@ -189,6 +193,7 @@ def _build_keys(issuer: str, rules: AssertionIssuer) -> KeySource:
         build_http_issuer(settings).fetch_keys,
         build_region("jwks", {}, expiration_time=_KEY_SECONDS, secret=""),
         algorithms=rules.algorithms,
+        uses=rules.key_uses,
         lifetime=_KEY_SECONDS,
         cooldown=rules.keys_cooldown,
         max_stale=rules.keys_max_stale,

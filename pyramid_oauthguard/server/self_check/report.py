@@ -53,6 +53,7 @@ def report_server(registry: Registry) -> Iterator[Finding]:
     yield from _report_switches(service.settings)
     yield from _report_scopes(service.settings)
     yield from report_self_registration(service.settings)
+    yield from _report_assertions(service.settings)
     yield from _report_routes(registry)
     yield from _report_limits_cache(service.settings)
     yield Step("ok", "the database of the authorization server", "")
@@ -116,6 +117,13 @@ def _report_scopes(settings: ServerSettings) -> Iterator[Finding]:
         text = "has openid, but this server issues no ID token: it is not an OpenID provider"
         hint = "drop the scope: a client that asks for it expects an ID token, and refuses the answer without one"
         yield Finding("warning", f"{PREFIX}.scopes", text, hint)
+
+
+def _report_assertions(settings: ServerSettings) -> Iterator[Finding]:
+    for each in settings.assertions:
+        for host in sorted(each.http_insecure_hosts):
+            text = f"{host} is asked without TLS: anyone who can change what is sent there can make assertions that are accepted here"
+            yield Finding("warning", each.name_key("http.insecure_hosts"), text, "use it in closed networks only")
 
 
 def _report_routes(registry: Registry) -> Iterator[Finding]:

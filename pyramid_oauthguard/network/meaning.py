@@ -1,33 +1,20 @@
-"""The settings that say where an issuer is and how it is reached: each value, and what they mean together."""
+"""What the settings of one issuer mean together: where it is, and how it is reached."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from ...errors import SettingError
-from ...fetch import Proxy
-from ...fetch.extras import read_token_file
-from ...fetch.proxies import build_proxy, read_environment
-from ...issuers.client_authentication import load_signing_key
-from ...issuers.key_file import read_key_file
-from ...jwt.key_issuer import PLACEHOLDER
-from ...settings import as_list, as_str
-from ...urls import as_insecure_host, as_origin, check_url, is_loopback
+from ..errors import SettingError
+from ..fetch import Proxy
+from ..fetch.proxies import build_proxy, read_environment
+from ..jwt.key_issuer import PLACEHOLDER
+from ..urls import as_origin, check_url, is_loopback
 
-__all__ = [
-    "as_address",
-    "as_insecure_hosts",
-    "as_key_uses",
-    "as_no_proxy",
-    "as_public_key_file",
-    "as_signing_key_file",
-    "as_token_file",
-    "complete_network",
-]
+__all__ = ["complete_network"]
 
 _OFF: Final = "off"
 _WELL_KNOWN: Final = "/.well-known/"
@@ -57,49 +44,10 @@ _TAKEN: Final = frozenset(
 _ADDRESSES: Final = ("metadata_url", "jwks_uri", "introspection.endpoint", "userinfo.endpoint")
 
 
-def as_address(value: Any) -> str:
-    """The URL of something that is fetched. Whether it needs TLS depends on its host: see :func:`complete_network`."""
-    url = as_str(value)
-    as_origin(url)
-    return url
-
-
-def as_insecure_hosts(value: Any) -> frozenset[str]:
-    """Hosts, with or without a port."""
-    return frozenset(map(as_insecure_host, as_list(value)))
-
-
-def as_no_proxy(value: Any) -> tuple[str, ...]:
-    """Hosts, separated by white space or by commas as in the environment."""
-    return as_list(value.replace(",", " ") if isinstance(value, str) else value)
-
-
-def as_key_uses(value: Any) -> tuple[str, ...]:
-    """Values of ``use``."""
-    uses = as_list(value)
-    if not uses or "enc" in uses:
-        raise ValueError("must name at least one use, and not enc: such keys do not sign")
-    return uses
-
-
-def as_public_key_file(value: Any) -> str:
-    """The path of a file with public keys."""
-    return _check_file(value, read_key_file)
-
-
-def as_signing_key_file(value: Any) -> str:
-    """The path of a file with a private key."""
-    return _check_file(value, load_signing_key)
-
-
-def as_token_file(value: Any) -> str:
-    """The path of a file with a token."""
-    return _check_file(value, read_token_file)
-
-
 def complete_network(parsed: Any, environ: Mapping[str, str] | None = None) -> Any:
     """The settings of one issuer with the proxy and the headers as what they are, after its addresses were checked.
 
+    :param parsed: a dataclass with the fields of these settings, and ``name_key``, which gives the whole name of a setting.
     :param environ: where the proxy of the environment is looked for; None: the process's own. It is read here and never again.
     :raises SettingError: naming the key.
     """
@@ -187,12 +135,3 @@ def _parse_headers(parsed: Any) -> Mapping[str, str]:
             raise SettingError(parsed.name_key("http.headers"), problem, "http.bearer_token_file sets Authorization")
         found[parts[1]] = parts[2]
     return found
-
-
-def _check_file(value: Any, read: Callable[[str], object]) -> str:
-    path = as_str(value)
-    try:
-        read(path)
-    except ValueError as error:
-        raise ValueError(f"names a file that {error}: {path}") from None
-    return path
