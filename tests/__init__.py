@@ -1,1 +1,1 @@
-"""The suite. Each folder mirrors a room of the house."""
+"""The tests. Each folder is for one package of the distribution, or for what several packages do together."""

@@ -56,7 +56,7 @@ OURS = "pyramid_oauthguard."
 PYRAMID = {"pyramid", "webob", "venusian"}
 STORAGE = {"sqlalchemy", "alembic", "zope.sqlalchemy"}
 NOT_BARE = {"authlib", "requests", "click", "rich", "keyring", "jinja2", *STORAGE}
-GUARD, SERVER, CLIENT = (OURS + room for room in ("guard", "server", "client"))
+GUARD, SERVER, CLIENT = (OURS + name for name in ("guard", "server", "client"))
 
 BANNED = {
     "pyramid_oauthguard": {*PYRAMID, *NOT_BARE, "urllib3", "joserfc", "dogpile", GUARD, SERVER, CLIENT},
@@ -89,7 +89,7 @@ def list_imported(statement: str) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", BANNED)
-def test_import_brings_nothing_of_other_rooms(module: str) -> None:
+def test_import_brings_nothing_of_other_packages(module: str) -> None:
     assert not list_imported(f"import {module}") & BANNED[module]
 
 

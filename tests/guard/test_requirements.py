@@ -311,7 +311,7 @@ def test_an_application_may_add_a_requirement(issuer, factory, late):
         if not late:
             config.add_token_requirement("tier", factory)
         add(config, "/here", token_require={"tier": "gold", "scope": "read"})
-        if late:  # the order of statements is nobody's business: Pyramid's configuration is declarative
+        if late:  # the order of the statements must not matter: Pyramid's configuration is declarative
             config.add_token_requirement("tier", factory)
 
     app = build_app(configure, issuer)
