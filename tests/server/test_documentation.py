@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from webtest import TestApp
 
 from pyramid_oauthguard.server import events
 from pyramid_oauthguard.server.clients import get_clients
-from pyramid_oauthguard.server.service import IService
+from pyramid_oauthguard.server.grants import Approval
+from pyramid_oauthguard.server.service import IService, ResourceOwner
 from tests.documentation import find_blocks, read_page
 from tests.promises import read_promises
 from tests.server.conftest import Build
@@ -173,3 +175,10 @@ def test_every_row_of_the_security_page_names_what_shows_it():
         assert set(named) <= read_promises().keys()
         assert all((ROOT / file).is_file() for file in files), files
         assert source.strip()
+
+
+def test_the_pages_left_out_hooks_and_what_a_grant_may_return():
+    hooks = [name for name in vars(ResourceOwner) if not name.startswith("_")]
+    assert [name for name in hooks if f"def {name}(" not in read_page("how-to/server/users")] == []
+    page = read_page("how-to/server/extend")
+    assert [each.name for each in fields(Approval) if f"| `{each.name}` |" not in page] == []
