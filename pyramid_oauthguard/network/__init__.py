@@ -3,7 +3,7 @@ server for each issuer of assertions."""
 
 from __future__ import annotations
 
-from .meaning import complete_network
+from .meaning import complete_network, find_environment_proxy
 from .values import (
     as_address,
     as_ca_file,
@@ -29,4 +29,5 @@ __all__ = [
     "as_timeout",
     "as_token_file",
     "complete_network",
+    "find_environment_proxy",
 ]

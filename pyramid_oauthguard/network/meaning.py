@@ -14,7 +14,7 @@ from ..fetch.proxies import build_proxy, read_environment
 from ..jwt.key_issuer import PLACEHOLDER
 from ..urls import as_origin, check_url, is_loopback
 
-__all__ = ["complete_network"]
+__all__ = ["complete_network", "find_environment_proxy"]
 
 _OFF: Final = "off"
 _WELL_KNOWN: Final = "/.well-known/"
@@ -58,6 +58,18 @@ def complete_network(parsed: Any, environ: Mapping[str, str] | None = None) -> A
             _check_address(parsed, name, url)
     proxy = _find_proxy(parsed, os.environ if environ is None else environ)
     return replace(parsed, http_proxy=proxy, http_headers=_parse_headers(parsed))
+
+
+def find_environment_proxy() -> Proxy | None:
+    """The proxy of the environment, for what is fetched from hosts that no issuer's settings name.
+
+    One that can't be used is as none: it may be for other programs only.
+    """
+    address, _variable, bypass = read_environment(os.environ)
+    try:
+        return build_proxy(address, bypass) if address else None
+    except ValueError:
+        return None
 
 
 def _check_issuer(parsed: Any) -> None:

@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey, OctKey
 from pyramid.httpexceptions import HTTPForbidden
 
 from pyramid_oauthguard.errors import SettingError, UnavailableError
+from pyramid_oauthguard.network import find_environment_proxy
 from pyramid_oauthguard.server.clients import RegistrationError
 from pyramid_oauthguard.server.self_check import report_server
 from pyramid_oauthguard.server.settings import parse_settings
@@ -528,6 +529,33 @@ def test_a_client_signs_with_the_keys_at_its_jwks_uri(build, caplog):
         assert flow.server.introspect(answer["access_token"])["sub"] == "anna"
         answer = send(400, grant_type=GRANT, assertion=sign(OTHER, iss=client_id), **prove())
         assert answer["error"] == "invalid_grant"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_proxy_of_this_machine")
+def test_keys_of_a_client_behind_a_proxy_were_not_fetched(build, tmp_path, monkeypatch):
+    name, pem = "app.client.test", write_certificate(tmp_path, name="app.client.test")
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    with (
+        HTTPIssuer(tls=pem, identifier=f"https://{name}") as site,
+        TunnelProxy({name: as_origin(site.origin).port}).running() as proxy,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        flow = build_flow(build, {"assertions.clients.scopes": "any", "assertions.clients.subject": find_user})
+        uri = f"https://{name}/jwks"
+        made = flow.server.clients.create("Signer", jwks_uri=uri, grants=["client_credentials"], scopes=["read"])
+        own = {"iss": made.client.client_id, "sub": made.client.client_id}
+        proof = site.issuer.mint(own, aud=ISSUER, client_id=ABSENT, header={"typ": "JWT"})
+        kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        form = {"grant_type": "client_credentials", "client_assertion_type": kind, "client_assertion": proof}
+        assert flow.server.app.post("/oauth/token", form).json["access_token"]
+        assert proxy.targets == [f"{name}:443"]
+
+
+@pytest.mark.usefixtures("no_proxy_of_this_machine")
+def test_a_proxy_of_the_environment_that_is_for_other_programs_stops_nothing(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.example:1080")
+    assert find_environment_proxy() is None
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from ....issuers.keys import KeySource
 from ....jwt.algorithms import ALGORITHMS
 from ....jwt.jws import Thumbprints
 from ....jwt.verify import Candidates
+from ....network import find_environment_proxy
 
 __all__ = ["RemoteKeys"]
 
@@ -27,7 +28,7 @@ class RemoteKeys:
     """The key sets by their URIs. Operators register the URIs; what a client says about itself is never fetched here."""
 
     def __init__(self) -> None:
-        self._fetcher = Fetcher(timeout=_TIMEOUT_SECONDS, max_bytes=_MAX_BYTES)
+        self._fetcher = Fetcher(timeout=_TIMEOUT_SECONDS, max_bytes=_MAX_BYTES, proxy=find_environment_proxy())
         self._sources = BoundedMap(_MAX_URIS)
 
     def find(self, uri: str, algorithm: str, kid: str | None, thumbprints: Thumbprints = ()) -> Candidates:
