@@ -477,6 +477,22 @@ def test_a_client_with_a_key_set_signs_with_it_and_not_with_hs256(build, caplog)
     refuse(flow, sign_own(flow, sub="p-anna"), caplog, "bad_algorithm")
 
 
+@pytest.mark.parametrize(
+    ("table", "reason"), [({"client_id": "somebody-else"}, "client_not_listed"), ({"algorithms": "RS256"}, "bad_algorithm")]
+)
+def test_the_list_of_clients_and_the_algorithms_had_no_effect_in_the_table_of_clients(build, caplog, table, reason):
+    table = {"scopes": "any", "subject": find_user, **table}
+    flow = build_flow(build, {f"assertions.clients.{key}": value for key, value in table.items()})
+    jwks = {"keys": [KEY.as_dict(private=False)]}
+    made = flow.server.clients.create("Signer", jwks=jwks, grants=[GRANT], scopes=["read"], assertion_subjects=["p-anna"])
+    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    proof = {"client_assertion_type": kind, "client_assertion": sign(iss=made.client.client_id, sub=made.client.client_id)}
+    form = {"grant_type": GRANT, "assertion": sign(iss=made.client.client_id), **proof}
+    with caplog.at_level(logging.INFO):
+        answer = flow.server.app.post("/oauth/token", form, status=400)
+    assert answer.json["error"] == "invalid_grant"
+    assert f"an assertion was refused: {reason}" in caplog.text
+
 @pytest.mark.promise("AS-15")
 def test_a_shared_key_is_encrypted_at_rest_and_long_enough(own):
     client_id = own.server.program.client.client_id
@@ -643,6 +659,8 @@ def parse(**table):
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.algorithms": "HS256"}, "a.algorithms", "'HS256' is not one of"),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.max_life": "2h"}, "a.max_life", "1 second to 1 hour"),
         ({"clients.issuer": PARTNER, "clients.scopes": "any"}, "clients.issuer", "keys of their registration"),
+        ({"clients.http.timeout": "3", "clients.scopes": "any"}, "clients.http.timeout", "keys of their registration"),
+        ({"clients.key_uses": "sig", "clients.scopes": "any"}, "clients.key_uses", "keys of their registration"),
         ({"a b.issuer": PARTNER}, "a b", "must be a name"),
     ],
 )

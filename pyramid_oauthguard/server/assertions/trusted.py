@@ -15,7 +15,6 @@ from ...errors import InvalidToken, UnavailableError
 from ...issuers.http_issuer import build_http_issuer
 from ...issuers.keys import KeySource
 from ...issuers.settings import IssuerSettings
-from ...jwt.algorithms import ALGORITHMS
 from ...jwt.verify import build_refusal, is_signed
 from ..clients.key_sources.remote import RemoteKeys
 from ..clients.key_sources.shared import open_shared_key
@@ -77,7 +76,8 @@ class TrustedIssuers:
             raise InvalidToken("own_issuer")
         if self._of_clients is not None and signed.issuer == client.client_id:
             rules: AssertionIssuer = self._of_clients
-            self._check_client_signature(client, signed)
+            _check_listed(rules, client)
+            self._check_client_signature(client, signed, rules.algorithms)
         else:
             rules = self._check_issuer_signature(client, signed)
         said = verify_claims(
@@ -98,17 +98,16 @@ class TrustedIssuers:
         if found is None:
             raise InvalidToken("unknown_issuer")
         rules, keys = found
-        if rules.client_id and client.client_id not in rules.client_id:
-            raise InvalidToken("client_not_listed")
+        _check_listed(rules, client)
         header = signed.read_header(rules.algorithms)
         _set, candidates = keys.find(header.algorithm, header.kid, header.thumbprints, issuer=signed.issuer)
         signed.check_signature(lambda message, signature: is_signed(message, signature, candidates))
         return rules
 
-    def _check_client_signature(self, client: Client, signed: Signed) -> None:
-        """With the client's own keys; HS256 only with a shared key that was registered for this."""
+    def _check_client_signature(self, client: Client, signed: Signed, algorithms: tuple[str, ...]) -> None:
+        """With the client's own keys; HS256 only with a shared key that was registered for this, whatever the algorithms."""
         shared = open_shared_key(self._pepper, client)
-        header = signed.read_header(ALGORITHMS if shared is None else (*ALGORITHMS, _HMAC))
+        header = signed.read_header(algorithms if shared is None else (*algorithms, _HMAC))
         if header.algorithm == _HMAC:
             key = shared or b""
             signed.check_signature(lambda m, s: hmac.compare_digest(hmac.digest(key, m, sha256), s))
@@ -122,6 +121,11 @@ class TrustedIssuers:
         if not candidates:
             raise build_refusal(candidates)
         signed.check_signature(lambda message, signature: is_signed(message, signature, candidates))
+
+
+def _check_listed(rules: AssertionIssuer, client: Client) -> None:
+    if rules.client_id and client.client_id not in rules.client_id:
+        raise InvalidToken("client_not_listed")
 
 
 def _find_subject(rules: AssertionIssuer, client: Client, signed: Signed, said: Presented) -> str:

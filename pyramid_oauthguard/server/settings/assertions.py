@@ -31,7 +31,8 @@ ROW: Final = Setting("assertions.*", dict, None, "Issuers whose assertions are a
 _HOUR_SECONDS: Final = 3600.0
 _DAY_SECONDS: Final = 86_400.0
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_ADDRESSES: Final = ("issuer", "metadata_url", "jwks_uri", "jwks_file")
+#: Keys, or how they begin, of what a table of clients has no use for.
+_OF_ISSUERS: Final = ("issuer", "metadata_url", "jwks_uri", "jwks_file", "key_uses", "http.", "keys.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,8 @@ def take_assertions(
 def _read(settings: Mapping[str, Any], base: str, name: str) -> AssertionIssuer:
     if not _NAME.fullmatch(name):
         raise SettingError(f"{base}.{name}", "must be a name of 1 to 32 letters, digits, _ and -")
+    if name == OF_CLIENTS:
+        _check_clients(settings, f"{base}.{name}.")
 
     def build(**values: Any) -> AssertionIssuer:
         wanted = None if values["scopes"] == ("any",) else values["scopes"]
@@ -136,12 +139,16 @@ def _read(settings: Mapping[str, Any], base: str, name: str) -> AssertionIssuer:
     return parse(_TABLE, settings, f"{base}.{name}", into=build)  # type: ignore[arg-type]  # a function that builds it
 
 
+def _check_clients(settings: Mapping[str, Any], prefix: str) -> None:
+    """What has no effect is refused: the operator could rely on it."""
+    given = [key for key in settings if key.startswith(tuple(prefix + name for name in _OF_ISSUERS))]
+    if given:
+        raise SettingError(min(given), "clients use the keys of their registration")
+
+
 def _check_issuer(each: AssertionIssuer, own: str, others: list[str | None]) -> None:
     key = each.name_key("issuer")
     if each.name == OF_CLIENTS:
-        given = next((name for name in _ADDRESSES if getattr(each, name)), None)
-        if given is not None:
-            raise SettingError(each.name_key(given), "clients use the keys of their registration")
         return
     if each.issuer is None:
         raise SettingError(key, "is required")
