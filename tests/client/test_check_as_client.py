@@ -361,3 +361,10 @@ def test_where_nobody_answers_the_exit_status_is_6(terminal: Terminal) -> None:
 @pytest.mark.parametrize("args", [[], ["x.ini", "--as-client", "https://x.example"], ["--as-client", "x"]])
 def test_what_is_given_must_be_one_of_both(terminal: Terminal, args: list[str]) -> None:
     assert terminal.run("check", *args).status == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("args", [["--register"], ["--scope", "read"], ["--ca-file", "x.pem"]])
+def test_options_of_as_client_were_ignored_beside_an_ini_file(terminal: Terminal, args: list[str]) -> None:
+    done = terminal.run("check", "x.ini", *args)
+    assert (done.status, f"{args[0]} is an option of --as-client" in done.err) == (1, True)

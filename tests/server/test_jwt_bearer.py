@@ -493,6 +493,7 @@ def test_the_list_of_clients_and_the_algorithms_had_no_effect_in_the_table_of_cl
     assert answer.json["error"] == "invalid_grant"
     assert f"an assertion was refused: {reason}" in caplog.text
 
+
 @pytest.mark.promise("AS-15")
 def test_a_shared_key_is_encrypted_at_rest_and_long_enough(own):
     client_id = own.server.program.client.client_id

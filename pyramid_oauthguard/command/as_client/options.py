@@ -14,7 +14,7 @@ from ...urls import as_origin
 from ..run import Run
 from .visit import Visit
 
-__all__ = ["build_visit", "client_check_options"]
+__all__ = ["build_visit", "client_check_options", "refuse_client_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,6 +38,13 @@ def client_check_options(function: F) -> F:
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     if value and param.name:
         ctx.ensure_object(Run).flags[param.name] = str(value)
+
+
+def refuse_client_options(run: Run) -> None:
+    """Without ``--as-client`` these options mean nothing. :raises click.UsageError: one of them is given."""
+    for flag in ("--register", *(row[0] for row in _FLAGS)):
+        if flag.removeprefix("--").replace("-", "_") in run.flags:
+            raise click.UsageError(f"{flag} is an option of --as-client")
 
 
 def build_visit(run: Run, url: str) -> Visit:

@@ -11,7 +11,7 @@ from ...errors import SettingError
 from ...exit_status import TIMEOUT
 from ...interfaces import Finding, ISelfCheck, Step
 from ..application_file import load_registry
-from ..as_client.options import build_visit, client_check_options
+from ..as_client.options import build_visit, client_check_options, refuse_client_options
 from ..as_client.server import describe_leftover
 from ..as_client.steps import check_as_client
 from ..as_client.visit import Visit
@@ -48,6 +48,8 @@ def check(run: Run, ini: str | None, url: str | None, style: str, seconds: float
     """
     if (ini is None) == (url is None):
         raise click.UsageError("give either the ini file of an application, or --as-client and the URL of an API")
+    if ini is not None:
+        refuse_client_options(run)
     found = Findings(run.console, style)
     visit = None if url is None else build_visit(run, url)
     with silence(), Deadline(seconds, lambda step: _give_up(found, step, seconds, visit), status=TIMEOUT) as deadline:
