@@ -142,7 +142,9 @@ def test_the_page_about_the_command_left_out_an_exit_status() -> None:
     section = find_section("reference/command", "Exit status")
     statuses = [value for name, value in vars(exit_status).items() if name.isupper()]
     statuses += [exec_command._NOT_RUNNABLE, exec_command._NOT_FOUND, main._INTERRUPTED, main._NO_READER]
-    listed = {int(number) for row in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for number in row.split(",")}
+    listed = {
+        int(number) for row in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for number in row.split(",")
+    }
     assert listed == set(statuses)
 
 

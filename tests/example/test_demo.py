@@ -78,7 +78,11 @@ def test_the_demo_clients_are_what_the_docs_say(tmp_path: Path) -> None:
 def test_the_reference_left_out_a_setting_and_a_client_of_the_example(tmp_path: Path) -> None:
     """`example.mcp`, and what is there with it: the client and the endpoint."""
     page = read_page("reference/example")
-    settings = {"sqlalchemy.url", *(f"example.{row.name}" for row in TABLE), *(f"cors.{row.name}" for row in CORS_TABLE)}
+    settings = {
+        "sqlalchemy.url",
+        *(f"example.{row.name}" for row in TABLE),
+        *(f"cors.{row.name}" for row in CORS_TABLE),
+    }
     section = page.partition("\n## Settings of the example\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `([a-z_.]+)` \|", section, re.MULTILINE)) == settings
     served = main({}, **build_settings(tmp_path, **{"example.mcp": "http://localhost/mcp"}))

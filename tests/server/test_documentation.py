@@ -126,7 +126,10 @@ def test_the_page_showed_metadata_without_offline_access(build):
     shown = find_object("token_endpoint")
     scopes = "\n".join(name for name in shown["scopes_supported"] if name != "offline_access")
     flow = build_flow(build, {"scopes": scopes, "default_scopes": ""}, clients=False)
-    assert flow.server.app.get("/.well-known/oauth-authorization-server").json["scopes_supported"] == shown["scopes_supported"]
+    assert (
+        flow.server.app.get("/.well-known/oauth-authorization-server").json["scopes_supported"]
+        == shown["scopes_supported"]
+    )
 
 
 def find_object(member: str) -> dict[str, Any]:

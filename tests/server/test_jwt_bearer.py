@@ -398,7 +398,9 @@ def test_keys_for_another_use_are_accepted_where_the_settings_say_so(make, keys)
 
 def test_check_names_the_hosts_that_are_asked_without_tls(make):
     flow = make(**{"http.insecure_hosts": "partner:8080"})
-    found = [each for each in report_server(flow.server.registry) if each.subject.endswith("partner.http.insecure_hosts")]
+    found = [
+        each for each in report_server(flow.server.registry) if each.subject.endswith("partner.http.insecure_hosts")
+    ]
     assert [(each.level, "partner:8080 is asked without TLS" in each.text) for each in found] == [("warning", True)]
 
 
@@ -478,15 +480,21 @@ def test_a_client_with_a_key_set_signs_with_it_and_not_with_hs256(build, caplog)
 
 
 @pytest.mark.parametrize(
-    ("table", "reason"), [({"client_id": "somebody-else"}, "client_not_listed"), ({"algorithms": "RS256"}, "bad_algorithm")]
+    ("table", "reason"),
+    [({"client_id": "somebody-else"}, "client_not_listed"), ({"algorithms": "RS256"}, "bad_algorithm")],
 )
 def test_the_list_of_clients_and_the_algorithms_had_no_effect_in_the_table_of_clients(build, caplog, table, reason):
     table = {"scopes": "any", "subject": find_user, **table}
     flow = build_flow(build, {f"assertions.clients.{key}": value for key, value in table.items()})
     jwks = {"keys": [KEY.as_dict(private=False)]}
-    made = flow.server.clients.create("Signer", jwks=jwks, grants=[GRANT], scopes=["read"], assertion_subjects=["p-anna"])
+    made = flow.server.clients.create(
+        "Signer", jwks=jwks, grants=[GRANT], scopes=["read"], assertion_subjects=["p-anna"]
+    )
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-    proof = {"client_assertion_type": kind, "client_assertion": sign(iss=made.client.client_id, sub=made.client.client_id)}
+    proof = {
+        "client_assertion_type": kind,
+        "client_assertion": sign(iss=made.client.client_id, sub=made.client.client_id),
+    }
     form = {"grant_type": GRANT, "assertion": sign(iss=made.client.client_id), **proof}
     with caplog.at_level(logging.INFO):
         answer = flow.server.app.post("/oauth/token", form, status=400)
@@ -649,12 +657,24 @@ def parse(**table):
         ({"a.issuer": ISSUER, "a.scopes": "read"}, "a.issuer", "this server's own issuer"),
         ({"a.issuer": PARTNER, "a.scopes": "any", "b.issuer": PARTNER, "b.scopes": "any"}, "a.issuer", "another name"),
         ({"a.issuer": "partner", "a.scopes": "read"}, "a.issuer", "must begin with https"),
-        ({"a.issuer": "http://partner:8080", "a.scopes": "read"}, "a.issuer", "list partner in .*a.http.insecure_hosts"),
+        (
+            {"a.issuer": "http://partner:8080", "a.scopes": "read"},
+            "a.issuer",
+            "list partner in .*a.http.insecure_hosts",
+        ),
         ({"a.issuer": "https://{tid}.example", "a.scopes": "read"}, "a.issuer", "without a placeholder"),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.jwks_file": "/nowhere"}, "a.jwks_file", "names a file that"),
-        ({"a.issuer": PARTNER, "a.scopes": "read", "a.http.ca_file": "/nowhere"}, "a.http.ca_file", "not a readable PEM"),
+        (
+            {"a.issuer": PARTNER, "a.scopes": "read", "a.http.ca_file": "/nowhere"},
+            "a.http.ca_file",
+            "not a readable PEM",
+        ),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.http.max_bytes": "0"}, "a.http.max_bytes", "more than 0"),
-        ({"a.issuer": PARTNER, "a.scopes": "read", "a.http.proxy": "socks5://p:1"}, "a.http.proxy", "only such proxies"),
+        (
+            {"a.issuer": PARTNER, "a.scopes": "read", "a.http.proxy": "socks5://p:1"},
+            "a.http.proxy",
+            "only such proxies",
+        ),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.subjekt": "x"}, "a.subjekt", "did you mean"),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.subject": "no.such.module"}, "a.subject", "can't be imported"),
         ({"a.issuer": PARTNER, "a.scopes": "read", "a.algorithms": "HS256"}, "a.algorithms", "'HS256' is not one of"),

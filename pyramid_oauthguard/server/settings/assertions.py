@@ -21,7 +21,17 @@ from ...network import (
     as_token_file,
     complete_network,
 )
-from ...settings import Setting, as_bool, as_callable, as_duration, as_duration_within, as_list, as_some_of, as_str, parse
+from ...settings import (
+    Setting,
+    as_bool,
+    as_callable,
+    as_duration,
+    as_duration_within,
+    as_list,
+    as_some_of,
+    as_str,
+    parse,
+)
 
 __all__ = ["OF_CLIENTS", "ROW", "AssertionIssuer", "has_assertions", "take_assertions"]
 
