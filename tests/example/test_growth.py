@@ -46,3 +46,20 @@ def test_a_cookie_header_that_is_too_long_is_refused_clearly(app, path):
 @pytest.mark.parametrize("cookie", ['session="\\377"', 'a="\xff"', "session=\\377", 'session="\\303'])
 def test_a_cookie_that_is_not_utf_8_is_no_error_of_ours(app, path, cookie):
     assert ask(app, path, cookie).status_int < 500
+
+
+LANGUAGES = {
+    "one tag": lambda n: "xx" + "-ab" * (n // 3),
+    "tags": lambda n: "xx," * (n // 3),
+    "tags that are refused": lambda n: "xx," * (n // 6) + "xy;q=0," * (n // 14),
+}
+
+
+@pytest.mark.parametrize("text", LANGUAGES)
+def test_the_languages_of_a_browser_cost_quadratic_time(app, text):
+    def run(languages):
+        for path in ("/", "/sign-in", "/docs", "/nowhere"):
+            headers = {"Accept": "text/html", "Accept-Language": languages}
+            assert Request.blank(path, headers=headers).get_response(app.app).status_int < 500
+
+    assert_linear(LANGUAGES[text], run, size=60_000)

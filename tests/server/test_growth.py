@@ -251,3 +251,12 @@ def test_headers_at_their_bounds_are_taken():
     for name, length in (("HTTP_COOKIE", MAX_COOKIE_CHARACTERS), ("CONTENT_TYPE", MAX_CONTENT_TYPE_CHARACTERS)):
         with pytest.raises(HeaderTooLongError):
             check_headers({name: "a" * (length + 1)})
+
+
+@pytest.mark.parametrize("text", ["letters", "letters and blanks", "dots"])
+def test_a_cookie_header_at_an_address_that_can_not_be_read_cost_quadratic_time(flow, text):
+    """No route is found for it, so that nothing had looked at its headers; its page looked for a language in the cookies."""
+    run = partial(send, flow.server.app.app, "GET", "/%ff")
+    assert_linear(
+        lambda n: {"Accept": "text/html", "Cookie": TEXTS[text](n)}, lambda headers: run(headers=headers), size=40_000
+    )

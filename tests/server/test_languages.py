@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment
 from pyramid.exceptions import ConfigurationExecutionError
 from pyramid.interfaces import ILocalizer
+from pyramid.request import Request
 
 import pyramid_oauthguard.server
 from tests.server.conftest import Build
@@ -250,3 +251,39 @@ def check_translation(text: Any, translation: Any) -> None:
         assert each.strip(), text
         assert frozenset(VALUE.findall(each)) in allowed, text
         assert "%" not in VALUE.sub("", each), text
+
+
+class Endless:
+    """A body of a gigabyte that nothing may read."""
+
+    def __init__(self) -> None:
+        self.read_bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        self.read_bytes += size if size >= 0 else 10**9
+        return b"a&" * (min(size, 10**6) // 2)
+
+    readline = readlines = read
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=a"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/oauth/authorize"),
+        ("GET", "/oauth/applications"),
+        ("PUT", "/oauth/authorize"),
+        ("POST", "/oauth/authorize?client_id=web"),
+        ("DELETE", "/oauth/device"),
+        ("POST", "/%ff"),
+    ],
+)
+def test_the_language_of_a_page_was_looked_for_in_a_body_of_any_size(
+    flow: Flow, method: str, path: str, kind: str
+) -> None:
+    body = Endless()
+    environ = {"wsgi.input": body, "CONTENT_LENGTH": str(10**9), "CONTENT_TYPE": kind, "HTTP_ACCEPT": "text/html"}
+    environ["HTTP_COOKIE"] = "user=anna"
+    answer: Any = flow.server.app.app(Request.blank(path, method=method, environ=environ).environ, lambda *_args: None)
+    assert b"<html lang=" in b"".join(answer)
+    assert body.read_bytes == 0

@@ -18,6 +18,8 @@ from pyramid.registry import Registry
 from pyramid.request import Request
 
 from ...errors import SettingError
+from ..http.parameters import drop_unread_body
+from ..request_headers import check_headers
 from ..service import find_service
 from ..settings import PREFIX
 
@@ -136,9 +138,11 @@ def _list_wanted(request: Request) -> Iterator[str]:
 
 
 def _ask_application(request: Request) -> list[str]:
-    """What the locale negotiator returns, as a list."""
+    """What the locale negotiator returns, as a list. Pyramid's own reads parameters and cookies."""
     negotiate = request.registry.queryUtility(ILocaleNegotiator, default=default_locale_negotiator)
+    drop_unread_body(request)
     try:
+        check_headers(request.environ)  # not done yet where no route was found
         wanted = negotiate(request)
         return [] if wanted is None else [str(wanted)]
     except Exception:  # noqa: BLE001  # one that reads malformed parameters fails: a page is better than a traceback

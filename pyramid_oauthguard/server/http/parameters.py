@@ -19,7 +19,7 @@ from pyramid.request import Request
 from ..grant_types import GrantDeclaration
 from .errors import InvalidRequestError
 
-__all__ = ["KNOWN", "Parameters", "find_sent", "find_sound", "read_body", "read_query", "read_text"]
+__all__ = ["KNOWN", "Parameters", "drop_unread_body", "find_sent", "find_sound", "read_body", "read_query", "read_text"]
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_FIELDS: Final = 100
@@ -55,6 +55,8 @@ KNOWN: Final = _PRINTABLE | _IN_BODY_ONLY | {"response_mode", "ticket", "decisio
 _NONE: Final[frozenset[str]] = frozenset()
 _NO_GRANTS: Final[Mapping[str, GrantDeclaration]] = MappingProxyType({})
 _VSCHARS: Final = re.compile(r"[\x20-\x7e]*")
+#: Where a request notes that its body was read, and is small since then.
+_WAS_READ: Final = "_oauthguard_body_was_read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,15 @@ def _has_secrets(query: str, grants: Mapping[str, GrantDeclaration]) -> bool:
     return not names.isdisjoint(_IN_BODY_ONLY.union(*(grant.parameters for grant in grants.values())))
 
 
+def drop_unread_body(request: Request) -> None:
+    """Empty the body of a request, unless :func:`read_body` has read it. Call it before code that parses any body of any method
+    and any size, such as a locale negotiator that reads ``request.params``."""
+    if _WAS_READ not in vars(request):
+        request.body = b""
+
+
 def _read(request: Request) -> str:
+    vars(request)[_WAS_READ] = True
     length = request.content_length
     if length is not None and length > MAX_BODY_BYTES:
         request.body = b""
