@@ -14,6 +14,7 @@ from zope.interface import Attribute, Interface
 __all__ = [
     "Credential",
     "Finding",
+    "ICredentialCheck",
     "ICredentialVerifier",
     "IEmbeddedIssuer",
     "IHealthProbes",
@@ -200,6 +201,17 @@ class ICredentialVerifier(Interface):
 
     def verify(credential: object) -> object:
         """The :class:`~pyramid_oauthguard.access_token.AccessToken`, or one of the errors raised."""
+
+
+class ICredentialCheck(Interface):
+    """How the server asks the guard about a token that came with a request to one of its own endpoints; a utility of the guard."""
+
+    def __call__(environ: object, credential: object, mode: str) -> object:
+        """The :class:`~pyramid_oauthguard.access_token.AccessToken` of a :class:`Credential`, checked as for a view with
+        ``token_check=mode`` at the path of ``environ``: also whether it is for the resource that the path belongs to.
+
+        Raises one of the errors.
+        """
 
 
 class ITokenVerifier(Interface):

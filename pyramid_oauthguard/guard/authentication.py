@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pyramid.registry import Registry
@@ -133,6 +134,17 @@ class Authenticator:
     def verify(self, credential: Credential, mode: str) -> AccessToken:
         """The token of a credential, by the verifier of ``mode``; whatever that raises."""
         token: AccessToken = self._load_verifier(mode).verify(credential)
+        return token
+
+    def verify_at(self, environ: Mapping[str, Any], credential: Credential, mode: str) -> AccessToken:
+        """See :class:`~pyramid_oauthguard.interfaces.ICredentialCheck`."""
+        try:
+            token = self.verify(credential, join(self.default_mode, mode))
+        except OAuthGuardError:
+            raise
+        except Exception as error:  # noqa: BLE001  # as in :meth:`_verify`
+            raise UnavailableError("verifier_failed", f"{type(error).__qualname__} was raised") from None
+        self._resources.check(environ, token)
         return token
 
     def _report_unread(self, request: Request) -> None:

@@ -11,6 +11,7 @@ import pytest
 from joserfc.jwk import ECKey
 from pyramid.exceptions import ConfigurationExecutionError
 
+from pyramid_oauthguard.guard.verification import verify
 from pyramid_oauthguard.interfaces import ICredentialVerifier
 from pyramid_oauthguard.server.clients import MadeClient
 from pyramid_oauthguard.server.keys import get_keys
@@ -19,6 +20,7 @@ from tests.server.flows import CALLBACK, Flow, read_answer
 from tests.server.test_admin import Operators, build_admin, read_trail
 
 API = "/oauth/admin/api"
+FILES = "https://api.example/files"
 GUARD = {
     "oauthguard.issuer": ISSUER,
     "oauthguard.audience": "https://api.example",
@@ -58,10 +60,14 @@ class Api:
         return answer
 
 
-def build_api(build: Build, monkeypatch: pytest.MonkeyPatch, **settings: str) -> Api:
+def build_api(build: Build, monkeypatch: pytest.MonkeyPatch, *, prefix: str = "", **settings: str) -> Api:
+    """:param prefix: of a protected resource of its own, FILES."""
+
     def include_guard(config: Any) -> None:
         config.registry.settings.update(GUARD)
         config.include("pyramid_oauthguard")
+        if prefix:
+            config.add_protected_resource(prefix, FILES)
 
     monkeypatch.setattr("tests.server.flows.People", Operators)
     from tests.server.flows import build_flow
@@ -134,12 +140,37 @@ def test_a_revoked_token_a_gone_user_and_an_ended_client_are_refused_at_once(api
 
 @pytest.mark.promise("AD-02")
 def test_a_token_that_another_verifier_accepts_is_not_enough(api: Api) -> None:
+    good = verify(api.flow.server.registry, api.token())
+
     class Anything:
         def verify(self, credential: Any) -> Any:
-            return None
+            return good
 
     api.flow.server.registry.registerUtility(Anything(), ICredentialVerifier, name="remote")
     api.call("GET", "/clients", "token-of-somebody-else", status=401)
+
+
+@pytest.mark.promise("AD-02")
+@pytest.mark.parametrize(("prefix", "statuses"), [("/files", (200, 401)), (API, (401, 200))])
+def test_a_token_for_another_resource_of_the_application_was_accepted(
+    build: Build, monkeypatch: pytest.MonkeyPatch, prefix: str, statuses: tuple[int, int]
+) -> None:
+    api = build_api(build, monkeypatch, prefix=prefix)
+    own = GUARD["oauthguard.audience"]
+    api.flow.server.clients.edit("robot", audiences=[own, FILES])
+    for resource, status in zip((own, FILES), statuses, strict=True):
+        token = api.flow.server.token(api.robot, scope="admin", resource=resource)
+        api.call("GET", "/clients", token, status=status)
+
+
+@pytest.mark.promise("AD-02")
+def test_a_verifier_of_the_application_that_fails_makes_no_500(api: Api) -> None:
+    class Broken:
+        def verify(self, credential: Any) -> Any:
+            raise LookupError(credential.characters)
+
+    api.flow.server.registry.registerUtility(Broken(), ICredentialVerifier, name="remote")
+    api.call("GET", "/clients", "token-of-somebody", status=503)
 
 
 @pytest.mark.promise("AD-02")

@@ -11,7 +11,7 @@ from pyramid.config import Configurator
 from pyramid.interfaces import PHASE0_CONFIG, PHASE2_CONFIG, ISecurityPolicy
 from pyramid.registry import Registry
 
-from ...interfaces import ICredentialVerifier, ITokenRequirement, ITokensOnPages
+from ...interfaces import ICredentialCheck, ICredentialVerifier, ITokenRequirement, ITokensOnPages
 from ...issuers.registry import Issuer, IssuerRegistry
 from ...issuers.template import IssuerTemplate
 from ..credentials.elsewhere import build_sources
@@ -43,6 +43,7 @@ def assemble(config: Configurator) -> None:
         settings = parse_settings(registry.settings).add_audiences(identifiers)
         guard = registry.oauthguard = Guard(registry, settings, _build_resources(settings, declared))
         registry.registerUtility(build_once(settings), ITokenRequirement, name="once")
+        registry.registerUtility(guard.authenticator.verify_at, ICredentialCheck)
         if not settings.is_plain:  # the application's own requirements are registered later
             client = functools.partial(require_client, name=guard.name_client)
             registry.registerUtility(client, ITokenRequirement, name="client")

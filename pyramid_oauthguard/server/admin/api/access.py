@@ -10,7 +10,7 @@ from typing import Final
 from pyramid.request import Request
 
 from ....errors import OAuthGuardError, UnavailableError
-from ....interfaces import Credential, ICredentialVerifier, ProofFacts
+from ....interfaces import Credential, ICredentialCheck, ProofFacts
 from ...service import Service
 from ...store.records import AccessTokenRecord
 from ...tokens.lookup import find_access_token
@@ -91,15 +91,15 @@ def _load_token(service: Service, request: Request) -> AccessTokenRecord:
 
 
 def _check_with_guard(request: Request, raw: str) -> None:
-    """All that the guard asks of a token: issuer, audience, proof of possession."""
-    verifier = request.registry.getUtility(ICredentialVerifier, name="remote")
+    """All that the guard asks of a token: issuer, audience, the resource of this path, proof of possession."""
+    check = request.registry.getUtility(ICredentialCheck)
 
     def read_facts() -> ProofFacts:
         certificate = request.environ.get("SSL_CLIENT_CERT") or None
         return ProofFacts(method=request.method, url=request.path_url, certificate=certificate)
 
     try:
-        verifier.verify(Credential("Bearer", raw, "header", read_facts))
+        check(request.environ, Credential("Bearer", raw, "header", read_facts), "remote")
     except UnavailableError:
         raise
     except OAuthGuardError:

@@ -11,7 +11,7 @@ from pyramid.events import ApplicationCreated
 from pyramid.interfaces import PHASE3_CONFIG
 
 from ....errors import SettingError
-from ....interfaces import ICredentialVerifier
+from ....interfaces import ICredentialCheck
 from ...endpoints.views import add_endpoint
 from ...settings import PREFIX, ServerSettings
 from ..access import ADMIN_ROUTE
@@ -73,6 +73,6 @@ def include(config: Configurator, settings: ServerSettings) -> None:
 
 
 def _check_guard(registry: Any) -> None:
-    if registry.queryUtility(ICredentialVerifier, name="remote") is None:
+    if registry.queryUtility(ICredentialCheck) is None:
         hint = 'add config.include("pyramid_oauthguard"), or remove this setting'
         raise SettingError(f"{PREFIX}.admin.scope", "needs the guard in the same application", hint)
