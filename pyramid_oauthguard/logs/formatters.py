@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from .marking import FIELDS, NONE, complete, escape
+from .marking import FIELDS, NONE, complete, escape, escape_lines
 
 __all__ = ["JSONFormatter", "TextFormatter"]
 
@@ -32,6 +32,8 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         complete(record)
+        if record.exc_text:  # another formatter may have written it
+            record.exc_text = escape_lines(record.exc_text)
         return super().format(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name is logging's
@@ -39,7 +41,10 @@ class TextFormatter(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  # the name is logging's
-        return "\n".join(f"  | {escape(line)}" for line in super().formatException(ei).splitlines())
+        return escape_lines(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802  # the name is logging's
+        return escape_lines(stack_info)
 
 
 class JSONFormatter(logging.Formatter):

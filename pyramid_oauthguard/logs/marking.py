@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from .request_ids import find_request_id
 
-__all__ = ["FIELDS", "NONE", "complete", "escape", "install", "note_client", "note_issuer"]
+__all__ = ["FIELDS", "NONE", "complete", "escape", "escape_lines", "install", "note_client", "note_issuer"]
 
 #: The attributes of a record.
 FIELDS: Final = ("request_id", "path", "client", "issuer")
@@ -21,6 +21,8 @@ _ISSUER: Final = "_oauthguard_log_issuer"
 #: Where the guard keeps the token of a request, or why there is none.
 _RESULT: Final = "_oauthguard_result"
 _MOST_CHARACTERS: Final = 200
+#: How each line of a traceback begins.
+_MARK: Final = "  | "
 #: A part of a path that looks like a token, a code or a secret.
 _hide_tokens: Final = re.compile(r"(?:eyJ|og[a-z]{2}_)[^/]*|[^/]{64,}").sub
 
@@ -42,10 +44,14 @@ def install() -> None:
 
 
 def complete(record: logging.LogRecord) -> None:
-    """Add the fields to a record that does not have them."""
-    if not hasattr(record, FIELDS[0]):
-        for name, value in zip(FIELDS, _describe(_find_request(), record.name), strict=True):
-            setattr(record, name, value)
+    """Give a record the fields that it does not have. What the application has put there stays, on one line: ``request_id`` and
+    ``client`` are usual words for ``extra`` and for filters of logging."""
+    kept = vars(record)
+    if all(_is_line(kept.get(name)) for name in FIELDS):
+        return
+    for name, value in zip(FIELDS, _describe(_find_request(), record.name), strict=True):
+        own = kept.get(name)
+        kept[name] = value if own is None else escape(str(own))
 
 
 def escape(text: str) -> str:
@@ -55,6 +61,13 @@ def escape(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+def escape_lines(text: str) -> str:
+    """The lines of a traceback: each begins with a mark, so that none looks like a record. Lines that have it get no second one."""
+    lines = text.splitlines()
+    mark = "" if all(line.startswith(_MARK) for line in lines) else _MARK
+    return "\n".join(mark + escape(line) for line in lines)
+
+
 class _Filter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         complete(record)
@@ -62,12 +75,15 @@ class _Filter(logging.Filter):
         if not text.isprintable():
             record.msg, record.args = escape(text), ()
         if record.exc_info and record.exc_info[1] is not None and not record.exc_text:
-            lines = "".join(traceback.format_exception(record.exc_info[1])).splitlines()
-            record.exc_text = "\n".join(f"  | {escape(line)}" for line in lines)
+            record.exc_text = escape_lines("".join(traceback.format_exception(record.exc_info[1])))
         return True
 
 
 _FILTER: Final = _Filter()
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
 def _find_request() -> Any:

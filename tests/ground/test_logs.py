@@ -165,3 +165,44 @@ def test_the_formatters_are_named_in_an_ini_file(tmp_path: Path) -> None:
 def test_printable_text_stays_as_it_is() -> None:
     assert escape("Zürich 東京") == "Zürich 東京"
     assert escape("a\tb\\") == "a\\tb\\"
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"request_id": "own-1"},
+        {"client": Path("/a")},
+        {"issuer": HOSTILE},
+        {"path": 7},
+        {"request_id": None, "client": 1},
+    ],
+)
+def test_a_record_with_fields_of_the_application_was_lost(request_: Request, extra: dict[str, Any]) -> None:
+    """The handler failed at the other fields, and wrote the traceback of that in place of the line."""
+    line = write(TextFormatter("%(request_id)s %(path)s %(client)s %(issuer)s"), "x", extra=extra)
+    assert line.count("\n") == 1
+    assert line[:-1].isprintable()
+    found = json.loads(write(JSONFormatter(), "x", extra=extra))
+    expected = {"request_id": "proxy-1", "path": "/customers/7", "issuer": "https://id.example"}
+    own = {name: escape(str(value)) for name, value in extra.items() if value is not None}
+    assert {name: found[name] for name in expected | own} == expected | own
+
+
+def test_a_traceback_that_another_formatter_wrote_first_looked_like_lines() -> None:
+    try:
+        raise ValueError("no\n2026-05-03 WARNING [root] forged")
+    except ValueError as error:
+        record = logging.LogRecord("other", logging.ERROR, "", 0, "failed", (), (type(error), error, None))
+    assert "\n2026-05-03" in logging.Formatter("%(message)s").format(record)
+    for _again in range(2):
+        first, *rest = TextFormatter("%(message)s").format(record).split("\n")
+        assert first == "failed"
+        assert [line[:4] for line in rest] == ["  | "] * len(rest)
+        assert rest[-1] == "  | 2026-05-03 WARNING [root] forged"
+
+
+def test_the_lines_of_a_stack_begin_as_those_of_a_traceback() -> None:
+    first, *rest = write(TextFormatter("%(message)s"), "here", stack_info=True).rstrip("\n").split("\n")
+    assert first == "here"
+    assert len(rest) > 2
+    assert all(line.startswith("  | ") for line in rest)
