@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from .. import processes
 from ..errors import UnavailableError
 from ..interfaces import IHealthProbes
 from ..outages import Outages
-from .probes import DEGRADED, FAILED, OK, Probe, Reading, name_reason
+from .probes import DEGRADED, FAILED, OK, Probe, Reading, is_sound, name_reason
 
 __all__ = ["PERIOD_SECONDS", "Board", "Report", "Seen", "describe_report", "find_board"]
 
@@ -68,6 +69,8 @@ class _Run:
     def _work(self) -> None:
         try:
             reading = self._probe.look()
+            if not is_sound(reading):
+                raise TypeError("a probe returns a Reading, with a level of these and facts that are numbers")
         except UnavailableError as error:
             reading = Reading(FAILED, name_reason(error.reason))
             self._log(str(error))
@@ -169,6 +172,13 @@ def _describe_one(seen: Seen) -> dict[str, Any]:
     return described | {name: round(value, 1) for name, value in seen.reading.facts.items()}
 
 
-def _list_probes(registry: Any) -> Iterable[Probe]:
-    parts = sorted(registry.getUtilitiesFor(IHealthProbes), key=lambda named: str(named[0]))
-    return [probe for _name, list_probes in parts for probe in list_probes(registry)]
+def _list_probes(registry: Any) -> Iterator[Probe]:
+    for name, list_probes in sorted(registry.getUtilitiesFor(IHealthProbes), key=lambda named: str(named[0])):
+        try:
+            yield from tuple(list_probes(registry))
+        except Exception as error:  # noqa: BLE001  # one of the application may raise anything, and the others count
+            yield Probe(f"probes of {name}", functools.partial(_raise, error))
+
+
+def _raise(error: Exception) -> Reading:
+    raise error.with_traceback(None)  # it is raised each time

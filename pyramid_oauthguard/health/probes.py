@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["DEGRADED", "FAILED", "OK", "Probe", "Reading", "name_reason"]
+__all__ = ["DEGRADED", "FAILED", "OK", "Probe", "Reading", "is_sound", "name_reason"]
 
 OK: Final = "ok"
 #: It works, with less than usual: such as without a shared cache.
@@ -45,6 +46,23 @@ class Probe:
     look: Callable[[], Reading]
 
 
+def is_sound(reading: object) -> bool:
+    """Whether a probe has returned what can be shown: an application's own may return anything."""
+    if not isinstance(reading, Reading):
+        return False
+    found: Any = reading  # its members are not checked when it is made
+    facts = found.facts.items()
+    return (
+        found.level in (OK, DEGRADED, FAILED)
+        and isinstance(found.reason, str)
+        and all(isinstance(name, str) and _is_number(value) for name, value in facts)
+    )
+
+
 def name_reason(reason: object) -> str:
     """A reason as it may be shown: an application's own verifier or store may have put any text into its error."""
     return reason if isinstance(reason, str) and _is_word(reason) else "other"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)

@@ -17,7 +17,7 @@ _MORE: Final = """
     bad_token_file bad_metadata bad_jwks userinfo_refused too_many_checks too_large redirected other_tables other_issuer
     not_json no_userinfo no_usable_keys no_tables no_metadata no_endpoint newer_tables keys_changing introspection_slow
     introspection_refused foreign_tables circuit_open keys_failed metadata_failed keys_being_fetched metadata_being_fetched
-    no_keys
+    no_keys bad_signed_answer signed_answer unsigned_answer once_full once_store_down insufficient_user_authentication
 """
 _KNOWN: Final = frozenset({*REASONS, *_MORE.split()})
 

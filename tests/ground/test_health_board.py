@@ -12,7 +12,7 @@ import pytest
 
 from pyramid_oauthguard import UnavailableError
 from pyramid_oauthguard.health import board as module
-from pyramid_oauthguard.health.board import Board
+from pyramid_oauthguard.health.board import Board, describe_report
 from pyramid_oauthguard.health.probes import DEGRADED, FAILED, OK, Probe, Reading
 
 
@@ -140,3 +140,24 @@ def test_a_child_of_a_fork_looks_anew() -> None:
     if child == 0:
         os._exit(0 if board.find().word == "ready" and look.count == 2 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "ok",
+        1,
+        Reading("fine"),
+        Reading(OK, facts={"age": float("nan")}),
+        Reading(OK, facts={"age": "old"}),
+        Reading(OK, 7),
+    ],  # type: ignore[arg-type,dict-item]
+)
+def test_what_is_no_reading_held_each_request_or_counted_as_well(result: Any, caplog: pytest.LogCaptureFixture) -> None:
+    board = build(Looks(result), Looks(), deadline=30.0)
+    report = board.find()
+    assert report.word == "not ready"
+    found = describe_report(report)["checks"]
+    assert (found["probe 0"]["status"], found["probe 0"]["reason"]) == ("failed", "error")
+    assert found["probe 1"]["status"] == "ok"
+    assert "health: probe 0: TypeError" in caplog.text

@@ -303,3 +303,20 @@ def test_an_application_adds_probes_of_its_own() -> None:
     assert look(app) == (200, "degraded")
     mail = read_reasons(app, issuer)["checks"]["mail"]
     assert (mail["status"], mail["reason"], mail["queued"]) == ("degraded", "queue_full", 812)
+
+
+def test_probes_that_can_not_be_listed_took_the_whole_view_away() -> None:
+    issuer = MemoryIssuer()
+
+    def list_probes(registry: Any) -> list[Probe]:
+        raise LookupError("no mail server is configured")
+
+    def configure(config: Configurator) -> None:
+        add_local(config)
+        config.registry.registerUtility(list_probes, IHealthProbes, name="mail")
+
+    app = build(issuer, configure)
+    assert look(app) == (503, "not ready")
+    checks = read_reasons(app, issuer)["checks"]
+    assert checks["probes of mail"]["reason"] == "error"
+    assert checks["keys"]["status"] == "ok"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from typing import Any
 
@@ -15,11 +16,23 @@ from webtest import TestApp
 from pyramid_oauthguard import InvalidToken, UnavailableError
 from pyramid_oauthguard.guard.state import get_guard
 from pyramid_oauthguard.metrics.prometheus import Prometheus
+from pyramid_oauthguard.metrics.reasons import bound_reason
 from pyramid_oauthguard.telemetry import counting as notes
 from pyramid_oauthguard.testing import MemoryIssuer, trust
+from tests.documentation import ROOT
 from tests.guard.guarding import find_setting_error
 from tests.metrics.counted import Root, add_views, build, counting, read
 from tests.steady.redis_server import run_redis
+
+#: What refuses a request.
+ERRORS = {
+    "InvalidToken",
+    "InvalidRequest",
+    "InsufficientScope",
+    "InsufficientUserAuthentication",
+    "UnavailableError",
+    "CoolingError",
+}
 
 
 def status(app: TestApp, path: str, headers: dict[str, str] | None = None) -> int:
@@ -315,3 +328,19 @@ def test_a_label_that_is_not_bounded_after_all_stops_growing() -> None:
     found = {labels: value for (name, labels), value in series.items() if name == "oauthguard_limits_reached_total"}
     assert len(found) == 2_001
     assert found[(("limit", "other"),)] == 1_000
+
+
+def test_reasons_of_ours_were_counted_as_those_of_a_verifier_of_the_application() -> None:
+    package = ROOT / "pyramid_oauthguard"
+    assertions = package / "server/assertions"  # what clients send to the server: no request is refused for it
+    files = [path for path in package.rglob("*.py") if not path.is_relative_to(assertions)]
+    calls = [
+        node for path in files for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)
+    ]
+    first = [node.args[0] for node in calls if getattr(node.func, "id", "") in ERRORS and node.args]
+    found = {each.value for each in first if isinstance(each, ast.Constant)} - {
+        "bad_answer",
+        "old_answer",
+    }  # in a log line
+    assert len(found) > 60
+    assert {reason for reason in found if bound_reason(reason) != reason} == set()
