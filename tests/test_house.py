@@ -135,6 +135,7 @@ SURFACE = {
     "pyramid_oauthguard.interfaces": {
         "Credential",
         "Finding",
+        "ICredentialCheck",
         "ICredentialVerifier",
         "IEmbeddedIssuer",
         "IHealthProbes",
