@@ -252,6 +252,12 @@ def test_a_folder_open_to_others_is_refused(public: Terminal, mode: int) -> None
     assert public.run("token").status == 0
 
 
+def test_what_is_there_in_place_of_the_folder_is_not_to_be_removed(terminal: Terminal) -> None:
+    """The advice was to remove /dev/null."""
+    said = terminal.run("profiles", OAUTHGUARD_HOME="/dev/null").err
+    assert said == "oauthguard: /dev/null is not a plain folder; name another folder with OAUTHGUARD_HOME\n"
+
+
 @pytest.mark.promise("CL-06")
 def test_symlinks_and_other_kinds_of_file_are_refused(public: Terminal, tmp_path: Path) -> None:
     sign_in(public)

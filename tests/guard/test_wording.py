@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,13 @@ MORE_EXACT = [
     ({"iss": "https://other.test/t1/v2", "tid": "t1"}, TENANTS, "byte for byte", "list the tenant"),
     ({"aud": "https://api.test/"}, {}, "write oauthguard.audience as the token has it", "or add"),
     ({"aud": ["https://API.test"]}, {}, "write oauthguard.audience as the token has it", "or add"),
+    (
+        {"aud": "a-guid", "azp": "web"},
+        read_settings(audience="api://a-guid"),
+        "an application of Entra ID by its id",
+        "or add",
+    ),
+    ({"aud": "api://a-guid"}, read_settings(audience="a-guid"), "an application of Entra ID by its id", "or add"),
     ({"aud": "https://other.test https://api.test"}, {}, "have the issuer write several audiences as a list", "or add"),
     ({"exp": ABSENT, "expires_at": 1_900_000_000}, {}, "Its expires_at is not read", "set one"),
     ({"exp": 9223372036854775807}, {}, "which no clock will show", "not a finite JSON number"),
@@ -126,6 +135,45 @@ def test_a_signature_that_does_not_fit_is_told_by_what_the_token_says(
     assert outcome["reason"] == "bad_signature"
     assert said in told
     assert not_said not in told
+
+
+def encode(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"typ": "Refresh"}, "its claim typ names another kind of token, such as ID, Refresh"),
+        ({"nonce": "n"}, "it is an ID token"),
+        ({"sub": "ann"}, "a secret that the issuer shares with its client"),
+    ],
+)
+def test_a_token_of_another_kind_with_a_shared_secret_is_told_by_its_kind(
+    issuer: MemoryIssuer, tmp_path: Path, claims: dict[str, Any], said: str
+) -> None:
+    """Refresh tokens of Keycloak have HS512. The advice was to let the issuer judge them."""
+    raw = f"{encode({'alg': 'HS512', 'typ': 'JWT', 'kid': 'k'})}.{encode(claims)}.c2ln"
+    outcome = explain(write_ini(tmp_path, issuer.settings), raw, "local")
+    assert said in outcome["text"]
+    assert ("judges" in outcome["advice"]) is ("shares" in said)
+
+
+@pytest.mark.parametrize("mode", ["local", "remote"])
+def test_a_jwt_that_was_not_copied_whole_and_alone_is_called_so(
+    issuer: MemoryIssuer, tmp_path: Path, mode: str
+) -> None:
+    """Half a token was called opaque, and two in one encrypted."""
+    raw = issuer.mint()
+    for odd, parts in ((raw.rpartition(".")[0], 2), (raw[:20], 1), (raw + raw, 5)):
+        outcome = explain(write_ini(tmp_path, issuer.settings, "local, remote"), odd, mode)
+        assert outcome["text"] == f"it begins like a JWT, but has {parts} parts, and a JWT has three"
+        assert outcome["advice"] == "copy the token again, whole and alone"
+
+
+def test_json_without_a_token_is_no_fault_of_the_issuer(issuer: MemoryIssuer, tmp_path: Path) -> None:
+    outcome = explain(write_ini(tmp_path, issuer.settings), '{"error": "invalid_client"}', "local")
+    assert outcome["advice"].startswith("this is JSON without an access_token")
 
 
 def test_an_opaque_token_of_auth0_lacks_the_audience(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ _LEFTOVER_SECONDS: Final = 3600.0
 _LARGEST_BYTES: Final = 65536
 #: Some file systems (FUSE, SMB) can't flush a folder; the file itself is on the disk.
 _NOT_SUPPORTED: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+_OTHER: Final = "name another folder with OAUTHGUARD_HOME"
 _POSIX: Final = os.name == "posix"
 _NOFOLLOW: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC if _POSIX else 0
 
@@ -119,8 +120,7 @@ class Folder:
             try:
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
-                advice = "name another folder with OAUTHGUARD_HOME"
-                raise CommandError(USAGE, f"{self.path} can't be made: {_why(error)}", advice) from error
+                raise CommandError(USAGE, f"{self.path} can't be made: {_why(error)}", _OTHER) from error
             self._is_there()
 
     def _is_there(self) -> bool:
@@ -130,7 +130,7 @@ class Folder:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise CommandError(USAGE, f"{self.path} can't be used: {_why(error)}") from error
+            raise CommandError(USAGE, f"{self.path} can't be used: {_why(error)}", _OTHER) from error
         _check_private(self.path, status, stat.S_ISDIR, "700")
         return True
 
@@ -144,7 +144,8 @@ class Folder:
 
 def _check_private(path: Path, status: os.stat_result, is_kind: Callable[[int], bool], wanted: str) -> None:
     if not is_kind(status.st_mode):
-        raise CommandError(USAGE, f"{path} is not a plain file or folder", "remove it and log in again")
+        kind, advice = ("folder", _OTHER) if is_kind is stat.S_ISDIR else ("file", "remove it and log in again")
+        raise CommandError(USAGE, f"{path} is not a plain {kind}", advice)
     if not _POSIX:
         return  # the profile folder of a Windows user is private by its access list
     if status.st_uid != os.getuid():

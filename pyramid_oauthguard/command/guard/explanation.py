@@ -108,7 +108,9 @@ def _find_asked(settings: GuardSettings, error: UnavailableError) -> str:
 
 def _advise_copy(raw: str) -> str:
     """What to do about a token that no header can carry. The issuer did not make white space and quotes around or inside it."""
-    if find_fault("".join(char for char in raw if char not in _OF_COPIES)) is None:
+    if raw.startswith("{"):
+        return "this is JSON without an access_token, such as the answer of a token endpoint that refuses: get a token first"
+    if find_fault("".join(char for char in raw if char not in _OF_COPIES)) is None or "bearer " in raw.lower():
         return "requests with it get 400; copy the token again, alone, without quotes and in one line"
     return "requests with it get 400; have the issuer make tokens of these characters"
 

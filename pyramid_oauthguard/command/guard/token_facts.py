@@ -15,6 +15,7 @@ from ...guard.verifiers.access_tokens import RFC9068_CLAIMS
 from ...guard.verifiers.chosen import ChosenVerifier
 from ...interfaces import Credential, ICredentialVerifier
 from ...jwt.jws import looks_like_jwt, parse_segment_object
+from ...jwt.token_kind import check_kind
 
 __all__ = ["fetch_answer", "find_facts", "find_issuer", "is_jwt"]
 
@@ -71,10 +72,13 @@ def _find_named(issuers: Sequence[GuardSettings], identifier: str) -> GuardSetti
 def find_facts(settings: GuardSettings, raw: str, answer: Mapping[str, Any] | None) -> dict[str, Any]:
     """What the token and the answer about it say, beside what the settings want; for the texts of the reasons."""
     parts = raw.split(".")
-    header = _decode(parts[0])
-    claims = {**(_decode(parts[1]) if len(parts) > 1 else {}), **(answer or {})}
+    header, own = _decode(parts[0]), _decode(parts[1]) if len(parts) > 1 else {}
+    claims = {**own, **(answer or {})}
     return {
+        "parts": len(parts),
+        "kind": _find_kind(own),
         "alg": header.get("alg"),
+        "enc": header.get("enc"),
         "typ": header.get("typ"),
         "is_cognito": claims.get("token_use") == "access" and "aud" not in claims,
         "kid": header.get("kid"),
@@ -97,6 +101,15 @@ def find_facts(settings: GuardSettings, raw: str, answer: Mapping[str, Any] | No
         "client_id": " ".join(settings.client_id),
         "leeway": settings.leeway,
     }
+
+
+def _find_kind(claims: Mapping[str, Any]) -> str | None:
+    """The reason by which a token of another kind is refused, whoever signed it; None for an access token."""
+    try:
+        check_kind(claims)
+    except InvalidToken as error:
+        return error.reason
+    return None
 
 
 def _list(claims: Mapping[str, Any], *names: str) -> str:

@@ -10,6 +10,7 @@ from ...guard.reports.reasons import (
     ANSWER_WITHOUT_AUDIENCE,
     AUDIENCE_OF_CLIENT,
     AUDIENCE_OF_ISSUER,
+    BROKEN_JWT,
     CLIENT_WITHOUT_AUDIENCE,
     ENCRYPTED,
     END_ELSEWHERE,
@@ -18,6 +19,7 @@ from ...guard.reports.reasons import (
     OPAQUE_OF_AUTH0,
     OTHER_CLIENT_WITHOUT_AUDIENCE,
     REASONS,
+    SAME_APPLICATION,
     SAME_AUDIENCE,
     SEVERAL_IN_ONE,
     SHARED_SECRET,
@@ -40,7 +42,12 @@ Facts = Mapping[str, Any]
 
 #: What no key set contains a key for.
 _SHARED: Final = ("HS256", "HS384", "HS512")
-_DOTS_OF_JWE: Final = 4
+_PARTS_OF_JWT: Final = 3
+_PARTS_OF_JWE: Final = 5
+#: Base64url of the first characters of a JSON object.
+_BEGINNING: Final = "eyJ"
+#: Where nothing verifies the token. What it says of its own kind is then told first: nobody verifies a refresh token here.
+_UNVERIFIABLE: Final = frozenset({"bad_algorithm", "unknown_key", "bad_signature"})
 #: Audiences of APIs that issuers have themselves: Keycloak, Microsoft Graph and its predecessor, ADFS.
 _OF_ISSUERS: Final = frozenset({
     "account", "00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com",
@@ -68,8 +75,13 @@ def find_words(facts: Facts, reason: str, raw: str, *, mode: str, answered: bool
 
 
 def _find_of_form(facts: Facts, reason: str, raw: str) -> Words | None:
-    if reason in ("not_a_jwt", "inactive") and raw.count(".") == _DOTS_OF_JWE:
-        return ENCRYPTED
+    if reason in _UNVERIFIABLE and facts["kind"] is not None:
+        return REASONS[facts["kind"]]
+    if reason in ("not_a_jwt", "inactive") and facts["parts"] != _PARTS_OF_JWT:
+        if facts["parts"] == _PARTS_OF_JWE and (facts["alg"] is None or facts["enc"] is not None):
+            return ENCRYPTED
+        if raw.startswith(_BEGINNING):
+            return BROKEN_JWT
     if reason == "not_a_jwt" and is_jwt(raw) and raw.endswith(".") and facts["alg"] is not None:
         return UNSIGNED
     if reason == "not_a_jwt" and not is_jwt(raw) and _AUTH0.fullmatch(facts["issuer"]):
@@ -110,6 +122,10 @@ def _find_of_audience(facts: Facts, *, is_answer: bool) -> Words | None:
         return SEVERAL_IN_ONE
     if audience and audience <= {facts["client"]}:
         return AUDIENCE_OF_CLIENT
+    if not {f"api://{each}" for each in audience}.isdisjoint(accepted) or not audience.isdisjoint(
+        f"api://{each}" for each in accepted
+    ):
+        return SAME_APPLICATION
     if audience and all(_is_of_issuer(each, facts["iss"]) for each in audience):
         return AUDIENCE_OF_ISSUER
     return None

@@ -9,6 +9,7 @@ __all__ = [
     "ANSWER_WITHOUT_AUDIENCE",
     "AUDIENCE_OF_CLIENT",
     "AUDIENCE_OF_ISSUER",
+    "BROKEN_JWT",
     "CLIENT_WITHOUT_AUDIENCE",
     "ENCRYPTED",
     "ENDED_IN_1970",
@@ -20,6 +21,7 @@ __all__ = [
     "OTHER_TENANT",
     "OTHER_VERSION_OF_ENTRA",
     "REASONS",
+    "SAME_APPLICATION",
     "SAME_AUDIENCE",
     "SEVERAL_IN_ONE",
     "SHARED_SECRET",
@@ -97,6 +99,7 @@ USERINFO: Final[Mapping[str, Words]] = {
 }  # fmt: skip
 #: More than the words of a reason say.
 ENCRYPTED: Final[Words] = ("audience", "it is encrypted (a JWE of five parts, RFC 7516): only the owner of the key can read it", "ask the issuer for a signed access token for the audience {audience}: Auth0 encrypts if the request for the token has no audience. Or check such tokens remotely, where the issuer introspects them: token_check=\"remote\"")  # fmt: skip
+BROKEN_JWT: Final[Words] = (None, "it begins like a JWT, but has {parts} parts, and a JWT has three", "copy the token again, whole and alone")  # fmt: skip
 SHARED_SECRET: Final[Words] = ("algorithms", "it is signed with {alg!r}, a secret that the issuer shares with its client; accepted are {algorithms}", "have the issuer sign with one of them. Or leave such tokens to an issuer that introspects them: token_check=\"remote\" and oauthguard.introspection.judges = all")  # fmt: skip
 TOKEN_WITHOUT_ISSUER: Final[Words] = ("issuer", "it has no iss, but must have {issuer!r}", "have the issuer write its name into iss; without it, nothing says whose keys verify the token")  # fmt: skip
 UNSIGNED: Final[Words] = (None, "it is a JWT without a signature: its alg is {alg!r} and its third part is empty", "have the issuer sign access tokens; or the token was cut on the way")  # fmt: skip
@@ -112,6 +115,7 @@ UNPUBLISHED_KEY: Final[Words] = ("issuer", "the issuer {issuer!r} publishes no k
 ENDED_IN_1970: Final[Words] = (None, "its exp is {exp}, a second of the years 1969 and 1970", "some issuers write this for a token that does not expire: have the issuer set a time. An introspection answer may leave exp out with oauthguard.introspection.require_expiry = false")  # fmt: skip
 ENDLESS: Final[Words] = (None, "its exp is {exp}, which no clock will show", ENDED_IN_1970[2])
 SAME_AUDIENCE: Final[Words] = ("audience", "its aud is {aud!r}, accepted are {audience}: the difference is a slash at the end or the case of letters, and the two are compared byte for byte", "write oauthguard.audience as the token has it")  # fmt: skip
+SAME_APPLICATION: Final[Words] = ("audience", "its aud is {aud!r}, accepted are {audience}: an application of Entra ID by its id and by its URI", "tokens of version 2 of Entra ID have the id, those of version 1 the URI, and the two are compared byte for byte: write oauthguard.audience as the token has it")  # fmt: skip
 SEVERAL_IN_ONE: Final[Words] = ("audience", "its aud is {aud!r}, which is one text with spaces; accepted are {audience}", "have the issuer write several audiences as a list")  # fmt: skip
 OTHER_ADDRESS: Final[Words] = ("issuer", "its iss is {iss!r}, but must be {issuer!r}, byte for byte: they differ in the scheme, the host or the port only", "the issuer names itself as its callers address it: tell it its public address (at Keycloak, hostname and proxy-headers), or set oauthguard.issuer to what the token says, and oauthguard.metadata_url to an address that works here, if you trust it")  # fmt: skip
 OTHER_VERSION_OF_ENTRA: Final[Words] = ("issuer", "its iss is {iss!r}, but must be {issuer!r}: tokens of version 1 of Entra ID have the one, those of version 2 the other", "set requestedAccessTokenVersion in the manifest of the API's registration (2 for login.microsoftonline.com, null for sts.windows.net), or set the issuer to what the token says")  # fmt: skip
