@@ -18,7 +18,7 @@ from pyramid_oauthguard.guard.settings import parse_settings as parse_guard
 from pyramid_oauthguard.server.clients.registration import check_redirect_uri
 from pyramid_oauthguard.server.consent.naming import describe_destination
 from pyramid_oauthguard.server.grant_types import RegistrationError
-from pyramid_oauthguard.server.http.cors import find_origin
+from pyramid_oauthguard.server.http.origins import find_origin
 from pyramid_oauthguard.server.settings import parse_settings as parse_server
 
 HOSTS = [

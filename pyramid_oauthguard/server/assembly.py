@@ -31,8 +31,8 @@ from .events import build_notifier
 from .grant_types import OWNED_GRANTS, USER_GRANTS, GrantDeclaration, check_names
 from .grants import GRANTS
 from .grants.jwt_bearer import JWT_BEARER
-from .http.cors import Origins
 from .http.limit_settings import build_limits
+from .http.origins import Origins
 from .http.route_order import take_place
 from .keys.making import KeyMaker
 from .keys.registry import IKeyRegistry, KeyRegistry

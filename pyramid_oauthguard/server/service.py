@@ -18,8 +18,8 @@ from .clients.documents.source import DocumentSource
 from .clients.key_sources.remote import RemoteKeys
 from .grant_types import GrantDeclaration
 from .hashing import Pepper
-from .http.cors import Origins
 from .http.limits import Limits
+from .http.origins import Origins
 from .keys.ring import KeyRing
 from .settings import ServerSettings
 from .store.contract import Store

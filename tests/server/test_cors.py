@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 import time_machine
 
-from pyramid_oauthguard.server.http.cors import find_origin
+from pyramid_oauthguard.server.http.origins import find_origin
+from pyramid_oauthguard.server.store.sqlalchemy.store import SQLAlchemyUnit
 from tests.server.flows import build_flow
 
 SITE = "https://spa.example"
@@ -137,13 +141,59 @@ def test_confidential_clients_and_revoked_ones_share_nothing(server):
         assert "Access-Control-Allow-Origin" not in preflight(server, "/oauth/token", "POST", origin).headers
 
 
+@pytest.fixture
+def slow_store(monkeypatch):
+    """Reading the sites of all clients takes a moment; returns how often it was done."""
+    reads, read = [], SQLAlchemyUnit.list_public_redirect_uris
+
+    def read_slowly(unit):
+        found = read(unit)
+        reads.append(found)
+        time.sleep(0.3)
+        return found
+
+    monkeypatch.setattr(SQLAlchemyUnit, "list_public_redirect_uris", read_slowly)
+    return reads
+
+
+@pytest.mark.slow
+def test_each_request_of_an_unknown_site_read_the_sites_of_all_clients(spa, slow_store):
+    """With 100,000 clients, four callers kept four processors busy."""
+    sites, answers = [SITE, *(f"https://{number}.example" for number in range(5))], {}
+
+    def ask(site):
+        answers[site] = preflight(spa, "/oauth/token", "POST", site).headers.get("Access-Control-Allow-Origin")
+
+    threads = [threading.Thread(target=ask, args=(site,)) for site in sites]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(slow_store), answers) == (1, dict.fromkeys(sites) | {SITE: SITE})
+    with time_machine.travel(time.time() + 0.9):
+        ask("https://9.example")
+    assert len(slow_store) == 1, "where it takes long, it is done less often"
+    with time_machine.travel(time.time() + 5):
+        ask("https://9.example")
+    assert len(slow_store) == 2
+
+
+@pytest.mark.slow
+def test_a_site_that_was_stored_while_others_were_read_was_unknown_for_a_second(server, slow_store):
+    reader = threading.Thread(target=preflight, args=(server, "/oauth/token", "POST"))
+    reader.start()
+    while not slow_store:
+        time.sleep(0.01)
+    server.clients.create("SPA", public=True, grants=["authorization_code"], redirect_uris=[f"{SITE}/callback"])
+    assert preflight(server, "/oauth/token", "POST").headers["Access-Control-Allow-Origin"] == SITE
+    reader.join()
+
+
 @pytest.mark.slow
 def test_another_process_hears_of_a_new_client_within_a_minute(build):
     one, other = build(), build()
     assert "Access-Control-Allow-Origin" not in preflight(other, "/oauth/token", "POST").headers
     one.clients.create("SPA", public=True, grants=["authorization_code"], redirect_uris=[f"{SITE}/callback"])
-    import time
-
     with time_machine.travel(time.time() + 61):
         assert "Access-Control-Allow-Origin" in preflight(other, "/oauth/token", "POST").headers
 

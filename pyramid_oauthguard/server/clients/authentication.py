@@ -16,9 +16,9 @@ from pyramid.request import Request
 from ...errors import UnavailableError
 from ...logs.marking import note_client
 from ..hashing import Pepper
-from ..http.cors import Origins
 from ..http.limits import Attempt, Guess, Limits
 from ..http.mount_point import build_url
+from ..http.origins import Origins
 from ..opaque import is_client_secret
 from ..settings import ServerSettings
 from ..store.contract import Store

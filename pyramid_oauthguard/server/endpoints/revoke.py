@@ -19,6 +19,7 @@ from ..http.cors import Readers
 from ..http.errors import InvalidGrantError
 from ..service import Service, find_service
 from ..settings import ServerSettings
+from ..store.records import Client
 from ..tokens.revocation import revoke_token
 from ..tokens.status import TokenRecord, find_token
 from .views import add_endpoint
@@ -47,18 +48,23 @@ class Revocation(RevocationEndpoint):
         credentials, service = read_credentials(request.headers.get("Authorization"), request.form), self.server.service
         if credentials.method != NONE or "token" not in request.form:
             return None
-        with service.limits.watch(request.pyramid, "revocation") as attempt, service.store.reading() as unit:
-            token = find_token(unit, service.pepper, request.form["token"], request.form.get("token_type_hint"))
-            grant = None if token is None or token.grant_id is None else unit.find_grant(token.grant_id)
-            if grant is None or grant.grant_type != JWT_BEARER or grant.client_id != credentials.client_id:
-                return None
-            client = find_live(unit, credentials.client_id, service.settings)
+        with service.limits.watch(request.pyramid, "revocation") as attempt:
+            client = self._find_owner(request, credentials.client_id)
             if client is None:
                 return None
             attempt.name(client.client_id, ())
             attempt.check_site(service.origins.__contains__)
             attempt.identify()
         return OAuthClient(client, service)
+
+    def _find_owner(self, request: OAuthRequest, client_id: str) -> Client | None:
+        service = self.server.service
+        with service.store.reading() as unit:
+            token = find_token(unit, service.pepper, request.form["token"], request.form.get("token_type_hint"))
+            grant = None if token is None or token.grant_id is None else unit.find_grant(token.grant_id)
+            if grant is None or grant.grant_type != JWT_BEARER or grant.client_id != client_id:
+                return None
+            return find_live(unit, client_id, service.settings)
 
     def authenticate_token(self, request: OAuthRequest, client: OAuthClient) -> TokenRecord | None:
         text = request.parameters.require("token")

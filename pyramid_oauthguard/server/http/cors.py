@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import re
-import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
@@ -18,14 +17,10 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from ...errors import UnavailableError
-from ...urls import as_origin
-from ..store.contract import Store
+from .origins import Origins, find_origin
 
-__all__ = ["Origins", "Readers", "answer_preflight", "find_origin", "is_preflight", "share_answers"]
+__all__ = ["Readers", "answer_preflight", "is_preflight", "share_answers"]
 
-REMEMBER_SECONDS: Final = 60.0
-UNKNOWN_SECONDS: Final = 1.0
-STALE_SECONDS: Final = 3600.0
 _PREFLIGHT_SECONDS: Final = "600"
 _READABLE: Final = "Retry-After, WWW-Authenticate, X-Request-Id"
 _HEADERS: Final = "Authorization, Content-Type"
@@ -40,45 +35,6 @@ class Readers(Enum):
     CLIENTS = "the sites of public clients"
     SENDER = "the site that sends the request"
     ANYBODY = "any site"
-
-
-class Origins:
-    """The origins of the redirect URIs of live public clients, remembered for a minute; for an hour while the storage is
-    away. An unknown origin is looked up again once a second: another process may just have stored it.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._found: frozenset[str] = frozenset()
-        self._read_at = float("-inf")
-
-    def __contains__(self, origin: str) -> bool:
-        now = time.time()
-        if not 0 <= now - self._read_at < (REMEMBER_SECONDS if origin in self._found else UNKNOWN_SECONDS):
-            try:
-                self._read(now)
-            except UnavailableError:
-                if not 0 <= now - self._read_at < STALE_SECONDS:
-                    raise
-        return origin in self._found
-
-    def _read(self, now: float) -> None:
-        with self._store.reading() as unit:
-            uris = unit.list_public_redirect_uris()
-        self._found = frozenset(filter(None, map(find_origin, uris)))
-        self._read_at = now
-
-    def forget(self) -> None:
-        """Read them again at the next use: clients were changed."""
-        self._read_at = float("-inf")
-
-
-def find_origin(uri: str) -> str | None:
-    """The origin of a page at ``uri`` as browsers write it (RFC 6454 section 6.2); None for a private-use scheme."""
-    try:
-        return str(as_origin(uri))
-    except ValueError:
-        return None
 
 
 def share_answers(
