@@ -33,6 +33,8 @@ logger = logging.getLogger("pyramid_oauthguard")
 SIGNED: Final = "\0signed"
 #: What endpoints answer about a token that they do not know or that is not of a user (RFC 6750 section 3.1).
 _NOT_KNOWN: Final = (401, 403)
+#: The error by which others say so with another status, such as Login with Amazon.
+_SAYS_NOT_KNOWN: Final = "invalid_token"
 _USERINFO_TYPES: Final = "application/json, application/jwt"
 _SIGNED_TYPE: Final = "application/token-introspection+jwt"
 #: In the metadata of an issuer that signs introspection answers (RFC 9701 section 7).
@@ -153,7 +155,7 @@ class HTTPIssuer:
         url = url or self._metadata.find_endpoint("userinfo_endpoint", self._metadata.require())
         self._fetcher.read_with(_parse_claims, url)
         answer = self._fetcher.get_as(url, {"Authorization": f"Bearer {raw}", "Accept": _USERINFO_TYPES})
-        if answer.status in _NOT_KNOWN:
+        if answer.status in _NOT_KNOWN or (answer.status == 400 and answer.body.get("error") == _SAYS_NOT_KNOWN):
             return {"active": False}
         if answer.status != 200 or not answer.body:
             text = f"{url} answered {answer.status} without claims"

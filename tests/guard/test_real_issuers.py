@@ -255,7 +255,13 @@ def test_null_as_the_audience_is_no_audience(issuer):
     issuer.answer(raw, answer_with(issuer, aud=None))
     assert find_reason(build_verifier(issuer, "remote"), raw) == "wrong_audience"
     lax = build_verifier(issuer, "remote", introspection__require_audience="false")
-    assert lax.verify(raw).audience == ()
+    for none in None, "", [], [""]:
+        issuer.answer(raw, answer_with(issuer, aud=none))
+        assert find_reason(build_verifier(issuer, "remote"), raw) == "wrong_audience"
+        assert lax.verify(raw).audience == ()
+    for other in "https://other.test", ["", "https://other.test"]:
+        issuer.answer(raw, answer_with(issuer, aud=other))
+        assert find_reason(lax, raw) == "wrong_audience"
 
 
 # ── tokens that do not expire ───────────────────────────────────────────────────────────────────────────────────────

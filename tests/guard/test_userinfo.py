@@ -124,7 +124,9 @@ def test_where_remote_applies_too_both_must_pass(site):
         ((200, b""), 503), ((200, b"[]"), 503), ((200, b"{}"), 503), ((200, b"<html>"), 503), ((200, b'{"sub": 7}'), 401),
         ((200, b'{"sub": ""}'), 401), ((200, b'{"sub": null}'), 401), ((200, b'{"name": "x"}'), 401),
         ((200, b'{"sub": "ada", "iss": "https://other.test"}'), 401), ((200, b"a.b.c"), 401),
-        ((200, b'{"sub": "ada"}'), 200),
+        ((200, b'{"sub": "ada"}'), 200), ((400, b'{"error": "invalid_token"}'), 401), ((400, b""), 503),
+        ((400, b'{"error": "invalid_request"}'), 503), ((400, b"<html>"), 503), ((400, b'["invalid_token"]'), 503),
+        ((500, b'{"error": "invalid_token"}'), 503), ((400, b'{"error": ["invalid_token"]}'), 503),
     ],
     ids=str,
 )  # fmt: skip

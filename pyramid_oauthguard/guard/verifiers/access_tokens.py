@@ -177,6 +177,8 @@ def _read_audience(
     if settings.audience_by_client and "aud" not in claims and not is_answer:
         return _check_audience_by_client(claims, settings)
     audience, accepted = read_audience(claims), (*settings.audience, *settings.resource_audiences)
+    if is_answer:
+        audience = tuple(filter(None, audience))  # some issuers write an empty text for none
     if not any(each in accepted for each in audience) and (audience or required):
         raise InvalidToken("wrong_audience")
     return audience
