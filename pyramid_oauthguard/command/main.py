@@ -62,10 +62,15 @@ def _run(cli: click.Command, run: Run) -> int:
 
 
 def _invoke(cli: click.Command, run: Run) -> int:
+    out = sys.stdout
     try:
         result = cli.main(prog_name="oauthguard", obj=run, standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
+        raise
+    except SystemExit:
+        if sys.stdout is not out:  # click puts a wrapper there if the reader has ended, and then ends with 1
+            return _NO_READER
         raise
     except Exception as error:  # noqa: BLE001  # a traceback is printed only if the user asks for it
         return _end(run, error)

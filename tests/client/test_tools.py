@@ -637,6 +637,15 @@ def test_a_reader_that_has_enough(app: Terminal, scripted: ScriptedIssuer) -> No
     assert "BrokenPipe" not in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["login --help", "completion bash", "call GET $URL", "call -i GET $URL"])
+def test_a_reader_that_has_enough_is_status_141(app: Terminal, scripted: ScriptedIssuer, verb: str) -> None:
+    """As in a shell. Click ended with 1, which means that a configuration is wrong."""
+    scripted.answers["/big"] = {"x": ["y" * 100] * 5000}
+    words = f"{verb} | true; exit ${{PIPESTATUS[0]}}"
+    status, _out, said = run_in_shell(app, words, URL=f"{scripted.issuer}/big")
+    assert (status, "Traceback" in said) == (141, False)
+
+
 def run_in_shell(app: Terminal, words: str, **environ: str) -> tuple[int, str, str]:
     """The command with redirections."""
     done = subprocess.run(
