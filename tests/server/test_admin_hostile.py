@@ -154,6 +154,14 @@ def test_no_other_site_gets_a_window_or_a_file_of_the_administration(flow: Flow)
         assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_another_site_learnt_from_its_window_who_is_an_administrator(flow: Flow) -> None:
+    """A site that opens a page keeps its window, or loses it: that must not depend on the user."""
+    allowed, refused = (flow.sign_in(who).get("/oauth/admin", status="*") for who in ("anna", "carl"))
+    assert (allowed.status_int, refused.status_int) == (200, 403)
+    for name in ("Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy"):
+        assert allowed.headers[name] == refused.headers[name] == "same-origin"
+
+
 def copy_client(flow: Flow, count: int) -> None:
     """Many clients, and as many grants, consents and lines about dora."""
     store, now = flow.server.service.store, time.time()

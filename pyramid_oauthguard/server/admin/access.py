@@ -86,12 +86,13 @@ def guard_page_of_outages(page: Page) -> Callable[[Request], Any]:
 
 
 def _show(page: Page, service: Service, request: Request, subject: str) -> Any:
-    if not is_administrator(service, request, subject):
+    if is_administrator(service, request, subject):
+        request.oauthguard_administrator = subject  # the audit trail names them
+        response = page(service, request, subject)
+    else:
         account = describe_account(service, request, subject, route=ADMIN_ROUTE)
-        return render_page(request, "admin_refused", status=403, **account)
-    request.oauthguard_administrator = subject  # the audit trail names them
-    response = page(service, request, subject)
-    response.headers.update(_ISOLATED)
+        response = render_page(request, "admin_refused", status=403, **account)
+    response.headers.update(_ISOLATED)  # on both: another site must not learn who is an administrator
     return response
 
 
