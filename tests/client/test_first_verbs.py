@@ -232,6 +232,20 @@ def test_a_token_for_an_assertion(app: Terminal, scripted: ScriptedIssuer) -> No
     assert app.run("token", "--assertion", "nothing").status == 1
 
 
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        (["token", "--client-credentials", "--assertion", "-"], "either --client-credentials or --assertion"),
+        (["login", "--flow", "device", "--param", "max_age=300"], "which --flow device does not send"),
+    ],
+)
+def test_an_option_that_had_no_effect_beside_another_one_is_refused(
+    app: Terminal, args: list[str], problem: str
+) -> None:
+    done = app.run(*args, stdin="eyJ0.eyJ1.c2ln")
+    assert (done.status, problem in done.err) == (1, True)
+
+
 @pytest.mark.promise("CL-06")
 def test_verbose_shows_requests_without_secrets(app: Terminal, scripted: ScriptedIssuer) -> None:
     scripted.answers["/introspect"] = {"active": True, "username": "ann", "extra": "tok-0123456789"}

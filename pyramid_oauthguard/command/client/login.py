@@ -89,6 +89,8 @@ def login(  # click gives each option by its name
 
     On a terminal, it asks for the issuer and the client id if they are missing.
     """
+    if params and flow == "device":
+        raise CommandError(USAGE, "--param is for the authorization request, which --flow device does not send")
     as_profile_name(run.profile_name)
     run.store.check_place()  # before the user is sent away: a server gives the tokens once
     if url is not None:

@@ -47,6 +47,8 @@ def token(run: Run, form: str, own: bool, name: str, assertion: str | None) -> N
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise CommandError(USAGE, f"{name!r} is not the name of a variable")
+    if own and assertion is not None:
+        raise CommandError(USAGE, "give either --client-credentials or --assertion: each gives another token")
     if assertion is not None:
         tokens = fetch_asserted_tokens(run, assertion)
     else:
