@@ -250,6 +250,23 @@ def test_a_wrong_request_of_a_program_on_the_device_is_told_at_once(flow):
     assert read_answer(answer)["error"] == "invalid_scope"
 
 
+@pytest.mark.promise("AS-51")
+def test_one_redirect_uri_without_a_dot_in_its_scheme_cost_the_whole_registration(flow):
+    """Cursor sends these three, and uses the second."""
+    plain, own, near = (
+        "cursor://anysphere.cursor-mcp/oauth/callback",
+        "https://www.cursor.com/agents/mcp/oauth/callback",
+        "http://localhost:8787/callback",
+    )
+    client = register(flow, redirect_uris=[plain, own, near]).json
+    assert client["redirect_uris"] == [own, near]
+    assert redeem(flow, client, allow(flow, client)["code"])["access_token"]
+    assert "redirect_uri" in ask(flow, client, redirect_uri=plain).text
+    assert "has a dot" in register(flow, redirect_uris=[plain], status=400).json["error_description"]
+    for other in ("javascript:alert(1)", "http://tool.example/", "cursor:callback"):
+        assert register(flow, redirect_uris=[own, other], status=400).json["error"] == "invalid_redirect_uri"
+
+
 def test_errors_have_the_codes_of_rfc_7591(flow):
     for said, error in MISTAKES:
         answer = register(flow, status=400, **said).json

@@ -7,6 +7,7 @@ rights. Errors contain no text of the client.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ __all__ = ["ClientMetadata", "build_self_registered", "describe_client", "drop_n
 _MAX_URIS: Final = 20
 _MAX_URI_CHARACTERS: Final = 1000
 _NAMELESS: Final = "Unnamed client"
+#: A private-use scheme that is not a reversed domain name, as in ``cursor://…``. It can't be registered (RFC 8252 section 8.4), and
+#: must not cost a client its other redirect URIs: a server may replace what a client asks for (RFC 7591 section 3.2.1).
+_PLAIN_SCHEME: Final = re.compile(r"(?!https?:)[a-z][a-z0-9+-]*://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +127,8 @@ def _read_method(document: Mapping[str, Any]) -> str:
 
 
 def _read_redirect_uris(document: Mapping[str, Any]) -> tuple[str, ...]:
-    uris = _read_words(document, "redirect_uris", InvalidRedirectURIError)
+    asked = _read_words(document, "redirect_uris", InvalidRedirectURIError)
+    uris = tuple(uri for uri in asked if not _PLAIN_SCHEME.match(uri)) or asked
     if not uris or len(uris) > _MAX_URIS or any(len(uri) > _MAX_URI_CHARACTERS for uri in uris):
         raise InvalidRedirectURIError(
             f"redirect_uris must be 1 to {_MAX_URIS} URIs of at most {_MAX_URI_CHARACTERS} characters."
