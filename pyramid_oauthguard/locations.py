@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-__all__ = ["Call", "describe_call", "find_call", "find_line", "find_line_of", "find_setting", "write_last_line"]
+__all__ = ["Call", "describe_call", "find_call", "find_line", "find_place", "find_setting", "write_last_line"]
 
 _CONFIG: Final = "pyramid.config"
 _ACTIONS: Final = f"{_CONFIG}.actions"
@@ -25,6 +25,8 @@ _NOT_OF_APPLICATIONS: Final = frozenset({"pyramid", "pyramid_oauthguard", "venus
 #: What Pyramid's functions call the place of the action that they work at.
 _INFOS: Final = ("info", "action_info")
 _LARGEST_INI_BYTES: Final = 1_048_576
+_USES: Final = re.compile(r"use\s*[=:]\s*config:([^#\s]+)", re.IGNORECASE)
+_MOST_FILES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +73,42 @@ def find_setting(key: str) -> str:
     for frame in _walk(sys._getframe(1)):
         for value in tuple(frame.f_locals.values()):
             if type(value) is dict and isinstance(file := value.get("__file__"), str) and "here" in value:
-                line = find_line_of(Path(file), key)
-                place = f"{file}, line {line}" if line else file
+                found = find_place(Path(file), key)
+                place = f"{found[0]}, line {found[1]}" if found else file
                 return f"{place}, in [DEFAULT] and not in the section of the application" if key in value else place
     return ""
 
 
-def find_line_of(ini: Path, key: str) -> int | None:
-    """The one line of the file on which the key is set; None if no line or several lines set it."""
-    try:
-        if ini.stat().st_size > _LARGEST_INI_BYTES:
-            return None
-        lines = ini.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return None
-    pattern = re.compile(rf"{re.escape(key)}\s*[=:]", re.IGNORECASE)
-    found = [number for number, line in enumerate(lines, 1) if pattern.match(line)]
+def find_place(ini: Path, key: str) -> tuple[Path, int] | None:
+    """The file and the line that set the key: the ini file, or one that it uses (``use = config:base.ini``). None if no line or
+    several lines set it.
+    """
+    own = _find_lines(ini, key)
+    found = [(ini, line) for line in own] or [
+        (file, line) for file in _list_used(ini) for line in _find_lines(file, key)
+    ]
     return found[0] if len(found) == 1 else None
+
+
+def _find_lines(ini: Path, key: str) -> list[int]:
+    pattern = re.compile(rf"{re.escape(key)}\s*[=:]", re.IGNORECASE)
+    return [number for number, line in enumerate(_read_lines(ini), 1) if pattern.match(line)]
+
+
+def _list_used(ini: Path) -> list[Path]:
+    """The files that an ini file uses, and those that these use."""
+    found = [ini]
+    for file in found:
+        used = [file.parent / match[1] for match in map(_USES.match, _read_lines(file)) if match]
+        found += [each for each in dict.fromkeys(used) if each not in found and len(found) < _MOST_FILES]
+    return found[1:]
+
+
+def _read_lines(ini: Path) -> list[str]:
+    try:
+        return [] if ini.stat().st_size > _LARGEST_INI_BYTES else ini.read_text("utf-8", "replace").split("\n")
+    except OSError:
+        return []
 
 
 def describe_call(call: Any) -> str:

@@ -223,6 +223,20 @@ def test_programs_print_the_same_line(application, command):
 
 
 @pytest.mark.slow
+def test_a_key_of_a_file_that_the_file_uses_is_named_with_its_line_there(application):
+    """The error named the file on the command line, which does not have the key."""
+    application.write(INCLUDE, {**GUARD, "oauthguard.leeway": "soon"})
+    base = application.ini.rename(application.folder / "base.ini")
+    application.ini.write_text("[app:main]\nuse = config:base.ini\n")
+    assert application.find_line(base, "oauthguard.leeway") in application.start()
+    application.ini.write_text("[app:main]\nuse = config:base.ini\noauthguard.leeway = later\n")
+    assert f"{application.ini}, line 3" in application.start()
+    base.write_text(base.read_text() + "\n[app:other]\noauthguard.leeway = 30\n")
+    application.ini.write_text("[app:main]\nuse = config:base.ini\n")
+    assert f"[{application.ini}; " in application.start(), "two lines set it"
+
+
+@pytest.mark.slow
 def test_a_key_of_two_sections_has_the_file_without_a_line(application):
     application.write(INCLUDE, {**GUARD, "oauthguard.leeway": "soon"})
     with application.ini.open("a") as file:

@@ -9,7 +9,7 @@ import click
 
 from ...client.text import clean
 from ...guard.reports.effective import EffectiveSetting, list_effective
-from ...locations import find_line_of
+from ...locations import find_place
 from ..application_file import load_registry
 from ..output import FORMAT
 from ..parameters import debug_option, ini_argument, pass_run
@@ -43,6 +43,6 @@ def settings(run: Run, ini: str, style: str) -> None:
 def _describe_source(setting: EffectiveSetting, file: Path) -> str:
     if setting.given is None:
         return "default"
-    line = find_line_of(file, setting.given)
-    place = f"{file.name}, line {line}" if line else "set by the application, or in another file"
+    found = find_place(file, setting.given)
+    place = f"{found[0].name}, line {found[1]}" if found else "set by the application, or in another file"
     return place if setting.given == setting.key else f"{place}: inherited from {setting.given}"
