@@ -163,6 +163,20 @@ def test_the_application_may_offer_some_languages_only(build: Build) -> None:
     assert find_consent_language(flow, headers={"Accept-Language": "de"}) == "en"
 
 
+@pytest.mark.parametrize(
+    ("languages", "default", "spoken"),
+    [("en", "de", "en"), ("de", "en", "de"), ("fr de", "it", "fr"), ("", "it", "en"), ("", "de_AT", "de-AT")],
+)
+def test_a_default_that_the_pages_can_not_be_in_was_their_language(
+    build: Build, languages: str, default: str, spoken: str
+) -> None:
+    """They were in a language that the setting does not offer, or in English and said that they are in Italian."""
+    settings = {"pages.languages": languages} if languages else {}
+    how = {"pyramid.default_locale_name": default}
+    flow = build_flow(build, settings, configure=lambda config: config.add_settings(how))
+    assert find_consent_language(flow, headers={"Accept-Language": "ko"}) == spoken
+
+
 @pytest.mark.parametrize("languages", ["en it", "../..", "de_XX"])
 def test_a_language_without_a_catalogue_stops_start_up(build: Build, languages: str) -> None:
     with pytest.raises(ConfigurationExecutionError) as caught:

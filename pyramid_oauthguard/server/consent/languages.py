@@ -86,9 +86,8 @@ def settle_language(request: Request) -> str:
     settled: str | None = request.__dict__.get("oauthguard_language")
     if settled is None:
         offered = _list_offered(request)
-        default = request.registry.settings.get("pyramid.default_locale_name", _SOURCE)
         matches = (_match(tag, offered) for tag in _list_wanted(request))
-        settled = next((name for name in matches if name is not None), default)
+        settled = next((name for name in matches if name is not None), None) or _choose_default(request, offered)
         request.oauthguard_language = request.locale_name = settled
         request.__dict__.pop("localizer", None)  # it may be there already, for another language
     return settled
@@ -147,6 +146,14 @@ def _ask_application(request: Request) -> list[str]:
         return [] if wanted is None else [str(wanted)]
     except Exception:  # noqa: BLE001  # one that reads malformed parameters fails: a page is better than a traceback
         return []
+
+
+def _choose_default(request: Request, offered: dict[str, str]) -> str:
+    """The default of the application if the pages can be in it; otherwise English, or the first language that the setting names."""
+    default: str = request.registry.settings.get("pyramid.default_locale_name", _SOURCE)
+    if _match(default, offered) is not None:
+        return default
+    return _SOURCE if _SOURCE in offered else next(iter(offered.values()))
 
 
 def _match(tag: str, offered: dict[str, str]) -> str | None:
