@@ -1,6 +1,7 @@
 """What every test has: the promise list, the `needs` marker, and a name that is the same in each process."""
 
 import gc
+import os
 import sys
 from collections.abc import Generator
 
@@ -14,6 +15,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"{item.nodeid} has another id in each process: give the parameters ids")
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """For ``-n auto``: three processes for two cores. A third of the time, tests wait for a deadline, a browser or a program."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + cores // 2
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,17 +13,20 @@ import multiprocessing
 import os
 import select
 import signal
+import subprocess
 import sys
+import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-__all__ = ["HOW", "UNNOTICED", "Child", "needs_fork", "run_in_child", "start_child"]
+__all__ = ["HOW", "UNNOTICED", "Child", "needs_fork", "read_all", "run_alone", "run_in_child", "start_child"]
 
 #: The ways in which Python programs fork.
 HOW = ["os.fork", "multiprocessing"]
@@ -31,6 +34,7 @@ HOW = ["os.fork", "multiprocessing"]
 UNNOTICED = "the C library's"
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 _PATIENCE_SECONDS = 20
+_CHECKOUT = Path(__file__).parents[1]
 
 
 class Child:
@@ -40,6 +44,7 @@ class Child:
         self.pid = pid
         self._reader = reader
         self._process = process
+        self._ended = False
 
     def result(self, seconds: float = _PATIENCE_SECONDS) -> Any:
         """What the work returned, as JSON has it. An error where it raised, or does not end."""
@@ -53,15 +58,19 @@ class Child:
             else:
                 os.kill(self.pid, signal.SIGUSR1)  # it says where
                 time.sleep(1)
-                raise AssertionError("the child hangs")
+                raise AssertionError(f"the child hangs; threads here: {threading.enumerate()}")
         finally:
-            self._end()
+            self.end()
         assert received, "the child ended without a result"
         found = json.loads(received)
         assert "error" not in found, found["error"]
         return found["result"]
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End it; nothing if it has ended."""
+        if self._ended:
+            return
+        self._ended = True
         os.close(self._reader)
         os.kill(self.pid, signal.SIGKILL)
         if self._process is not None:
@@ -90,7 +99,7 @@ def start_child(work: Callable[[], Any], how: str = "os.fork") -> Child:
             process.start()
             child = Child(process.pid or 0, reader, process)
         else:
-            pid = os.fork() if how == "os.fork" else ctypes.PyDLL(None).fork()
+            pid = os.fork() if how == "os.fork" else _fork_unnoticed()
             if pid == 0:
                 run()
             child = Child(pid, reader)
@@ -100,6 +109,37 @@ def start_child(work: Callable[[], Any], how: str = "os.fork") -> Child:
 
 def run_in_child(work: Callable[[], Any], how: str = "os.fork") -> Any:
     return start_child(work, how).result()
+
+
+def read_all(children: Mapping[str, Child]) -> dict[str, Any]:
+    """The result of each. All of them have ended then, also where one of them hangs."""
+    with ExitStack() as stack:
+        for child in children.values():
+            stack.callback(child.end)
+        return {name: child.result() for name, child in children.items()}
+
+
+def run_alone(function: Callable[..., None], *arguments: Any) -> None:
+    """Call a function of a test module in an interpreter of its own, so that no thread of another test is there.
+
+    For :data:`UNNOTICED`: the child has the interpreter's own lock as it was, and hangs sooner or later if another thread was
+    waiting for it.
+    """
+    name = function.__name__
+    code = f"import json, sys; from {function.__module__} import {name}; {name}(*json.loads(sys.argv[1]))"
+    command = [sys.executable, "-c", code, json.dumps(arguments)]
+    ended = subprocess.run(command, cwd=_CHECKOUT, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def _fork_unnoticed() -> int:
+    """Fork while no thread asks for the interpreter's lock."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.5)
+    time.sleep(0.02)  # threads that asked sooner have the lock now
+    pid: int = ctypes.PyDLL(None).fork()
+    sys.setswitchinterval(before)
+    return pid
 
 
 @contextmanager

@@ -18,8 +18,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Self
@@ -78,9 +77,6 @@ class HTTPIssuer:
             )
         self.origin = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
         self.issuer = MemoryIssuer(identifier or self.origin + path, **options)
-        self._start()
-
-    def _start(self) -> None:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -116,19 +112,6 @@ class HTTPIssuer:
 
     def find_fault(self, endpoint: str) -> str | None:
         return self._faults.get(endpoint)
-
-    @contextmanager
-    def at_rest(self) -> Iterator[None]:
-        """None of its threads runs meanwhile; who calls is answered afterwards.
-
-        For a fork that Python is not told of: its child has the interpreter's own lock as it was, and hangs sooner or later
-        if another thread of the parent was waiting for it.
-        """
-        self._server.shutdown()
-        self._thread.join()
-        time.sleep(0.1)  # those of open connections have come to their next read
-        yield
-        self._start()
 
     def close(self) -> None:
         """Stop at once; connections that hang are cut, new ones refused."""

@@ -23,7 +23,7 @@ from pyramid_oauthguard import UnavailableError, engines
 from pyramid_oauthguard.server.store.sqlalchemy import SQLAlchemyStore
 from pyramid_oauthguard.server.store.sqlalchemy.engine import build_engine
 from pyramid_oauthguard.server.store.sqlalchemy.schema import upgrade
-from tests.forking import HOW, UNNOTICED, needs_fork, run_in_child, start_child
+from tests.forking import HOW, UNNOTICED, needs_fork, read_all, run_alone, run_in_child, start_child
 from tests.reachable import held, list_locks
 from tests.server.databases import make_database
 from tests.server.flows import People
@@ -110,9 +110,15 @@ def test_children_and_parent_write_and_read_at_once(store: SQLAlchemyStore, how:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks fork up in the C library")
 def test_a_fork_that_python_is_not_told_of_is_noticed_when_the_database_is_used(store: SQLAlchemyStore) -> None:
+    run_alone(check_unnoticed, store._engine.url.render_as_string(hide_password=False))
+
+
+def check_unnoticed(database: str) -> None:
+    store = SQLAlchemyStore(build_engine(database))
     write(store, "before")
     store.close()
     check_children(store, UNNOTICED)
+    store.close()
 
 
 def check_children(store: SQLAlchemyStore, how: str) -> None:
@@ -122,7 +128,7 @@ def check_children(store: SQLAlchemyStore, how: str) -> None:
     assert write(store, "parent") == 1
     children = {name: start_child(lambda name=name: work(name), how) for name in ("ada", "bob", "cleo")}  # type: ignore[misc]
     assert [write(store, "parent") for _ in range(20)] == list(range(2, 22))
-    assert {name: child.result() for name, child in children.items()} == {name: list(range(1, 21)) for name in children}
+    assert read_all(children) == {name: list(range(1, 21)) for name in children}
     assert [read(store, name) for name in ("parent", *children)] == [21, 20, 20, 20]
 
 

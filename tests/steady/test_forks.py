@@ -19,7 +19,7 @@ from pyramid_oauthguard.interfaces import ICredentialVerifier
 from pyramid_oauthguard.issuers.introspection import Introspector
 from pyramid_oauthguard.issuers.keys import KeySource
 from tests.certificates import write_certificate
-from tests.forking import HOW, UNNOTICED, Child, needs_fork, run_in_child, start_child
+from tests.forking import HOW, UNNOTICED, Child, needs_fork, read_all, run_alone, run_in_child, start_child
 from tests.issuers import HTTPIssuer
 from tests.reachable import find_object, find_objects, held, list_locks
 from tests.steady.apps import ALGORITHM, Api, Held, build_trusting, in_threads, wait_until
@@ -64,10 +64,6 @@ def start_all(api: Api, tokens: dict[str, str], how: str) -> dict[str, Child]:
     }
 
 
-def read_all(children: dict[str, Child]) -> dict[str, Any]:
-    return {user: child.result() for user, child in children.items()}
-
-
 def mint_all(issuer: HTTPIssuer, *users: str) -> dict[str, str]:
     return {user: issuer.issuer.mint_opaque(sub=user) for user in users}
 
@@ -88,13 +84,15 @@ def test_two_children_after_a_remote_check_are_not_told_of_each_others_users(iss
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks fork up in the C library")
 def test_a_fork_that_python_is_not_told_of_is_noticed_when_the_issuer_is_asked(issuer: HTTPIssuer) -> None:
-    warm, cold = Api(issuer.settings), Api(issuer.settings)
-    assert who(warm, "remote", issuer.issuer.mint_opaque(sub="parent")) == [200, "parent"]
     tokens = {user: issuer.issuer.mint(sub=user) for user in ("ada", "bob")}
+    run_alone(check_unnoticed, issuer.settings, issuer.issuer.mint_opaque(sub="parent"), tokens)
+
+
+def check_unnoticed(settings: dict[str, str], opaque: str, tokens: dict[str, str]) -> None:
+    warm, cold = Api(settings), Api(settings)
+    assert who(warm, "remote", opaque) == [200, "parent"]
     for api in (warm, cold):
-        with issuer.at_rest():
-            children = start_all(api, tokens, UNNOTICED)
-        assert read_all(children) == {user: [[200, user]] * 5 for user in tokens}
+        assert ask_at_once(api, tokens, UNNOTICED) == {user: [[200, user]] * 5 for user in tokens}
 
 
 def test_no_child_uses_the_connection_of_its_parent_and_the_parent_goes_on_with_it(issuer: HTTPIssuer) -> None:
