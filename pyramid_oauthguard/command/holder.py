@@ -19,6 +19,8 @@ from .run import Run
 __all__ = ["fetch_asserted_tokens", "fetch_login_tokens", "fetch_tokens"]
 
 _ENOUGH_SECONDS: Final = 60.0
+#: SIGHUP comes when a terminal is closed; Windows has none.
+_ENDING: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def fetch_tokens(run: Run) -> Tokens:
@@ -118,14 +120,13 @@ def _advise_login(profile: Profile) -> str:
 
 @contextmanager
 def _interruptions_deferred() -> Iterator[None]:
-    """Delay Ctrl-C and SIGTERM: until it is written, the only valid refresh token is in memory only."""
+    """Delay Ctrl-C and other signals that end the process: until it is written, the only valid refresh token is in memory only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     caught: list[tuple[int, FrameType | None]] = []
     before: dict[int, Any] = {
-        each: signal.signal(each, lambda number, frame: caught.append((number, frame)))
-        for each in (signal.SIGINT, signal.SIGTERM)
+        each: signal.signal(each, lambda number, frame: caught.append((number, frame))) for each in _ENDING
     }
     try:
         yield

@@ -192,7 +192,7 @@ def test_expired_and_no_refresh_token(public: Terminal, scripted: ScriptedIssuer
     assert "oauthguard login --profile default" in ended.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_refresh_that_is_interrupted_keeps_the_new_tokens(
     public: Terminal, scripted: ScriptedIssuer, number: signal.Signals
 ) -> None:
