@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from pyramid_oauthguard.client.errors import CommandError
 from pyramid_oauthguard.client.options import ClientOptions
 from pyramid_oauthguard.client.recipients import Credential, check_recipient
+from pyramid_oauthguard.client.storage.dotenv import read_dotenv
 from tests.client.browsers import start_login
 from tests.client.issuers import Asked, ScriptedIssuer, run_scripted
 from tests.client.terminal import Answered, Terminal, find_command
@@ -428,6 +430,18 @@ def test_the_home_of_an_unknown_user_is_said_in_one_line(
     answer = terminal.run("token", **{"OAUTHGUARD_CLIENT_SECRET": SECRET, variable: "~no-such-user/x"})
     assert (answer.status, answer.err.count("\n"), scripted.asked) == (1, 1, [])
     assert "~no-such-user/x names a user that does not exist on this machine" in answer.err
+
+
+def test_a_folder_that_the_user_may_not_search_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sudo -u service oauthguard token` in a folder of root ended with "Permission denied: .env", before Python 3.14."""
+
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), ".env")
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert read_dotenv(tmp_path / ".env").values == {}
 
 
 def test_a_folder_that_was_deleted_holds_nothing_up(terminal: Terminal, scripted: ScriptedIssuer) -> None:

@@ -46,7 +46,7 @@ def read_dotenv(path: Path) -> Dotenv:
 
     :raises CommandError: the file can't be read, is another user's, or lies outside its folder.
     """
-    if not path.is_file():
+    if not _is_file(path):
         return Dotenv({})  # there is no file, or it is a folder or FIFO
     try:
         with path.open("rb") as file:
@@ -63,6 +63,13 @@ def read_dotenv(path: Path) -> Dotenv:
         {name: value for name, value in found.items() if name in _TAKEN},
         tuple(sorted(name for name in found if name in _IGNORED)),
     )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # this user may not search the folder: nothing in it can be read, so nothing in it counts
+        return False
 
 
 def _check_file(path: Path, owner: int, *, size: int) -> None:
