@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -15,6 +17,14 @@ _FORMAT: Final = (
     "%(asctime)s %(levelname)s [%(name)s] %(message)s"
     " [request %(request_id)s, path %(path)s, client %(client)s, issuer %(issuer)s]"
 )
+
+_find_field: Final = re.compile(r"%\((\w+)\)s")
+#: The same, by the style of :class:`logging.Formatter`.
+_FORMATS: Final[Mapping[str, str]] = {
+    "%": _FORMAT,
+    "{": _find_field.sub(r"{\1}", _FORMAT),
+    "$": _find_field.sub(r"${\1}", _FORMAT),
+}
 
 
 class TextFormatter(logging.Formatter):
@@ -28,7 +38,7 @@ class TextFormatter(logging.Formatter):
         style: Literal["%", "{", "$"] = "%",
         **options: Any,
     ) -> None:
-        super().__init__(fmt or _FORMAT, datefmt, style, **options)
+        super().__init__(fmt or _FORMATS.get(style), datefmt, style, **options)
 
     def format(self, record: logging.LogRecord) -> str:
         complete(record)

@@ -206,3 +206,11 @@ def test_the_lines_of_a_stack_begin_as_those_of_a_traceback() -> None:
     assert first == "here"
     assert len(rest) > 2
     assert all(line.startswith("  | ") for line in rest)
+
+
+@pytest.mark.parametrize("style", ["%", "{", "$"])
+def test_a_formatter_of_another_style_without_a_format_stopped_start_up(request_: Request, style: Any) -> None:
+    line = write(TextFormatter(style=style), "hello %s", "you")
+    assert line.endswith(
+        "WARNING [other] hello you [request proxy-1, path /customers/7, client -, issuer https://id.example]\n"
+    )
