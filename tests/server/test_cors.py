@@ -8,6 +8,7 @@ import time
 import pytest
 import time_machine
 
+from pyramid_oauthguard.errors import UnavailableError
 from pyramid_oauthguard.server.http.origins import find_origin
 from pyramid_oauthguard.server.store.sqlalchemy.store import SQLAlchemyUnit
 from tests.server.flows import build_flow
@@ -176,6 +177,26 @@ def test_each_request_of_an_unknown_site_read_the_sites_of_all_clients(spa, slow
     with time_machine.travel(time.time() + 5):
         ask("https://9.example")
     assert len(slow_store) == 2
+
+
+@pytest.mark.slow
+def test_those_who_wait_for_a_reader_that_fails_do_not_try_one_after_the_other(spa, monkeypatch):
+    tried, answers = [], []
+
+    def fail_slowly(_unit):
+        tried.append(None)
+        time.sleep(0.5)
+        raise UnavailableError("storage", "gone")
+
+    monkeypatch.setattr(SQLAlchemyUnit, "list_public_redirect_uris", fail_slowly)
+    asks = [threading.Thread(target=lambda: answers.append(preflight(spa, "/oauth/token", "POST"))) for _ in range(8)]
+    for thread in asks:
+        thread.start()
+    for thread in asks:
+        thread.join()
+    assert len(answers) == 8
+    assert not any("Access-Control-Allow-Origin" in answer.headers for answer in answers)
+    assert len(tried) <= 2, "each that waited tried again, so the last of them waited for all"
 
 
 @pytest.mark.slow

@@ -38,6 +38,8 @@ class Origins:
         self._read_at = float("-inf")
         self._took = 0.0
         self._changes = 0
+        self._failures = 0
+        self._failure = UnavailableError("storage")
         self._renew_lock()
         processes.register(self, Origins._renew_lock)
 
@@ -57,11 +59,14 @@ class Origins:
         return not 0 <= time.time() - self._read_at < limit
 
     def _catch_up(self, origin: str) -> None:
-        """Read them, or wait for a thread that does; one that is known does not wait."""
-        lock = self._reading
+        """Read them, or wait for a thread that does; one that is known does not wait. What fails for that thread fails for those
+        that waited: they would wait for a storage that is away one after the other."""
+        lock, failures = self._reading, self._failures
         if not lock.acquire(blocking=origin not in self._found):
             return
         try:
+            if failures != self._failures:
+                raise self._failure.repeat()
             if self._is_due(origin):
                 self._read()
         except UnavailableError:
@@ -72,8 +77,12 @@ class Origins:
 
     def _read(self) -> None:
         now, began, changes = time.time(), time.perf_counter(), self._changes
-        with self._store.reading() as unit:
-            uris = unit.list_public_redirect_uris()
+        try:
+            with self._store.reading() as unit:
+                uris = unit.list_public_redirect_uris()
+        except UnavailableError as error:
+            self._failure, self._failures = error.repeat(), self._failures + 1
+            raise
         self._places = {place: self._find(place) for place in set(map(_find_place, uris))}
         self._found = frozenset(filter(None, self._places.values()))
         self._took = time.perf_counter() - began
