@@ -83,15 +83,25 @@ def as_command_error(error: UnavailableError) -> CommandError:
 
     cause = _find_cause(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        advice = "if your own authority signed it, name the authority with --ca-file or SSL_CERT_FILE"
+        advice = _CERTIFICATES.get(
+            cause.verify_code, "if your own authority signed it, name the authority with --ca-file or SSL_CERT_FILE"
+        )
         return CommandError(status, f"{detail}: the certificate is not accepted", advice)
     if isinstance(cause, ssl.SSLError):
         return CommandError(status, f"{detail}: no TLS connection", "is this an https port?")
     if isinstance(cause, ConnectionRefusedError):
         return CommandError(status, f"{detail}: nothing listens there", "is the server running?")
+    if error.reason == "unreachable" and " answered " in detail:  # with 429 or 5xx: address and network are right
+        return CommandError(status, detail, "try again later")
     return CommandError(status, detail, _ADVICE.get(error.reason, ""))
 
 
+#: Where an authority does not help, by OpenSSL's code of the failure.
+_CERTIFICATES: Final = {
+    9: "it is for a later time: is the clock of this machine right?",
+    10: "it has expired: who runs the server must renew it, or the clock of this machine is wrong",
+    **dict.fromkeys((62, 64), "it is for another host: is the address right?"),
+}
 _ADVICE: Final = {
     "other_issuer": "use the issuer exactly as the server writes it, trailing slash included",
     "no_metadata": "check the issuer; it must publish RFC 8414 or OpenID discovery metadata",

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.certificates import write_certificate
 from tests.client.issuers import API, MACHINE_SECRET, ScriptedIssuer, run_scripted
 from tests.client.terminal import Terminal, run_on_pty
 from tests.ground.test_secret_files import ODD
@@ -366,6 +367,15 @@ def test_nobody_there(app: Terminal) -> None:
     assert "nothing listens there" in answer.err
 
 
+def test_an_issuer_that_is_overloaded_is_to_be_asked_later(app: Terminal, scripted: ScriptedIssuer) -> None:
+    """The advice was to check the address and the network."""
+    for place in ("oauth-authorization-server", "openid-configuration"):
+        scripted.answers[f"/.well-known/{place}"] = (503, {})
+    answer = app.run("token")
+    assert answer.status == 6
+    assert answer.err.endswith("answered 503; try again later\n")
+
+
 def make_certificate(folder: Path, *, name: str = "127.0.0.1") -> tuple[ssl.SSLContext, Path]:
     """A self-signed certificate for ``name``: a server's context, and the PEM file that makes it trusted."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -415,6 +425,12 @@ def test_tls_failures_say_what_to_do(app: Terminal, tmp_path: Path) -> None:
         answer = app.run("token", "--issuer", issuer.issuer, "--ca-file", str(ca_file))
         assert answer.status == 6
         assert "mismatch" in answer.err
+        assert answer.err.endswith("it is for another host: is the address right?\n"), "an authority does not help"
+    context.load_cert_chain(expired := write_certificate(tmp_path, days=-0.5))
+    with run_scripted(context) as issuer:
+        answer = app.run("token", "--issuer", issuer.issuer, "--ca-file", str(expired))
+        assert answer.status == 6
+        assert "it has expired: who runs the server must renew it" in answer.err
 
 
 def test_tls_to_a_port_without_it(app: Terminal, scripted: ScriptedIssuer) -> None:
