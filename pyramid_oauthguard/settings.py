@@ -39,6 +39,9 @@ T = TypeVar("T")
 REQUIRED: Final = object()
 _COMMENTS: Final = ("#", ";", "//")
 _VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_NOT_REPLACED: Final = (
+    "has a variable such as ${NAME}, which nothing has replaced: an ini file does not read the environment"
+)
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -119,15 +122,12 @@ def _read(row: Setting, given: Mapping[str, Any], prefix: str) -> Any:
 def _check_readable(value: Any, key: str) -> None:
     """:raises SettingError: it has a NUL character, or a variable as shells and compose files have them, which an ini file
     does not replace."""
-    if not isinstance(value, str):
-        return
-    if "\0" in value:
+    if isinstance(value, str) and "\0" in value:
         raise SettingError(key, "has a NUL character, which no setting may contain", "save the file as UTF-8")
-    if _VARIABLE.search(value):
-        problem = (
-            "has a variable such as ${NAME}, which nothing has replaced: an ini file does not read the environment"
+    if isinstance(value, str) and _VARIABLE.search(value):
+        raise SettingError(
+            key, _NOT_REPLACED, "set the value where the settings are made, or, of a secret, name a file"
         )
-        raise SettingError(key, problem, "set the value where the settings are made, or, of a secret, name a file")
 
 
 def _read_secret(row: Setting, given: Mapping[str, Any], key: str) -> Any:

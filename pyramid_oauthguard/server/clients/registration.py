@@ -18,6 +18,7 @@ __all__ = [
     "change_client",
     "check_described_here",
     "check_has_keys",
+    "check_has_room",
     "check_has_secret",
     "check_redirect_uri",
     "check_secret",
@@ -26,6 +27,8 @@ __all__ = [
     "require_live",
 ]
 
+#: Each secret of a client is one more to guess, and each is compared where the client authenticates.
+_MAX_LIVE_SECRETS: Final = 20
 _VSCHAR: Final = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.1, A.2
 _PRIVATE_SCHEME: Final = re.compile(r"[a-z][a-z0-9+\-]*(\.[a-z0-9+\-]+)+")  # RFC 8252 section 7.1: reverse domain name
 
@@ -96,6 +99,13 @@ def check_has_secret(client: Client) -> None:
         raise RegistrationError("client_id", "is a public client: it has no secret")
     if client.is_self_registered:
         raise RegistrationError("client_id", "is a client that registered itself: it signs and has no secret")
+
+
+def check_has_room(client: Client, now: float) -> None:
+    """RegistrationError if it has as many secrets that can be used as a client may have."""
+    if sum(secret.is_live(now) for secret in client.secrets) >= _MAX_LIVE_SECRETS:
+        text = f"has {_MAX_LIVE_SECRETS} secrets that can be used: revoke one of them first, or give an overlap of 0"
+        raise RegistrationError("client_id", text)
 
 
 def check_has_keys(client: Client) -> None:

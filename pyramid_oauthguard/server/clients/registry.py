@@ -41,6 +41,7 @@ from .registration import (
     change_client,
     check_described_here,
     check_has_keys,
+    check_has_room,
     check_has_secret,
     draft_client,
     move_keys,
@@ -54,8 +55,6 @@ __all__ = ["ClientRegistry", "IClientRegistry", "MadeClient", "MadeSecret", "Reg
 ROTATION_OVERLAP_SECONDS = 7 * 86400.0
 _MAX_OVERLAP_SECONDS = 3650 * 86400.0
 _MAX_LABEL_CHARACTERS = 255
-#: Each secret of a client is one more to guess, and each is compared where the client authenticates.
-_MAX_LIVE_SECRETS = 20
 
 
 class IClientRegistry(Interface):
@@ -227,7 +226,7 @@ class ClientRegistry:
             client = require_live(unit.find_client(client_id))
             check_has_secret(client)
             if overlap:
-                _check_room(client, now)
+                check_has_room(client, now)
             unit.limit_secrets(client_id, now + overlap)
             unit.add_secret(client_id, record)
             self._tell(unit, ClientSecretRotated(client_id, record.secret_id))
@@ -296,9 +295,3 @@ class ClientRegistry:
 
     def _writing(self, tm: Any) -> Any:
         return self._store.writing() if tm is None else self._store.join(tm)
-
-
-def _check_room(client: Client, now: float) -> None:
-    if sum(secret.is_live(now) for secret in client.secrets) >= _MAX_LIVE_SECRETS:
-        text = f"has {_MAX_LIVE_SECRETS} secrets that can be used: revoke one of them first, or give an overlap of 0"
-        raise RegistrationError("client_id", text)
