@@ -16,7 +16,7 @@ from .errors import CommandError, RefusedError, as_command_error
 from .reporting import Reporter
 from .text import shorten
 
-__all__ = ["OAuthTransport", "TokenClient", "TracingFetcher", "check_answer", "encode_basic"]
+__all__ = ["OAuthTransport", "TokenClient", "TracingFetcher", "check_answer", "encode_basic", "find_advice"]
 
 
 class TracingFetcher(Fetcher):
@@ -126,7 +126,12 @@ def check_answer(answer: Answer, url: str) -> None:
     description = told if isinstance(told, str) else None
     words = shorten(code) if description is None else f"{shorten(code)}: {shorten(description)}"
     text = f"{url} answered {answer.status} {words}"
-    raise RefusedError(code, text, _ADVICE.get(code, ""), description=description)
+    raise RefusedError(code, text, find_advice(code), description=description)
+
+
+def find_advice(code: str) -> str:
+    """What to do about the error ``code`` of RFC 6749; empty where that is not known."""
+    return _ADVICE.get(code, "")
 
 
 _ADVICE = {
@@ -134,6 +139,7 @@ _ADVICE = {
     "unauthorized_client": "the client is not registered for this grant",
     "invalid_scope": "ask for scopes that the client is registered for",
     "unsupported_grant_type": "the server does not offer this grant",
+    "temporarily_unavailable": "try again later",
     "invalid_grant": "it was used, revoked, expired, or issued to another client",
     "invalid_target": "name the API with --audience or --resource as the server knows it",
 }

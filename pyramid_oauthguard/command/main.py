@@ -134,7 +134,8 @@ def _describe_usage(error: click.ClickException) -> str:
     if "unexpected extra argument" in text:
         text = "too many arguments"
     elif isinstance(error, click.BadParameter) and error.param and error.param.name == "token":
-        text = "the token must be in a file or on standard input, never on the command line"
+        # What was given may be a token, so it is not repeated, nor is it known whether a file was meant.
+        text = "there is no such file: the token must be in a file or on standard input, never on the command line"
     context = getattr(error, "ctx", None)
     text = " ".join(text.split())  # click lists choices on lines of their own
     text = _SEVERAL.sub(_join_suggestions, text)

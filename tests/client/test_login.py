@@ -229,6 +229,7 @@ def test_refusal(public: Terminal) -> None:
         ended = login.end()
     assert ended.status == 2
     assert "invalid_scope" in ended.err
+    assert ended.err.endswith("; ask for scopes that the client is registered for\n")
     assert "\x1b" not in ended.err
     assert "did not work" in page.text
 

@@ -14,6 +14,7 @@ from ..errors import CommandError, DeniedError, RefusedError
 from ..session import OAuthSession
 from ..text import shorten
 from ..tokens import Tokens, is_token
+from ..transport import find_advice
 
 __all__ = ["Attempt", "build_attempt"]
 
@@ -99,4 +100,4 @@ def _describe(fields: Mapping[str, list[str]]) -> CommandError:
         if "error_description" in fields
         else shorten(code)
     )
-    return RefusedError(code, f"the authorization endpoint answered {text}")
+    return RefusedError(code, f"the authorization endpoint answered {text}", find_advice(code))
