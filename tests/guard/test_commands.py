@@ -212,6 +212,18 @@ def test_wrong_credentials_are_named_and_not_repeated(server: HTTPIssuer, tmp_pa
     assert result.exit_code == 1
 
 
+@pytest.mark.parametrize("name", ["client_id", "client_secret"])
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_credentials_in_quotes_are_called_so(server: HTTPIssuer, tmp_path: Path, name: str, quote: str) -> None:
+    """The issuer refused them, and the advice was to check three settings."""
+    key = f"oauthguard.introspection.{name}"
+    value = server.settings[key]
+    result = run_check(write_ini(tmp_path, {**server.settings, key: f"{quote}{value}{quote}"}, "remote"))
+    assert f"warn  {key}: has quotes around it" in result.output
+    assert f"{quote}{value}" not in result.output
+    assert "quotes" not in run_check(write_ini(tmp_path, server.settings, "remote")).output
+
+
 def test_an_issuer_that_calls_anything_active(issuer: MemoryIssuer, tmp_path: Path) -> None:
     issuer.answer("oauthguard-check-probe", {"active": True})
     result = run_check(write_ini(tmp_path, issuer.settings, "remote"))

@@ -219,12 +219,23 @@ def _judge_introspection(issuer: Any, settings: GuardSettings) -> Iterator[Findi
     yield Step("ok", "the issuer's introspection", settings.introspection_endpoint or settings.issuer)
     hint = "remote checks with this issuer do not protect anything"
     wrong = Finding("error", "oauthguard.introspection", "says that an invented token is active", hint)
+    yield from _judge_quotes(settings)
     if (
         yield from _try_invented(
             lambda: introspect_live(issuer, settings, _PROBE), settings, asked="introspection", wrong=wrong
         )
     ):
         yield Finding("ok", "introspection", f"answers this application{_describe_signature(issuer, settings)}")
+
+
+def _judge_quotes(settings: GuardSettings) -> Iterator[Finding]:
+    """Values are taken as they are, since an issuer may have made such a one."""
+    for name in ("client_id", "client_secret"):
+        value = getattr(settings, f"introspection_{name}") or ""
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            text = "has quotes around it, which are a part of it: an ini file does not remove them"
+            hint = "remove them, unless the issuer has them, too"
+            yield Finding("warning", f"oauthguard.introspection.{name}", text, hint)
 
 
 def _judge_userinfo(issuer: Any, settings: GuardSettings) -> Iterator[Finding]:
