@@ -120,8 +120,7 @@ def _read(row: Setting, given: Mapping[str, Any], prefix: str) -> Any:
 
 
 def _check_readable(value: Any, key: str) -> None:
-    """:raises SettingError: it has a NUL character, or a variable as shells and compose files have them, which an ini file
-    does not replace."""
+    """:raises SettingError: it has a NUL character, or a variable of a shell or a compose file, which nothing replaces here."""
     if isinstance(value, str) and "\0" in value:
         raise SettingError(key, "has a NUL character, which no setting may contain", "save the file as UTF-8")
     if isinstance(value, str) and _VARIABLE.search(value):
@@ -141,16 +140,12 @@ def _read_secret(row: Setting, given: Mapping[str, Any], key: str) -> Any:
     except OSError as error:
         raise SettingError(f"{key}_file", f"can't be read: {error.strerror}", f"the file is {path}") from None
     except (ValueError, TypeError) as error:
-        problem = str(error) if _is_path(path) else "is not a path"
+        problem = str(error) if isinstance(path, (str, Path)) else "is not a path"
         raise SettingError(f"{key}_file", problem, f"the file is {path}") from None
     try:
         return content.decode("utf-8-sig").rstrip("\r\n")  # some editors begin a file with a byte order mark
     except UnicodeDecodeError:
         raise SettingError(f"{key}_file", "can't be read: it is not UTF-8 text", f"the file is {path}") from None
-
-
-def _is_path(path: Any) -> bool:
-    return isinstance(path, (str, Path)) and "\0" not in str(path)
 
 
 def _convert(row: Setting, value: Any, key: str) -> Any:
