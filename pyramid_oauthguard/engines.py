@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 import weakref
@@ -22,6 +23,7 @@ __all__ = ["FORK_PATIENCE_SECONDS", "SQLiteUse", "keep_in_process"]
 FORK_PATIENCE_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.0005
 _KEY: Final = "oauthguard_use"
+_LEFT_BY: Final = "oauthguard_left_by"
 
 
 def keep_in_process(engine: Engine) -> SQLiteUse | None:
@@ -131,6 +133,8 @@ class SQLiteUse:
         for record in records:
             if not record.in_use:  # it was returned to a pool that had been disposed of
                 record.close()
+            else:  # it will be
+                record.info[_LEFT_BY] = os.getpid()
 
     def _resume(self) -> None:
         gate, self._gate = self._gate, None
@@ -164,3 +168,7 @@ class SQLiteUse:
 
     def _give_back(self, _connection: Any, record: Any) -> None:
         self.leave(record.info.pop(_KEY, None))
+        if (
+            record.info.pop(_LEFT_BY, None) == os.getpid()
+        ):  # its pool is gone, and a child must not close what its parent uses
+            record.close()

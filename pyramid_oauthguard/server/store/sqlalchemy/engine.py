@@ -123,12 +123,14 @@ def _build_waiter(seconds: float) -> Callable[[Any, Any], None]:
 
 def _set_up_connection(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # sqlite3 must not begin transactions by itself: see _begin
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")  # readers don't wait for the writer
-    # Some builds sync only now and then with WAL: a power cut would undo a revocation that was answered.
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
+    try:
+        connection.execute("PRAGMA journal_mode = WAL").close()  # readers don't wait for the writer
+        # Some builds sync only now and then with WAL: a power cut would undo a revocation that was answered.
+        connection.execute("PRAGMA synchronous = FULL").close()
+        connection.execute("PRAGMA foreign_keys = ON").close()
+    except Exception:
+        connection.close()  # a database that is read-only, or none; the pool does not know the connection yet
+        raise
 
 
 def _begin(connection: Connection) -> None:
