@@ -10,7 +10,8 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -192,13 +193,24 @@ def test_expired_and_no_refresh_token(public: Terminal, scripted: ScriptedIssuer
     assert "oauthguard login --profile default" in ended.err
 
 
+@contextmanager
+def not_ignored(number: signal.Signals) -> Iterator[None]:
+    """What is started meanwhile does not inherit that the signal is ignored, as SIGHUP is where `nohup` started the tests."""
+    before = signal.getsignal(number)
+    if before == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    signal.signal(number, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_refresh_that_is_interrupted_keeps_the_new_tokens(
     public: Terminal, scripted: ScriptedIssuer, number: signal.Signals
 ) -> None:
     rotate(scripted, delay=1)
     sign_in(public)
-    process = public.start("token")
+    with not_ignored(number):
+        process = public.start("token")
     wait_for(lambda: scripted.count("/token") == 2)
     process.send_signal(number)
     out, _ = process.communicate(timeout=30)

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 import threading
@@ -199,6 +200,8 @@ def test_a_socket_of_a_fetcher_is_cut_though_an_exchange_is_under_way() -> None:
 
         def is_connected(number: int, port: int) -> bool:
             try:
+                if not stat.S_ISSOCK(os.fstat(number).st_mode):
+                    return False
                 with socket.socket(fileno=os.dup(number)) as sock:
                     return sock.getpeername()[1] == port
             except (OSError, IndexError):
