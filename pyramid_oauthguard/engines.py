@@ -168,7 +168,6 @@ class SQLiteUse:
 
     def _give_back(self, _connection: Any, record: Any) -> None:
         self.leave(record.info.pop(_KEY, None))
-        if (
-            record.info.pop(_LEFT_BY, None) == os.getpid()
-        ):  # its pool is gone, and a child must not close what its parent uses
+        # Its pool is gone. A child must not close what its parent uses.
+        if record.info.pop(_LEFT_BY, None) == os.getpid():
             record.close()

@@ -16,7 +16,15 @@ from .errors import CommandError, RefusedError, as_command_error
 from .reporting import Reporter
 from .text import shorten
 
-__all__ = ["OAuthTransport", "TokenClient", "TracingFetcher", "check_answer", "encode_basic", "find_advice"]
+__all__ = [
+    "OAuthTransport",
+    "TokenClient",
+    "TracingFetcher",
+    "check_answer",
+    "encode_basic",
+    "find_advice",
+    "name_error",
+]
 
 
 class TracingFetcher(Fetcher):
@@ -124,9 +132,13 @@ def check_answer(answer: Answer, url: str) -> None:
         raise CommandError(NETWORK, f"{url} answered {answer.status} without an OAuth error", "is this address right?")
     told = answer.body.get("error_description")
     description = told if isinstance(told, str) else None
-    words = shorten(code) if description is None else f"{shorten(code)}: {shorten(description)}"
-    text = f"{url} answered {answer.status} {words}"
+    text = f"{url} answered {answer.status} {name_error(code, description)}"
     raise RefusedError(code, text, find_advice(code), description=description)
+
+
+def name_error(code: str, description: str | None) -> str:
+    """An error response in one line."""
+    return shorten(code) if description is None else f"{shorten(code)}: {shorten(description)}"
 
 
 def find_advice(code: str) -> str:

@@ -29,7 +29,7 @@ def prepare() -> None:
 
 
 def settle() -> None:
-    """Hand over what is still in buffers. What nobody takes is dropped: Python would complain, and end with a status of its own."""
+    """Hand over what is still in buffers. What can't be written is dropped: otherwise Python prints an error and ends with another status."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -122,7 +122,7 @@ class Authenticator:
         except (TokenError, UnavailableError) as error:
             self._report(request, error, mode)
             return error.with_traceback(None)
-        except Exception as error:  # noqa: BLE001  # an application's verifier may raise anything; its text may hold the token
+        except Exception as error:  # noqa: BLE001  # it may be anything, and its text may hold the token
             failure = UnavailableError("verifier_failed", f"{type(error).__qualname__} was raised")
             self._report(request, failure, mode)
             return failure
@@ -132,18 +132,22 @@ class Authenticator:
         return token
 
     def verify(self, credential: Credential, mode: str) -> AccessToken:
-        """The token of a credential, by the verifier of ``mode``; whatever that raises."""
-        token: AccessToken = self._load_verifier(mode).verify(credential)
-        return token
+        """The token of a credential, by the verifier of ``mode``.
+
+        :raises OAuthGuardError: it is refused, or can't be checked. Whatever else a verifier of the application raises is an outage.
+        """
+        try:
+            token: AccessToken = self._load_verifier(mode).verify(credential)
+            return token
+        except OAuthGuardError:
+            raise
+        except Exception as error:  # noqa: BLE001  # it may be anything, and its text may hold the token
+            failure = UnavailableError("verifier_failed", f"{type(error).__qualname__} was raised")
+        raise failure  # here, so that it does not keep the error above as its context
 
     def verify_at(self, environ: Mapping[str, Any], credential: Credential, mode: str) -> AccessToken:
         """See :class:`~pyramid_oauthguard.interfaces.ICredentialCheck`."""
-        try:
-            token = self.verify(credential, join(self.default_mode, mode))
-        except OAuthGuardError:
-            raise
-        except Exception as error:  # noqa: BLE001  # as in :meth:`_verify`
-            raise UnavailableError("verifier_failed", f"{type(error).__qualname__} was raised") from None
+        token = self.verify(credential, join(self.default_mode, mode))
         self._resources.check(environ, token)
         return token
 

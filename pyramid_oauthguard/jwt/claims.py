@@ -82,7 +82,10 @@ def read_times(
 def _as_near_time(value: Any) -> float:
     """Like :func:`as_time`, but no time in milliseconds or microseconds: an ``exp`` of that kind would be thousands of years away."""
     time = as_time(value)
-    if any(FIRST_MILLISECOND < time / each < _LAST_MILLISECOND for each in _TO_MILLISECONDS):
+    # The first comparison is enough for the times of nearly all tokens.
+    if time > FIRST_MILLISECOND and any(
+        FIRST_MILLISECOND < time / each < _LAST_MILLISECOND for each in _TO_MILLISECONDS
+    ):
         raise InvalidToken("milliseconds")
     return time
 

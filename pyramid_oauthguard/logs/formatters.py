@@ -18,12 +18,12 @@ _FORMAT: Final = (
     " [request %(request_id)s, path %(path)s, client %(client)s, issuer %(issuer)s]"
 )
 
-_find_field: Final = re.compile(r"%\((\w+)\)s")
+_FIELD: Final = re.compile(r"%\((\w+)\)s")
 #: The same, by the style of :class:`logging.Formatter`.
 _FORMATS: Final[Mapping[str, str]] = {
     "%": _FORMAT,
-    "{": _find_field.sub(r"{\1}", _FORMAT),
-    "$": _find_field.sub(r"${\1}", _FORMAT),
+    "{": _FIELD.sub(r"{\1}", _FORMAT),
+    "$": _FIELD.sub(r"${\1}", _FORMAT),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..fetch.extras import read_token_file
+from ..fetch.trust import build_context
 from ..issuers.client_authentication import load_signing_key
 from ..issuers.key_file import read_key_file
 from ..settings import as_duration, as_int, as_list, as_str
@@ -37,7 +38,7 @@ def as_ca_file(value: Any) -> str:
     """The path of a PEM file of certificates."""
     path = as_str(value)
     try:
-        ssl.create_default_context(cafile=path)
+        build_context(path)
     except (OSError, ssl.SSLError) as error:
         raise ValueError(f"is not a readable PEM file of certificates: {path}") from error
     return path

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, OctKey
 from pyramid.httpexceptions import HTTPForbidden
 
 from pyramid_oauthguard.errors import SettingError, UnavailableError
-from pyramid_oauthguard.network import find_environment_proxy
+from pyramid_oauthguard.network.meaning import find_environment_proxy
 from pyramid_oauthguard.server.clients import RegistrationError
 from pyramid_oauthguard.server.self_check import report_server
 from pyramid_oauthguard.server.settings import parse_settings

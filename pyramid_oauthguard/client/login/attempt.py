@@ -14,7 +14,7 @@ from ..errors import CommandError, DeniedError, RefusedError
 from ..session import OAuthSession
 from ..text import shorten
 from ..tokens import Tokens, is_token
-from ..transport import find_advice
+from ..transport import find_advice, name_error
 
 __all__ = ["Attempt", "build_attempt"]
 
@@ -92,12 +92,8 @@ def _parse(query: str) -> dict[str, list[str]]:
 
 
 def _describe(fields: Mapping[str, list[str]]) -> CommandError:
-    code = fields["error"][0]
+    code, description = fields["error"][0], fields.get("error_description", [None])[0]
     if code == "access_denied":
-        return DeniedError("access was denied in the browser", shorten(fields.get("error_description", [""])[0]))
-    text = (
-        f"{shorten(code)}: {shorten(fields['error_description'][0])}"
-        if "error_description" in fields
-        else shorten(code)
-    )
-    return RefusedError(code, f"the authorization endpoint answered {text}", find_advice(code))
+        return DeniedError("access was denied in the browser", shorten(description or ""))
+    text = f"the authorization endpoint answered {name_error(code, description)}"
+    return RefusedError(code, text, find_advice(code))

@@ -104,7 +104,7 @@ def find_facts(settings: GuardSettings, raw: str, answer: Mapping[str, Any] | No
 
 
 def _find_kind(claims: Mapping[str, Any]) -> str | None:
-    """The reason by which a token of another kind is refused, whoever signed it; None for an access token."""
+    """The reason for which a token of another kind is refused, even with a good signature; None for an access token."""
     try:
         check_kind(claims)
     except InvalidToken as error:

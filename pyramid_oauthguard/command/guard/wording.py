@@ -46,16 +46,16 @@ _PARTS_OF_JWT: Final = 3
 _PARTS_OF_JWE: Final = 5
 #: Base64url of the first characters of a JSON object.
 _BEGINNING: Final = "eyJ"
-#: Where nothing verifies the token. What it says of its own kind is then told first: nobody verifies a refresh token here.
+#: Reasons for which no key verifies a token. What the token says of its own kind is more useful then: no API can verify a refresh
+#: token of Keycloak.
 _UNVERIFIABLE: Final = frozenset({"bad_algorithm", "unknown_key", "bad_signature"})
-#: Audiences of APIs that issuers have themselves: Keycloak, Microsoft Graph and its predecessor, ADFS.
-_OF_ISSUERS: Final = frozenset({
-    "account", "00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com",
-    "00000002-0000-0000-c000-000000000000", "https://graph.windows.net", "urn:microsoft:userinfo",
-})  # fmt: skip
-_AUTH0: Final = re.compile(r"https://[\w.-]+\.auth0\.com/", re.ASCII)
 #: Microsoft Graph changes its tokens after they were signed, so that no other API can verify them.
 _OF_GRAPH: Final = ("00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com")
+#: Audiences of APIs that issuers have themselves: Keycloak, Microsoft Graph and its predecessor, ADFS.
+_OF_ISSUERS: Final = frozenset({
+    "account", *_OF_GRAPH, "00000002-0000-0000-c000-000000000000", "https://graph.windows.net", "urn:microsoft:userinfo",
+})  # fmt: skip
+_AUTH0: Final = re.compile(r"https://[\w.-]+\.auth0\.com/", re.ASCII)
 #: Below the issuer: the issuer itself (Okta, Kubernetes), userinfo and the management API of Auth0, the scopes of IdentityServer.
 _BELOW_ISSUERS: Final = ("", "/userinfo", "/api/v2", "/resources")
 

@@ -28,7 +28,7 @@ __all__ = [
 
 def as_issuer(value: Any) -> str:
     """An issuer identifier, perhaps with the placeholder of a template. Where it is fetched from, it must be a URL, too: see
-    :func:`.network.complete_network`.
+    :func:`pyramid_oauthguard.network.meaning.complete_network`.
     """
     text = as_str(value)
     if is_quoted(text):

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any, Final
 
 from ...errors import SettingError
-from ...network import complete_network
+from ...network.meaning import complete_network
 from ...settings import as_bool, parse
 from .named import check_differences, check_issuer, check_names, find_template, inherit, split_tables
 from .parsed import GuardSettings

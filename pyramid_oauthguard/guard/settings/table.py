@@ -12,7 +12,7 @@ from typing import Final
 
 from ...issuers.client_authentication import AUTH_METHODS
 from ...jwt.algorithms import ALGORITHMS
-from ...network import (
+from ...network.values import (
     as_address,
     as_ca_file,
     as_insecure_hosts,

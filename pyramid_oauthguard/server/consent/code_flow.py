@@ -58,7 +58,7 @@ class CodeFlow(ConsentFlow):
         return self.authorization.query
 
     def answer_at_once(self, consents: tuple[Consent, ...]) -> Any:
-        if self.request.method == "HEAD":  # whoever asks about the page approves nothing
+        if self.request.method == "HEAD":  # it asks about the page only, so nothing is approved
             return None
         if self._is_first_party():
             return self.approve_first_party()

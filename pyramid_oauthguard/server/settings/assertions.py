@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from ...errors import SettingError
 from ...jwt.algorithms import ALGORITHMS
-from ...network import (
+from ...network.meaning import complete_network
+from ...network.values import (
     as_address,
     as_ca_file,
     as_insecure_hosts,
@@ -19,7 +20,6 @@ from ...network import (
     as_size,
     as_timeout,
     as_token_file,
-    complete_network,
 )
 from ...settings import (
     Setting,

@@ -13,7 +13,7 @@ from ....issuers.keys import KeySource
 from ....jwt.algorithms import ALGORITHMS
 from ....jwt.jws import Thumbprints
 from ....jwt.verify import Candidates
-from ....network import find_environment_proxy
+from ....network.meaning import find_environment_proxy
 
 __all__ = ["RemoteKeys"]
 
