@@ -13,8 +13,9 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from webtest import TestApp
 
-from pyramid_oauthguard import OAuthGuardError
+from pyramid_oauthguard import OAuthGuardError, UnavailableError
 from pyramid_oauthguard.guard.events import AccessTokenAccepted, AccessTokenRejected
+from pyramid_oauthguard.guard.verification import verify
 from pyramid_oauthguard.interfaces import ICredentialVerifier
 from tests.guard.guarding import Root, add, ask
 from tests.guard.verifying import find_verifier
@@ -226,3 +227,23 @@ def test_a_refusal_keeps_no_frames_alive():
         assert kept
         for error in kept:
             assert getattr(error, "__traceback__", None) is None
+
+
+def test_the_failure_of_a_verifier_does_not_keep_its_error():
+    """The text of the error may hold the token, and its frames do."""
+
+    class Broken:
+        def verify(self, raw):
+            raise ValueError(raw)
+
+    config = Configurator(settings={"oauthguard.issuer": "https://id.example", "oauthguard.audience": "api"})
+    config.include("pyramid_oauthguard")
+    config.set_token_verifier("local", Broken())
+    config.commit()
+    request = Request.blank("/", headers={"Authorization": "Bearer abc"})
+    request.registry = config.registry
+    error = config.registry.oauthguard.authenticator.authenticate(request)
+    assert (error.reason, error.__context__, error.__traceback__) == ("verifier_failed", None, None)
+    with pytest.raises(UnavailableError) as caught:
+        verify(config.registry, "abc")
+    assert (caught.value.reason, caught.value.__context__) == ("verifier_failed", None)
